@@ -1,0 +1,49 @@
+//! Key ids: RFC 7638 thumbprints, SHA-256, base64url without padding.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// A `kid`. Compared by exact bytes, never used as a path or in a query.
+///
+/// Ours are thumbprints. A foreign issuer may use any text up to 1024 bytes, as kube-apiserver does.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct KeyId(Arc<str>);
+
+impl KeyId {
+    /// Longest `kid` read from a foreign set or a token header, in bytes.
+    pub(crate) const MAXIMUM_BYTES: usize = 1024;
+
+    /// A `kid` as it stands in a header or a key set: 1 to 1024 visible ASCII characters.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let good = (1..=Self::MAXIMUM_BYTES).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_graphic());
+        good.then(|| Self(text.into()))
+    }
+
+    /// The thumbprint of a key whose required members, in lexicographic order, are this JSON text.
+    pub(crate) fn of_canonical(json: &str) -> Self {
+        use base64::Engine as _;
+        let digest = openssl::sha::sha256(json.as_bytes());
+        Self(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(digest).into())
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyId({})", self.0)
+    }
+}

@@ -1,0 +1,15 @@
+//! Public keys: JSON Web Keys (RFC 7517, RFC 8037), their thumbprints (RFC 7638) and key sets.
+//!
+//! A key carries its algorithm; a token's header can only agree with it (RFC 8725 section 3.1). A key
+//! id is the thumbprint of the key, so one key has one id in every document. Private members are
+//! never parsed into a key: a set that holds them is refused as a whole, since its issuer has leaked.
+
+mod jwk;
+mod key_id;
+mod key_set;
+mod verifying_key;
+
+pub use jwk::Jwk;
+pub use key_id::KeyId;
+pub use key_set::{KeySet, KeySetError, MAXIMUM_KEY_SET_BYTES, MAXIMUM_KEYS};
+pub use verifying_key::{KeyError, VerifyingKey};

@@ -1,0 +1,46 @@
+//! Values and checks that the coordinator and the runner proxy share.
+//!
+//! Everything here is pure: no I/O, no threads, no configuration. A value of one of these types is
+//! valid by construction: it was parsed, and nothing repairs what does not parse. What a check has
+//! established has a type of its own that only the check can make ([`VerifiedToken`]).
+//!
+//! The crate follows RFC 7515, 7517, 7519, 7638 and 8725 for tokens and keys, OpenID Connect
+//! Discovery 1.0 for metadata, and the SPIFFE-ID standard for identities. It signs nothing: private
+//! keys live behind the signer port of `moneyer-authority`.
+
+mod algorithm;
+mod audience;
+mod claims;
+mod clock;
+mod component;
+mod error_class;
+mod issuer_url;
+mod key;
+mod lifetime;
+mod metadata;
+pub mod spiffe;
+mod strict_json;
+mod subject;
+mod token;
+mod token_issuer;
+
+pub use algorithm::Algorithm;
+pub use audience::{Audience, AudienceError, Audiences, MAXIMUM_AUDIENCE_BYTES};
+pub use claims::{AppUid, ClaimSet, IdentityType, TokenId};
+pub use clock::{Clock, SystemClock, UnixTime};
+pub use component::{
+    AppName, ClusterId, ComponentError, ControllerName, MAXIMUM_COMPONENT_BYTES, OperatorName,
+    OrganizationId, ProfileName, RunnerId, SandboxId, SystemWorkloadName,
+};
+pub use error_class::ErrorClass;
+pub use issuer_url::{IssuerUrl, IssuerUrlError};
+pub use key::{
+    Jwk, KeyError, KeyId, KeySet, KeySetError, MAXIMUM_KEY_SET_BYTES, MAXIMUM_KEYS, VerifyingKey,
+};
+pub use lifetime::{Lifetime, LifetimeError, LifetimeRange};
+pub use metadata::ProviderMetadata;
+pub use subject::{Subject, SubjectForm, SubjectFormError, SubjectParts};
+pub use token::{
+    Expectations, MAXIMUM_TOKEN_BYTES, Token, UnverifiedToken, VerifiedToken, Verifier, VerifyError,
+};
+pub use token_issuer::{IssueError, MintedToken, SystemTokenRequest, TokenIssuer, TokenRequest};

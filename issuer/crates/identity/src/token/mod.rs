@@ -1,0 +1,18 @@
+//! Tokens: JWTs in JWS compact serialisation (RFC 7515 section 3.1, RFC 7519), and the one verifier.
+//!
+//! [`Token`] is a secret: whoever holds it is the sandbox, so it has no `Display` and a redacted
+//! `Debug`. [`UnverifiedToken`] is text of the right shape and yields only what is needed to choose a
+//! key. [`Verifier`] is the only way to a [`VerifiedToken`], and every place that accepts tokens uses
+//! it.
+
+mod secret;
+#[cfg(test)]
+mod tests;
+mod unverified;
+mod verified;
+mod verifier;
+
+pub use secret::Token;
+pub use unverified::{MAXIMUM_TOKEN_BYTES, UnverifiedToken};
+pub use verified::VerifiedToken;
+pub use verifier::{Expectations, Verifier, VerifyError};

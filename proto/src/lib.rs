@@ -1,0 +1,12 @@
+//! The wire between coordinator, runner proxies and sandbox controllers.
+//!
+//! Generated from `proto/moneyer/v1/*.proto` at build time. This crate holds no logic: handlers
+//! convert these messages to and from the types of `moneyer-identity` at the edge, and nothing
+//! behind the edge sees them.
+
+/// Enrollment, Minting and Placement, version 1.
+#[expect(missing_docs, reason = "generated; the comments of the .proto files are the docs")]
+#[expect(unreachable_pub, clippy::pedantic, reason = "generated")]
+pub mod v1 {
+    tonic::include_proto!("moneyer.v1");
+}
