@@ -1,1 +1,8 @@
-//! Placeholder.
+//! The rules of a Moneyer coordinator: which keys there are, who is placed where, who may have which
+//! token, and what it says.
+//!
+//! Everything outside is a port: [`store::Store`] keeps records, a signer holds private keys, a clock
+//! tells the time. Nothing here knows HTTP, gRPC, files or SQL. What a caller has proved is a value
+//! that only this crate can make, and minting takes that value.
+
+pub mod store;

@@ -1,0 +1,241 @@
+//! The store port: what the authority asks of whatever keeps its records.
+//!
+//! Records live in collections, under ids. A write is a set of changes that happens whole or not at
+//! all, states the revision of every record it replaces (compare and set), and is acknowledged only
+//! when it survives power loss. Each acknowledged write has its own [`Generation`], greater than every
+//! one before; a record's revision is the generation that wrote it.
+//!
+//! The store is read at start and written on change. It is never on the path of a mint: the authority
+//! keeps what it needs in memory. A backend knows nothing of what the bytes mean, except that records
+//! of a [secret collection](Collection::is_secret) hold keys.
+
+use std::error::Error;
+use std::fmt;
+
+use async_trait::async_trait;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Longest record in bytes, id excluded. Larger values are outside what the crash tests of the
+/// embedded store cover.
+pub const MAXIMUM_RECORD_BYTES: usize = 64 * 1024 - 1;
+
+/// Counts acknowledged writes, from 1. Zero is the empty store.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize,
+    serde::Deserialize,
+)]
+#[serde(transparent)]
+pub struct Generation(pub u64);
+
+impl fmt::Display for Generation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// What kind of record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Collection {
+    /// Signing keys.
+    Keys,
+    /// The cluster's own X.509 authorities.
+    Authorities,
+    /// Apps.
+    Apps,
+    /// Sandboxes and where they are placed.
+    Sandboxes,
+    /// Runners and sandbox controllers that have joined.
+    Members,
+    /// Join tokens not yet spent.
+    JoinTokens,
+}
+
+impl Collection {
+    /// Every collection.
+    pub const ALL: [Self; 6] = [
+        Self::Keys,
+        Self::Authorities,
+        Self::Apps,
+        Self::Sandboxes,
+        Self::Members,
+        Self::JoinTokens,
+    ];
+
+    /// The stable name under which a backend keeps it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Keys => "keys",
+            Self::Authorities => "authorities",
+            Self::Apps => "apps",
+            Self::Sandboxes => "sandboxes",
+            Self::Members => "members",
+            Self::JoinTokens => "join_tokens",
+        }
+    }
+
+    /// Whether its records hold private keys.
+    #[must_use]
+    pub fn is_secret(self) -> bool {
+        matches!(self, Self::Keys | Self::Authorities)
+    }
+}
+
+/// What must be true of a record for a change to happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// There is no such record.
+    Absent,
+    /// The record has this revision.
+    Revision(Generation),
+}
+
+/// One change of one record.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Which collection.
+    pub collection: Collection,
+    /// The record's id in it: 1 to 255 bytes.
+    pub id: String,
+    /// What is replaced.
+    pub expected: Expected,
+    /// The new bytes, or `None` to remove the record.
+    pub value: Option<Vec<u8>>,
+}
+
+impl Change {
+    /// Writes a record in place of what is expected there.
+    pub fn put<R: Record>(record: &R, expected: Expected) -> Result<Self, StoreError> {
+        let value = serde_json::to_vec(record).map_err(|error| StoreError::Encode(error.into()))?;
+        Ok(Self { collection: R::COLLECTION, id: record.id(), expected, value: Some(value) })
+    }
+
+    /// Removes the record of this revision.
+    #[must_use]
+    pub fn remove(collection: Collection, id: &str, revision: Generation) -> Self {
+        let expected = Expected::Revision(revision);
+        Self { collection, id: id.to_owned(), expected, value: None }
+    }
+}
+
+/// Without the value, which may be a key.
+impl fmt::Debug for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Change")
+            .field("collection", &self.collection)
+            .field("id", &self.id)
+            .field("expected", &self.expected)
+            .field("removes", &self.value.is_none())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A record as it was found.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Its id.
+    pub id: String,
+    /// The generation that wrote it.
+    pub revision: Generation,
+    /// Its bytes.
+    pub value: Vec<u8>,
+}
+
+/// Without the value, which may be a key.
+impl fmt::Debug for Stored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stored")
+            .field("id", &self.id)
+            .field("revision", &self.revision)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A value that is kept as a record.
+pub trait Record: Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// Where it is kept.
+    const COLLECTION: Collection;
+
+    /// Its id there.
+    fn id(&self) -> String;
+}
+
+/// The cause of a backend's failure.
+pub type Cause = Box<dyn Error + Send + Sync>;
+
+/// Why the store did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A record is not as the change expected. Nothing was changed.
+    #[error("the {} record {id} changed meanwhile", collection.as_str())]
+    Conflict {
+        /// Its collection.
+        collection: Collection,
+        /// Its id.
+        id: String,
+    },
+    /// The id or the value is too long. Nothing was changed.
+    #[error("the {} record {id} is larger than a record may be", collection.as_str())]
+    TooLarge {
+        /// Its collection.
+        collection: Collection,
+        /// Its id.
+        id: String,
+    },
+    /// The record cannot be written as bytes.
+    #[error("a record cannot be encoded")]
+    Encode(#[source] Cause),
+    /// A stored record cannot be read back.
+    #[error("the {} record {id} is damaged", collection.as_str())]
+    Damaged {
+        /// Its collection.
+        collection: Collection,
+        /// Its id.
+        id: String,
+        /// How it shows.
+        #[source]
+        cause: Cause,
+    },
+    /// The backend cannot be reached or no longer writes. Whether the change happened is not known.
+    #[error("the store is unavailable")]
+    Unavailable(#[source] Cause),
+}
+
+/// Receives records one by one while a collection is read.
+pub type Receive<'a> = &'a mut (dyn FnMut(Stored) -> Result<(), StoreError> + Send);
+
+/// Keeps records.
+#[async_trait]
+pub trait Store: Send + Sync + fmt::Debug {
+    /// Hands every record of a collection to `receive`, in the order of their ids, and stops at its
+    /// first error.
+    async fn load(&self, collection: Collection, receive: Receive<'_>) -> Result<(), StoreError>;
+
+    /// Makes all changes or none. Returns when they survive power loss.
+    async fn commit(&self, changes: Vec<Change>) -> Result<Generation, StoreError>;
+
+    /// The generation of the last acknowledged write.
+    fn generation(&self) -> Generation;
+
+    /// Whether a write could be acknowledged now.
+    fn health(&self) -> Result<(), StoreError>;
+}
+
+/// Reads every record of a kind.
+pub async fn load_records<R: Record>(
+    store: &dyn Store,
+) -> Result<Vec<(R, Generation)>, StoreError> {
+    let mut records = Vec::new();
+    let mut receive = |stored: Stored| {
+        let record = serde_json::from_slice(&stored.value).map_err(|error| StoreError::Damaged {
+            collection: R::COLLECTION,
+            id: stored.id,
+            cause: error.into(),
+        })?;
+        records.push((record, stored.revision));
+        Ok(())
+    };
+    store.load(R::COLLECTION, &mut receive).await?;
+    Ok(records)
+}
