@@ -41,6 +41,7 @@ pub use lifetime::{Lifetime, LifetimeError, LifetimeRange};
 pub use metadata::ProviderMetadata;
 pub use subject::{Subject, SubjectForm, SubjectFormError, SubjectParts};
 pub use token::{
-    Expectations, MAXIMUM_TOKEN_BYTES, Token, UnverifiedToken, VerifiedToken, Verifier, VerifyError,
+    Expectations, MAXIMUM_TOKEN_BYTES, Token, UnsignedToken, UnverifiedToken, VerifiedToken,
+    Verifier, VerifyError,
 };
 pub use token_issuer::{IssueError, MintedToken, SystemTokenRequest, TokenIssuer, TokenRequest};

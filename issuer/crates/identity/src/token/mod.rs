@@ -8,11 +8,13 @@
 mod secret;
 #[cfg(test)]
 mod tests;
+mod unsigned;
 mod unverified;
 mod verified;
 mod verifier;
 
 pub use secret::Token;
+pub use unsigned::UnsignedToken;
 pub use unverified::{MAXIMUM_TOKEN_BYTES, UnverifiedToken};
 pub use verified::VerifiedToken;
 pub use verifier::{Expectations, Verifier, VerifyError};
