@@ -5,14 +5,13 @@
 //! empty for a system workload; `identity_type` is a claim of its own because matching on a subject's
 //! prefix would let an app's name forge a system identity.
 
-use std::fmt;
-
 use crate::audience::Audiences;
 use crate::clock::UnixTime;
 use crate::component::{
-    AppName, ClusterId, OrganizationId, RunnerId, SandboxId, SystemWorkloadName,
+    AppName, ClusterId, OrganizationId, RoleName, RunnerId, SandboxId, SystemWorkloadName,
 };
 use crate::issuer_url::IssuerUrl;
+use crate::random_id::{AppUid, TokenId};
 use crate::subject::Subject;
 
 /// What kind of workload a token names.
@@ -67,7 +66,7 @@ pub struct ClaimSet {
     pub system_workload: Option<SystemWorkloadName>,
     /// The role in the sandbox's record.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub role: Option<String>,
+    pub role: Option<RoleName>,
 }
 
 #[expect(clippy::ref_option, reason = "the form serde asks for")]
@@ -75,76 +74,99 @@ fn or_empty<S: serde::Serializer>(id: &Option<SandboxId>, to: S) -> Result<S::Ok
     to.serialize_str(id.as_ref().map_or("", SandboxId::as_str))
 }
 
-/// 128 random bits in 32 hexadecimal digits.
-fn random_hex() -> Result<String, getrandom::Error> {
-    use fmt::Write as _;
-    let mut bytes = [0_u8; 16];
-    getrandom::fill(&mut bytes)?;
-    let mut text = String::with_capacity(32);
-    for byte in bytes {
-        // Writing to a String cannot fail.
-        write!(text, "{byte:02x}").ok();
-    }
-    Ok(text)
-}
-
-/// A `jti`: 128 random bits, so that it is unique without a counter to keep.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(transparent)]
-pub struct TokenId(String);
-
-impl TokenId {
-    /// A new one. Fails only where the operating system gives no random bytes.
-    pub fn random() -> Result<Self, getrandom::Error> {
-        random_hex().map(Self)
-    }
-
-    /// The text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for TokenId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// An app's immutable id: 128 random bits, so that an app made again under an old name is another.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(transparent)]
-pub struct AppUid(String);
-
-impl AppUid {
-    /// A new one. Fails only where the operating system gives no random bytes.
-    pub fn random() -> Result<Self, getrandom::Error> {
-        random_hex().map(Self)
-    }
-
-    /// The text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for AppUid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audience::Audience;
+    use crate::spiffe::TrustDomain;
+    use crate::subject::{SubjectForm, SubjectParts};
+
+    fn parts() -> SubjectParts {
+        SubjectParts {
+            organization: Some(OrganizationId::parse("acme").unwrap()),
+            cluster: Some(ClusterId::parse("prod-1").unwrap()),
+            trust_domain: TrustDomain::parse("id.example.com").unwrap(),
+        }
+    }
+
+    fn sandbox_claims() -> ClaimSet {
+        let app = AppName::parse("web").unwrap();
+        let sandbox = SandboxId::parse("web-1").unwrap();
+        ClaimSet {
+            iss: IssuerUrl::parse("https://id.example.com").unwrap(),
+            sub: parts().sandbox(SubjectForm::Sandbox, &app, &sandbox),
+            aud: Audiences::one(Audience::parse("https://rp.example.com").unwrap()),
+            iat: UnixTime(1_800_000_000),
+            nbf: UnixTime(1_799_999_970),
+            exp: UnixTime(1_800_003_600),
+            jti: TokenId::parse("0123456789abcdef0123456789abcdef").unwrap(),
+            organization_id: parts().organization,
+            cluster_id: parts().cluster,
+            app: Some(app),
+            app_uid: Some(AppUid::parse("fedcba9876543210fedcba9876543210").unwrap()),
+            sandbox_id: Some(sandbox),
+            runner_id: Some(RunnerId::parse("runner-7").unwrap()),
+            identity_type: IdentityType::Sandbox,
+            system_workload: None,
+            role: Some(RoleName::parse("reader").unwrap()),
+        }
+    }
 
     #[test]
-    fn ids_are_128_bits_and_differ() {
-        let (a, b) = (TokenId::random().unwrap(), TokenId::random().unwrap());
-        assert_ne!(a, b);
-        assert_eq!(a.as_str().len(), 32);
-        assert!(a.as_str().bytes().all(|b| b.is_ascii_hexdigit()));
+    fn a_sandbox_in_the_order_of_the_contract() {
+        let expected = concat!(
+            r#"{"iss":"https://id.example.com","sub":"org:acme:app:web:sandbox:web-1","#,
+            r#""aud":"https://rp.example.com","iat":1800000000,"nbf":1799999970,"exp":1800003600,"#,
+            r#""jti":"0123456789abcdef0123456789abcdef","organization_id":"acme","#,
+            r#""cluster_id":"prod-1","app":"web","app_uid":"fedcba9876543210fedcba9876543210","#,
+            r#""sandbox_id":"web-1","runner_id":"runner-7","identity_type":"sandbox","#,
+            r#""role":"reader"}"#
+        );
+        assert_eq!(serde_json::to_string(&sandbox_claims()).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_system_workload_has_an_empty_sandbox_id() {
+        let workload = SystemWorkloadName::parse("telemetry").unwrap();
+        let audiences = ["a", "b"].map(|text| Audience::parse(text).unwrap());
+        let claims = ClaimSet {
+            sub: parts().system(&workload),
+            aud: Audiences::several(audiences.to_vec(), 2).unwrap(),
+            app: None,
+            app_uid: None,
+            sandbox_id: None,
+            runner_id: None,
+            identity_type: IdentityType::System,
+            system_workload: Some(workload),
+            role: None,
+            ..sandbox_claims()
+        };
+        let expected = concat!(
+            r#"{"iss":"https://id.example.com","sub":"org:acme:cluster:prod-1:system:telemetry","#,
+            r#""aud":["a","b"],"iat":1800000000,"nbf":1799999970,"exp":1800003600,"#,
+            r#""jti":"0123456789abcdef0123456789abcdef","organization_id":"acme","#,
+            r#""cluster_id":"prod-1","sandbox_id":"","identity_type":"system","#,
+            r#""system_workload":"telemetry"}"#
+        );
+        assert_eq!(serde_json::to_string(&claims).unwrap(), expected);
+    }
+
+    #[test]
+    fn discovery_names_every_claim_and_no_other() {
+        let metadata = crate::metadata::ProviderMetadata::new(
+            IssuerUrl::parse("https://id.example.com").unwrap(),
+            "https://id.example.com/jwks".to_owned(),
+            &[],
+        );
+        let both = ClaimSet {
+            system_workload: Some(SystemWorkloadName::parse("telemetry").unwrap()),
+            ..sandbox_claims()
+        };
+        let value = serde_json::to_value(&both).unwrap();
+        let mut written: Vec<_> = value.as_object().unwrap().keys().cloned().collect();
+        let mut named = metadata.claims_supported;
+        written.sort_unstable();
+        named.sort_unstable();
+        assert_eq!(written, named);
     }
 }

@@ -140,6 +140,8 @@ component! {
     OperatorName,
     /// An audience profile, and the name of its token file.
     ProfileName,
+    /// The role a sandbox's record gives it: the claim `role`.
+    RoleName,
 }
 
 #[cfg(test)]

@@ -116,7 +116,9 @@ fn check_authority<'a>(authority: &'a str, default_port: &str) -> Result<&'a str
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
             let (inside, after) = rest.split_once(']').ok_or(IssuerUrlError::Host)?;
-            inside.parse::<Ipv6Addr>().map_err(|_| IssuerUrlError::Host)?;
+            if inside.parse::<Ipv6Addr>().ok().is_none_or(|ip| ip.to_string() != inside) {
+                return Err(IssuerUrlError::Host);
+            }
             let host = authority.get(..inside.len() + 2).ok_or(IssuerUrlError::Host)?;
             match (after, after.strip_prefix(':')) {
                 ("", _) => (host, None),
@@ -133,7 +135,7 @@ fn check_authority<'a>(authority: &'a str, default_port: &str) -> Result<&'a str
         return Err(IssuerUrlError::Host);
     }
     if let Some(port) = port {
-        let number = port.parse::<u16>().map_err(|_| IssuerUrlError::Port)?;
+        let number = port.parse::<u16>().unwrap_or(0);
         if number == 0 || port != number.to_string() || port == default_port {
             return Err(IssuerUrlError::Port);
         }
@@ -254,7 +256,11 @@ mod tests {
             ("http://127.1", E::Host),
             ("https://[fe80::1%25eth0]", E::Host),
             ("https://[::ffff:1", E::Host),
-            ("https://", E::TrailingSlash),
+            ("https://[2001:DB8::1]", E::Host),
+            ("https://[0:0:0:0:0:0:0:1]", E::Host),
+            ("https://[::1]x", E::Host),
+            ("https://[::1]:443", E::Port),
+            ("https://", E::Host),
             ("https://a..b", E::Host),
             ("https://id.example.com//a", E::Path),
             ("https://id.example.com/a/../b", E::Path),

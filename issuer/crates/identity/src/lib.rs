@@ -18,6 +18,7 @@ mod issuer_url;
 mod key;
 mod lifetime;
 mod metadata;
+mod random_id;
 pub mod spiffe;
 mod strict_json;
 mod subject;
@@ -26,19 +27,21 @@ mod token_issuer;
 
 pub use algorithm::Algorithm;
 pub use audience::{Audience, AudienceError, Audiences, MAXIMUM_AUDIENCE_BYTES};
-pub use claims::{AppUid, ClaimSet, IdentityType, TokenId};
+pub use claims::{ClaimSet, IdentityType};
 pub use clock::{Clock, SystemClock, UnixTime};
 pub use component::{
     AppName, ClusterId, ComponentError, ControllerName, MAXIMUM_COMPONENT_BYTES, OperatorName,
-    OrganizationId, ProfileName, RunnerId, SandboxId, SystemWorkloadName,
+    OrganizationId, ProfileName, RoleName, RunnerId, SandboxId, SystemWorkloadName,
 };
 pub use error_class::ErrorClass;
 pub use issuer_url::{IssuerUrl, IssuerUrlError};
 pub use key::{
-    Jwk, KeyError, KeyId, KeySet, KeySetError, MAXIMUM_KEY_SET_BYTES, MAXIMUM_KEYS, VerifyingKey,
+    Jwk, KeyError, KeyId, KeyIdError, KeySet, KeySetError, MAXIMUM_KEY_SET_BYTES, MAXIMUM_KEYS,
+    VerifyingKey,
 };
 pub use lifetime::{Lifetime, LifetimeError, LifetimeRange};
 pub use metadata::ProviderMetadata;
+pub use random_id::{AppUid, RandomIdError, TokenId};
 pub use subject::{Subject, SubjectForm, SubjectFormError, SubjectParts};
 pub use token::{
     Expectations, MAXIMUM_TOKEN_BYTES, Token, UnsignedToken, UnverifiedToken, VerifiedToken,

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::time::Duration;
 
-/// How long a token lives, in whole seconds, at least one.
+/// How long a token lives, in whole seconds.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
 )]
@@ -65,10 +65,27 @@ pub enum LifetimeError {
 
 /// The lifetimes that may be asked for, and the one given unasked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "Bounds")]
 pub struct LifetimeRange {
     minimum: Lifetime,
     default: Lifetime,
     maximum: Lifetime,
+}
+
+/// A range as it is written, before its order is checked.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Bounds {
+    minimum: Lifetime,
+    default: Lifetime,
+    maximum: Lifetime,
+}
+
+impl TryFrom<Bounds> for LifetimeRange {
+    type Error = LifetimeError;
+    fn try_from(bounds: Bounds) -> Result<Self, Self::Error> {
+        Self::new(bounds.minimum, bounds.default, bounds.maximum)
+    }
 }
 
 impl LifetimeRange {
@@ -157,5 +174,11 @@ mod tests {
         assert!(LifetimeRange::new(Lifetime(60), Lifetime(59), Lifetime(100)).is_err());
         assert!(LifetimeRange::new(Lifetime(60), Lifetime(160), Lifetime(100)).is_err());
         assert!(LifetimeRange::new(Lifetime(0), Lifetime(0), Lifetime(0)).is_err());
+        let read = |text: &str| serde_json::from_str::<LifetimeRange>(text);
+        let good = r#"{"minimum":60,"default":3600,"maximum":86400}"#;
+        assert_eq!(read(good).unwrap(), range());
+        assert_eq!(serde_json::to_string(&range()).unwrap(), good);
+        assert!(read(r#"{"minimum":60,"default":59,"maximum":86400}"#).is_err());
+        assert!(read(r#"{"minimum":0,"default":0,"maximum":0}"#).is_err());
     }
 }

@@ -6,13 +6,13 @@
 use async_trait::async_trait;
 
 use crate::audience::Audience;
-use crate::claims::TokenId;
 use crate::clock::UnixTime;
 use crate::component::{SandboxId, SystemWorkloadName};
 use crate::error_class::ErrorClass;
 use crate::issuer_url::IssuerUrl;
 use crate::key::KeyId;
 use crate::lifetime::Lifetime;
+use crate::random_id::TokenId;
 use crate::token::Token;
 
 /// A request for a sandbox's token. Nothing in it becomes `sub`, `iss` or any claim but `aud` and

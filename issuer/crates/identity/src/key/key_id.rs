@@ -3,11 +3,16 @@
 use std::fmt;
 use std::sync::Arc;
 
+/// Why a text is not a `kid`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a key id is 1 to {} visible ASCII characters", KeyId::MAXIMUM_BYTES)]
+pub struct KeyIdError;
+
 /// A `kid`. Compared by exact bytes, never used as a path or in a query.
 ///
 /// Ours are thumbprints. A foreign issuer may use any text up to 1024 bytes, as kube-apiserver does.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "String", into = "String")]
 pub struct KeyId(Arc<str>);
 
 impl KeyId {
@@ -33,6 +38,19 @@ impl KeyId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl TryFrom<String> for KeyId {
+    type Error = KeyIdError;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text).ok_or(KeyIdError)
+    }
+}
+
+impl From<KeyId> for String {
+    fn from(key_id: KeyId) -> Self {
+        key_id.0.as_ref().to_owned()
     }
 }
 

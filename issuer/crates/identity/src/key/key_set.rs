@@ -64,7 +64,8 @@ impl KeySet {
         if bytes.len() > MAXIMUM_KEY_SET_BYTES {
             return Err(KeySetError::TooLong);
         }
-        let document = crate::strict_json::object(bytes).map_err(|_| KeySetError::Malformed)?;
+        let document =
+            crate::strict_json::object(bytes).map_err(|_not_json| KeySetError::Malformed)?;
         let Some(Value::Array(entries)) = document.get("keys") else {
             return Err(KeySetError::Malformed);
         };
@@ -124,11 +125,10 @@ impl serde::Serialize for KeySet {
 fn usable(entry: &Value) -> Option<VerifyingKey> {
     let jwk: Jwk = serde_json::from_value(entry.clone()).ok()?;
     let for_signatures = jwk.key_use.as_deref().is_none_or(|key_use| key_use == "sig");
-    let kid = jwk.kid.as_ref().and_then(|kid| KeyId::parse(kid.as_str()));
     let verifies = entry.get("key_ops").is_none_or(|operations| {
         operations.as_array().is_some_and(|list| list.iter().any(|item| item == "verify"))
     });
-    if !for_signatures || !verifies || kid.is_none() {
+    if !for_signatures || !verifies || jwk.kid.is_none() {
         return None;
     }
     VerifyingKey::from_jwk(&jwk).ok()

@@ -10,6 +10,6 @@ mod key_set;
 mod verifying_key;
 
 pub use jwk::Jwk;
-pub use key_id::KeyId;
+pub use key_id::{KeyId, KeyIdError};
 pub use key_set::{KeySet, KeySetError, MAXIMUM_KEY_SET_BYTES, MAXIMUM_KEYS};
 pub use verifying_key::{KeyError, VerifyingKey};

@@ -90,7 +90,7 @@ impl VerifyingKey {
 
     /// An Ed25519 key from its 32 bytes.
     pub fn ed25519(bytes: &[u8]) -> Result<Self, KeyError> {
-        let bytes = <&[u8; 32]>::try_from(bytes).map_err(|_| KeyError::Malformed)?;
+        let bytes = <&[u8; 32]>::try_from(bytes).map_err(|_length| KeyError::Malformed)?;
         let key = ed25519_dalek::VerifyingKey::from_bytes(bytes)
             .map_err(|error| KeyError::Invalid(Box::new(error)))?;
         if key.is_weak() {
@@ -112,7 +112,7 @@ impl VerifyingKey {
     pub fn from_jwk(jwk: &Jwk) -> Result<Self, KeyError> {
         let member = |text: &Option<String>| {
             let text = text.as_deref().ok_or(KeyError::Malformed)?;
-            URL_SAFE_NO_PAD.decode(text).map_err(|_| KeyError::Malformed)
+            URL_SAFE_NO_PAD.decode(text).map_err(|_not_base64| KeyError::Malformed)
         };
         let mut key = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
             ("RSA", None) => Self::rsa(&member(&jwk.n)?, &member(&jwk.e)?)?,

@@ -60,6 +60,10 @@ impl SpiffeId {
     pub fn of(trust_domain: &TrustDomain, segments: &[&str]) -> Result<Self, SpiffeIdError> {
         let mut text = format!("spiffe://{trust_domain}");
         for segment in segments {
+            // Before joining: `a/b` handed in as one segment would come out as two.
+            if !is_segment(segment) {
+                return Err(SpiffeIdError::Segment);
+            }
             text.push('/');
             text.push_str(segment);
         }
@@ -136,6 +140,19 @@ mod tests {
         let limit = format!("spiffe://a/{}", "x".repeat(2048 - 11));
         assert!(SpiffeId::parse(&limit).is_ok());
         assert_eq!(SpiffeId::parse(&format!("{limit}x")), Err(SpiffeIdError::TooLong));
+    }
+
+    #[test]
+    fn a_joined_segment_stays_one_segment() {
+        let domain = TrustDomain::parse("example.org").unwrap();
+        let id = SpiffeId::of(&domain, &["app", "web"]).unwrap();
+        assert_eq!(id.as_str(), "spiffe://example.org/app/web");
+        assert_eq!(SpiffeId::of(&domain, &[]).unwrap().segments().count(), 0);
+        for bad in ["a/b", "", ".", "..", "a?", "%2e", "a/"] {
+            assert_eq!(SpiffeId::of(&domain, &["app", bad]), Err(SpiffeIdError::Segment), "{bad}");
+        }
+        let (half, long) = ("x".repeat(1000), "x".repeat(1027));
+        assert!(SpiffeId::of(&domain, &[&half, &long]).is_err());
     }
 
     #[test]

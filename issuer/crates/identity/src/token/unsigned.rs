@@ -11,6 +11,10 @@ use crate::claims::ClaimSet;
 use crate::key::KeyId;
 use crate::token::secret::Token;
 
+#[derive(Debug, thiserror::Error)]
+#[error("the signer goes by another key id than the token")]
+struct OtherKey;
+
 /// Claims, serialised once, and the key that is to sign them.
 #[derive(Debug, Clone)]
 pub struct UnsignedToken {
@@ -30,8 +34,12 @@ impl UnsignedToken {
         &self.key_id
     }
 
-    /// Signs. The signer's algorithm becomes `alg`.
+    /// Signs. The signer's algorithm becomes `alg`. A signer that goes by another key id is refused:
+    /// josekit would write the signer's id over ours, and no key set has it.
     pub fn signed_by(&self, signer: &dyn JwsSigner) -> Result<Token, JoseError> {
+        if signer.key_id().is_some_and(|key_id| key_id != self.key_id.as_str()) {
+            return Err(JoseError::InvalidKeyFormat(OtherKey.into()));
+        }
         let mut header = JwsHeader::new();
         header.set_token_type("JWT");
         header.set_key_id(self.key_id.as_str());

@@ -35,11 +35,13 @@ impl<'a> UnverifiedToken<'a> {
         }
         let (signing_input, signature) = text.rsplit_once('.').ok_or(VerifyError::Malformed)?;
         let (header, payload) = signing_input.split_once('.').ok_or(VerifyError::Malformed)?;
-        if payload.contains('.') || signature.is_empty() {
+        if payload.contains('.') || payload.is_empty() || signature.is_empty() {
             return Err(VerifyError::Malformed);
         }
-        let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| VerifyError::Malformed);
-        let header = strict_json::object(&decode(header)?).map_err(|_| VerifyError::Malformed)?;
+        let decode =
+            |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_not_base64| VerifyError::Malformed);
+        let header =
+            strict_json::object(&decode(header)?).map_err(|_not_json| VerifyError::Malformed)?;
         let (algorithm, key_id) = check_header(&header)?;
         Ok(Self {
             signing_input,

@@ -14,6 +14,7 @@ use crate::audience::Audience;
 use crate::clock::UnixTime;
 use crate::issuer_url::IssuerUrl;
 use crate::key::KeySet;
+use crate::strict_json;
 use crate::token::unverified::UnverifiedToken;
 use crate::token::verified::VerifiedToken;
 
@@ -132,7 +133,7 @@ impl Verifier {
             return Err(VerifyError::Signature);
         }
         let claims =
-            crate::strict_json::object(&token.payload).map_err(|_| VerifyError::Malformed)?;
+            strict_json::object(&token.payload).map_err(|_not_json| VerifyError::Malformed)?;
         if claims.get("iss").and_then(Value::as_str) != Some(self.issuer.as_str()) {
             return Err(VerifyError::Issuer);
         }
