@@ -2,8 +2,12 @@
 //! nothing but Cargo is needed.
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let files =
-        ["moneyer/v1/enrollment.proto", "moneyer/v1/minting.proto", "moneyer/v1/placement.proto"];
+    let files = [
+        "moneyer/v1/control.proto",
+        "moneyer/v1/enrollment.proto",
+        "moneyer/v1/minting.proto",
+        "moneyer/v1/placement.proto",
+    ];
     let descriptors = protox::compile(files, ["."])?;
     tonic_prost_build::configure().compile_fds(descriptors)?;
     for file in files {

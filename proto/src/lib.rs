@@ -4,7 +4,7 @@
 //! convert these messages to and from the types of `moneyer-identity` at the edge, and nothing
 //! behind the edge sees them.
 
-/// Enrollment, Minting and Placement, version 1.
+/// Enrollment, Minting, Placement and the runner proxy's Control, version 1.
 #[expect(missing_docs, reason = "generated; the comments of the .proto files are the docs")]
 #[expect(unreachable_pub, clippy::pedantic, reason = "generated")]
 pub mod v1 {
