@@ -1,8 +1,16 @@
 //! The rules of a Moneyer coordinator: which keys there are, who is placed where, who may have which
 //! token, and what it says.
 //!
-//! Everything outside is a port: [`store::Store`] keeps records, a signer holds private keys, a clock
-//! tells the time. Nothing here knows HTTP, gRPC, files or SQL. What a caller has proved is a value
-//! that only this crate can make, and minting takes that value.
+//! Everything outside is a port: [`store::Store`] keeps records, [`signer::Signer`] holds private keys,
+//! a clock tells the time. Nothing here knows HTTP, gRPC, files or SQL. What a caller has proved is a
+//! value that only this crate can make, and minting takes that value.
 
+mod authority;
+pub mod enrollment;
+pub mod keys;
+pub mod mint;
+pub mod registry;
+pub mod signer;
 pub mod store;
+
+pub use authority::{Authority, Charter, OpenError, Ports};

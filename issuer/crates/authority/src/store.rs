@@ -13,6 +13,7 @@ use std::error::Error;
 use std::fmt;
 
 use async_trait::async_trait;
+use moneyer_identity::ErrorClass;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -22,7 +23,16 @@ pub const MAXIMUM_RECORD_BYTES: usize = 64 * 1024 - 1;
 
 /// Counts acknowledged writes, from 1. Zero is the empty store.
 #[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize,
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    serde::Serialize,
     serde::Deserialize,
 )]
 #[serde(transparent)]
@@ -202,6 +212,19 @@ pub enum StoreError {
     Unavailable(#[source] Cause),
 }
 
+impl StoreError {
+    /// The kind of failure.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::Conflict { .. } => ErrorClass::Conflict,
+            Self::TooLarge { .. } => ErrorClass::Invalid,
+            Self::Encode(_) | Self::Damaged { .. } => ErrorClass::Internal,
+            Self::Unavailable(_) => ErrorClass::Unavailable,
+        }
+    }
+}
+
 /// Receives records one by one while a collection is read.
 pub type Receive<'a> = &'a mut (dyn FnMut(Stored) -> Result<(), StoreError> + Send);
 
@@ -228,10 +251,8 @@ pub async fn load_records<R: Record>(
 ) -> Result<Vec<(R, Generation)>, StoreError> {
     let mut records = Vec::new();
     let mut receive = |stored: Stored| {
-        let record = serde_json::from_slice(&stored.value).map_err(|error| StoreError::Damaged {
-            collection: R::COLLECTION,
-            id: stored.id,
-            cause: error.into(),
+        let record = serde_json::from_slice(&stored.value).map_err(|error| {
+            StoreError::Damaged { collection: R::COLLECTION, id: stored.id, cause: error.into() }
         })?;
         records.push((record, stored.revision));
         Ok(())

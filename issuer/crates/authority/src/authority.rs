@@ -1,0 +1,210 @@
+//! The authority: one value that every protocol's edge calls.
+//!
+//! It holds the parts and reads the clock once per call. An edge converts a request, makes one call
+//! here, and converts the answer.
+
+use std::sync::Arc;
+
+use moneyer_identity::spiffe::TrustDomain;
+use moneyer_identity::{
+    Clock, IssuerUrl, MintedToken, SandboxId, SubjectParts, SystemWorkloadName, UnixTime,
+};
+
+use crate::enrollment::{
+    AuthenticateError, AuthenticatedRunner, Caller, ClusterAuthority, Enrollment, Member, Members,
+    PeerLeaf, Places,
+};
+use crate::keys::{Keys, KeysError, Published};
+use crate::mint::{Ask, AudiencePolicy, MintError, Minter};
+use crate::registry::{Registry, RegistryError, SystemWorkload};
+use crate::signer::{KeyKind, Signer};
+use crate::store::{Store, StoreError, load_records};
+
+/// What an authority is for.
+#[derive(Debug, Clone)]
+pub struct Charter {
+    /// The value of `iss`.
+    pub issuer: IssuerUrl,
+    /// What subjects are joined from.
+    pub parts: SubjectParts,
+    /// Path of the key set under the issuer, beginning with a slash.
+    pub key_set_path: String,
+    /// Which audiences may be asked for.
+    pub policy: AudiencePolicy,
+    /// The closed list of system workloads.
+    pub system_workloads: Vec<SystemWorkload>,
+    /// What key to make where there is none.
+    pub key_kind: KeyKind,
+}
+
+/// What an authority is built on.
+#[derive(Debug, Clone)]
+pub struct Ports {
+    /// Keeps the records.
+    pub store: Arc<dyn Store>,
+    /// Holds private keys.
+    pub signer: Arc<dyn Signer>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Why an authority does not come up.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The cluster's own authority cannot be loaded or made.
+    #[error("the cluster's certificate authority cannot be loaded")]
+    ClusterAuthority(#[source] StoreError),
+    /// The members or join tokens cannot be loaded.
+    #[error("the members cannot be loaded")]
+    Members(#[source] StoreError),
+    /// The signing keys cannot be loaded or made.
+    #[error("the signing keys cannot be loaded")]
+    Keys(#[source] KeysError),
+    /// The apps or sandboxes cannot be loaded.
+    #[error("the apps and sandboxes cannot be loaded")]
+    Registry(#[source] RegistryError),
+}
+
+/// Keys, members, placements and minting of one cluster. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Authority {
+    charter: Arc<Charter>,
+    ports: Ports,
+    keys: Arc<Keys>,
+    members: Arc<Members>,
+    enrollment: Enrollment,
+    registry: Registry,
+    minter: Minter,
+}
+
+impl Authority {
+    /// Loads everything into memory; makes the first key and the cluster's own authority where there
+    /// are none.
+    pub async fn open(charter: Charter, ports: Ports) -> Result<Self, OpenError> {
+        let Ports { store, signer, clock } = ports.clone();
+        let now = clock.now();
+        let trust_domain = &charter.parts.trust_domain;
+        let cluster_authority = ClusterAuthority::open(&*store, trust_domain, now)
+            .await
+            .map_err(OpenError::ClusterAuthority)?;
+        let records = load_records::<Member>(&*store).await.map_err(OpenError::Members)?;
+        let members = Arc::new(Members::new(records));
+        let enrollment = Enrollment::open(store.clone(), members.clone(), cluster_authority)
+            .await
+            .map_err(OpenError::Members)?;
+        let keys =
+            Keys::open(&*store, &*signer, charter.key_kind, now).await.map_err(OpenError::Keys)?;
+        let keys = Arc::new(keys);
+        let registry = Registry::open(store, members.clone(), charter.system_workloads.clone())
+            .await
+            .map_err(OpenError::Registry)?;
+        let policy = Arc::new(charter.policy.clone());
+        let minter =
+            Minter::new(charter.issuer.clone(), charter.parts.clone(), policy, keys.clone());
+        let charter = Arc::new(charter);
+        Ok(Self { charter, ports, keys, members, enrollment, registry, minter })
+    }
+
+    /// The value of `iss`.
+    #[must_use]
+    pub fn issuer(&self) -> &IssuerUrl {
+        &self.charter.issuer
+    }
+
+    /// What it is for.
+    #[must_use]
+    pub fn charter(&self) -> &Charter {
+        &self.charter
+    }
+
+    /// The trust domain of its members.
+    #[must_use]
+    pub fn trust_domain(&self) -> &TrustDomain {
+        &self.charter.parts.trust_domain
+    }
+
+    /// Where its records are.
+    #[must_use]
+    pub fn store(&self) -> &dyn Store {
+        &*self.ports.store
+    }
+
+    /// The time now, for the edges.
+    #[must_use]
+    pub fn now(&self) -> UnixTime {
+        self.ports.clock.now()
+    }
+
+    /// The signing keys.
+    #[must_use]
+    pub fn keys(&self) -> &Arc<Keys> {
+        &self.keys
+    }
+
+    /// Apps, sandboxes and their placement.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Where members are invited, join and renew.
+    #[must_use]
+    pub fn enrollment(&self) -> &Enrollment {
+        &self.enrollment
+    }
+
+    /// What relying parties are told now.
+    #[must_use]
+    pub fn published(&self) -> Published {
+        Published::of(&self.keys.ring(), &self.charter.issuer, &self.charter.key_set_path)
+    }
+
+    /// Who holds this verified certificate.
+    pub fn authenticate(&self, leaf: &PeerLeaf) -> Result<Caller, AuthenticateError> {
+        self.members.authenticate(leaf, self.trust_domain(), self.now())
+    }
+
+    /// A token for a sandbox that is placed on this runner now.
+    pub async fn mint(
+        &self,
+        runner: &AuthenticatedRunner,
+        sandbox: &SandboxId,
+        ask: Ask,
+    ) -> Result<MintedToken, MintError> {
+        let permit = self.registry.permit(runner, sandbox).map_err(MintError::Registry)?;
+        self.minter.mint(permit, ask, self.now()).await
+    }
+
+    /// A token for any sandbox, on behalf of whoever may place it.
+    pub async fn mint_any(
+        &self,
+        by: &impl Places,
+        sandbox: &SandboxId,
+        ask: Ask,
+    ) -> Result<MintedToken, MintError> {
+        let permit = self.registry.permit_any(by, sandbox).map_err(MintError::Registry)?;
+        self.minter.mint(permit, ask, self.now()).await
+    }
+
+    /// A token for a system workload that runs on this runner.
+    pub async fn mint_system(
+        &self,
+        runner: &AuthenticatedRunner,
+        workload: &SystemWorkloadName,
+        ask: Ask,
+    ) -> Result<MintedToken, MintError> {
+        let permit = self.registry.permit_system(runner, workload).map_err(MintError::Registry)?;
+        self.minter.mint_system(permit, ask, self.now()).await
+    }
+
+    /// A token for any system workload, on behalf of a controller or operator.
+    pub async fn mint_system_any(
+        &self,
+        by: &impl Places,
+        workload: &SystemWorkloadName,
+        ask: Ask,
+    ) -> Result<MintedToken, MintError> {
+        let permit = self.registry.permit_system_any(by, workload).map_err(MintError::Registry)?;
+        self.minter.mint_system(permit, ask, self.now()).await
+    }
+}

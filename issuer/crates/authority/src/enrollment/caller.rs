@@ -1,0 +1,169 @@
+//! Callers: who is on the other end, proved anew on every call.
+//!
+//! The types here have no public constructor. [`Members::authenticate`] makes runners and controllers
+//! from a verified certificate, [`LocalPeer::authenticate`] makes operators from the kernel's word about
+//! a Unix socket's other end.
+
+use moneyer_identity::spiffe::TrustDomain;
+use moneyer_identity::{ControllerName, ErrorClass, RunnerId, UnixTime};
+
+use crate::enrollment::leaf::PeerLeaf;
+use crate::enrollment::member::{MemberKind, Members};
+
+/// Why a caller is nobody: for the log. The caller is told one constant text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AuthenticateError {
+    /// The id is of another trust domain or not of a member's form.
+    #[error("the certificate is not of a member of this cluster")]
+    NotAMember,
+    /// Not valid yet, or no longer.
+    #[error("the certificate is not valid at this time")]
+    Time,
+    /// No such member: never joined, or removed.
+    #[error("the member was removed")]
+    Removed,
+    /// A certificate the member has since renewed from twice, or one from before it joined anew.
+    #[error("the certificate is not the member's present one")]
+    Superseded,
+    /// The peer of a local socket is neither root, nor this daemon's user, nor an operator's user id.
+    #[error("the local user is not an operator")]
+    NotAnOperator,
+}
+
+impl AuthenticateError {
+    /// The kind of failure.
+    #[must_use]
+    pub fn class(self) -> ErrorClass {
+        match self {
+            Self::NotAnOperator => ErrorClass::Denied,
+            _ => ErrorClass::Unauthenticated,
+        }
+    }
+}
+
+/// A runner that proved who it is, on this call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthenticatedRunner {
+    id: RunnerId,
+    certificate_ends_at: UnixTime,
+}
+
+impl AuthenticatedRunner {
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> &RunnerId {
+        &self.id
+    }
+
+    /// When its certificate ends, and with it every stream opened by it.
+    #[must_use]
+    pub fn certificate_ends_at(&self) -> UnixTime {
+        self.certificate_ends_at
+    }
+}
+
+/// A sandbox controller that proved who it is, on this call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthenticatedController {
+    name: ControllerName,
+}
+
+/// An operator that proved who it is, on this call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthenticatedOperator {
+    name: String,
+}
+
+/// Whoever may say which sandboxes there are and where.
+pub trait Places: private::Sealed + Send + Sync {
+    /// For logs and audit records.
+    fn actor(&self) -> String;
+}
+
+impl Places for AuthenticatedController {
+    fn actor(&self) -> String {
+        format!("controller/{}", self.name)
+    }
+}
+
+impl Places for AuthenticatedOperator {
+    fn actor(&self) -> String {
+        format!("operator/{}", self.name)
+    }
+}
+
+mod private {
+    /// Keeps proof types to this module.
+    #[expect(unnameable_types, reason = "that nobody can name it is its purpose")]
+    pub trait Sealed {}
+    impl Sealed for super::AuthenticatedController {}
+    impl Sealed for super::AuthenticatedOperator {}
+}
+
+/// A member that proved who it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Caller {
+    /// A runner.
+    Runner(AuthenticatedRunner),
+    /// A sandbox controller.
+    Controller(AuthenticatedController),
+}
+
+impl Members {
+    /// Checks a verified certificate against the records of this moment.
+    pub fn authenticate(
+        &self,
+        leaf: &PeerLeaf,
+        trust_domain: &TrustDomain,
+        now: UnixTime,
+    ) -> Result<Caller, AuthenticateError> {
+        if leaf.id.trust_domain() != trust_domain {
+            return Err(AuthenticateError::NotAMember);
+        }
+        let segments: Vec<_> = leaf.id.segments().collect();
+        let (kind, name) = match segments.as_slice() {
+            ["moneyer", "runner", name] => (MemberKind::Runner, *name),
+            ["moneyer", "controller", name] => (MemberKind::Controller, *name),
+            _ => return Err(AuthenticateError::NotAMember),
+        };
+        if now < leaf.not_before || leaf.not_after <= now {
+            return Err(AuthenticateError::Time);
+        }
+        let (member, _) = self.find(kind, name).ok_or(AuthenticateError::Removed)?;
+        let serial = leaf.serial.as_str();
+        if member.serial != serial && member.previous_serial.as_deref() != Some(serial) {
+            return Err(AuthenticateError::Superseded);
+        }
+        Ok(match kind {
+            MemberKind::Runner => Caller::Runner(AuthenticatedRunner {
+                id: RunnerId::parse(name).map_err(|_| AuthenticateError::NotAMember)?,
+                certificate_ends_at: leaf.not_after,
+            }),
+            MemberKind::Controller => Caller::Controller(AuthenticatedController {
+                name: ControllerName::parse(name).map_err(|_| AuthenticateError::NotAMember)?,
+            }),
+        })
+    }
+}
+
+/// The other end of a Unix socket, as the kernel tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LocalPeer {
+    /// Its effective user id when it connected.
+    pub uid: u32,
+}
+
+impl LocalPeer {
+    /// Root, the daemon's own user and the configured user ids are operators.
+    pub fn authenticate(
+        self,
+        own_uid: u32,
+        operators: &[u32],
+    ) -> Result<AuthenticatedOperator, AuthenticateError> {
+        if self.uid == 0 || self.uid == own_uid || operators.contains(&self.uid) {
+            Ok(AuthenticatedOperator { name: format!("uid-{}", self.uid) })
+        } else {
+            Err(AuthenticateError::NotAnOperator)
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! The desk where members are invited, join and renew.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use moneyer_identity::{ControllerName, ErrorClass, UnixTime};
+use tokio::sync::Mutex;
+
+use crate::enrollment::caller::{Caller, Places};
+use crate::enrollment::certificate::{Certificate, CertificateError, Principal};
+use crate::enrollment::cluster_authority::ClusterAuthority;
+use crate::enrollment::join_token::{Contents, Invitation, JoinToken};
+use crate::enrollment::leaf::PeerLeaf;
+use crate::enrollment::member::{Member, Members};
+use crate::store::{
+    Cause, Change, Collection, Expected, Generation, Store, StoreError, load_records,
+};
+
+/// Longest life of a join token. A week is enough to image a machine.
+const MAXIMUM_INVITATION: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Most join tokens not yet spent: enough for a fleet, small enough to stay in memory.
+const MAXIMUM_INVITATIONS: usize = 10_000;
+
+/// Why somebody does not become or stay a member.
+#[derive(Debug, thiserror::Error)]
+pub enum EnrollmentError {
+    /// The join token is unknown, spent, expired or wrong: one text for all.
+    #[error("the join token is not valid; ask an operator for a new one")]
+    JoinToken,
+    /// The invitation would live too long or not at all.
+    #[error("a join token lives from 1 second to 7 days")]
+    Lifetime,
+    /// Too many join tokens are unspent.
+    #[error("{MAXIMUM_INVITATIONS} join tokens are not yet spent; wait for some to expire")]
+    TooMany,
+    /// The request for a certificate was refused, or none could be made.
+    #[error("no certificate was made")]
+    Certificate(#[source] CertificateError),
+    /// The operating system gives no random bytes, or a value cannot be encoded.
+    #[error("the join token could not be made")]
+    Make(#[source] Cause),
+    /// The store refused or failed.
+    #[error("the membership could not be stored")]
+    Store(#[source] StoreError),
+    /// The task that makes the change ended early.
+    #[error("the change was interrupted")]
+    Interrupted(#[source] tokio::task::JoinError),
+}
+
+impl EnrollmentError {
+    /// The kind of failure.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::JoinToken => ErrorClass::Unauthenticated,
+            Self::Lifetime
+            | Self::Certificate(CertificateError::Request | CertificateError::Key) => {
+                ErrorClass::Invalid
+            }
+            Self::TooMany => ErrorClass::Exhausted,
+            Self::Store(error) => error.class(),
+            Self::Certificate(CertificateError::Make(_)) | Self::Make(_) | Self::Interrupted(_) => {
+                ErrorClass::Internal
+            }
+        }
+    }
+}
+
+/// Invites, admits and renews.
+#[derive(Debug, Clone)]
+pub struct Enrollment {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    store: Arc<dyn Store>,
+    members: Arc<Members>,
+    authority: ClusterAuthority,
+    /// Held through each change, so that a join token is spent once and serial numbers follow each
+    /// other. Members join and renew rarely: one at a time is thousands a second.
+    invitations: Mutex<BTreeMap<String, (Invitation, Generation)>>,
+}
+
+impl Enrollment {
+    /// Loads the unspent join tokens.
+    pub async fn open(
+        store: Arc<dyn Store>,
+        members: Arc<Members>,
+        authority: ClusterAuthority,
+    ) -> Result<Self, StoreError> {
+        let records = load_records::<Invitation>(&*store).await?;
+        let entry = |(record, revision): (Invitation, _)| (record.id.clone(), (record, revision));
+        let invitations = Mutex::new(records.into_iter().map(entry).collect());
+        Ok(Self { shared: Arc::new(Shared { store, members, authority, invitations }) })
+    }
+
+    /// The authority whose certificates members carry.
+    #[must_use]
+    pub fn authority(&self) -> &ClusterAuthority {
+        &self.shared.authority
+    }
+
+    /// Makes a join token for a runner or controller. It is shown this once.
+    pub async fn invite(
+        &self,
+        _by: &impl Places,
+        principal: Principal,
+        lifetime: Duration,
+        now: UnixTime,
+    ) -> Result<JoinToken, EnrollmentError> {
+        let shared = self.shared.clone();
+        unbroken(async move { shared.invite(principal, lifetime, now).await }).await
+    }
+
+    /// Spends a join token and certifies the key of the request.
+    pub async fn join(
+        &self,
+        token: &str,
+        request: Vec<u8>,
+        now: UnixTime,
+    ) -> Result<Certificate, EnrollmentError> {
+        let contents = Contents::open(token).ok_or(EnrollmentError::JoinToken)?;
+        let shared = self.shared.clone();
+        unbroken(async move { shared.join(&contents, &request, now).await }).await
+    }
+
+    /// Certifies a new key for a member that is known by its present certificate.
+    pub async fn renew(
+        &self,
+        caller: Caller,
+        leaf: PeerLeaf,
+        request: Vec<u8>,
+        now: UnixTime,
+    ) -> Result<Certificate, EnrollmentError> {
+        let shared = self.shared.clone();
+        unbroken(async move { shared.renew(caller, &leaf, &request, now).await }).await
+    }
+}
+
+async fn unbroken<T: Send + 'static>(
+    change: impl Future<Output = Result<T, EnrollmentError>> + Send + 'static,
+) -> Result<T, EnrollmentError> {
+    tokio::spawn(change).await.map_err(EnrollmentError::Interrupted)?
+}
+
+impl Shared {
+    async fn invite(
+        &self,
+        principal: Principal,
+        lifetime: Duration,
+        now: UnixTime,
+    ) -> Result<JoinToken, EnrollmentError> {
+        if lifetime < Duration::from_secs(1) || lifetime > MAXIMUM_INVITATION {
+            return Err(EnrollmentError::Lifetime);
+        }
+        let mut invitations = self.invitations.lock().await;
+        let mut changes = Vec::new();
+        let expired: Vec<_> = invitations
+            .values()
+            .filter(|(invitation, _)| invitation.expires_at <= now)
+            .map(|(invitation, revision)| (invitation.id.clone(), *revision))
+            .collect();
+        for (id, revision) in &expired {
+            changes.push(Change::remove(Collection::JoinTokens, id, *revision));
+        }
+        if invitations.len() - expired.len() >= MAXIMUM_INVITATIONS {
+            return Err(EnrollmentError::TooMany);
+        }
+        let trust_domain = self.authority.trust_domain().clone();
+        let contents = Contents::new(trust_domain, self.authority.certificate(), principal)
+            .map_err(|error| EnrollmentError::Make(error.into()))?;
+        let invitation = contents.record(now.plus(lifetime));
+        let token = contents.seal().map_err(|error| EnrollmentError::Make(error.into()))?;
+        changes.push(Change::put(&invitation, Expected::Absent).map_err(EnrollmentError::Store)?);
+        let revision = self.store.commit(changes).await.map_err(EnrollmentError::Store)?;
+        for (id, _) in expired {
+            invitations.remove(&id);
+        }
+        invitations.insert(invitation.id.clone(), (invitation, revision));
+        Ok(token)
+    }
+
+    async fn join(
+        &self,
+        contents: &Contents,
+        request: &[u8],
+        now: UnixTime,
+    ) -> Result<Certificate, EnrollmentError> {
+        let mut invitations = self.invitations.lock().await;
+        let (invitation, revision) =
+            invitations.get(&contents.id).ok_or(EnrollmentError::JoinToken)?;
+        if !invitation.is_met_by(&contents.secret) || invitation.expires_at <= now {
+            return Err(EnrollmentError::JoinToken);
+        }
+        let principal = &invitation.principal;
+        let certificate = self
+            .authority
+            .certify(principal, request, now)
+            .map_err(EnrollmentError::Certificate)?;
+        let member = Member {
+            kind: principal.kind(),
+            name: principal.name().to_owned(),
+            serial: certificate.serial.clone(),
+            previous_serial: None,
+            joined_at: now,
+            certificate_ends_at: certificate.not_after,
+        };
+        let spend = Change::remove(Collection::JoinTokens, &contents.id, *revision);
+        self.admit(member, vec![spend]).await?;
+        invitations.remove(&contents.id);
+        Ok(certificate)
+    }
+
+    async fn renew(
+        &self,
+        caller: Caller,
+        leaf: &PeerLeaf,
+        request: &[u8],
+        now: UnixTime,
+    ) -> Result<Certificate, EnrollmentError> {
+        let _one_at_a_time = self.invitations.lock().await;
+        let principal = principal_of(&caller, leaf).ok_or(EnrollmentError::JoinToken)?;
+        // Looked up again under the lock: the member may have been removed since it was authenticated.
+        let (present, _) = self
+            .members
+            .find(principal.kind(), principal.name())
+            .ok_or(EnrollmentError::JoinToken)?;
+        let certificate = self
+            .authority
+            .certify(&principal, request, now)
+            .map_err(EnrollmentError::Certificate)?;
+        let member = Member {
+            serial: certificate.serial.clone(),
+            previous_serial: Some(leaf.serial.clone()),
+            certificate_ends_at: certificate.not_after,
+            ..Member::clone(&present)
+        };
+        self.admit(member, Vec::new()).await?;
+        Ok(certificate)
+    }
+
+    async fn admit(&self, member: Member, mut changes: Vec<Change>) -> Result<(), EnrollmentError> {
+        changes.push(self.members.change(&member).map_err(EnrollmentError::Store)?);
+        let revision = self.store.commit(changes).await.map_err(EnrollmentError::Store)?;
+        self.members.apply(member, revision);
+        Ok(())
+    }
+}
+
+fn principal_of(caller: &Caller, leaf: &PeerLeaf) -> Option<Principal> {
+    let name = leaf.id.segments().last()?;
+    match caller {
+        Caller::Runner(runner) => Some(Principal::Runner(runner.id().clone())),
+        Caller::Controller(_) => ControllerName::parse(name).ok().map(Principal::Controller),
+    }
+}

@@ -1,0 +1,138 @@
+//! Members: runners and sandbox controllers that have joined.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use moneyer_identity::{RunnerId, UnixTime};
+use serde::{Deserialize, Serialize};
+
+use crate::store::{Change, Collection, Expected, Generation, Record, Store, StoreError};
+
+/// What a member is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MemberKind {
+    /// A runner host.
+    Runner,
+    /// A sandbox controller.
+    Controller,
+}
+
+impl MemberKind {
+    /// The kind as a SPIFFE path segment and as text.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Runner => "runner",
+            Self::Controller => "controller",
+        }
+    }
+}
+
+impl fmt::Display for MemberKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A member's record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// What it is.
+    pub kind: MemberKind,
+    /// Its name: a component.
+    pub name: String,
+    /// Serial number of its present certificate, hexadecimal.
+    pub serial: String,
+    /// Serial number of the certificate it renewed from, good until the next renewal: the answer that
+    /// carried the present one may have been lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_serial: Option<String>,
+    /// When it joined.
+    pub joined_at: UnixTime,
+    /// When its present certificate ends.
+    pub certificate_ends_at: UnixTime,
+}
+
+impl Record for Member {
+    const COLLECTION: Collection = Collection::Members;
+
+    fn id(&self) -> String {
+        format!("{}/{}", self.kind, self.name)
+    }
+}
+
+type Entries = BTreeMap<(MemberKind, String), (Arc<Member>, Generation)>;
+
+/// Every member, in memory.
+#[derive(Debug, Default)]
+pub struct Members {
+    entries: RwLock<Entries>,
+}
+
+impl Members {
+    /// Takes over stored records.
+    #[must_use]
+    pub fn new(records: Vec<(Member, Generation)>) -> Self {
+        let entry = |(member, revision): (Member, Generation)| {
+            ((member.kind, member.name.clone()), (Arc::new(member), revision))
+        };
+        Self { entries: RwLock::new(records.into_iter().map(entry).collect()) }
+    }
+
+    /// Every member: runners first, each kind by name.
+    #[must_use]
+    pub fn list(&self) -> Vec<Arc<Member>> {
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        entries.values().map(|(member, _)| member.clone()).collect()
+    }
+
+    /// Whether this runner has joined and was not removed since.
+    #[must_use]
+    pub fn has_runner(&self, runner: &RunnerId) -> bool {
+        self.find(MemberKind::Runner, runner.as_str()).is_some()
+    }
+
+    pub(super) fn find(&self, kind: MemberKind, name: &str) -> Option<(Arc<Member>, Generation)> {
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        entries.get(&(kind, name.to_owned())).cloned()
+    }
+
+    pub(super) fn apply(&self, member: Member, revision: Generation) {
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        entries.insert((member.kind, member.name.clone()), (Arc::new(member), revision));
+    }
+
+    /// Removes a member durably, then from memory. Removing what is not there succeeds. A renewal that
+    /// happens at the same moment makes this try again with the new revision.
+    pub async fn remove(
+        &self,
+        store: &dyn Store,
+        kind: MemberKind,
+        name: &str,
+    ) -> Result<(), StoreError> {
+        while let Some((member, revision)) = self.find(kind, name) {
+            let change = Change::remove(Collection::Members, &member.id(), revision);
+            match store.commit(vec![change]).await {
+                Ok(_) => {
+                    let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+                    entries.remove(&(kind, name.to_owned()));
+                    return Ok(());
+                }
+                Err(StoreError::Conflict { .. }) => tokio::task::yield_now().await,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// The change that writes a member in place of the present record.
+    pub(super) fn change(&self, member: &Member) -> Result<Change, StoreError> {
+        let expected = match self.find(member.kind, &member.name) {
+            Some((_, revision)) => Expected::Revision(revision),
+            None => Expected::Absent,
+        };
+        Change::put(member, expected)
+    }
+}

@@ -1,0 +1,66 @@
+//! Why a token is not minted.
+
+use moneyer_identity::{Audience, AudienceError, ErrorClass, LifetimeError};
+
+use crate::registry::RegistryError;
+use crate::signer::SignerError;
+use crate::store::Cause;
+
+/// A refusal or failure to mint.
+#[derive(Debug, thiserror::Error)]
+pub enum MintError {
+    /// The caller may not have a token for this holder.
+    #[error("no token for this caller")]
+    Registry(#[source] RegistryError),
+    /// The audiences asked for are not well-formed, repeated or too many.
+    #[error("the audiences are refused")]
+    Audiences(#[source] AudienceError),
+    /// The audience is reserved, or not one the app may ask for.
+    #[error("the audience {0} may not be asked for")]
+    AudienceDenied(Audience),
+    /// These audiences may not stand in one token.
+    #[error("these audiences may not stand in one token")]
+    Combination,
+    /// The lifetime is out of range.
+    #[error(transparent)]
+    Lifetime(LifetimeError),
+    /// No key may sign now: the active one has reached its end.
+    #[error("no key may sign at this time")]
+    NoKey,
+    /// The claims cannot be written.
+    #[error("the claims cannot be written")]
+    Encode(#[source] Cause),
+    /// The signer refused or failed.
+    #[error("the token was not signed")]
+    Signer(#[source] SignerError),
+}
+
+impl MintError {
+    /// The kind of failure.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::Registry(error) => error.class(),
+            Self::Audiences(_) | Self::Combination | Self::Lifetime(_) => ErrorClass::Invalid,
+            Self::AudienceDenied(_) => ErrorClass::Denied,
+            Self::NoKey => ErrorClass::Unavailable,
+            Self::Encode(_) => ErrorClass::Internal,
+            Self::Signer(error) => error.class(),
+        }
+    }
+
+    /// What the caller is told: enough to mend its request, nothing about others.
+    #[must_use]
+    pub fn told(&self) -> String {
+        match self {
+            Self::Registry(_) => "no such sandbox or system workload on this caller".to_owned(),
+            Self::Audiences(error) => error.to_string(),
+            Self::AudienceDenied(_) => "this audience may not be asked for".to_owned(),
+            Self::Combination | Self::Lifetime(_) => self.to_string(),
+            Self::NoKey => "no token can be minted at this time".to_owned(),
+            Self::Encode(_) => "the token could not be minted".to_owned(),
+            Self::Signer(SignerError::Overloaded) => "too much to do; try again later".to_owned(),
+            Self::Signer(_) => "the token could not be signed".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Minting: from a permit to a signed token.
+//!
+//! `iss`, `sub` and every other claim come from configuration and from the records in the permit; a
+//! request contributes an audience and a lifetime, as far as policy allows (Cure53 SPI-01-004). The
+//! public call reads the clock once. Nothing here touches the store.
+
+mod error;
+mod issuer;
+mod minter;
+mod policy;
+#[cfg(test)]
+mod tests;
+
+pub use error::MintError;
+pub use issuer::PermittedIssuer;
+pub use minter::{Ask, Minter};
+pub use policy::{AudiencePolicy, AudienceProfile, PolicyError};

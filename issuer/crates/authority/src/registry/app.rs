@@ -1,0 +1,37 @@
+//! Apps: what is deployed as sandboxes.
+
+use moneyer_identity::{AppName, AppUid, Audience, UnixTime};
+use serde::{Deserialize, Serialize};
+
+use crate::store::{Collection, Record};
+
+/// An app's record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct App {
+    /// Its name, unique in the cluster.
+    pub name: AppName,
+    /// Given once. An app that is removed and made again has another.
+    pub uid: AppUid,
+    /// The audiences its sandboxes may ask for. Empty: any that is not reserved.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub audiences: Vec<Audience>,
+    /// When it was made.
+    pub created_at: UnixTime,
+}
+
+impl Record for App {
+    const COLLECTION: Collection = Collection::Apps;
+
+    fn id(&self) -> String {
+        self.name.as_str().to_owned()
+    }
+}
+
+/// What a controller or operator says of an app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppChange {
+    /// Which app.
+    pub name: AppName,
+    /// The audiences its sandboxes may ask for. Empty: any that is not reserved.
+    pub audiences: Vec<Audience>,
+}

@@ -1,0 +1,59 @@
+//! Why the registry refuses.
+
+use moneyer_identity::{AppName, ErrorClass, RunnerId};
+
+use crate::store::StoreError;
+
+/// A refusal or failure of the registry.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// The sandbox does not exist, or is not placed on the runner that asks.
+    #[error("no such sandbox")]
+    NoSuchSandbox,
+    /// The app does not exist.
+    #[error("no such app: {0}; put it first")]
+    NoSuchApp(AppName),
+    /// The runner has not joined.
+    #[error("no such runner: {0}; invite it and let it join first")]
+    NoSuchRunner(RunnerId),
+    /// The app still has sandboxes.
+    #[error("the app {app} still has {sandboxes} sandboxes; remove them first")]
+    AppInUse {
+        /// Which.
+        app: AppName,
+        /// How many.
+        sandboxes: usize,
+    },
+    /// The system workload is not one that runners may ask for, or does not exist.
+    #[error("no such system workload")]
+    NoSuchSystemWorkload,
+    /// A page of this size is not given.
+    #[error("a page holds at most {0} entries")]
+    PageSize(usize),
+    /// The operating system gives no random bytes.
+    #[error("no random bytes are to be had")]
+    Random(#[source] crate::store::Cause),
+    /// The store refused or failed.
+    #[error("the change could not be stored")]
+    Store(#[source] StoreError),
+    /// The task that makes the change ended early.
+    #[error("the change was interrupted")]
+    Interrupted(#[source] tokio::task::JoinError),
+}
+
+impl RegistryError {
+    /// The kind of failure.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::NoSuchSandbox
+            | Self::NoSuchApp(_)
+            | Self::NoSuchRunner(_)
+            | Self::NoSuchSystemWorkload => ErrorClass::NotFound,
+            Self::AppInUse { .. } => ErrorClass::Conflict,
+            Self::PageSize(_) => ErrorClass::Invalid,
+            Self::Store(error) => error.class(),
+            Self::Random(_) | Self::Interrupted(_) => ErrorClass::Internal,
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! The placements of one moment, in memory.
+//!
+//! Maps by name in order (for paging), and for each runner its sandboxes and the channel its watchers
+//! listen to. All changes go through `apply_*`, which keep the maps in step and tell the watchers.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use moneyer_identity::{AppName, RunnerId, SandboxId};
+use tokio::sync::broadcast;
+
+use crate::registry::app::App;
+use crate::registry::sandbox::Placed;
+use crate::registry::subscription::PlacementChange;
+use crate::store::Generation;
+
+/// Changes a watcher may fall behind before it is sent everything anew.
+const CHANNEL_CAPACITY: usize = 256;
+
+/// An app in force.
+#[derive(Debug)]
+pub(super) struct AppEntry {
+    pub(super) app: Arc<App>,
+    pub(super) revision: Generation,
+    pub(super) sandboxes: usize,
+}
+
+/// What is placed on one runner.
+#[derive(Debug, Default)]
+pub(super) struct RunnerPlaces {
+    pub(super) sandboxes: BTreeSet<SandboxId>,
+    pub(super) changes: Option<broadcast::Sender<PlacementChange>>,
+}
+
+impl RunnerPlaces {
+    fn tell(&self, change: PlacementChange) {
+        if let Some(changes) = &self.changes {
+            // No receiver is left when the last watcher has gone: nobody to tell.
+            changes.send(change).ok();
+        }
+    }
+}
+
+/// Everything that is placed.
+#[derive(Debug, Default)]
+pub(super) struct Placements {
+    pub(super) apps: BTreeMap<AppName, AppEntry>,
+    pub(super) sandboxes: BTreeMap<SandboxId, Arc<Placed>>,
+    pub(super) runners: HashMap<RunnerId, RunnerPlaces>,
+    pub(super) generation: Generation,
+}
+
+impl Placements {
+    pub(super) fn apply_app(&mut self, app: App, revision: Generation) -> Arc<App> {
+        let app = Arc::new(app);
+        let sandboxes = self.apps.get(&app.name).map_or(0, |entry| entry.sandboxes);
+        let entry = AppEntry { app: app.clone(), revision, sandboxes };
+        self.apps.insert(app.name.clone(), entry);
+        self.reached(revision);
+        let of_app = |id: &SandboxId| {
+            self.sandboxes.get(id).filter(|placed| placed.sandbox.app == app.name).cloned()
+        };
+        for places in self.runners.values().filter(|places| places.changes.is_some()) {
+            for placed in places.sandboxes.iter().filter_map(of_app) {
+                places.tell(PlacementChange::Placed(placed, app.clone(), revision));
+            }
+        }
+        app
+    }
+
+    pub(super) fn apply_app_removal(&mut self, name: &AppName, generation: Generation) {
+        self.apps.remove(name);
+        self.reached(generation);
+    }
+
+    /// Places a sandbox and takes it off the runner it was on before.
+    pub(super) fn apply_sandbox(&mut self, placed: Placed) {
+        let generation = placed.revision;
+        let placed = Arc::new(placed);
+        let (id, runner) = (placed.sandbox.id.clone(), placed.sandbox.runner.clone());
+        if let Some(before) = self.sandboxes.insert(id.clone(), placed.clone()) {
+            if let Some(entry) = self.apps.get_mut(&before.sandbox.app) {
+                entry.sandboxes = entry.sandboxes.saturating_sub(1);
+            }
+            if before.sandbox.runner != runner {
+                self.leave(&before.sandbox.runner, &id, generation);
+            }
+        }
+        let Some(entry) = self.apps.get_mut(&placed.sandbox.app) else { return };
+        entry.sandboxes += 1;
+        let app = entry.app.clone();
+        let places = self.runners.entry(runner).or_default();
+        places.sandboxes.insert(id);
+        places.tell(PlacementChange::Placed(placed, app, generation));
+        self.reached(generation);
+    }
+
+    pub(super) fn apply_sandbox_removal(&mut self, id: &SandboxId, generation: Generation) {
+        if let Some(before) = self.sandboxes.remove(id) {
+            if let Some(entry) = self.apps.get_mut(&before.sandbox.app) {
+                entry.sandboxes = entry.sandboxes.saturating_sub(1);
+            }
+            self.leave(&before.sandbox.runner, id, generation);
+        }
+        self.reached(generation);
+    }
+
+    /// Ends every watch of a runner that is no longer one.
+    pub(super) fn revoke(&mut self, runner: &RunnerId) {
+        if let Some(places) = self.runners.get_mut(runner) {
+            places.tell(PlacementChange::Revoked);
+            places.changes = None;
+        }
+    }
+
+    /// A channel that tells of this runner's changes from now on.
+    pub(super) fn listen(&mut self, runner: &RunnerId) -> broadcast::Receiver<PlacementChange> {
+        let places = self.runners.entry(runner.clone()).or_default();
+        let channel = || broadcast::Sender::new(CHANNEL_CAPACITY);
+        places.changes.get_or_insert_with(channel).subscribe()
+    }
+
+    /// This runner's sandboxes with their apps.
+    pub(super) fn on_runner(&self, runner: &RunnerId) -> Vec<(Arc<Placed>, Arc<App>)> {
+        let Some(places) = self.runners.get(runner) else { return Vec::new() };
+        let find = |id| {
+            let placed = self.sandboxes.get(id)?;
+            let entry = self.apps.get(&placed.sandbox.app)?;
+            Some((placed.clone(), entry.app.clone()))
+        };
+        places.sandboxes.iter().filter_map(find).collect()
+    }
+
+    fn leave(&mut self, runner: &RunnerId, id: &SandboxId, generation: Generation) {
+        if let Some(places) = self.runners.get_mut(runner) {
+            places.sandboxes.remove(id);
+            places.tell(PlacementChange::Removed(id.clone(), generation));
+        }
+    }
+
+    fn reached(&mut self, generation: Generation) {
+        self.generation = self.generation.max(generation);
+    }
+}

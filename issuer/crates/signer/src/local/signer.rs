@@ -1,0 +1,76 @@
+//! The local signer.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use moneyer_authority::signer::{KeyHandle, KeyKind, NewKey, Signer, SignerError, SigningKey};
+use moneyer_identity::{Token, UnsignedToken, VerifyingKey};
+
+use crate::local::jws_signer::PrivateKey;
+use crate::local::pool::{Pool, PoolLimits};
+
+/// Signs with keys in this process's memory.
+#[derive(Debug)]
+pub struct LocalSigner {
+    pool: Pool,
+}
+
+impl LocalSigner {
+    /// Starts its threads.
+    pub fn start(limits: PoolLimits) -> std::io::Result<Self> {
+        Ok(Self { pool: Pool::start(limits)? })
+    }
+}
+
+#[async_trait]
+impl Signer for LocalSigner {
+    async fn generate(&self, kind: KeyKind) -> Result<NewKey, SignerError> {
+        self.pool
+            .run(move || {
+                let (key, pkcs8) = PrivateKey::generate(kind)?;
+                let verifying_key =
+                    key.verifying_key().map_err(|error| SignerError::Generate(error.into()))?;
+                Ok(NewKey { verifying_key, handle: KeyHandle::new(pkcs8) })
+            })
+            .await?
+    }
+
+    async fn open(
+        &self,
+        verifying_key: &VerifyingKey,
+        handle: &KeyHandle,
+    ) -> Result<Arc<dyn SigningKey>, SignerError> {
+        let private = PrivateKey::parse(verifying_key.algorithm(), handle.expose())?;
+        let public = private.verifying_key().map_err(|error| SignerError::Open(error.into()))?;
+        if public.thumbprint() != verifying_key.thumbprint() {
+            return Err(SignerError::Mismatch);
+        }
+        let verifying_key = verifying_key.clone();
+        Ok(Arc::new(LocalKey { verifying_key, private, pool: self.pool.clone() }))
+    }
+}
+
+/// An opened key.
+#[derive(Debug)]
+struct LocalKey {
+    verifying_key: VerifyingKey,
+    private: PrivateKey,
+    pool: Pool,
+}
+
+#[async_trait]
+impl SigningKey for LocalKey {
+    fn verifying_key(&self) -> &VerifyingKey {
+        &self.verifying_key
+    }
+
+    async fn sign(&self, token: UnsignedToken) -> Result<Token, SignerError> {
+        if token.key_id() != self.verifying_key.key_id() {
+            return Err(SignerError::Mismatch);
+        }
+        let private = self.private.clone();
+        self.pool
+            .run(move || token.signed_by(&private).map_err(|error| SignerError::Sign(error.into())))
+            .await?
+    }
+}
