@@ -8,7 +8,9 @@
 //! - [`exit`]: exit codes
 //! - [`file`]: atomic writes, secret files, locks
 //! - [`lifecycle`]: shutdown, tasks, signals
+//! - [`tls`]: mutual TLS without resumption, HTTPS
 
 pub mod exit;
 pub mod file;
 pub mod lifecycle;
+pub mod tls;

@@ -87,6 +87,8 @@ fn temporary_name(target: &Path) -> io::Result<PathBuf> {
 mod tests {
     use super::*;
 
+    type Writer = fn(&Path, &[u8], u32) -> io::Result<()>;
+
     fn names(directory: &Path) -> Vec<String> {
         let entries = fs::read_dir(directory).unwrap();
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
@@ -96,8 +98,7 @@ mod tests {
     fn both_replace_the_bytes_and_set_the_mode_whatever_the_umask() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("token");
-        let writers: [(fn(&Path, &[u8], u32) -> io::Result<()>, u32); 2] =
-            [(write_atomic, 0o666), (replace, 0o640)];
+        let writers: [(Writer, u32); 2] = [(write_atomic, 0o666), (replace, 0o640)];
         for (write, mode) in writers {
             fs::write(&path, "old and longer").unwrap();
             write(&path, b"new", mode).unwrap();

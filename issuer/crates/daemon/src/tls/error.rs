@@ -1,0 +1,19 @@
+//! What can be wrong with certificates and keys before any connection is made.
+
+/// Why a TLS configuration could not be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TlsError {
+    /// A certificate that should be trusted cannot be used as an authority.
+    #[error("a trusted certificate is not usable as an authority")]
+    Authority(#[source] rustls::Error),
+    /// There is no authority to verify the peer with.
+    #[error("no authority is configured, so no peer certificate could ever be verified")]
+    ClientVerifier(#[source] rustls::server::VerifierBuilderError),
+    /// The certificate chain or its key is unusable, or the two do not belong together.
+    #[error("the certificate and the private key cannot be used together")]
+    Identity(#[source] rustls::Error),
+    /// The crypto provider refused TLS 1.3.
+    #[error("the crypto provider cannot do the needed TLS versions")]
+    Versions(#[source] rustls::Error),
+}

@@ -1,0 +1,59 @@
+//! Certificates for tests, made on the spot.
+
+use rcgen::{
+    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, SanType,
+};
+use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+
+use super::TlsIdentity;
+
+pub(crate) const SERVER: &str = "spiffe://example.test/coordinator";
+pub(crate) const RUNNER: &str = "spiffe://example.test/runner/r1";
+
+pub(crate) struct Authority {
+    pub(crate) certificate: CertificateDer<'static>,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Authority {
+    pub(crate) fn new() -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let key = KeyPair::generate().unwrap();
+        // Authorities of one name would differ by signature only, which is another error.
+        let name = format!("{:?}", &key.public_key_raw()[..8]);
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        let certificate = params.self_signed(&key).unwrap().der().clone();
+        Self { certificate, issuer: Issuer::new(params, key) }
+    }
+
+    pub(crate) fn authorities(&self) -> Vec<CertificateDer<'static>> {
+        vec![self.certificate.clone()]
+    }
+
+    pub(crate) fn leaf(&self, uris: &[&str]) -> TlsIdentity {
+        self.sign(uris, (2020, 2120))
+    }
+
+    pub(crate) fn expired_leaf(&self, uris: &[&str]) -> TlsIdentity {
+        self.sign(uris, (2020, 2021))
+    }
+
+    fn sign(&self, uris: &[&str], (from, to): (i32, i32)) -> TlsIdentity {
+        let mut params = CertificateParams::default();
+        params.not_before = rcgen::date_time_ymd(from, 1, 1);
+        params.not_after = rcgen::date_time_ymd(to, 1, 1);
+        params.subject_alt_names =
+            uris.iter().map(|uri| SanType::URI((*uri).try_into().unwrap())).collect();
+        params.extended_key_usages =
+            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        TlsIdentity::new(
+            vec![certificate.der().clone()],
+            PrivatePkcs8KeyDer::from(key.serialize_der()),
+        )
+    }
+}

@@ -1,0 +1,174 @@
+//! The server's end: mutual TLS for gRPC, plain HTTPS for the rest.
+//!
+//! Which configuration a connection gets is decided after its `ClientHello` is read, so a
+//! new certificate or authority takes effect on the next connection without a new
+//! listener, and a client that offers the joining protocol by ALPN (RFC 7301) gets a
+//! handshake without a client certificate. Nothing else opens that door: a client that
+//! does not offer it must show a certificate or the handshake fails.
+
+use std::io;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use rustls::server::{Acceptor, NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{RootCertStore, ServerConfig};
+use rustls_pki_types::CertificateDer;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::provider::provider;
+use super::{TlsError, TlsIdentity};
+
+/// The server's side of TLS. Clones share what [`ServerTls::replace`] sets.
+#[derive(Debug, Clone)]
+pub struct ServerTls {
+    current: Arc<ArcSwap<Configurations>>,
+}
+
+#[derive(Debug)]
+struct Configurations {
+    ordinary: Arc<ServerConfig>,
+    joining: Option<Joining>,
+    certified: Arc<CertifiedKey>,
+    authorities: Vec<CertificateDer<'static>>,
+}
+
+#[derive(Debug)]
+struct Joining {
+    alpn: Vec<u8>,
+    config: Arc<ServerConfig>,
+}
+
+impl ServerTls {
+    /// HTTPS without client certificates: TLS 1.2 and 1.3, HTTP/1.1 and HTTP/2.
+    pub fn server_only(identity: &TlsIdentity) -> Result<Self, TlsError> {
+        let certified = identity.certified()?;
+        let mut config = ServerConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+            .map_err(TlsError::Versions)?
+            .with_no_client_auth()
+            .with_cert_resolver(resolver(&certified));
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(Self::of(Configurations {
+            ordinary: Arc::new(config),
+            joining: None,
+            certified,
+            authorities: Vec::new(),
+        }))
+    }
+
+    /// Mutual TLS: TLS 1.3, HTTP/2, and a client certificate under one of `authorities`.
+    pub fn mutual(
+        authorities: &[CertificateDer<'static>],
+        identity: &TlsIdentity,
+    ) -> Result<Self, TlsError> {
+        let certified = identity.certified()?;
+        let roots = Arc::new(root_store(authorities)?);
+        let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider())
+            .build()
+            .map_err(TlsError::ClientVerifier)?;
+        let config = ServerConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .map_err(TlsError::Versions)?
+            .with_client_cert_verifier(verifier)
+            .with_cert_resolver(resolver(&certified));
+        Ok(Self::of(Configurations {
+            ordinary: Arc::new(without_resumption(config, b"h2")),
+            joining: None,
+            certified,
+            authorities: authorities.to_vec(),
+        }))
+    }
+
+    /// Lets clients that offer `alpn` in without a certificate, so that they can ask for one.
+    ///
+    /// They are shown the authorities too, since a joining client knows only the hash of
+    /// one. What such a connection may do is for the services to refuse: its
+    /// [`PeerCertificate`] carries no certificate.
+    pub fn with_joining(self, alpn: &[u8]) -> Result<Self, TlsError> {
+        let current = self.current.load_full();
+        let mut certified = CertifiedKey::clone(&current.certified);
+        for authority in &current.authorities {
+            if !certified.cert.contains(authority) {
+                certified.cert.push(authority.clone());
+            }
+        }
+        let config = ServerConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .map_err(TlsError::Versions)?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+        let config = Arc::new(without_resumption(config, alpn));
+        Ok(Self::of(Configurations {
+            ordinary: Arc::clone(&current.ordinary),
+            joining: Some(Joining { alpn: alpn.to_vec(), config }),
+            certified: Arc::clone(&current.certified),
+            authorities: current.authorities.clone(),
+        }))
+    }
+
+    /// Takes over the certificates, authorities and joining protocol of `fresh`.
+    ///
+    /// Connections that are open keep what they were made with.
+    pub fn replace(&self, fresh: &Self) {
+        self.current.store(fresh.current.load_full());
+    }
+
+    /// Completes the handshake on `io`. It has no time limit of its own.
+    ///
+    /// # Errors
+    /// Whatever ends the handshake; the peer has been sent the alert where there is one.
+    pub async fn accept<IO>(&self, io: IO) -> io::Result<TlsStream<IO>>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin,
+    {
+        let start = LazyConfigAcceptor::new(Acceptor::default(), io).await?;
+        let config = {
+            let hello = start.client_hello();
+            let offered = hello.alpn().into_iter().flatten();
+            self.current.load().choose(offered)
+        };
+        start.into_stream(config).await
+    }
+
+    fn of(configurations: Configurations) -> Self {
+        Self { current: Arc::new(ArcSwap::from_pointee(configurations)) }
+    }
+}
+
+impl Configurations {
+    fn choose<'a>(&self, mut offered: impl Iterator<Item = &'a [u8]>) -> Arc<ServerConfig> {
+        match &self.joining {
+            Some(joining) if offered.any(|protocol| protocol == joining.alpn) => {
+                Arc::clone(&joining.config)
+            }
+            _ => Arc::clone(&self.ordinary),
+        }
+    }
+}
+
+/// A configuration where each connection is a full handshake that offers only `alpn`.
+fn without_resumption(mut config: ServerConfig, alpn: &[u8]) -> ServerConfig {
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    config.max_early_data_size = 0;
+    config.alpn_protocols = vec![alpn.to_vec()];
+    config
+}
+
+fn resolver(certified: &Arc<CertifiedKey>) -> Arc<SingleCertAndKey> {
+    Arc::new(SingleCertAndKey::from(CertifiedKey::clone(certified)))
+}
+
+/// The authorities as rustls looks them up.
+pub(super) fn root_store(
+    authorities: &[CertificateDer<'static>],
+) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for authority in authorities {
+        roots.add(authority.clone()).map_err(TlsError::Authority)?;
+    }
+    Ok(roots)
+}
