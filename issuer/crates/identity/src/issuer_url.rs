@@ -269,6 +269,9 @@ mod tests {
         ] {
             assert_eq!(IssuerUrl::parse(text).unwrap_err(), why, "{text}");
         }
+        let at_limit = format!("https://id.example.com/{}", "a".repeat(255 - 23));
+        assert_eq!(IssuerUrl::parse(&at_limit).unwrap().as_str().len(), 255);
+        assert_eq!(IssuerUrl::parse(&format!("{at_limit}a")).unwrap_err(), E::TooLong);
         let long = format!("https://{}.example", "a.".repeat(130));
         assert_eq!(IssuerUrl::parse(&long).unwrap_err(), E::TooLong);
     }

@@ -195,6 +195,11 @@ mod tests {
             KeySet::parse(of(MAXIMUM_KEYS + 1).as_bytes()),
             Err(KeySetError::TooManyKeys)
         ));
+        let mut padded = br#"{"keys":[]}"#.to_vec();
+        padded.resize(MAXIMUM_KEY_SET_BYTES, b' ');
+        assert!(KeySet::parse(&padded).is_ok());
+        padded.push(b' ');
+        assert!(matches!(KeySet::parse(&padded), Err(KeySetError::TooLong)));
         let long = vec![b' '; MAXIMUM_KEY_SET_BYTES + 1];
         assert!(matches!(KeySet::parse(&long), Err(KeySetError::TooLong)));
     }

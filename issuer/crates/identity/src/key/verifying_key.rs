@@ -204,3 +204,98 @@ fn josekit_jwk(jwk: &Jwk) -> Result<josekit::jwk::Jwk, KeyError> {
 fn invalid(error: josekit::JoseError) -> KeyError {
     KeyError::Invalid(Box::new(error))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PUBLIC_EXPONENT: [u8; 3] = [1, 0, 1];
+
+    /// An odd modulus of this many bits. No one knows its factors, and none are needed to load it.
+    fn modulus(bits: usize) -> Vec<u8> {
+        let mut bytes = vec![0xa5; bits.div_ceil(8)];
+        bytes[0] = match bits % 8 {
+            0 => 0x80,
+            spare => 1 << (spare - 1),
+        };
+        bytes
+    }
+
+    #[test]
+    fn rsa_sizes() {
+        for (bits, good) in [(2047, false), (2048, true), (3072, true), (4096, true), (4097, false)]
+        {
+            let key = VerifyingKey::rsa(&modulus(bits), &PUBLIC_EXPONENT);
+            assert_eq!(key.is_ok(), good, "{bits} bits");
+        }
+        for bits in [8, 512, 1024, 16_384] {
+            let key = VerifyingKey::rsa(&modulus(bits), &PUBLIC_EXPONENT);
+            assert!(matches!(key, Err(KeyError::Size)), "{bits} bits");
+        }
+        for bad in [vec![], vec![0; 256], vec![0xa4; 256]] {
+            assert!(matches!(VerifyingKey::rsa(&bad, &PUBLIC_EXPONENT), Err(KeyError::Size)));
+        }
+    }
+
+    #[test]
+    fn rsa_exponents() {
+        let of = |exponent: &[u8]| VerifyingKey::rsa(&modulus(2048), exponent);
+        for good in [&[3][..], &[17], &[1, 0, 1], &[0, 1, 0, 1], &[0xff; 4]] {
+            assert!(of(good).is_ok(), "{good:?}");
+        }
+        for bad in [&[][..], &[0], &[1], &[2], &[0, 1], &[1, 0, 0], &[1, 0, 0, 0, 1], &[0xff; 256]]
+        {
+            assert!(matches!(of(bad), Err(KeyError::Size)), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn leading_zeros_do_not_make_another_key() {
+        let padded = [&[0, 0], &modulus(2048)[..]].concat();
+        let key = VerifyingKey::rsa(&padded, &[0, 1, 0, 1]).unwrap();
+        let plain = VerifyingKey::rsa(&modulus(2048), &PUBLIC_EXPONENT).unwrap();
+        assert_eq!((key.thumbprint(), key.jwk()), (plain.thumbprint(), plain.jwk()));
+    }
+
+    #[test]
+    fn a_point_has_to_be_on_the_curve() {
+        // The base point of P-256 (SEC 2, section 2.4.2).
+        let member = |text: &str| URL_SAFE_NO_PAD.decode(text).unwrap();
+        let x = member("axfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpY");
+        let y = member("T-NC4v4af5uO5-tKfA-eFivOM1drMV7Oy7ZAaDe_UfU");
+        assert!(VerifyingKey::p256(&x, &y).is_ok());
+        assert!(matches!(VerifyingKey::p256(&y, &x), Err(KeyError::Invalid(_))));
+        assert!(matches!(VerifyingKey::p256(&[0; 32], &[0; 32]), Err(KeyError::Invalid(_))));
+        assert!(matches!(VerifyingKey::p256(&[0xff; 32], &y), Err(KeyError::Invalid(_))));
+        assert!(matches!(VerifyingKey::p256(&x[1..], &y), Err(KeyError::Malformed)));
+        let longer = [&[0], &x[..]].concat();
+        assert!(matches!(VerifyingKey::p256(&longer, &y), Err(KeyError::Malformed)));
+    }
+
+    #[test]
+    fn ed25519_takes_32_bytes() {
+        for length in [0, 31, 33, 64] {
+            let key = VerifyingKey::ed25519(&vec![1; length]);
+            assert!(matches!(key, Err(KeyError::Malformed)), "{length}");
+        }
+    }
+
+    #[test]
+    fn an_entry_says_what_its_key_is() {
+        let good = VerifyingKey::rsa(&modulus(2048), &PUBLIC_EXPONENT).unwrap().jwk().clone();
+        assert!(VerifyingKey::from_jwk(&good).is_ok());
+        assert!(VerifyingKey::from_jwk(&Jwk { alg: None, ..good.clone() }).is_ok());
+        let text = |text: &str| Some(text.to_owned());
+        for bad in [
+            Jwk { kty: "EC".to_owned(), ..good.clone() },
+            Jwk { kty: "rsa".to_owned(), ..good.clone() },
+            Jwk { crv: text("P-256"), ..good.clone() },
+            Jwk { alg: Some(Algorithm::EdDsa), ..good.clone() },
+            Jwk { n: None, ..good.clone() },
+            Jwk { e: text("AQAB="), ..good.clone() },
+            Jwk { e: text(" AQAB"), ..good },
+        ] {
+            assert!(VerifyingKey::from_jwk(&bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -93,3 +93,21 @@ impl schemars::JsonSchema for TrustDomain {
         schemars::json_schema!({ "type": "string", "pattern": "^[a-z0-9._-]{1,255}$" })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_alphabet_and_the_limit() {
+        for good in ["a", "id.example.com", "127.0.0.1", "a_b-c", &"x".repeat(255)] {
+            assert_eq!(TrustDomain::parse(good).unwrap().as_str(), good);
+        }
+        assert_eq!(TrustDomain::parse(""), Err(TrustDomainError::Empty));
+        assert_eq!(TrustDomain::parse(&"x".repeat(256)), Err(TrustDomainError::TooLong));
+        for bad in ["A", "a:1", "u@a", "[::1]", "a/b", "a%41", "a b", "a\n", "\u{430}", "a?", "a#"]
+        {
+            assert_eq!(TrustDomain::parse(bad), Err(TrustDomainError::Alphabet), "{bad:?}");
+        }
+    }
+}
