@@ -1,0 +1,17 @@
+//! What every backend of the store port must do, and a backend in memory.
+//!
+//! The checks are the port's contract in executable form. A backend says how it is opened
+//! ([`Backend`]) and runs them all with [`store_suite!`](crate::store_suite), one test for each
+//! check. [`MemoryStore`] is for the tests of whatever uses a store.
+
+mod backend;
+mod checks;
+mod concurrent_checks;
+mod limit_checks;
+mod memory;
+
+pub use backend::Backend;
+pub use checks::*;
+pub use concurrent_checks::*;
+pub use limit_checks::*;
+pub use memory::{MemoryBackend, MemoryStore};
