@@ -1,0 +1,60 @@
+//! One process at a time on a store.
+//!
+//! sled has a lock of its own, but refuses without saying who holds it. The lock is `flock`: the
+//! kernel drops it when the process dies, however it dies, so nothing has to be removed by hand.
+//! The file holds the number of the process only so that the refusal can name it.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+/// Longest process number that is read back: that of the largest `pid_t`.
+const MAXIMUM_PID_DIGITS: u64 = 10;
+
+/// Why the lock was not taken.
+#[derive(Debug)]
+pub(super) enum LockError {
+    /// The process of this number, or `unknown`, holds it.
+    Held(String),
+    /// The file could not be opened, locked or written.
+    Io(io::Error),
+}
+
+/// Held as long as this value lives.
+#[derive(Debug)]
+pub(super) struct StoreLock {
+    _file: File,
+}
+
+impl StoreLock {
+    /// Takes the lock without waiting.
+    pub(super) fn acquire(path: &Path) -> Result<Self, LockError> {
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path)
+            .map_err(LockError::Io)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(LockError::Held(holder(&file))),
+            Err(TryLockError::Error(error)) => return Err(LockError::Io(error)),
+        }
+        file.set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| write!(file, "{}", std::process::id()))
+            .map_err(LockError::Io)?;
+        Ok(Self { _file: file })
+    }
+}
+
+fn holder(file: &File) -> String {
+    let mut text = String::new();
+    match file.take(MAXIMUM_PID_DIGITS).read_to_string(&mut text) {
+        Ok(_) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => text,
+        _ => "unknown".to_owned(),
+    }
+}

@@ -1,0 +1,7 @@
+//! The store as its callers see it.
+
+mod sled_store;
+#[cfg(test)]
+mod tests;
+
+pub use sled_store::{SledOptions, SledStore};
