@@ -172,7 +172,10 @@ impl Authority {
         ask: Ask,
     ) -> Result<MintedToken, MintError> {
         let permit = self.registry.permit(runner, sandbox).map_err(MintError::Registry)?;
-        self.minter.mint(permit, ask, self.now()).await
+        let minted = self.minter.mint(permit, ask, self.now()).await?;
+        // Signing takes a while, and a removal acknowledged meanwhile holds for this token too.
+        self.registry.permit(runner, sandbox).map_err(MintError::Registry)?;
+        Ok(minted)
     }
 
     /// A token for any sandbox, on behalf of whoever may place it.
@@ -183,7 +186,10 @@ impl Authority {
         ask: Ask,
     ) -> Result<MintedToken, MintError> {
         let permit = self.registry.permit_any(by, sandbox).map_err(MintError::Registry)?;
-        self.minter.mint(permit, ask, self.now()).await
+        let minted = self.minter.mint(permit, ask, self.now()).await?;
+        // As in `mint`.
+        self.registry.permit_any(by, sandbox).map_err(MintError::Registry)?;
+        Ok(minted)
     }
 
     /// A token for a system workload that runs on this runner.

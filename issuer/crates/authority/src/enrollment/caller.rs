@@ -68,6 +68,14 @@ pub struct AuthenticatedController {
     name: ControllerName,
 }
 
+impl AuthenticatedController {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &ControllerName {
+        &self.name
+    }
+}
+
 /// An operator that proved who it is, on this call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthenticatedOperator {
@@ -130,17 +138,17 @@ impl Members {
             return Err(AuthenticateError::Time);
         }
         let (member, _) = self.find(kind, name).ok_or(AuthenticateError::Removed)?;
-        let serial = leaf.serial.as_str();
-        if member.serial != serial && member.previous_serial.as_deref() != Some(serial) {
+        if !member.carries(&leaf.serial) {
             return Err(AuthenticateError::Superseded);
         }
         Ok(match kind {
             MemberKind::Runner => Caller::Runner(AuthenticatedRunner {
-                id: RunnerId::parse(name).map_err(|_| AuthenticateError::NotAMember)?,
+                id: RunnerId::parse(name).map_err(|_no_name| AuthenticateError::NotAMember)?,
                 certificate_ends_at: leaf.not_after,
             }),
             MemberKind::Controller => Caller::Controller(AuthenticatedController {
-                name: ControllerName::parse(name).map_err(|_| AuthenticateError::NotAMember)?,
+                name: ControllerName::parse(name)
+                    .map_err(|_no_name| AuthenticateError::NotAMember)?,
             }),
         })
     }

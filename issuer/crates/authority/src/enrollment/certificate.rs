@@ -21,7 +21,7 @@ pub(super) const BACKDATE: Duration = Duration::from_secs(60);
 pub enum CertificateError {
     /// The request is not PKCS#10, is not signed by its own key, or is too long.
     #[error("the certificate request is malformed or not signed by its own key")]
-    Request,
+    Request(#[source] Cause),
     /// The request's key is not P-256.
     #[error("the certificate request's key is not a P-256 key")]
     Key,

@@ -15,6 +15,9 @@ use rcgen::{
 };
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use x509_parser::certification_request::X509CertificationRequest;
+use x509_parser::oid_registry::OID_EC_P256;
+use x509_parser::prelude::{FromDer as _, X509Certificate};
 use zeroize::Zeroizing;
 
 use crate::enrollment::certificate::{
@@ -32,6 +35,9 @@ const COORDINATOR_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Longest request in bytes: one with a P-256 key has about 300.
 const MAXIMUM_REQUEST_BYTES: usize = 4096;
+
+/// A P-256 point in the only form RFC 5480 section 2.2 requires: 4, x, y.
+const UNCOMPRESSED_POINT_BYTES: usize = 65;
 
 /// The authority's record.
 #[derive(Debug, Serialize, Deserialize)]
@@ -93,14 +99,13 @@ impl ClusterAuthority {
             cause,
         };
         let mut records = load_records::<AuthorityRecord>(store).await?;
-        let record = match records.pop() {
-            Some((record, _)) => record,
-            None => {
-                let record = make_authority(trust_domain, now)
-                    .map_err(|error| StoreError::Encode(error.into()))?;
-                store.commit(vec![Change::put(&record, Expected::Absent)?]).await?;
-                record
-            }
+        let record = if let Some((record, _)) = records.pop() {
+            record
+        } else {
+            let record = make_authority(trust_domain, now)
+                .map_err(|error| StoreError::Encode(error.into()))?;
+            store.commit(vec![Change::put(&record, Expected::Absent)?]).await?;
+            record
         };
         if record.trust_domain != *trust_domain {
             let text = format!(
@@ -111,6 +116,9 @@ impl ClusterAuthority {
         }
         let certificate = record.certificate.expose().to_vec();
         let key = KeyPair::try_from(record.key.expose()).map_err(|error| damaged(error.into()))?;
+        if !is_certificate_of(&certificate, &key) {
+            return Err(damaged("its key is not the one its certificate names".into()));
+        }
         let issuer = Issuer::from_ca_cert_der(&certificate.as_slice().into(), key)
             .map_err(|error| damaged(error.into()))?;
         Ok(Self { certificate, issuer, trust_domain: record.trust_domain })
@@ -142,10 +150,12 @@ impl ClusterAuthority {
         now: UnixTime,
     ) -> Result<Certificate, CertificateError> {
         if request.len() > MAXIMUM_REQUEST_BYTES {
-            return Err(CertificateError::Request);
+            return Err(CertificateError::Request("it is too long".into()));
         }
+        check_curve(request)?;
+        // Checks the request's signature by its own key.
         let request = CertificateSigningRequestParams::from_der(&request.into())
-            .map_err(|_| CertificateError::Request)?;
+            .map_err(|error| CertificateError::Request(error.into()))?;
         if request.public_key.algorithm() != &PKCS_ECDSA_P256_SHA256 {
             return Err(CertificateError::Key);
         }
@@ -189,6 +199,28 @@ impl ClusterAuthority {
         let der = certificate.der().to_vec();
         Ok(Certificate { der, id, serial: hex(&serial), not_before, not_after })
     }
+}
+
+/// rcgen takes the key's kind from the signature's algorithm, and a P-384 key can sign with SHA-256 too.
+fn check_curve(request: &[u8]) -> Result<(), CertificateError> {
+    let (rest, request) = X509CertificationRequest::from_der(request)
+        .map_err(|error| CertificateError::Request(error.into()))?;
+    if !rest.is_empty() {
+        return Err(CertificateError::Request("bytes follow it".into()));
+    }
+    let key = &request.certification_request_info.subject_pki;
+    let curve = key.algorithm.parameters.as_ref().and_then(|curve| curve.as_oid().ok());
+    let is_p256 = curve.is_some_and(|curve| curve == OID_EC_P256);
+    if !is_p256 || key.subject_public_key.data.len() != UNCOMPRESSED_POINT_BYTES {
+        return Err(CertificateError::Key);
+    }
+    Ok(())
+}
+
+fn is_certificate_of(certificate: &[u8], key: &KeyPair) -> bool {
+    X509Certificate::from_der(certificate).is_ok_and(|(_, certificate)| {
+        certificate.public_key().subject_public_key.data.as_ref() == key.public_key_raw()
+    })
 }
 
 fn make_authority(

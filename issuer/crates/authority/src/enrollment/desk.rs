@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use moneyer_identity::{ControllerName, ErrorClass, UnixTime};
+use moneyer_identity::{ErrorClass, UnixTime};
 use tokio::sync::Mutex;
 
-use crate::enrollment::caller::{Caller, Places};
+use crate::enrollment::caller::{AuthenticateError, Caller, Places};
 use crate::enrollment::certificate::{Certificate, CertificateError, Principal};
 use crate::enrollment::cluster_authority::ClusterAuthority;
 use crate::enrollment::join_token::{Contents, Invitation, JoinToken};
@@ -29,6 +29,9 @@ pub enum EnrollmentError {
     /// The join token is unknown, spent, expired or wrong: one text for all.
     #[error("the join token is not valid; ask an operator for a new one")]
     JoinToken,
+    /// Between its authentication and its renewal the member was removed, or joined or renewed anew.
+    #[error("the member's certificate is no longer its present one")]
+    Authenticate(#[source] AuthenticateError),
     /// The invitation would live too long or not at all.
     #[error("a join token lives from 1 second to 7 days")]
     Lifetime,
@@ -54,9 +57,9 @@ impl EnrollmentError {
     #[must_use]
     pub fn class(&self) -> ErrorClass {
         match self {
-            Self::JoinToken => ErrorClass::Unauthenticated,
+            Self::JoinToken | Self::Authenticate(_) => ErrorClass::Unauthenticated,
             Self::Lifetime
-            | Self::Certificate(CertificateError::Request | CertificateError::Key) => {
+            | Self::Certificate(CertificateError::Request(_) | CertificateError::Key) => {
                 ErrorClass::Invalid
             }
             Self::TooMany => ErrorClass::Exhausted,
@@ -222,12 +225,16 @@ impl Shared {
         now: UnixTime,
     ) -> Result<Certificate, EnrollmentError> {
         let _one_at_a_time = self.invitations.lock().await;
-        let principal = principal_of(&caller, leaf).ok_or(EnrollmentError::JoinToken)?;
-        // Looked up again under the lock: the member may have been removed since it was authenticated.
+        let principal = principal_of(&caller);
+        // Looked up again under the lock: since it was authenticated the member may have been removed,
+        // may have joined anew or renewed twice, and then this certificate must not come back.
         let (present, _) = self
             .members
             .find(principal.kind(), principal.name())
-            .ok_or(EnrollmentError::JoinToken)?;
+            .ok_or(EnrollmentError::Authenticate(AuthenticateError::Removed))?;
+        if !present.carries(&leaf.serial) {
+            return Err(EnrollmentError::Authenticate(AuthenticateError::Superseded));
+        }
         let certificate = self
             .authority
             .certify(&principal, request, now)
@@ -250,10 +257,9 @@ impl Shared {
     }
 }
 
-fn principal_of(caller: &Caller, leaf: &PeerLeaf) -> Option<Principal> {
-    let name = leaf.id.segments().last()?;
+fn principal_of(caller: &Caller) -> Principal {
     match caller {
-        Caller::Runner(runner) => Some(Principal::Runner(runner.id().clone())),
-        Caller::Controller(_) => ControllerName::parse(name).ok().map(Principal::Controller),
+        Caller::Runner(runner) => Principal::Runner(runner.id().clone()),
+        Caller::Controller(controller) => Principal::Controller(controller.name().clone()),
     }
 }

@@ -8,12 +8,14 @@ use moneyer_identity::UnixTime;
 use moneyer_identity::spiffe::{SpiffeId, SpiffeIdError};
 use x509_parser::prelude::{FromDer as _, GeneralName, ParsedExtension, X509Certificate};
 
+use crate::store::Cause;
+
 /// Why a certificate names nobody.
 #[derive(Debug, thiserror::Error)]
 pub enum LeafError {
     /// Not a certificate, or a malformed one.
     #[error("the certificate cannot be read")]
-    Malformed,
+    Malformed(#[source] Cause),
     /// A CA's certificate must never authenticate a peer.
     #[error("the certificate is an authority's, not a leaf")]
     Authority,
@@ -38,9 +40,9 @@ impl PeerLeaf {
     /// Reads a leaf whose chain was verified in the handshake.
     pub fn parse(der: &[u8]) -> Result<Self, LeafError> {
         let (rest, certificate) =
-            X509Certificate::from_der(der).map_err(|_| LeafError::Malformed)?;
+            X509Certificate::from_der(der).map_err(|error| LeafError::Malformed(error.into()))?;
         if !rest.is_empty() {
-            return Err(LeafError::Malformed);
+            return Err(LeafError::Malformed("bytes follow it".into()));
         }
         let mut uris = Vec::new();
         for extension in certificate.extensions() {
@@ -56,6 +58,9 @@ impl PeerLeaf {
                         GeneralName::URI(uri) => Some(*uri),
                         _ => None,
                     }));
+                }
+                ParsedExtension::ParseError { error } => {
+                    return Err(LeafError::Malformed(error.clone().into()));
                 }
                 _ => {}
             }

@@ -55,6 +55,13 @@ pub struct Member {
     pub certificate_ends_at: UnixTime,
 }
 
+impl Member {
+    /// Whether a certificate of this serial number is one it may still use.
+    pub(super) fn carries(&self, serial: &str) -> bool {
+        self.serial == serial || self.previous_serial.as_deref() == Some(serial)
+    }
+}
+
 impl Record for Member {
     const COLLECTION: Collection = Collection::Members;
 

@@ -99,7 +99,7 @@ impl KeyRing {
         self.sign_until.is_none_or(|until| now < until).then_some(&self.active)
     }
 
-    /// The latest `exp` a token signed now may carry, where an end is set.
+    /// From when on the active key no longer signs, where an end is set.
     #[must_use]
     pub fn sign_until(&self) -> Option<UnixTime> {
         self.sign_until

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use moneyer_identity::{
-    Audience, Audiences, IssuerUrl, Lifetime, LifetimeRange, ProfileName, SubjectForm,
+    Audience, AudienceError, Audiences, IssuerUrl, Lifetime, LifetimeRange, ProfileName, SubjectForm,
 };
 
 use crate::mint::error::MintError;
@@ -37,9 +37,12 @@ pub enum PolicyError {
     /// Two profiles have one audience.
     #[error("two audience profiles are for {0}")]
     Audience(Audience),
-    /// A profile is for the issuer itself.
+    /// A profile, or the default audience, is the issuer itself.
     #[error("the issuer's own URL cannot be an audience")]
     Issuer,
+    /// The issuer's URL is too long to be compared with audiences.
+    #[error("the issuer's own URL is no audience that could be refused")]
+    IssuerUrl(#[source] AudienceError),
     /// No audience or too many may be named in one token.
     #[error("a token names from 1 to 32 audiences")]
     Maximum,
@@ -76,7 +79,10 @@ impl AudiencePolicy {
         if !(1..=32).contains(&maximum_audiences) {
             return Err(PolicyError::Maximum);
         }
-        let issuer = Audience::parse(issuer.as_str()).map_err(|_| PolicyError::Issuer)?;
+        let issuer = Audience::parse(issuer.as_str()).map_err(PolicyError::IssuerUrl)?;
+        if default_audience == issuer {
+            return Err(PolicyError::Issuer);
+        }
         let mut by_audience = HashMap::new();
         let mut names = std::collections::HashSet::new();
         for (index, profile) in profiles.iter().enumerate() {
@@ -118,14 +124,15 @@ impl AudiencePolicy {
         asked: Vec<Audience>,
         lifetime: Option<Lifetime>,
     ) -> Result<Chosen, MintError> {
-        let denied = |audience: &&Audience| !may_ask(app, audience);
+        let audiences = self.shape(asked)?;
         // The default audience needs no allowance: without it a sandbox could not talk to its cluster.
-        if let Some(audience) =
-            asked.iter().filter(|audience| **audience != self.default_audience).find(denied)
-        {
+        let denied = |audience: &&Audience| {
+            **audience != self.default_audience && !may_ask(app, audience)
+        };
+        if let Some(audience) = audiences.as_slice().iter().find(denied) {
             return Err(MintError::AudienceDenied(audience.clone()));
         }
-        self.choose_unlimited(asked, lifetime)
+        self.settle(audiences, lifetime)
     }
 
     /// Applies the policy to what a part of the platform asks for: no app limits it.
@@ -134,12 +141,27 @@ impl AudiencePolicy {
         asked: Vec<Audience>,
         lifetime: Option<Lifetime>,
     ) -> Result<Chosen, MintError> {
+        let audiences = self.shape(asked)?;
+        self.settle(audiences, lifetime)
+    }
+
+    /// How many, all distinct, none the issuer: before anything is looked up.
+    fn shape(&self, asked: Vec<Audience>) -> Result<Audiences, MintError> {
         let asked = if asked.is_empty() { vec![self.default_audience.clone()] } else { asked };
-        if asked.contains(&self.issuer) {
-            return Err(MintError::AudienceDenied(self.issuer.clone()));
-        }
         let audiences =
             Audiences::several(asked, self.maximum_audiences).map_err(MintError::Audiences)?;
+        if audiences.as_slice().contains(&self.issuer) {
+            return Err(MintError::AudienceDenied(self.issuer.clone()));
+        }
+        Ok(audiences)
+    }
+
+    /// The subject form and lifetime that all these audiences agree on.
+    fn settle(
+        &self,
+        audiences: Audiences,
+        lifetime: Option<Lifetime>,
+    ) -> Result<Chosen, MintError> {
         let list = audiences.as_slice();
         if list.len() > 1 && list.contains(&self.default_audience) {
             return Err(MintError::Combination);

@@ -148,6 +148,19 @@ impl Registry {
         members.into_iter().map(|member| (member.clone(), count(&member))).collect()
     }
 
+    /// An app, with the number of its sandboxes.
+    #[must_use]
+    pub fn find_app(&self, name: &AppName) -> Option<(Arc<App>, usize)> {
+        let placements = self.shared.read();
+        placements.apps.get(name).map(|entry| (entry.app.clone(), entry.sandboxes))
+    }
+
+    /// A sandbox and its placement.
+    pub fn find_sandbox(&self, id: &SandboxId) -> Result<Arc<Placed>, RegistryError> {
+        let placements = self.shared.read();
+        placements.sandboxes.get(id).cloned().ok_or(RegistryError::NoSuchSandbox)
+    }
+
     /// How many sandboxes are placed.
     #[must_use]
     pub fn sandbox_count(&self) -> usize {
@@ -161,7 +174,9 @@ impl Registry {
         id: &SandboxId,
     ) -> Result<Permit, RegistryError> {
         let permit = self.find(id)?;
-        if permit.placed.sandbox.runner != *runner.id() {
+        // A runner that was removed after it was authenticated is no longer one.
+        let is_member = self.shared.members.has_runner(runner.id());
+        if permit.placed.sandbox.runner != *runner.id() || !is_member {
             return Err(RegistryError::NoSuchSandbox);
         }
         Ok(permit)
@@ -179,7 +194,8 @@ impl Registry {
         name: &SystemWorkloadName,
     ) -> Result<SystemPermit, RegistryError> {
         let allowed = |workload: &&SystemWorkload| workload.name == *name && workload.on_runners;
-        let workload = self.system_workloads.iter().find(allowed);
+        let is_member = self.shared.members.has_runner(runner.id());
+        let workload = self.system_workloads.iter().find(allowed).filter(|_| is_member);
         let workload = workload.ok_or(RegistryError::NoSuchSystemWorkload)?;
         Ok(SystemPermit { workload: workload.name.clone(), runner: Some(runner.id().clone()) })
     }

@@ -89,9 +89,9 @@ impl Placements {
         let Some(entry) = self.apps.get_mut(&placed.sandbox.app) else { return };
         entry.sandboxes += 1;
         let app = entry.app.clone();
-        let places = self.runners.entry(runner).or_default();
-        places.sandboxes.insert(id);
-        places.tell(PlacementChange::Placed(placed, app, generation));
+        let on_runner = self.runners.entry(runner).or_default();
+        on_runner.sandboxes.insert(id);
+        on_runner.tell(PlacementChange::Placed(placed, app, generation));
         self.reached(generation);
     }
 
@@ -122,13 +122,13 @@ impl Placements {
 
     /// This runner's sandboxes with their apps.
     pub(super) fn on_runner(&self, runner: &RunnerId) -> Vec<(Arc<Placed>, Arc<App>)> {
-        let Some(places) = self.runners.get(runner) else { return Vec::new() };
+        let Some(on_runner) = self.runners.get(runner) else { return Vec::new() };
         let find = |id| {
             let placed = self.sandboxes.get(id)?;
             let entry = self.apps.get(&placed.sandbox.app)?;
             Some((placed.clone(), entry.app.clone()))
         };
-        places.sandboxes.iter().filter_map(find).collect()
+        on_runner.sandboxes.iter().filter_map(find).collect()
     }
 
     fn leave(&mut self, runner: &RunnerId, id: &SandboxId, generation: Generation) {

@@ -5,10 +5,9 @@
 //! and nothing else.
 
 use std::hash::{BuildHasher as _, Hash, RandomState};
+use std::sync::Arc;
 
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
-
-use std::sync::Arc;
 
 /// Many more than changes in flight, and small: 1,024 locks are about 64 KiB.
 const STRIPES: usize = 1024;
@@ -27,13 +26,13 @@ impl Stripes {
     }
 
     /// Held while a name is changed.
-    pub(super) async fn write(&self, name: &impl Hash) -> Option<OwnedRwLockWriteGuard<()>> {
+    pub(super) async fn write(&self, name: &(impl Hash + Sync)) -> Option<OwnedRwLockWriteGuard<()>> {
         let lock = self.of(name)?;
         Some(lock.write_owned().await)
     }
 
     /// Held while something depends on a name's not changing.
-    pub(super) async fn read(&self, name: &impl Hash) -> Option<OwnedRwLockReadGuard<()>> {
+    pub(super) async fn read(&self, name: &(impl Hash + Sync)) -> Option<OwnedRwLockReadGuard<()>> {
         let lock = self.of(name)?;
         Some(lock.read_owned().await)
     }

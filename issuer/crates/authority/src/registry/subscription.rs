@@ -49,8 +49,13 @@ impl SandboxSubscription {
             Ok(change) => Ok(change),
             Err(RecvError::Lagged(_)) => {
                 let shared = self.shared.upgrade().ok_or(Revoked)?;
-                let mut placements = shared.write();
-                self.changes = placements.listen(&self.runner);
+                // While this is held no change is told, so none falls between the two.
+                let placements = shared.read();
+                // The same channel, not a new one: a removal among what was missed has closed it.
+                self.changes = self.changes.resubscribe();
+                if self.changes.is_closed() {
+                    return Err(Revoked);
+                }
                 Ok(PlacementChange::All(placements.on_runner(&self.runner), placements.generation))
             }
         }
