@@ -2,8 +2,8 @@
 //!
 //! RFC 7515 section 4 and RFC 7519 section 4 ask that duplicate names be refused; two parsers that
 //! pick different duplicates read two different tokens. Names are compared after unescaping, so
-//! `\u0073ub` is a second `sub`. Numbers keep their text: an integer is only what was written as one.
-//! Nesting is bounded by `serde_json` (128), size by the caller.
+//! `\u0073ub` is a second `sub`. An integer is only what was written as one: `1e3` and
+//! `1000.0` stay floats. Nesting is bounded by `serde_json` (127 levels), size by the caller.
 
 use std::fmt;
 

@@ -65,3 +65,22 @@ impl fmt::Debug for KeyId {
         write!(f, "KeyId({})", self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn visible_ascii_up_to_the_limit_however_it_is_read() {
+        let read = |text: &str| serde_json::from_value::<KeyId>(text.into());
+        for good in ["k", "../../dev/null", &"k".repeat(KeyId::MAXIMUM_BYTES)] {
+            assert_eq!(KeyId::parse(good).unwrap().as_str(), good);
+            assert_eq!(serde_json::to_value(read(good).unwrap()).unwrap(), good);
+        }
+        let longer = "k".repeat(KeyId::MAXIMUM_BYTES + 1);
+        for bad in ["", " ", "a b", "a\n", "a\0", "\u{43a}id", &longer] {
+            assert_eq!(KeyId::parse(bad), None, "{bad:?}");
+            assert!(read(bad).is_err(), "{bad:?}");
+        }
+    }
+}

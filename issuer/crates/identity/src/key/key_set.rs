@@ -160,6 +160,9 @@ mod tests {
         ] {
             assert!(KeySet::parse(with(change).as_bytes()).unwrap().is_empty(), "{change}");
         }
+        let nameless = RFC_7638.replace(r#","kid":"k""#, "");
+        assert_ne!(nameless, RFC_7638);
+        assert!(KeySet::parse(format!("{{\"keys\":[{nameless}]}}").as_bytes()).unwrap().is_empty());
         assert!(
             !KeySet::parse(with(r#","use":"sig","x5t":"unknown"}"#).as_bytes()).unwrap().is_empty()
         );
