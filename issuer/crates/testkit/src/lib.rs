@@ -2,4 +2,12 @@
 //!
 //! Only ever a development dependency: what is here panics where a check fails.
 
+mod certificates;
+mod clock;
+mod fixture_key;
+pub mod signer;
 pub mod store;
+
+pub use certificates::{LeafForm, MemberRequest, TestCa};
+pub use clock::{ManualClock, START};
+pub use fixture_key::FixtureKey;

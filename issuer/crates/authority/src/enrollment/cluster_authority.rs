@@ -33,6 +33,10 @@ const AUTHORITY_LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 /// Life of the coordinator's own certificate, made at start and again at 70 % of it.
 const COORDINATOR_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
 
+/// When the coordinator makes itself another certificate: at 70 % of the present one's life.
+pub const COORDINATOR_RENEWAL: Duration =
+    Duration::from_secs(COORDINATOR_LIFETIME.as_secs() / 10 * 7);
+
 /// Longest request in bytes: one with a P-256 key has about 300.
 const MAXIMUM_REQUEST_BYTES: usize = 4096;
 
@@ -78,8 +82,6 @@ pub struct CoordinatorCertificate {
     pub chain: Vec<Vec<u8>>,
     /// PKCS#8, DER.
     pub key: Zeroizing<Vec<u8>>,
-    /// When to make another.
-    pub renew_after: Duration,
 }
 
 fn make(error: rcgen::Error) -> CertificateError {
@@ -175,7 +177,6 @@ impl ClusterAuthority {
         Ok(CoordinatorCertificate {
             chain: vec![leaf.der, self.certificate.clone()],
             key: Zeroizing::new(key.serialize_der()),
-            renew_after: COORDINATOR_LIFETIME.mul_f32(0.7),
         })
     }
 

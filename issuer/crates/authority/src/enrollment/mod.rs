@@ -20,7 +20,7 @@ pub use caller::{
     LocalPeer, Places,
 };
 pub use certificate::{Certificate, CertificateError, Principal};
-pub use cluster_authority::{ClusterAuthority, CoordinatorCertificate};
+pub use cluster_authority::{COORDINATOR_RENEWAL, ClusterAuthority, CoordinatorCertificate};
 pub use desk::{Enrollment, EnrollmentError};
 pub use join_token::JoinToken;
 pub use leaf::{LeafError, PeerLeaf};

@@ -19,6 +19,9 @@ pub enum KeyState {
 }
 
 impl KeyState {
+    /// Every state, in the order a key goes through them.
+    pub const ALL: [Self; 3] = [Self::Prepared, Self::Active, Self::Retiring];
+
     /// The state as text.
     #[must_use]
     pub fn as_str(self) -> &'static str {

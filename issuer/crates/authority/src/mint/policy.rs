@@ -9,7 +9,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use moneyer_identity::{
-    Audience, AudienceError, Audiences, IssuerUrl, Lifetime, LifetimeRange, ProfileName, SubjectForm,
+    Audience, AudienceError, Audiences, IssuerUrl, Lifetime, LifetimeRange, ProfileName,
+    SubjectForm,
 };
 
 use crate::mint::error::MintError;
@@ -126,9 +127,8 @@ impl AudiencePolicy {
     ) -> Result<Chosen, MintError> {
         let audiences = self.shape(asked)?;
         // The default audience needs no allowance: without it a sandbox could not talk to its cluster.
-        let denied = |audience: &&Audience| {
-            **audience != self.default_audience && !may_ask(app, audience)
-        };
+        let denied =
+            |audience: &&Audience| **audience != self.default_audience && !may_ask(app, audience);
         if let Some(audience) = audiences.as_slice().iter().find(denied) {
             return Err(MintError::AudienceDenied(audience.clone()));
         }

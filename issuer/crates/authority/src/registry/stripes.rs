@@ -26,7 +26,10 @@ impl Stripes {
     }
 
     /// Held while a name is changed.
-    pub(super) async fn write(&self, name: &(impl Hash + Sync)) -> Option<OwnedRwLockWriteGuard<()>> {
+    pub(super) async fn write(
+        &self,
+        name: &(impl Hash + Sync),
+    ) -> Option<OwnedRwLockWriteGuard<()>> {
         let lock = self.of(name)?;
         Some(lock.write_owned().await)
     }

@@ -1,9 +1,11 @@
 //! The threads that sign.
 //!
 //! A fixed number of threads and a bounded queue: what does not fit is refused at once, since a token
-//! that comes after its caller's deadline is wasted work.
+//! that comes after its caller's deadline is wasted work. A job that panics costs its caller the answer
+//! and the pool nothing.
 
 use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -72,7 +74,9 @@ fn work(queue: &Mutex<Receiver<Job>>) {
     loop {
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         match job {
-            Ok(job) => job(),
+            // What unwinds drops the sender of the answer, and the caller sees that. Nothing a job
+            // holds is used afterwards.
+            Ok(job) => drop(catch_unwind(AssertUnwindSafe(job))),
             Err(_) => return,
         }
     }

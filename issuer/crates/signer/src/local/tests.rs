@@ -1,1 +1,117 @@
+use std::num::NonZeroUsize;
+use std::sync::mpsc;
 
+use moneyer_authority::signer::{KeyHandle, Signer as _, SignerError};
+use moneyer_identity::{Token, UnsignedToken};
+use moneyer_testkit::FixtureKey;
+use moneyer_testkit::signer::{FixtureSigner, sample_claims, suite};
+
+use super::pool::Pool;
+use super::{LocalSigner, PoolLimits};
+
+fn limits(threads: usize, queue: usize) -> PoolLimits {
+    PoolLimits { threads: NonZeroUsize::new(threads).unwrap(), queue }
+}
+
+fn signer() -> LocalSigner {
+    LocalSigner::start(limits(2, 1024)).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_local_signer_is_a_signer() {
+    suite(&signer()).await;
+}
+
+// RSASSA-PKCS1-v1_5 has one signature for each message: OpenSSL's is the same.
+#[tokio::test]
+async fn rs256_makes_the_bytes_that_openssl_makes() {
+    for key in [FixtureKey::RSA_2048_A, FixtureKey::RSA_3072, FixtureKey::RSA_4096] {
+        let public = key.verifying_key();
+        let unsigned = UnsignedToken::new(public.key_id().clone(), &sample_claims()).unwrap();
+        let sign = async |with: &dyn moneyer_authority::signer::Signer| -> Token {
+            let opened = with.open(&public, &key.handle()).await.unwrap();
+            opened.sign(unsigned.clone()).await.unwrap()
+        };
+        let ours = sign(&signer()).await;
+        let theirs = sign(&FixtureSigner::default()).await;
+        assert_eq!(ours.expose(), theirs.expose(), "{}", key.name);
+    }
+}
+
+#[tokio::test]
+async fn keys_that_are_not_ours_are_not_opened() {
+    let rsa = FixtureKey::RSA_2048_A.verifying_key();
+    let p256 = FixtureKey::P256_A.verifying_key();
+    let ed25519 = FixtureKey::ED25519_A.verifying_key();
+    let cases = [
+        ("the modulus of another key", &rsa, FixtureKey::mismatched_rsa()),
+        ("1024 bits", &rsa, FixtureKey::RSA_1024.handle()),
+        ("PEM", &rsa, KeyHandle::new(FixtureKey::RSA_2048_A.pem().as_bytes().to_vec())),
+        ("P-384", &p256, FixtureKey::P384.handle()),
+        ("an RSA key for P-256", &p256, FixtureKey::RSA_2048_A.handle()),
+        ("EdDSA", &ed25519, FixtureKey::ED25519_A.handle()),
+    ];
+    for (case, public, handle) in cases {
+        let opened = signer().open(public, &handle).await;
+        assert!(matches!(opened, Err(SignerError::Open(_))), "{case}: {opened:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_fit_the_queue_is_refused_at_once() {
+    let pool = Pool::start(limits(1, 1)).unwrap();
+    let (go, wait) = mpsc::channel::<()>();
+    let (begun, started) = mpsc::channel();
+    let blocking = tokio::spawn({
+        let pool = pool.clone();
+        async move {
+            pool.run(move || {
+                begun.send(()).unwrap();
+                wait.recv().ok();
+            })
+            .await
+        }
+    });
+    tokio::task::spawn_blocking(move || started.recv().unwrap()).await.unwrap();
+    let mut queued = Box::pin(pool.run(|| 1));
+    assert!(futures_pending(&mut queued).await);
+    assert!(matches!(pool.run(|| 2).await, Err(SignerError::Overloaded)));
+    go.send(()).unwrap();
+    blocking.await.unwrap().unwrap();
+    assert_eq!(queued.await.unwrap(), 1);
+    assert_eq!(pool.run(|| 3).await.unwrap(), 3);
+}
+
+/// Whether a future, polled once, is not done.
+async fn futures_pending<F: Future + Unpin>(future: &mut F) -> bool {
+    std::future::poll_fn(|cx| {
+        std::task::Poll::Ready(std::pin::Pin::new(&mut *future).poll(cx).is_pending())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_job_whose_caller_hung_up_is_not_done() {
+    let pool = Pool::start(limits(1, 4)).unwrap();
+    let (go, wait) = mpsc::channel::<()>();
+    let (done, did) = mpsc::channel();
+    let mut first = Box::pin(pool.run(move || wait.recv().ok()));
+    assert!(futures_pending(&mut first).await);
+    let mut second = Box::pin(pool.run(move || done.send(()).unwrap()));
+    assert!(futures_pending(&mut second).await);
+    drop(second);
+    go.send(()).unwrap();
+    first.await.unwrap();
+    pool.run(|| ()).await.unwrap();
+    assert_eq!(did.try_recv(), Err(mpsc::TryRecvError::Disconnected));
+}
+
+#[tokio::test]
+async fn a_job_that_panics_costs_no_thread() {
+    let pool = Pool::start(limits(1, 4)).unwrap();
+    for _ in 0..3 {
+        let answer = pool.run(|| panic!("a fault in a crypto library")).await;
+        assert!(matches!(answer, Err::<(), _>(SignerError::Unavailable(_))));
+    }
+    assert_eq!(pool.run(|| 7).await.unwrap(), 7);
+}

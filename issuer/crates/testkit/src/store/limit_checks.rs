@@ -6,9 +6,7 @@ use moneyer_authority::store::{Collection, Generation, MAXIMUM_RECORD_BYTES, Sto
 
 use super::Backend;
 use super::checks::{add, all, apps, committed};
-
-/// Longest id in bytes, as the port says.
-const MAXIMUM_ID_BYTES: usize = 255;
+use super::memory::MAXIMUM_ID_BYTES;
 
 fn is_too_large(outcome: &Result<Generation, StoreError>, over: &str) -> bool {
     matches!(outcome, Err(StoreError::TooLarge { id, .. }) if id == over)

@@ -16,7 +16,7 @@ use moneyer_authority::store::{
 use super::Backend;
 
 /// Longest id in bytes, as the port says.
-const MAXIMUM_ID_BYTES: usize = 255;
+pub(super) const MAXIMUM_ID_BYTES: usize = 255;
 
 type Records = BTreeMap<(Collection, String), (Generation, Vec<u8>)>;
 

@@ -1,0 +1,53 @@
+//! A clock that tells the time a test says.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use moneyer_identity::{Clock, UnixTime};
+
+/// 2027-01-15T08:00:00Z: where a [`ManualClock`] begins.
+pub const START: UnixTime = UnixTime(1_800_000_000);
+
+/// Stands still until it is set or advanced. A clone is the same clock.
+#[derive(Debug, Clone)]
+pub struct ManualClock(Arc<AtomicI64>);
+
+impl Default for ManualClock {
+    fn default() -> Self {
+        Self(Arc::new(AtomicI64::new(START.0)))
+    }
+}
+
+impl ManualClock {
+    /// Makes it this time, forwards or backwards.
+    pub fn set(&self, now: UnixTime) {
+        self.0.store(now.0, Ordering::SeqCst);
+    }
+
+    /// Makes it this much later.
+    pub fn advance(&self, by: Duration) {
+        self.set(self.now().plus(by));
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> UnixTime {
+        UnixTime(self.0.load(Ordering::SeqCst))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moves_only_when_told() {
+        let clock = ManualClock::default();
+        let same = clock.clone();
+        clock.advance(Duration::from_secs(5));
+        assert_eq!(same.now(), UnixTime(START.0 + 5));
+        same.set(UnixTime(3));
+        assert_eq!(clock.now(), UnixTime(3));
+    }
+}
