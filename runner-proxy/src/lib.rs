@@ -1,1 +1,7 @@
 //! Placeholder.
+mod coordinator;
+#[cfg(test)]
+mod fakes;
+mod metrics;
+mod sandbox;
+mod token;

@@ -1,0 +1,242 @@
+//! What the coordinator said last, kept while it is away.
+//!
+//! Which sandboxes are placed on this host, which audience profiles each has, and what there is to
+//! know of the issuer. Kept on disk (`placement.json`), so that a proxy that starts without its
+//! coordinator knows as much as before. It grants nothing: the coordinator decides on every token
+//! anew. The generation only ever grows, so that a coordinator that came back from an old backup
+//! is noticed by what its runners have seen.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
+
+use moneyer_daemon::file;
+use moneyer_identity::{
+    Audience, IssuerUrl, Lifetime, LifetimeError, LifetimeRange, ProfileName, SandboxId,
+};
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+/// Why what is on disk could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum PlacementError {
+    /// The file could not be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// What is in it is no placement.
+    #[error("{path} is damaged; move it away, it is made anew from what the coordinator says")]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+/// An audience for which a sandbox may have a token file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Profile {
+    pub(crate) name: ProfileName,
+    pub(crate) audience: Audience,
+}
+
+/// A sandbox placed on this host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PlacedSandbox {
+    pub(crate) app: String,
+    pub(crate) profiles: Vec<Profile>,
+}
+
+/// What a runner has to know of the issuer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct IssuerFacts {
+    pub(crate) issuer: IssuerUrl,
+    pub(crate) lifetimes: LifetimeRange,
+}
+
+/// Everything the coordinator said.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Placement {
+    pub(crate) generation: u64,
+    pub(crate) issuer: Option<IssuerFacts>,
+    pub(crate) sandboxes: BTreeMap<SandboxId, PlacedSandbox>,
+}
+
+/// Something new from the coordinator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum PlacementChange {
+    /// Complete state.
+    All(BTreeMap<SandboxId, PlacedSandbox>),
+    /// One sandbox was placed, or what it may do changed.
+    Placed(SandboxId, PlacedSandbox),
+    /// One sandbox left.
+    Removed(SandboxId),
+}
+
+/// The placement as it is known now. Shared by reference.
+#[derive(Debug)]
+pub(crate) struct KnownPlacement {
+    path: PathBuf,
+    placement: RwLock<Placement>,
+    version: watch::Sender<u64>,
+}
+
+impl KnownPlacement {
+    /// Reads what was known when the proxy last ran; nothing there is nothing known.
+    pub(crate) fn read(path: &Path) -> Result<Self, PlacementError> {
+        let path = path.to_owned();
+        let placement = match std::fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map_err(|source| PlacementError::Parse { path: path.clone(), source })?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Placement::default(),
+            Err(source) => return Err(PlacementError::Read { path, source }),
+        };
+        Ok(Self { path, placement: RwLock::new(placement), version: watch::Sender::new(0) })
+    }
+
+    /// The placement, for as long as the guard lives. Not to be held across an await.
+    pub(crate) fn now(&self) -> RwLockReadGuard<'_, Placement> {
+        self.placement.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes in a change that brings this runner to `generation`.
+    pub(crate) fn apply(&self, generation: u64, change: PlacementChange) {
+        self.update(|placement| {
+            placement.generation = placement.generation.max(generation);
+            match change {
+                PlacementChange::All(sandboxes) => placement.sandboxes = sandboxes,
+                PlacementChange::Placed(id, sandbox) => {
+                    placement.sandboxes.insert(id, sandbox);
+                }
+                PlacementChange::Removed(id) => {
+                    placement.sandboxes.remove(&id);
+                }
+            }
+        });
+    }
+
+    /// Takes in what the coordinator says of the issuer.
+    pub(crate) fn set_issuer(&self, issuer: IssuerFacts) {
+        self.update(|placement| placement.issuer = Some(issuer));
+    }
+
+    fn update(&self, change: impl FnOnce(&mut Placement)) {
+        change(&mut self.placement.write().unwrap_or_else(PoisonError::into_inner));
+        self.version.send_modify(|version| *version += 1);
+    }
+
+    /// Whether `sandbox` is placed here; waits for at most `limit` until it is.
+    pub(crate) async fn wait_for(&self, sandbox: &SandboxId, limit: Duration) -> Option<PlacedSandbox> {
+        let mut version = self.version.subscribe();
+        let found = || self.now().sandboxes.get(sandbox).cloned();
+        let arrives = async {
+            loop {
+                if let Some(placed) = found() {
+                    return placed;
+                }
+                if version.changed().await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            }
+        };
+        tokio::time::timeout(limit, arrives).await.ok()
+    }
+
+    /// Writes each change to disk until the task is dropped; changes that come while one is being
+    /// written are written together.
+    pub(crate) async fn keep_on_disk(&self) {
+        let mut version = self.version.subscribe();
+        while version.changed().await.is_ok() {
+            if let Err(error) = self.write().await {
+                tracing::error!(%error, "what the coordinator said could not be kept on disk");
+            }
+        }
+    }
+
+    async fn write(&self) -> io::Result<()> {
+        let bytes = serde_json::to_vec(&*self.now()).map_err(io::Error::other)?;
+        let path = self.path.clone();
+        tokio::task::spawn_blocking(move || file::write_atomic(&path, &bytes, 0o600))
+            .await
+            .map_err(io::Error::other)?
+    }
+
+    /// The lifetimes that may be asked for: the issuer's, or those of a new cluster before the
+    /// issuer was ever heard.
+    pub(crate) fn lifetimes(&self) -> Result<LifetimeRange, LifetimeError> {
+        match &self.now().issuer {
+            Some(facts) => Ok(facts.lifetimes),
+            None => LifetimeRange::new(
+                Lifetime::from_seconds(60),
+                Lifetime::from_seconds(3600),
+                Lifetime::from_seconds(86_400),
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(text: &str) -> SandboxId {
+        SandboxId::parse(text).unwrap()
+    }
+
+    fn placed(app: &str) -> PlacedSandbox {
+        let profile = Profile {
+            name: ProfileName::parse("aws").unwrap(),
+            audience: Audience::parse("sts.amazonaws.com").unwrap(),
+        };
+        PlacedSandbox { app: app.to_owned(), profiles: vec![profile] }
+    }
+
+    #[tokio::test]
+    async fn comes_back_from_disk() {
+        let state = tempfile::tempdir().unwrap();
+        let path = state.path().join("placement.json");
+        let known = KnownPlacement::read(&path).unwrap();
+        known.apply(7, PlacementChange::Placed(id("a"), placed("web")));
+        known.apply(8, PlacementChange::Placed(id("b"), placed("web")));
+        known.apply(9, PlacementChange::Removed(id("b")));
+        known.write().await.unwrap();
+        let again = KnownPlacement::read(&path).unwrap();
+        assert_eq!(again.now().generation, 9);
+        assert_eq!(again.now().sandboxes, BTreeMap::from([(id("a"), placed("web"))]));
+        std::fs::write(&path, "{").unwrap();
+        assert!(matches!(KnownPlacement::read(&path), Err(PlacementError::Parse { .. })));
+    }
+
+    #[test]
+    fn the_generation_never_goes_back() {
+        let state = tempfile::tempdir().unwrap();
+        let known = KnownPlacement::read(&state.path().join("placement.json")).unwrap();
+        known.apply(9, PlacementChange::All(BTreeMap::from([(id("a"), placed("web"))])));
+        known.apply(3, PlacementChange::All(BTreeMap::new()));
+        assert_eq!(known.now().generation, 9);
+        assert!(known.now().sandboxes.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waiting_ends_when_the_sandbox_arrives_or_at_the_limit() {
+        let state = tempfile::tempdir().unwrap();
+        let known = KnownPlacement::read(&state.path().join("placement.json")).unwrap();
+        let limit = Duration::from_secs(2);
+        assert_eq!(known.wait_for(&id("a"), limit).await, None);
+        let a = id("a");
+        let (found, ()) = tokio::join!(known.wait_for(&a, limit), async {
+            tokio::task::yield_now().await;
+            known.apply(1, PlacementChange::Placed(id("a"), placed("web")));
+        });
+        assert_eq!(found, Some(placed("web")));
+    }
+}

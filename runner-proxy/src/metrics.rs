@@ -1,0 +1,117 @@
+//! What the runner proxy counts.
+//!
+//! Names and labels are a contract with dashboards. No label holds a sandbox, an audience or
+//! anything a sandbox can choose, so their number is fixed.
+
+use std::time::Duration;
+
+use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
+use moneyer_identity::ErrorClass;
+
+/// How a request for a token was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CacheAnswer {
+    /// From the cache.
+    Cached,
+    /// By waiting for a request that was under way.
+    Joined,
+    /// By a request of its own.
+    Fetched,
+}
+
+impl CacheAnswer {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Cached => "cached",
+            Self::Joined => "joined",
+            Self::Fetched => "fetched",
+        }
+    }
+}
+
+const MINTED: &str = "moneyer_runner_tokens_minted_total";
+const MINT_FAILURES: &str = "moneyer_runner_mint_failures_total";
+const REQUESTS: &str = "moneyer_runner_token_requests_total";
+const FILE_FAILURES: &str = "moneyer_runner_token_file_failures_total";
+const SANDBOXES: &str = "moneyer_runner_sandboxes_attached";
+const LEAST_LIFE: &str = "moneyer_runner_token_file_least_life_seconds";
+const CONNECTED: &str = "moneyer_runner_coordinator_connected";
+const CERTIFICATE: &str = "moneyer_runner_certificate_life_seconds";
+
+/// The metrics of the process, as far as a recorder is installed.
+#[derive(Debug, Clone)]
+pub(crate) struct Metrics {
+    minted: Counter,
+    cached: Counter,
+    joined: Counter,
+    fetched: Counter,
+    file_failures: Counter,
+    sandboxes: Gauge,
+    least_life: Gauge,
+    connected: Gauge,
+    certificate: Gauge,
+}
+
+impl Metrics {
+    /// Names them all, so that each exists from the start.
+    pub(crate) fn new() -> Self {
+        describe_counter!(MINTED, "Tokens received from the coordinator");
+        describe_counter!(MINT_FAILURES, "Requests for a token that failed, by class");
+        describe_counter!(REQUESTS, "Requests to the token server, by how they were answered");
+        describe_counter!(FILE_FAILURES, "Token files that could not be written");
+        describe_gauge!(SANDBOXES, "Sandboxes attached");
+        describe_gauge!(LEAST_LIFE, "Least life left of the token in any file, seconds");
+        describe_gauge!(CONNECTED, "1 while the coordinator can be reached");
+        describe_gauge!(CERTIFICATE, "Life left of the certificate, seconds");
+        let requests = |answer: CacheAnswer| counter!(REQUESTS, "answer" => answer.as_str());
+        Self {
+            minted: counter!(MINTED),
+            cached: requests(CacheAnswer::Cached),
+            joined: requests(CacheAnswer::Joined),
+            fetched: requests(CacheAnswer::Fetched),
+            file_failures: counter!(FILE_FAILURES),
+            sandboxes: gauge!(SANDBOXES),
+            least_life: gauge!(LEAST_LIFE),
+            connected: gauge!(CONNECTED),
+            certificate: gauge!(CERTIFICATE),
+        }
+    }
+
+    pub(crate) fn minted(&self) {
+        self.minted.increment(1);
+    }
+
+    #[expect(clippy::unused_self, reason = "the label is not known before, the owner is")]
+    pub(crate) fn mint_failed(&self, class: ErrorClass) {
+        counter!(MINT_FAILURES, "class" => class.as_str()).increment(1);
+    }
+
+    pub(crate) fn answered(&self, answer: CacheAnswer) {
+        match answer {
+            CacheAnswer::Cached => self.cached.increment(1),
+            CacheAnswer::Joined => self.joined.increment(1),
+            CacheAnswer::Fetched => self.fetched.increment(1),
+        }
+    }
+
+    pub(crate) fn file_failed(&self) {
+        self.file_failures.increment(1);
+    }
+
+    pub(crate) fn observe(&self, observed: Observed) {
+        // Counts and seconds far below 2^52: the conversion to f64 is exact.
+        self.sandboxes.set(f64::from(u32::try_from(observed.sandboxes).unwrap_or(u32::MAX)));
+        self.least_life.set(observed.least_life.unwrap_or_default().as_secs_f64());
+        self.connected.set(f64::from(u8::from(observed.connected)));
+        self.certificate.set(observed.certificate_life.as_secs_f64());
+    }
+}
+
+/// What is read when someone looks at the metrics.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Observed {
+    pub(crate) sandboxes: usize,
+    pub(crate) least_life: Option<Duration>,
+    pub(crate) connected: bool,
+    pub(crate) certificate_life: Duration,
+}

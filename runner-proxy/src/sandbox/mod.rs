@@ -1,0 +1,17 @@
+//! The sandboxes of this host: which are attached, and what each was given.
+//!
+//! Attaching gives a sandbox a directory, a secret, token files and a socket; detaching takes all
+//! of it away for good. The sandbox is hostile: it proves who it is by its socket or its secret,
+//! and nothing else it says is believed.
+
+mod credentials;
+mod directory;
+mod environment;
+mod roster;
+mod secret;
+
+pub(crate) use credentials::{AuthenticatedSandbox, Credentials};
+pub(crate) use directory::{SandboxDirectory, TokenFileName};
+pub(crate) use environment::{Environment, Surroundings};
+pub(crate) use roster::{ProfileChoice, Roster, RosterEntry, RosterError};
+pub(crate) use secret::{SandboxSecret, SecretError};

@@ -1,0 +1,250 @@
+//! The one way to a token on this host.
+//!
+//! However many ask for the same token, it is fetched once; what is cached is served at once, also
+//! while the coordinator is away; what falls due is renewed in the background in batches. Fetching
+//! goes on when whoever asked has gone, since others may wait for the same token and the next
+//! request will want it. Nothing is removed because of a failure; only a refusal, which is a
+//! decision of the coordinator, takes a token away before its end.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use moneyer_identity::{ErrorClass, IssueError, MintedToken, SandboxId, TokenRequest};
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::token::batch::{BatchIssuer, MAXIMUM_BATCH};
+use crate::token::cache::{
+    Cache, CacheLimits, Flight, Held, Landing, Look, Ticket, TokenState, not_attached,
+};
+use crate::metrics::{CacheAnswer, Metrics};
+
+/// How long the renewal loop sleeps where nothing is due; anything new wakes it.
+const NOTHING_DUE: Duration = Duration::from_secs(3600);
+
+/// Where the tokens of files go.
+pub(crate) trait TokenSink: Send + Sync {
+    /// Shows a token in every file that asks for it.
+    fn put(&self, request: &TokenRequest, token: &MintedToken) -> std::io::Result<()>;
+    /// Removes every file that shows the token of this request.
+    fn remove(&self, request: &TokenRequest);
+}
+
+/// The source. Clones share everything.
+#[derive(Clone)]
+pub(crate) struct TokenSource {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    issuer: Arc<dyn BatchIssuer>,
+    sink: Arc<dyn TokenSink>,
+    cache: Mutex<Cache>,
+    wake: Notify,
+    metrics: Metrics,
+}
+
+impl TokenSource {
+    /// A source that holds nothing yet. `random_part` draws a random part of a duration.
+    pub(crate) fn new(
+        issuer: Arc<dyn BatchIssuer>,
+        sink: Arc<dyn TokenSink>,
+        limits: CacheLimits,
+        random_part: fn(Duration) -> Duration,
+        metrics: Metrics,
+    ) -> Self {
+        let cache = Mutex::new(Cache::new(limits, random_part));
+        Self { shared: Arc::new(Shared { issuer, sink, cache, wake: Notify::new(), metrics }) }
+    }
+
+    /// Begins to hold tokens for a sandbox: those its files show, with what is already there of
+    /// them, and from now on whatever is asked for. Missing ones are fetched within `spread`.
+    pub(crate) fn admit(
+        &self,
+        sandbox: &SandboxId,
+        files: Vec<(TokenRequest, Option<Held>)>,
+        spread: Duration,
+    ) {
+        self.cache().admit(sandbox, files, Instant::now(), spread);
+        self.shared.wake.notify_one();
+    }
+
+    /// Forgets a sandbox and all its tokens.
+    pub(crate) fn retire(&self, sandbox: &SandboxId) {
+        self.cache().retire(sandbox);
+    }
+
+    /// The states of the tokens that a sandbox's files show.
+    pub(crate) fn states(&self, sandbox: &SandboxId) -> Vec<(TokenRequest, TokenState)> {
+        self.cache().states(sandbox, Instant::now())
+    }
+
+    /// The least life left of any file's token.
+    pub(crate) fn least_life_of_files(&self) -> Option<Duration> {
+        self.cache().least_life_of_files(Instant::now())
+    }
+
+    /// A token for an attached sandbox.
+    pub(crate) async fn token(&self, request: TokenRequest) -> Result<Arc<MintedToken>, IssueError> {
+        // Bound first: the lock must not live as long as the match.
+        let look = self.cache().look(&request, Instant::now());
+        let (flight, begun, fallback) = match look {
+            Look::Serve { token, wake } => {
+                if wake {
+                    self.shared.wake.notify_one();
+                }
+                self.shared.metrics.answered(CacheAnswer::Cached);
+                return Ok(token);
+            }
+            Look::NotAttached => return Err(not_attached()),
+            Look::Busy => return Err(busy()),
+            Look::Wait { flight, begun, fallback } => (flight, begun, fallback),
+        };
+        if let Some(ticket) = begun {
+            self.shared.metrics.answered(CacheAnswer::Fetched);
+            let source = self.clone();
+            tokio::spawn(async move { source.fetch_one(ticket).await });
+        } else {
+            self.shared.metrics.answered(CacheAnswer::Joined);
+        }
+        wait(flight, fallback).await
+    }
+
+    /// Renews until `stop`. `connected` tells whether the coordinator can be reached; when it comes
+    /// back, what was missed is made up for, spread over the jitter.
+    pub(crate) async fn renew(self, mut connected: watch::Receiver<bool>, stop: CancellationToken) {
+        let mut was_connected = *connected.borrow_and_update();
+        loop {
+            let next = self.cache().next_due();
+            let next = next.unwrap_or_else(|| Instant::now() + NOTHING_DUE);
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.shared.wake.notified() => {}
+                () = tokio::time::sleep_until(next) => {}
+                Ok(()) = connected.changed() => {
+                    let is_connected = *connected.borrow_and_update();
+                    if is_connected && !was_connected {
+                        self.cache().catch_up(Instant::now());
+                    }
+                    was_connected = is_connected;
+                    continue;
+                }
+            }
+            loop {
+                let batch = self.cache().take_due(Instant::now(), MAXIMUM_BATCH);
+                if batch.is_empty() || stop.is_cancelled() {
+                    break;
+                }
+                self.fetch_batch(batch).await;
+            }
+        }
+    }
+
+    async fn fetch_one(&self, ticket: Ticket) {
+        let asked_at = Instant::now();
+        let result = self.shared.issuer.issue_token(ticket.request.clone()).await;
+        self.land(ticket, asked_at, result);
+    }
+
+    async fn fetch_batch(&self, tickets: Vec<Ticket>) {
+        let asked_at = Instant::now();
+        let requests = tickets.iter().map(|ticket| ticket.request.clone()).collect();
+        match self.shared.issuer.issue_tokens(requests).await {
+            Ok(results) => {
+                // An answer that is too short leaves failures, not waiters that wait for ever.
+                let results = results.into_iter().chain(std::iter::repeat_with(|| Err(no_result())));
+                for (ticket, result) in tickets.into_iter().zip(results) {
+                    self.land(ticket, asked_at, result);
+                }
+            }
+            Err(error) => {
+                for ticket in tickets {
+                    self.land(ticket, asked_at, Err(error.clone()));
+                }
+            }
+        }
+    }
+
+    fn land(&self, ticket: Ticket, asked_at: Instant, result: Result<MintedToken, IssueError>) {
+        let request = ticket.request.clone();
+        match &result {
+            Ok(_) => self.shared.metrics.minted(),
+            Err(error) => {
+                self.shared.metrics.mint_failed(error.class);
+                tracing::debug!(
+                    sandbox.id = %request.sandbox, error.class = error.class.as_str(), %error,
+                    "a token was not minted"
+                );
+            }
+        }
+        let landing = self.cache().land(ticket, asked_at, result, Instant::now());
+        match landing {
+            Landing::Write(token) => self.show(&request, &token),
+            Landing::Remove => {
+                tracing::warn!(
+                    sandbox.id = %request.sandbox, token.audience = ?request.audiences,
+                    "the coordinator refuses the token of a file; the file is removed"
+                );
+                self.shared.sink.remove(&request);
+            }
+            Landing::Leave => {}
+        }
+    }
+
+    fn show(&self, request: &TokenRequest, token: &MintedToken) {
+        if let Err(error) = self.shared.sink.put(request, token) {
+            self.shared.metrics.file_failed();
+            tracing::error!(
+                sandbox.id = %request.sandbox, %error,
+                "a token file could not be written; the old one stays, and it is tried again"
+            );
+            self.cache().retry_file(request, Instant::now());
+        }
+    }
+
+    fn cache(&self) -> MutexGuard<'_, Cache> {
+        // The cache is whole after each of its calls, so a panic elsewhere cannot have torn it.
+        self.shared.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn wait(flight: Flight, fallback: Option<Held>) -> Result<Arc<MintedToken>, IssueError> {
+    let outcome = flight.await.unwrap_or_else(|_gone| Err(no_result()));
+    match (outcome, fallback) {
+        (Err(error), Some(held))
+            if is_away(error.class) && !held.life.remaining(Instant::now()).is_zero() =>
+        {
+            Ok(held.token)
+        }
+        (outcome, _) => outcome,
+    }
+}
+
+/// Whether a failure says only that no answer could be had.
+fn is_away(class: ErrorClass) -> bool {
+    matches!(
+        class,
+        ErrorClass::Unavailable
+            | ErrorClass::Exhausted
+            | ErrorClass::Internal
+            | ErrorClass::Unauthenticated
+    )
+}
+
+fn busy() -> IssueError {
+    IssueError {
+        class: ErrorClass::Exhausted,
+        message: "the sandbox has too many requests for new tokens under way".to_owned(),
+    }
+}
+
+fn no_result() -> IssueError {
+    IssueError {
+        class: ErrorClass::Internal,
+        message: "the request for a token ended without a result".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
