@@ -5,12 +5,24 @@
 //! are decided once. It keeps no global state beyond what the signal handlers, the
 //! subscriber of `tracing` and the crypto provider of rustls force on a process.
 //!
+//! - [`backoff`]: waits between attempts
 //! - [`exit`]: exit codes
 //! - [`file`]: atomic writes, secret files, locks
 //! - [`lifecycle`]: shutdown, tasks, signals
+//! - [`listener`]: one HTTP server with limits for every protocol
+//! - [`outbound`]: the one outbound HTTP client
+//! - [`progress`]: telling a person that something takes its time
+//! - [`telemetry`]: logs and metrics
 //! - [`tls`]: mutual TLS without resumption, HTTPS
+//! - [`unix_http`]: a small HTTP client over a Unix socket
 
+pub mod backoff;
 pub mod exit;
 pub mod file;
 pub mod lifecycle;
+pub mod listener;
+pub mod outbound;
+pub mod progress;
+pub mod telemetry;
 pub mod tls;
+pub mod unix_http;

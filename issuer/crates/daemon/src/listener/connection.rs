@@ -1,0 +1,231 @@
+//! One connection, from its first byte to its close.
+
+use std::convert::Infallible;
+use std::error::Error as StdError;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body as AxumBody;
+use axum::response::IntoResponse as _;
+use futures_util::FutureExt as _;
+use http::{HeaderValue, Request, Response, StatusCode, Version, header};
+use http_body::Body as _;
+use http_body_util::Limited;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use tower::Service as _;
+
+use super::activity::{Activity, Verdict};
+use super::body::{AnswerBody, Late, TimedBody};
+use super::http1_guard::Guard;
+use super::preface::{Protocol, detect};
+use super::stall::{Stalling, Stream};
+use super::{Limits, Peer};
+
+/// Bytes of answers buffered per HTTP/2 stream; with 100 streams 6.4 MiB a connection.
+const H2_SEND_BUFFER: usize = 64 * 1024;
+
+/// hyper's smallest allowed HTTP/1 buffer.
+const H1_MIN_BUFFER: usize = 8192;
+
+/// What every connection of a listener shares.
+pub(super) struct Served {
+    pub(super) router: Router,
+    pub(super) limits: Limits,
+    pub(super) stop: CancellationToken,
+}
+
+/// What every request of a connection shares.
+struct Requests {
+    served: Arc<Served>,
+    peer: Arc<Peer>,
+    activity: Arc<Activity>,
+}
+
+/// Serves one connection, whose handshake is complete, to its end.
+pub(super) async fn serve(served: Arc<Served>, io: Box<dyn Stream>, peer: Peer) {
+    let limits = &served.limits;
+    let io = Stalling::new(io, limits.write_stall);
+    let first = tokio::time::timeout(limits.header, detect(io));
+    let detected = tokio::select! {
+        detected = first => detected,
+        () = served.stop.cancelled() => return,
+    };
+    let Ok(Ok(Some((protocol, io)))) = detected else {
+        tracing::debug!("closed a connection that made no request");
+        return;
+    };
+    let activity = Activity::new();
+    let requests = Arc::new(Requests {
+        served: Arc::clone(&served),
+        peer: Arc::new(peer),
+        activity: Arc::clone(&activity),
+    });
+    let service = service_fn(move |request| answer(Arc::clone(&requests), request));
+    match protocol {
+        Protocol::Http1 => {
+            let io = Guard::new(io, limits.header_bytes).watched(Arc::clone(&activity));
+            let connection = http1_builder(limits).serve_connection(TokioIo::new(io), service);
+            drive(connection, &activity, &served).await;
+        }
+        Protocol::Http2 => {
+            let connection = http2_builder(limits).serve_connection(TokioIo::new(io), service);
+            drive(connection, &activity, &served).await;
+        }
+    }
+}
+
+fn http1_builder(limits: &Limits) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        // The record of activity limits the time of a head, and the idle time apart from it.
+        .header_read_timeout(None)
+        .max_headers(limits.headers)
+        .max_buf_size(limits.header_bytes.max(H1_MIN_BUFFER));
+    builder
+}
+
+fn http2_builder(limits: &Limits) -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.h2_streams)
+        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
+        .max_pending_accept_reset_streams(limits.pending_accept_resets)
+        .max_local_error_reset_streams(limits.local_error_resets)
+        .max_send_buf_size(H2_SEND_BUFFER)
+        // Finds peers that vanished without a word while a stream is open.
+        .keep_alive_interval(limits.idle)
+        .keep_alive_timeout(limits.write_stall);
+    builder
+}
+
+/// A connection of hyper that can be told to take no more requests.
+trait Connection: Future<Output = Result<(), hyper::Error>> {
+    fn close(self: Pin<&mut Self>);
+}
+
+impl<I, S> Connection for http1::Connection<I, S>
+where
+    I: hyper::rt::Read + hyper::rt::Write + Unpin,
+    S: hyper::service::HttpService<Incoming, ResBody = AnswerBody>,
+    S::Error: Into<Box<dyn StdError + Send + Sync>>,
+{
+    fn close(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+impl<I, S> Connection for http2::Connection<I, S, TokioExecutor>
+where
+    I: hyper::rt::Read + hyper::rt::Write + Unpin,
+    S: hyper::service::HttpService<Incoming, ResBody = AnswerBody>,
+    S::Error: Into<Box<dyn StdError + Send + Sync>>,
+    S::Future: Send + 'static,
+    TokioExecutor: hyper::rt::bounds::Http2ServerConnExec<S::Future, AnswerBody>,
+{
+    fn close(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+/// Runs a connection until it ends, is told to close and does not, or stalls.
+async fn drive(connection: impl Connection, activity: &Activity, served: &Served) {
+    let (limits, now) = (&served.limits, Instant::now());
+    let mut connection = pin!(connection);
+    let mut stop = pin!(served.stop.cancelled());
+    let mut age = pin!(sleep_until(now + limits.age + crate::backoff::jitter(limits.age_jitter)));
+    let mut look = pin!(sleep_until(now));
+    let mut closing = false;
+    // Until closing, `age` is the time to close; after that, the time to be gone.
+    loop {
+        tokio::select! {
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(error = &error as &dyn StdError, "a connection ended early");
+                }
+                return;
+            }
+            () = stop.as_mut(), if !closing => closing = true,
+            () = age.as_mut() => {
+                if closing {
+                    return;
+                }
+                closing = true;
+            }
+            () = look.as_mut() => match activity.judge(Instant::now(), limits) {
+                Verdict::LookAt(time) => {
+                    look.as_mut().reset(time);
+                    continue;
+                }
+                Verdict::Idle if !closing => {
+                    closing = true;
+                    look.as_mut().reset(Instant::now() + limits.grace);
+                }
+                Verdict::Idle | Verdict::Stalled => {
+                    tracing::debug!("closed a stalled connection");
+                    return;
+                }
+            }
+        }
+        connection.as_mut().close();
+        age.as_mut().reset(Instant::now() + limits.grace.max(Duration::from_millis(1)));
+    }
+}
+
+/// Hands one request to the router.
+async fn answer(
+    requests: Arc<Requests>,
+    request: Request<Incoming>,
+) -> Result<Response<AnswerBody>, Infallible> {
+    let in_flight = requests.activity.begin();
+    let limits = &requests.served.limits;
+    let late = Late::default();
+    let version = request.version();
+    let response = if request.body().size_hint().lower() > limits.body_bytes as u64 {
+        refuse(StatusCode::PAYLOAD_TOO_LARGE)
+    } else {
+        let request = prepare(request, &requests, &late);
+        let mut router = requests.served.router.clone();
+        match AssertUnwindSafe(router.call(request)).catch_unwind().await {
+            Ok(Ok(response)) => response,
+            Err(_) => {
+                tracing::error!("a request handler panicked");
+                refuse(StatusCode::INTERNAL_SERVER_ERROR)
+            }
+        }
+    };
+    // A handler knows only that the body broke off.
+    let mut response = if late.is_set() { refuse(StatusCode::REQUEST_TIMEOUT) } else { response };
+    let unread = [StatusCode::PAYLOAD_TOO_LARGE, StatusCode::REQUEST_TIMEOUT];
+    if version < Version::HTTP_2 && unread.contains(&response.status()) {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response.map(|body| AnswerBody::new(body, in_flight)))
+}
+
+fn prepare(request: Request<Incoming>, requests: &Requests, late: &Late) -> Request<AxumBody> {
+    let limits = &requests.served.limits;
+    let (mut parts, body) = request.into_parts();
+    parts.extensions.insert(Arc::clone(&requests.peer));
+    let body = if body.is_end_stream() {
+        AxumBody::empty()
+    } else {
+        let timed = TimedBody::new(body, limits.body, late.clone());
+        AxumBody::new(Limited::new(timed, limits.body_bytes))
+    };
+    Request::from_parts(parts, body)
+}
+
+fn refuse(status: StatusCode) -> Response<AxumBody> {
+    (status, [(header::CACHE_CONTROL, "no-store")]).into_response()
+}

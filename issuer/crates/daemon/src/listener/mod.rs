@@ -1,0 +1,32 @@
+//! One HTTP server for every protocol and every kind of socket.
+//!
+//! HTTP/1.1 (RFC 9112) and HTTP/2 (RFC 9113) over TCP, TLS and Unix sockets, served to an
+//! `axum::Router`. A client gets nothing for free: every phase of a connection has a time
+//! limit and every quantity a cap ([`Limits`]), and HTTP/1 framing that two readers could
+//! understand in two ways is refused before hyper sees it ([`http1_guard`]). Tunnels
+//! (`CONNECT`, `Upgrade`) are not served here.
+
+mod activity;
+mod address;
+mod bind;
+mod body;
+mod connection;
+pub mod http1_guard;
+mod limits;
+mod peer;
+mod per_address;
+mod preface;
+mod serve;
+mod stall;
+#[cfg(test)]
+mod tests;
+mod unix_path;
+
+pub use address::{ListenAddress, ParseAddressError};
+pub use bind::{BindError, Listener, UnixMode};
+pub use limits::Limits;
+pub use peer::{Peer, PeerAddress};
+pub use serve::Tls;
+pub(crate) use unix_path::ShortPath;
+
+pub use crate::tls::PeerCertificate;

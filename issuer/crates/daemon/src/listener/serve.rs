@@ -1,0 +1,152 @@
+//! Accepting connections until told to stop.
+//!
+//! Nothing a client does ends the loop: running out of file descriptors is waited out, and
+//! every other error concerns the one connection that had it.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::UnixStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::bind::Socket;
+use super::connection::{self, Served};
+use super::per_address::{Counted, PerAddress};
+use super::stall::Stream;
+use super::{Limits, Listener, Peer, PeerAddress};
+use crate::lifecycle::Shutdown;
+use crate::tls::{PeerCertificate, ServerTls};
+
+/// Pause when there is no file descriptor for another connection: long enough for some to
+/// be closed, short enough that honest clients in the backlog do not notice.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
+
+/// Whether connections are encrypted.
+#[derive(Debug, Clone)]
+pub enum Tls {
+    /// Plain HTTP: Unix sockets, loopback, or behind something that terminates TLS.
+    Off,
+    /// TLS on every connection.
+    On(ServerTls),
+}
+
+/// What a connection holds for as long as it is open.
+struct Held {
+    _slot: OwnedSemaphorePermit,
+    _counted: Option<Counted>,
+}
+
+impl Listener {
+    /// Serves `router` until `shutdown` begins, then returns.
+    ///
+    /// Open connections are tasks of `shutdown`: they finish the requests in flight, and
+    /// [`Shutdown::drain`] waits for them. The socket is closed when this returns.
+    pub async fn serve(self, router: Router, limits: Limits, tls: Tls, shutdown: &Shutdown) {
+        let slots = Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS)));
+        let counts = PerAddress::new(limits.max_connections_per_ip);
+        let stop = shutdown.token().clone();
+        let served = Arc::new(Served { router, limits, stop: stop.clone() });
+        loop {
+            let next = async {
+                let slot = Arc::clone(&slots).acquire_owned().await;
+                (slot, self.accept().await)
+            };
+            let (slot, (io, address)) = tokio::select! {
+                () = stop.cancelled() => return,
+                next = next => match next {
+                    (Ok(slot), Ok(accepted)) => (slot, accepted),
+                    (Err(_), _) => return,
+                    (_, Err(error)) => {
+                        recover(&error).await;
+                        continue;
+                    }
+                },
+            };
+            let counted = match address {
+                PeerAddress::Unix { .. } => None,
+                PeerAddress::Tcp(from) => {
+                    let Some(counted) = counts.enter(from.ip()) else {
+                        refuse_crowd(from.ip());
+                        continue;
+                    };
+                    Some(counted)
+                }
+            };
+            let held = Held { _slot: slot, _counted: counted };
+            let (served, tls) = (Arc::clone(&served), tls.clone());
+            shutdown.spawn("connection", async move {
+                greet(served, tls, io, address).await;
+                drop(held);
+            });
+        }
+    }
+
+    async fn accept(&self) -> io::Result<(Box<dyn Stream>, PeerAddress)> {
+        match &self.socket {
+            Socket::Tcp(listener) => {
+                let (stream, from) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                Ok((Box::new(stream), PeerAddress::Tcp(from)))
+            }
+            Socket::Unix { listener, .. } => {
+                let (stream, _) = listener.accept().await?;
+                let address = credentials(&stream)?;
+                Ok((Box::new(stream), address))
+            }
+        }
+    }
+}
+
+/// Shakes hands if there is TLS, then serves the connection.
+async fn greet(served: Arc<Served>, tls: Tls, io: Box<dyn Stream>, address: PeerAddress) {
+    let Tls::On(tls) = tls else {
+        let peer = Peer { address, certificate: None, alpn: None };
+        return connection::serve(served, io, peer).await;
+    };
+    let shaken = tokio::select! {
+        shaken = tokio::time::timeout(served.limits.handshake, tls.accept(io)) => shaken,
+        () = served.stop.cancelled() => return,
+    };
+    match shaken {
+        Ok(Ok(stream)) => {
+            let (_, session) = stream.get_ref();
+            let peer = Peer {
+                address,
+                certificate: PeerCertificate::of(session),
+                alpn: session.alpn_protocol().map(<[u8]>::to_vec),
+            };
+            connection::serve(served, Box::new(stream), peer).await;
+        }
+        Ok(Err(error)) => {
+            tracing::debug!(peer.address = ?address, tls.error = %error, "a TLS handshake failed");
+        }
+        Err(_) => tracing::debug!(peer.address = ?address, "a TLS handshake took too long"),
+    }
+}
+
+fn credentials(stream: &UnixStream) -> io::Result<PeerAddress> {
+    let peer = stream.peer_cred()?;
+    Ok(PeerAddress::Unix { uid: peer.uid(), gid: peer.gid(), pid: peer.pid() })
+}
+
+fn refuse_crowd(from: IpAddr) {
+    metrics::counter!("moneyer_connections_refused_total").increment(1);
+    tracing::debug!(peer.address = %from, "refused a connection: too many from one address");
+}
+
+/// Waits, if waiting can help, before the next accept.
+async fn recover(error: &io::Error) {
+    use rustix::io::Errno;
+    let exhausted = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM]
+        .iter()
+        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()));
+    if exhausted {
+        tracing::warn!(error = %error, "cannot accept connections; raise the limit of open files");
+        tokio::time::sleep(EXHAUSTED_PAUSE).await;
+    } else {
+        tracing::debug!(error = %error, "a connection failed before it was accepted");
+    }
+}
