@@ -166,14 +166,18 @@ mod tests {
     async fn fetches_what_is_good() {
         let base = server().await;
         let fetched = client().fetch_json(&format!("{base}/good")).await.unwrap();
-        assert_eq!((fetched.bytes.as_slice(), fetched.content_type.as_str()), (&b"{}"[..], "application/json"));
+        assert_eq!(
+            (fetched.bytes.as_slice(), fetched.content_type.as_str()),
+            (&b"{}"[..], "application/json")
+        );
         assert!(client().fetch_json(&format!("{base}/limit")).await.is_ok());
     }
 
     #[tokio::test]
     async fn refuses_redirects_errors_size_and_slowness() {
         let base = server().await;
-        let error = async |path: &str| client().fetch_json(&format!("{base}{path}")).await.unwrap_err();
+        let error =
+            async |path: &str| client().fetch_json(&format!("{base}{path}")).await.unwrap_err();
         assert!(matches!(error("/redirect").await, OutboundError::Redirect(_)));
         assert!(matches!(error("/nothing").await, OutboundError::Status(StatusCode::NOT_FOUND)));
         assert!(matches!(error("/long").await, OutboundError::TooLong(64)));
