@@ -6,7 +6,9 @@
 
 /// Enrollment, Minting, Placement and the runner proxy's Control, version 1.
 #[expect(missing_docs, reason = "generated; the comments of the .proto files are the docs")]
-#[expect(unreachable_pub, clippy::pedantic, reason = "generated")]
+#[expect(unused_qualifications, reason = "generated")]
+#[expect(clippy::pedantic, reason = "generated")]
+#[expect(clippy::allow_attributes, clippy::allow_attributes_without_reason, reason = "generated")]
 pub mod v1 {
     tonic::include_proto!("moneyer.v1");
 }
