@@ -37,15 +37,25 @@ pub(super) async fn load(
             drop(sender.blocking_send(Err(error)));
         }
     });
-    while let Some(block) = blocks.recv().await {
-        for stored in block? {
-            receive(stored)?;
-        }
-    }
-    reader.await.map_err(|error| {
+    let received = receive_blocks(&mut blocks, receive).await;
+    // The reader ends when nobody receives, and holds the store open until then.
+    drop(blocks);
+    let ended = reader.await;
+    received?;
+    ended.map_err(|error| {
         let text = error.try_into_panic().map(|panic| panic_text(&*panic));
         Failure::Panic(text.unwrap_or_else(|error| error.to_string())).into()
     })
+}
+
+async fn receive_blocks(
+    blocks: &mut mpsc::Receiver<Block>,
+    receive: Receive<'_>,
+) -> Result<(), StoreError> {
+    while let Some(block) = blocks.recv().await {
+        block?.into_iter().try_for_each(&mut *receive)?;
+    }
+    Ok(())
 }
 
 /// Ends early without an error if the caller is gone.

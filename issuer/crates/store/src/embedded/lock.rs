@@ -7,10 +7,18 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Longest process number that is read back: that of the largest `pid_t`.
 const MAXIMUM_PID_DIGITS: u64 = 10;
+
+/// How often sled's lock is tried: for five seconds, after which an operator who waits for the end
+/// of the process would look for what hangs.
+const RELEASE_ATTEMPTS: u32 = 5000;
+
+/// Between two attempts. sled usually needs none.
+const RELEASE_PAUSE: Duration = Duration::from_millis(1);
 
 /// Why the lock was not taken.
 #[derive(Debug)]
@@ -48,6 +56,37 @@ impl StoreLock {
             .and_then(|()| write!(file, "{}", std::process::id()))
             .map_err(LockError::Io)?;
         Ok(Self { _file: file })
+    }
+}
+
+/// The file sled appends to and holds a lock of its own on. Dropped after sled, it waits until that
+/// lock is free: sled's threads may still be writing when its handle is gone, and whoever opened the
+/// directory then would be refused.
+#[derive(Debug)]
+pub(super) struct SledLog(PathBuf);
+
+impl SledLog {
+    /// Of a sled that is open.
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self(path)
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for SledLog {
+    fn drop(&mut self) {
+        let Ok(file) = File::open(&self.0) else { return };
+        for _ in 0..RELEASE_ATTEMPTS {
+            match file.try_lock() {
+                Err(TryLockError::WouldBlock) => std::thread::sleep(RELEASE_PAUSE),
+                _ => return,
+            }
+        }
+        tracing::warn!("sled did not let go of its files in time");
     }
 }
 

@@ -14,7 +14,7 @@ use super::directory::StoreDirectory;
 use super::envelope::Envelope;
 use super::failure::panic_text;
 use super::key::GENERATION;
-use super::lock::{LockError, StoreLock};
+use super::lock::{LockError, SledLog, StoreLock};
 use super::store::SledOptions;
 
 /// Bytes in one segment of sled's log, fixed when a store is made.
@@ -78,7 +78,7 @@ struct Panicked(String);
 #[error("there are records but no generation")]
 struct NoGeneration;
 
-/// sled, and the lock that is dropped after it.
+/// sled, and our lock. Dropped in the order of the fields: ours is free when sled's is.
 #[derive(Debug)]
 pub(super) struct OpenSled {
     /// The one tree is sled's default tree.
@@ -86,7 +86,7 @@ pub(super) struct OpenSled {
     /// The generation found in it.
     pub(super) generation: Generation,
     /// The file to sync.
-    pub(super) log: PathBuf,
+    pub(super) log: SledLog,
     _lock: StoreLock,
 }
 
@@ -121,7 +121,7 @@ impl OpenSled {
             Err(panic) => return Err(damaged(Panicked(panic_text(&*panic)).into())),
         };
         directory.settle()?;
-        Ok(Self { db, generation, log: directory.log(), _lock: lock })
+        Ok(Self { db, generation, log: SledLog::new(directory.log()), _lock: lock })
     }
 }
 

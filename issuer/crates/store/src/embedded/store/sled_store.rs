@@ -65,7 +65,7 @@ impl SledStore {
     ) -> Result<Self, OpenError> {
         let failed = |source| OpenError::Io { path: path.to_owned(), source };
         let sled = Arc::new(OpenSled::open(path, options)?);
-        let barrier = barrier(&sled.log).map_err(failed)?;
+        let barrier = barrier(sled.log.path()).map_err(failed)?;
         let progress = Arc::new(Progress::at(sled.generation));
         let (queue, waiting) = mpsc::channel(QUEUE_COMMITS);
         let writer = Writer {

@@ -257,6 +257,25 @@ async fn a_caller_that_goes_away_does_not_take_its_commit_back() {
 }
 
 #[tokio::test]
+async fn many_blocks_come_whole_and_a_reader_left_early_lets_go() {
+    let place = Place::new();
+    let store = place.try_open().unwrap();
+    let expected: Vec<String> = (0..10_000).map(|number| format!("{number:05}")).collect();
+    store.commit(expected.iter().flat_map(|id| add(id)).collect()).await.unwrap();
+    assert_eq!(ids(&store).await.unwrap(), expected);
+
+    let mut seen = 0;
+    let mut receive = |_: Stored| {
+        seen += 1;
+        Err(StoreError::Encode("enough".into()))
+    };
+    store.load(Collection::Apps, &mut receive).await.unwrap_err();
+    assert_eq!(seen, 1);
+    store.close().await;
+    assert_eq!(ids(&place.try_open().unwrap()).await.unwrap(), expected);
+}
+
+#[tokio::test]
 async fn a_second_user_is_refused_by_number_until_the_first_is_gone() {
     let place = Place::new();
     let store = place.try_open().unwrap();
