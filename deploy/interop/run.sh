@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Installs the verifiers into a private environment and runs them against `moneyer dev`.
+#
+#   run.sh [BIN_DIR]   BIN_DIR holds the binaries; default: the debug build of this tree.
+#
+# Versions and hashes are in requirements.txt and package-lock.json; what is installed is kept until
+# one of them changes.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+bin_dir=$(realpath -m "${1:-${CARGO_TARGET_DIR:-$root/target}/debug}")
+venv=$root/.tools/venv
+stamp=$root/.tools/interop.stamp
+
+[ -x "$bin_dir/moneyer" ] || { echo "no $bin_dir/moneyer: build it first" >&2; exit 1; }
+
+"$root/.ci/packages" python3-venv nodejs npm
+
+wanted=$(cat "$here/requirements.txt" "$here/package-lock.json" | sha256sum)
+if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ] || ! [ -d "$here/node_modules" ]; then
+    echo 'installing the verifiers'
+    rm -f "$stamp"
+    python3 -m venv --clear "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes --only-binary :all: \
+        -r "$here/requirements.txt"
+    npm ci --prefix "$here" --ignore-scripts --no-audit --no-fund --loglevel=error
+    printf '%s\n' "$wanted" >"$stamp"
+fi
+
+cd "$here"
+# -I: nothing of the caller's environment reaches the interpreter. -B: no byte code in the tree.
+MONEYER_BIN_DIR=$bin_dir exec "$venv/bin/python" -I -B -m pytest

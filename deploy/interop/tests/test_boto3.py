@@ -1,0 +1,70 @@
+"""boto3 in a process that has the sandbox's environment and nothing of ours."""
+
+import json
+import pathlib
+import subprocess
+import sys
+import time
+
+import pytest
+
+from interop import jws, sandbox, stub_sts
+
+ROLE = "arn:aws:iam::123456789012:role/interop"
+ANSWER_SECONDS = 60
+# What a workload does: it asks for nothing, the SDK's own chain finds the token file.
+WORKLOAD = """
+import boto3, json
+found = boto3.Session().get_credentials()
+frozen = found.get_frozen_credentials()
+print(json.dumps({"method": found.method, "key": frozen.access_key, "token": frozen.token}))
+"""
+
+
+def workload(environment: dict, home: pathlib.Path, sts: str) -> subprocess.CompletedProcess:
+    """Runs the workload; the interpreter is the only thing it shares with this process."""
+    return subprocess.run(
+        [sys.executable, "-I", "-c", WORKLOAD], capture_output=True, text=True, cwd=home,
+        timeout=ANSWER_SECONDS,
+        env=environment | {"AWS_ROLE_ARN": ROLE, "AWS_ENDPOINT_URL_STS": sts,
+                           "AWS_DEFAULT_REGION": "eu-central-1", "HOME": str(home)},
+    )
+
+
+@pytest.fixture
+def environment(cluster):
+    """The file `env`, which leads the SDK to the token file of the `aws` profile."""
+    said = sandbox.environment(cluster)
+    assert said["AWS_WEB_IDENTITY_TOKEN_FILE"] == str(cluster.sandbox_directory / "tokens" / "aws")
+    assert said["AWS_ROLE_SESSION_NAME"] == cluster.sandbox_directory.name
+    return said
+
+
+def test_boto3_gets_credentials(cluster, environment, tmp_path):
+    token = jws.claims(sandbox.token_from_file(cluster, "tokens/aws"))
+    with stub_sts.serving(cluster.issuer, int(time.time())) as (sts, answers):
+        ended = workload(environment, tmp_path, sts)
+    assert ended.returncode == 0, ended.stderr
+    got = json.loads(ended.stdout)
+    assert got == {"method": "assume-role-with-web-identity", "key": "ASIASTUB", "token": token["jti"]}
+    assert answers == [token["sub"]]
+
+
+@pytest.mark.parametrize("index", [jws.PAYLOAD, jws.SIGNATURE], ids=["payload", "signature"])
+def test_boto3_is_refused_with_a_changed_token(cluster, environment, tmp_path, index):
+    changed = jws.with_byte_changed(sandbox.token_from_file(cluster, "tokens/aws"), index, 0.5)
+    file = tmp_path / "token"
+    file.write_text(changed)
+    environment |= {"AWS_WEB_IDENTITY_TOKEN_FILE": str(file)}
+    with stub_sts.serving(cluster.issuer, int(time.time())) as (sts, answers):
+        ended = workload(environment, tmp_path, sts)
+    assert ended.returncode != 0 and "InvalidIdentityToken" in ended.stderr
+    assert answers == ["InvalidIdentityToken"]
+
+
+def test_boto3_is_refused_with_a_token_for_someone_else(cluster, environment, tmp_path):
+    environment |= {"AWS_WEB_IDENTITY_TOKEN_FILE": str(cluster.token_file)}
+    with stub_sts.serving(cluster.issuer, int(time.time())) as (sts, answers):
+        ended = workload(environment, tmp_path, sts)
+    assert ended.returncode != 0 and "InvalidIdentityToken" in ended.stderr
+    assert answers == ["InvalidIdentityToken"]
