@@ -1,0 +1,53 @@
+# Moneyer's commands. Each installs what it needs and does not find, or says what is missing.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+DAEMONS := --package moneyer --package moneyer-runner-proxy --bins
+
+# josekit's OpenSSL: Debian's where its headers are, built from source where they are not.
+VENDORED := moneyer/vendored-openssl,moneyer-runner-proxy/vendored-openssl
+ifeq ($(shell pkg-config --exists openssl 2>/dev/null && echo found),)
+OPENSSL = --features $(VENDORED)
+SAY_OPENSSL = @echo 'no OpenSSL headers (libssl-dev, pkg-config): building OpenSSL from source, some minutes more'
+endif
+
+CARGO_DENY_VERSION := 0.20.2
+CARGO_DENY := .tools/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
+
+.PHONY: help run test lint bench
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST)
+
+run: ## Start a coordinator and a runner proxy with one sandbox, in .dev
+	$(SAY_OPENSSL)
+	cargo build --release --locked $(DAEMONS) $(OPENSSL)
+	$(TARGET)/release/moneyer dev --dir .dev
+
+test: ## Run everything a fresh machine can run, verifiers by others included
+	.ci/packages build-essential pkg-config libssl-dev python3-venv nodejs npm
+	# All targets at once, so that the tests' features and the daemons' are built once, not twice.
+	cargo build --workspace --all-targets --locked
+	cargo test --workspace --locked
+	deploy/interop/run.sh $(TARGET)/debug
+
+lint: $(CARGO_DENY) ## Check format, lints, documentation, layers, licences and sources
+	.ci/packages build-essential pkg-config libssl-dev
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
+	# Wrappers name crates that may, not crates that must: one that does not is no finding.
+	$(CARGO_DENY) --locked check -A unused-wrapper bans licenses sources
+
+bench: ## Measure against the references in one run; writes docs/performance.md
+	.ci/packages build-essential pkg-config libssl-dev nginx-light
+	cargo build --release --locked $(DAEMONS) --package moneyer-load
+	$(TARGET)/release/moneyer-load report
+
+# Unoptimised: it builds in a quarter of the time and runs for a second.
+$(CARGO_DENY):
+	.ci/packages build-essential
+	CARGO_PROFILE_DEV_DEBUG=0 cargo install cargo-deny --version $(CARGO_DENY_VERSION) --locked \
+		--no-default-features --debug --root $(@D)/..
