@@ -13,6 +13,7 @@
 //! - [`outbound`]: the one outbound HTTP client
 //! - [`progress`]: telling a person that something takes its time
 //! - [`telemetry`]: logs and metrics
+//! - [`settings`]: a TOML file and the environment, with every mistake at once
 //! - [`tls`]: mutual TLS without resumption, HTTPS
 //! - [`unix_http`]: a small HTTP client over a Unix socket
 
@@ -23,6 +24,7 @@ pub mod lifecycle;
 pub mod listener;
 pub mod outbound;
 pub mod progress;
+pub mod settings;
 pub mod telemetry;
 pub mod tls;
 pub mod unix_http;
