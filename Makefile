@@ -14,7 +14,8 @@ SAY_OPENSSL = @echo 'no OpenSSL headers (libssl-dev, pkg-config): building OpenS
 endif
 
 CARGO_DENY_VERSION := 0.20.2
-CARGO_DENY := .tools/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
+CARGO_DENY_ROOT := .tools/cargo-deny-$(CARGO_DENY_VERSION)
+CARGO_DENY := $(CARGO_DENY_ROOT)/bin/cargo-deny
 
 .PHONY: help run test lint bench
 
@@ -50,4 +51,4 @@ bench: ## Measure against the references in one run; writes docs/performance.md
 $(CARGO_DENY):
 	.ci/packages build-essential
 	CARGO_PROFILE_DEV_DEBUG=0 cargo install cargo-deny --version $(CARGO_DENY_VERSION) --locked \
-		--no-default-features --debug --root $(@D)/..
+		--no-default-features --debug --root $(CARGO_DENY_ROOT)

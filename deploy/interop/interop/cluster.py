@@ -53,8 +53,7 @@ def running(moneyer: pathlib.Path):
     # The system's own temporary directory: a socket's path has room for 107 bytes.
     with tempfile.TemporaryDirectory(prefix="moneyer-") as directory:
         place = pathlib.Path(directory)
-        log_path = place / "interop.log"
-        with log_path.open("wb") as log:
+        with (place / "moneyer.log").open("wb") as log:
             process = subprocess.Popen(
                 [moneyer, "dev", "--dir", place / "dev"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
@@ -62,32 +61,38 @@ def running(moneyer: pathlib.Path):
             )
         try:
             ready = place / "dev" / "dev.json"
-            _wait_for(ready, process, log_path)
+            _wait_for(ready, process, place)
             cluster = read(ready)
             for token in (cluster.token_file, cluster.sandbox_directory / "tokens" / "aws"):
-                _wait_for(token, process, log_path)
+                _wait_for(token, process, place)
             yield cluster
         finally:
-            _stop(process, log_path)
+            _stop(process, place)
 
 
-def _wait_for(path: pathlib.Path, process: subprocess.Popen, log: pathlib.Path) -> None:
+def _wait_for(path: pathlib.Path, process: subprocess.Popen, place: pathlib.Path) -> None:
     deadline = time.monotonic() + READY_SECONDS
     while not path.exists():
         if process.poll() is not None:
-            raise ClusterFailed(f"moneyer dev ended with {process.returncode}:\n{log.read_text()}")
+            raise ClusterFailed(f"moneyer dev ended with {process.returncode}:\n{_logs(place)}")
         if time.monotonic() > deadline:
-            raise ClusterFailed(f"no {path} after {READY_SECONDS} s:\n{log.read_text()}")
+            raise ClusterFailed(f"no {path} after {READY_SECONDS} s:\n{_logs(place)}")
         time.sleep(0.05)
 
 
-def _stop(process: subprocess.Popen, log: pathlib.Path) -> None:
+def _stop(process: subprocess.Popen, place: pathlib.Path) -> None:
     process.send_signal(signal.SIGINT)
     try:
         code = process.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-        raise ClusterFailed(f"SIGINT did not end moneyer dev:\n{log.read_text()}") from None
+        raise ClusterFailed(f"SIGINT did not end moneyer dev:\n{_logs(place)}") from None
     if code != 0:
-        raise ClusterFailed(f"moneyer dev ended with {code} after SIGINT:\n{log.read_text()}")
+        raise ClusterFailed(f"moneyer dev ended with {code} after SIGINT:\n{_logs(place)}")
+
+
+def _logs(place: pathlib.Path) -> str:
+    """What both daemons wrote."""
+    found = sorted(place.glob("**/*.log"))
+    return "\n".join(f"--- {log.name}\n{log.read_text(errors='replace')}" for log in found)
