@@ -1,1 +1,28 @@
-//! Placeholder.
+//! Moneyer's coordinator: the daemon that holds a cluster's signing keys, and the operator's commands.
+//!
+//! [`App`] wires the parts: the store and signer behind `moneyer-authority`, and the edges that speak
+//! HTTP and gRPC. An edge converts a request, makes one call into the authority, and converts the
+//! answer; the rules are all behind it.
+
+mod app;
+pub mod cli;
+pub mod config;
+mod grpc;
+mod http;
+mod metrics;
+
+use std::error::Error;
+
+pub use app::{Addresses, App, StartError};
+
+/// An error and its causes, outermost first, for logs and the operator.
+fn chain(error: &(dyn Error + Send + Sync + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -26,6 +26,18 @@ pub enum ErrorClass {
 }
 
 impl ErrorClass {
+    /// Every class.
+    pub const ALL: [Self; 8] = [
+        Self::Invalid,
+        Self::Unauthenticated,
+        Self::Denied,
+        Self::NotFound,
+        Self::Conflict,
+        Self::Exhausted,
+        Self::Unavailable,
+        Self::Internal,
+    ];
+
     /// The class as a metric label and log field.
     #[must_use]
     pub fn as_str(self) -> &'static str {

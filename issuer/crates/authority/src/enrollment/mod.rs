@@ -12,8 +12,6 @@ mod desk;
 mod join_token;
 mod leaf;
 mod member;
-#[cfg(test)]
-mod tests;
 
 pub use caller::{
     AuthenticateError, AuthenticatedController, AuthenticatedOperator, AuthenticatedRunner, Caller,

@@ -1,0 +1,118 @@
+//! The arguments, and which command runs.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use moneyer_daemon::exit::Exit;
+
+use crate::cli::client::Client;
+use crate::cli::failure::Failure;
+use crate::cli::output::{Format, Output};
+use crate::cli::{app, config, controller, dev, init, key, runner, sandbox, serve, token};
+
+/// Moneyer, a per-cluster OIDC workload identity issuer.
+///
+/// The coordinator holds a cluster's signing keys, mints short-lived tokens for sandboxes, and publishes
+/// the discovery document and key set that AWS, Google Cloud, Azure, Vault and your own services trust.
+///
+/// Try it: `moneyer dev`. Set it up: `moneyer init`, `moneyer serve`, `moneyer runner invite NAME`.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, disable_help_subcommand = true, max_term_width = 100)]
+pub struct Arguments {
+    /// The coordinator's configuration file.
+    #[arg(long, global = true, value_name = "FILE", env = "MONEYER_CONFIG")]
+    #[arg(default_value = "/etc/moneyer/moneyer.toml")]
+    config: PathBuf,
+
+    /// The management socket, where it is not the one in the configuration.
+    #[arg(long, global = true, value_name = "SOCKET")]
+    socket: Option<PathBuf>,
+
+    /// How records are printed.
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    output: Format,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write a commented configuration file.
+    Init(init::InitArguments),
+    /// Run the coordinator until it is told to stop.
+    Serve,
+    /// Try everything on this machine: a coordinator, a runner proxy and a demo sandbox.
+    Dev(dev::DevArguments),
+    /// Signing keys.
+    #[command(subcommand)]
+    Key(key::KeyCommand),
+    /// Tokens: mint one for a sandbox, look into one, verify one.
+    #[command(subcommand)]
+    Token(token::TokenCommand),
+    /// Runner hosts.
+    #[command(subcommand)]
+    Runner(runner::RunnerCommand),
+    /// Sandbox controllers: what places sandboxes on runners.
+    #[command(subcommand)]
+    Controller(controller::ControllerCommand),
+    /// Apps: what is deployed as sandboxes.
+    #[command(subcommand)]
+    App(app::AppCommand),
+    /// Sandboxes: instances of apps, each placed on one runner.
+    #[command(subcommand)]
+    Sandbox(sandbox::SandboxCommand),
+    /// The configuration file: check it, show it with its defaults, print its schema.
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+}
+
+/// Runs one command and says how it ended.
+#[must_use]
+pub fn run(arguments: Arguments) -> Exit {
+    moneyer_daemon::tls::install_provider();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let ended = match runtime {
+        Ok(runtime) => runtime.block_on(dispatch(arguments)),
+        Err(error) => Err(Failure::new(format!("cannot start the async runtime: {error}"))),
+    };
+    match ended {
+        Ok(()) => Exit::Success,
+        Err(failure) => {
+            // Standard error may be closed; the exit code still tells.
+            writeln!(std::io::stderr(), "{failure}").ok();
+            failure.exit()
+        }
+    }
+}
+
+async fn dispatch(arguments: Arguments) -> Result<(), Failure> {
+    let Arguments { config: path, socket, output, command } = arguments;
+    let output = Output::new(output);
+    let client = || Client::new(socket.as_deref(), &path);
+    match command {
+        Command::Init(arguments) => init::run(&arguments, &path),
+        Command::Serve => serve::run(&path).await,
+        Command::Dev(arguments) => dev::run(&arguments, output).await,
+        Command::Key(command) => key::run(&command, &client()?, output).await,
+        Command::Token(command) => token::run(&command, &path, client, output).await,
+        Command::Runner(command) => runner::run(&command, &client()?, output).await,
+        Command::Controller(command) => controller::run(&command, &client()?, output).await,
+        Command::App(command) => app::run(&command, &client()?, output).await,
+        Command::Sandbox(command) => sandbox::run(&command, &client()?, output).await,
+        Command::Config(command) => config::run(&command, &path, output),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+}

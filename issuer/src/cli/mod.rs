@@ -1,0 +1,24 @@
+//! The command line of `moneyer`.
+//!
+//! One file a noun. Commands that change or list records talk to a running coordinator over its
+//! management socket; `init`, `config` and `token inspect` need none. Records are printed as a table, or
+//! with `--output json` as JSON. Exit codes: 0 done, 1 failed, 2 usage, 65 store refused, 78 bad
+//! configuration.
+
+mod app;
+mod arguments;
+mod client;
+mod config;
+mod controller;
+mod dev;
+mod failure;
+mod init;
+mod key;
+mod output;
+mod runner;
+mod sandbox;
+mod serve;
+mod token;
+mod verification;
+
+pub use arguments::{Arguments, run};

@@ -1,0 +1,49 @@
+//! `moneyer serve`.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use moneyer_daemon::lifecycle::{Signal, signals};
+use moneyer_daemon::settings::Source;
+use moneyer_daemon::telemetry;
+use moneyer_identity::SystemClock;
+
+use crate::app::App;
+use crate::cli::failure::Failure;
+use crate::config::{Config, LogFormat};
+
+pub(super) async fn run(path: &Path) -> Result<(), Failure> {
+    let source = Source::read(path, "MONEYER")?;
+    let (config, charter) = Config::load(&source)?;
+    start_logging(&config)?;
+    let mut signals = signals().map_err(|error| Failure::of("cannot catch signals", &error))?;
+    let issuer = charter.issuer.clone();
+    let app = App::start(&config, charter, Arc::new(SystemClock)).await?;
+    let addresses = app.addresses();
+    tracing::info!(
+        issuer = %issuer,
+        listen.public = %addresses.public,
+        listen.grpc = %addresses.grpc,
+        listen.operations = %addresses.operations,
+        listen.management = %addresses.management,
+        "the coordinator is ready"
+    );
+    while signals.recv().await != Signal::Terminate {
+        tracing::info!(
+            "nothing here is reloaded while running; restart to change the configuration"
+        );
+    }
+    tracing::info!("the coordinator is going down");
+    app.stop().await;
+    Ok(())
+}
+
+/// Sends logs to standard error as configured.
+pub(super) fn start_logging(config: &Config) -> Result<(), Failure> {
+    let format = match config.telemetry.format {
+        LogFormat::Text => telemetry::Format::Text,
+        LogFormat::Json => telemetry::Format::Json,
+    };
+    telemetry::init(format, &config.telemetry.filter)
+        .map_err(|error| Failure::of("cannot start logging (telemetry.filter)", &error))
+}

@@ -1,0 +1,161 @@
+//! From sections to the authority's charter: the checks that need several keys at once.
+
+use moneyer_authority::Charter;
+use moneyer_authority::mint::{AudiencePolicy, AudienceProfile};
+use moneyer_authority::registry::SystemWorkload;
+use moneyer_authority::signer::KeyKind;
+use moneyer_daemon::listener::ListenAddress;
+use moneyer_daemon::settings::{SettingsErrors, Source, Span};
+use moneyer_identity::spiffe::TrustDomain;
+use moneyer_identity::{Lifetime, LifetimeRange, SubjectParts};
+
+use crate::config::{AudienceSection, Config, KeyAlgorithm};
+
+/// No token may live longer: keys stay published this long after their last signature.
+const MAXIMUM_LIFETIME_SECONDS: u64 = 24 * 3600;
+
+impl Config {
+    /// Reads, types and checks a configuration. Every error at once.
+    pub fn load(source: &Source) -> Result<(Self, Charter), SettingsErrors> {
+        let config: Self = moneyer_daemon::settings::load(source)?;
+        let charter = config.charter(source)?;
+        Ok((config, charter))
+    }
+
+    /// What the authority is for.
+    fn charter(&self, source: &Source) -> Result<Charter, SettingsErrors> {
+        let mut errors = SettingsErrors::default();
+        let mut wrong = |key: &str, message: String| errors.push(source.position(key), message);
+        let trust_domain = self.trust_domain().map_err(|text| wrong("spiffe.trust_domain", text));
+        let lifetimes = self.lifetimes(&mut wrong);
+        let key_kind = self.key_kind();
+        if key_kind.is_none() {
+            let message = format!(
+                "{} bits is not a size for RSA keys; use 2048, 3072 or 4096",
+                self.keys.bits
+            );
+            wrong("keys.bits", message);
+        }
+        if !matches!(self.listen.management, ListenAddress::Unix(_)) {
+            let message =
+                "must be a Unix socket (unix:/path): its callers are known by user id".to_owned();
+            wrong("listen.management", message);
+        }
+        let policy = lifetimes.map(|lifetimes| {
+            let profiles = self.profiles(&lifetimes, &mut wrong);
+            AudiencePolicy::new(
+                &self.issuer.url,
+                self.tokens.default_audience.clone(),
+                lifetimes,
+                self.tokens.maximum_audiences,
+                profiles,
+            )
+        });
+        let policy = match policy {
+            Some(Ok(policy)) => Some(policy),
+            Some(Err(error)) => {
+                let key = match error {
+                    moneyer_authority::mint::PolicyError::Maximum => "tokens.maximum_audiences",
+                    _ => "audience",
+                };
+                wrong(key, error.to_string());
+                None
+            }
+            None => None,
+        };
+        match (trust_domain, policy, key_kind) {
+            (Ok(trust_domain), Some(policy), Some(key_kind)) if errors.is_empty() => Ok(Charter {
+                issuer: self.issuer.url.clone(),
+                parts: SubjectParts {
+                    organization: self.issuer.organization_id.clone(),
+                    cluster: self.issuer.cluster_id.clone(),
+                    trust_domain,
+                },
+                key_set_path: self.issuer.jwks_path.as_str().to_owned(),
+                policy,
+                system_workloads: self.workloads(),
+                key_kind,
+            }),
+            _ => Err(errors),
+        }
+    }
+
+    fn trust_domain(&self) -> Result<TrustDomain, String> {
+        if let Some(trust_domain) = &self.spiffe.trust_domain {
+            return Ok(trust_domain.clone());
+        }
+        let host = self.issuer.url.host();
+        TrustDomain::parse(host).map_err(|error| {
+            format!("is needed, since the issuer's host {host} cannot be one ({error})")
+        })
+    }
+
+    fn lifetimes(&self, wrong: &mut impl FnMut(&str, String)) -> Option<LifetimeRange> {
+        let tokens = &self.tokens;
+        if tokens.maximum_lifetime.as_secs() > MAXIMUM_LIFETIME_SECONDS {
+            wrong("tokens.maximum_lifetime", "may be at most 24h".to_owned());
+            return None;
+        }
+        let range = LifetimeRange::new(
+            lifetime(tokens.minimum_lifetime),
+            lifetime(tokens.default_lifetime),
+            lifetime(tokens.maximum_lifetime),
+        );
+        range.map_err(|error| wrong("tokens.default_lifetime", error.to_string())).ok()
+    }
+
+    fn profiles(
+        &self,
+        lifetimes: &LifetimeRange,
+        wrong: &mut impl FnMut(&str, String),
+    ) -> Vec<AudienceProfile> {
+        let mut profiles = Vec::with_capacity(self.audiences.len());
+        for (index, section) in self.audiences.iter().enumerate() {
+            match profile_lifetimes(section, lifetimes) {
+                Ok(lifetimes) => profiles.push(AudienceProfile {
+                    name: section.name.clone(),
+                    audience: section.value.clone(),
+                    subject: section.subject,
+                    lifetimes,
+                }),
+                Err(message) => wrong(&format!("audience.{index}.default_lifetime"), message),
+            }
+        }
+        profiles
+    }
+
+    fn key_kind(&self) -> Option<KeyKind> {
+        match (self.keys.algorithm, self.keys.bits) {
+            (KeyAlgorithm::ES256, _) => Some(KeyKind::P256),
+            (KeyAlgorithm::RS256, 2048) => Some(KeyKind::Rsa2048),
+            (KeyAlgorithm::RS256, 3072) => Some(KeyKind::Rsa3072),
+            (KeyAlgorithm::RS256, 4096) => Some(KeyKind::Rsa4096),
+            (KeyAlgorithm::RS256, _) => None,
+        }
+    }
+
+    fn workloads(&self) -> Vec<SystemWorkload> {
+        let workload = |section: &crate::config::SystemWorkloadSection| SystemWorkload {
+            name: section.name.clone(),
+            on_runners: section.on_runners,
+        };
+        self.system_workloads.iter().map(workload).collect()
+    }
+}
+
+fn profile_lifetimes(
+    section: &AudienceSection,
+    lifetimes: &LifetimeRange,
+) -> Result<LifetimeRange, String> {
+    let maximum = section.maximum_lifetime.map_or(lifetimes.maximum(), lifetime);
+    if maximum > lifetimes.maximum() {
+        return Err("maximum_lifetime may not exceed tokens.maximum_lifetime".to_owned());
+    }
+    let default =
+        section.default_lifetime.map_or(lifetimes.default_lifetime().min(maximum), lifetime);
+    LifetimeRange::new(lifetimes.minimum(), default, maximum).map_err(|error| error.to_string())
+}
+
+fn lifetime(span: Span) -> Lifetime {
+    Lifetime::from_seconds(u32::try_from(span.as_secs()).unwrap_or(u32::MAX))
+}

@@ -1,0 +1,30 @@
+//! `[limits]`: how much is done for whom.
+
+use std::num::NonZeroU32;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How much is done for whom. What goes beyond is refused at once, and may be asked again.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsSection {
+    /// Tokens a second for one runner; twice as many in a burst. A runner with 1,000 sandboxes and
+    /// three hourly tokens each needs two a second. Default: 500.
+    pub runner_tokens_per_second: NonZeroU32,
+    /// Tokens a second for one sandbox; twice as many in a burst. Default: 50.
+    pub sandbox_tokens_per_second: NonZeroU32,
+    /// Signatures that may wait for a thread; what comes beyond is refused. Default: 1024.
+    pub signer_queue: usize,
+}
+
+impl Default for LimitsSection {
+    fn default() -> Self {
+        let number = |n| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
+        Self {
+            runner_tokens_per_second: number(500),
+            sandbox_tokens_per_second: number(50),
+            signer_queue: 1024,
+        }
+    }
+}

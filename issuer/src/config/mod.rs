@@ -1,0 +1,67 @@
+//! The coordinator's configuration: one TOML file, one section a file here.
+//!
+//! Every key has a default or is required, is documented where it is declared (the schema is generated
+//! from that), and can be overridden by `MONEYER__SECTION__KEY`. Unknown keys are errors. A value that
+//! loads is typed; what needs several keys at once is checked by [`Config::charter`], with the line of
+//! the key to change.
+
+mod audience;
+mod charter;
+mod issuer;
+mod keys;
+mod limits;
+mod listen;
+mod spiffe;
+mod store;
+mod system_workload;
+mod telemetry;
+mod tokens;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use audience::AudienceSection;
+pub use issuer::{DocumentPath, DocumentPathError, IssuerSection};
+pub use keys::{KeyAlgorithm, KeysSection};
+pub use limits::LimitsSection;
+pub use listen::ListenSection;
+pub use spiffe::SpiffeSection;
+pub use store::StoreSection;
+pub use system_workload::SystemWorkloadSection;
+pub use telemetry::{LogFormat, TelemetrySection};
+pub use tokens::TokensSection;
+
+/// The configuration of a coordinator.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Who this issuer is.
+    pub issuer: IssuerSection,
+    /// Where it listens.
+    #[serde(default)]
+    pub listen: ListenSection,
+    /// What keys it signs with.
+    #[serde(default)]
+    pub keys: KeysSection,
+    /// What tokens may be asked for.
+    #[serde(default)]
+    pub tokens: TokensSection,
+    /// Where records are kept.
+    #[serde(default)]
+    pub store: StoreSection,
+    /// SPIFFE identities of the cluster.
+    #[serde(default)]
+    pub spiffe: SpiffeSection,
+    /// How much is done for whom.
+    #[serde(default)]
+    pub limits: LimitsSection,
+    /// Logs.
+    #[serde(default)]
+    pub telemetry: TelemetrySection,
+    /// Audience profiles.
+    #[serde(default, rename = "audience", skip_serializing_if = "Vec::is_empty")]
+    pub audiences: Vec<AudienceSection>,
+    /// Parts of the platform that hold tokens of their own.
+    #[serde(default, rename = "system_workload", skip_serializing_if = "Vec::is_empty")]
+    pub system_workloads: Vec<SystemWorkloadSection>,
+}

@@ -1,0 +1,144 @@
+//! The Minting service.
+
+use futures_util::future::join_all;
+use moneyer_authority::Authority;
+use moneyer_authority::enrollment::AuthenticatedRunner;
+use moneyer_authority::mint::MintError;
+use moneyer_identity::{ClusterId, MintedToken, OrganizationId, SandboxId};
+use moneyer_proto::v1;
+use moneyer_proto::v1::minting_server::Minting;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status};
+
+use crate::grpc::limit::MintLimits;
+use crate::grpc::watch::SandboxStream;
+use crate::grpc::{caller, convert, status};
+use crate::metrics::Metrics;
+
+/// Most tokens in one batch: 64 RSA-2048 signatures are 16 ms on one core.
+const MAXIMUM_BATCH: usize = 64;
+
+/// Serves runners.
+#[derive(Debug, Clone)]
+pub(super) struct MintingService {
+    pub(super) authority: Authority,
+    pub(super) limits: MintLimits,
+    pub(super) metrics: Metrics,
+    pub(super) going_down: CancellationToken,
+}
+
+impl MintingService {
+    async fn mint(
+        &self,
+        runner: &AuthenticatedRunner,
+        request: v1::MintTokenRequest,
+    ) -> Result<v1::MintTokenResponse, Status> {
+        let since = Instant::now();
+        let sandbox: SandboxId = convert::parse("sandbox_id", &request.sandbox_id)?;
+        let ask = convert::ask(&request.audience, request.lifetime_seconds)?;
+        self.limits.take(runner.id(), Some(&sandbox))?;
+        let minted = self.authority.mint(runner, &sandbox, ask).await;
+        self.told(minted, since)
+    }
+
+    /// Counts the outcome and puts it into a message.
+    fn told(
+        &self,
+        minted: Result<MintedToken, MintError>,
+        since: Instant,
+    ) -> Result<v1::MintTokenResponse, Status> {
+        match minted {
+            Ok(token) => {
+                self.metrics.minted(since);
+                Ok(convert::minted(&token))
+            }
+            Err(error) => {
+                self.metrics.refused(error.class());
+                Err(status::mint(&error))
+            }
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl Minting for MintingService {
+    type WatchSandboxesStream = SandboxStream;
+
+    async fn get_issuer(
+        &self,
+        request: Request<v1::GetIssuerRequest>,
+    ) -> Result<Response<v1::GetIssuerResponse>, Status> {
+        caller::runner(&self.authority, &request)?;
+        let charter = self.authority.charter();
+        let lifetimes = charter.policy.lifetimes();
+        let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+        Ok(Response::new(v1::GetIssuerResponse {
+            issuer: charter.issuer.as_str().to_owned(),
+            organization_id: text(charter.parts.organization.as_ref().map(OrganizationId::as_str)),
+            cluster_id: text(charter.parts.cluster.as_ref().map(ClusterId::as_str)),
+            default_audience: charter.policy.default_audience().as_str().to_owned(),
+            default_lifetime_seconds: lifetimes.default_lifetime().seconds(),
+            minimum_lifetime_seconds: lifetimes.minimum().seconds(),
+            maximum_lifetime_seconds: lifetimes.maximum().seconds(),
+        }))
+    }
+
+    async fn mint_token(
+        &self,
+        request: Request<v1::MintTokenRequest>,
+    ) -> Result<Response<v1::MintTokenResponse>, Status> {
+        let runner = caller::runner(&self.authority, &request)?;
+        self.mint(&runner, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn mint_tokens(
+        &self,
+        request: Request<v1::MintTokensRequest>,
+    ) -> Result<Response<v1::MintTokensResponse>, Status> {
+        let runner = caller::runner(&self.authority, &request)?;
+        let requests = request.into_inner().requests;
+        if requests.is_empty() || requests.len() > MAXIMUM_BATCH {
+            return Err(status::invalid(format!("a batch has 1 to {MAXIMUM_BATCH} requests")));
+        }
+        let minted =
+            join_all(requests.into_iter().map(|request| self.mint(&runner, request))).await;
+        let results = minted.into_iter().map(|result| {
+            use v1::mint_token_result::Result as Either;
+            let result = match result {
+                Ok(token) => Either::Token(token),
+                Err(status) => Either::Refusal(v1::Refusal {
+                    code: status.code().into(),
+                    message: status.message().to_owned(),
+                }),
+            };
+            v1::MintTokenResult { result: Some(result) }
+        });
+        Ok(Response::new(v1::MintTokensResponse { results: results.collect() }))
+    }
+
+    async fn mint_system_token(
+        &self,
+        request: Request<v1::MintSystemTokenRequest>,
+    ) -> Result<Response<v1::MintSystemTokenResponse>, Status> {
+        let since = Instant::now();
+        let runner = caller::runner(&self.authority, &request)?;
+        let request = request.into_inner();
+        let workload = convert::parse("system_workload", &request.system_workload)?;
+        let ask = convert::ask(&request.audience, request.lifetime_seconds)?;
+        self.limits.take(runner.id(), None)?;
+        let minted = self.authority.mint_system(&runner, &workload, ask).await;
+        let token = Some(self.told(minted, since)?);
+        Ok(Response::new(v1::MintSystemTokenResponse { token }))
+    }
+
+    async fn watch_sandboxes(
+        &self,
+        request: Request<v1::WatchSandboxesRequest>,
+    ) -> Result<Response<SandboxStream>, Status> {
+        let runner = caller::runner(&self.authority, &request)?;
+        let seen = request.into_inner().seen_generation;
+        SandboxStream::open(&self.authority, &runner, seen, self.going_down.clone())
+            .map(Response::new)
+    }
+}

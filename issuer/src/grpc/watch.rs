@@ -1,0 +1,106 @@
+//! The stream of a runner's sandboxes.
+//!
+//! It ends when the runner is removed, when the certificate it was opened with ends, and when the
+//! coordinator goes down; a runner then opens another.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::{Stream, StreamExt as _, stream};
+use moneyer_authority::Authority;
+use moneyer_authority::enrollment::AuthenticatedRunner;
+use moneyer_authority::registry::{PlacementChange, SandboxSubscription};
+use moneyer_proto::v1;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+
+use crate::grpc::{convert, status};
+
+type Message = Result<v1::WatchSandboxesResponse, Status>;
+
+/// What `WatchSandboxes` answers.
+pub(super) struct SandboxStream(Pin<Box<dyn Stream<Item = Message> + Send>>);
+
+struct Watch {
+    authority: Authority,
+    subscription: SandboxSubscription,
+    certificate_end: Instant,
+    going_down: CancellationToken,
+}
+
+impl SandboxStream {
+    pub(super) fn open(
+        authority: &Authority,
+        runner: &AuthenticatedRunner,
+        seen: u64,
+        going_down: CancellationToken,
+    ) -> Result<Self, Status> {
+        let generation = authority.store().generation().0;
+        if seen > generation {
+            tracing::error!(
+                runner.id = runner.id().as_str(),
+                store.generation = generation,
+                runner.generation = seen,
+                "the store is older than what a runner has seen: it was rolled back"
+            );
+        }
+        let subscription =
+            authority.registry().watch(runner).map_err(|_revoked| status::revoked())?;
+        let left: Duration = runner.certificate_ends_at().since(authority.now());
+        let watch = Watch {
+            authority: authority.clone(),
+            subscription,
+            certificate_end: Instant::now() + left,
+            going_down,
+        };
+        let changes = stream::unfold(Some(watch), |watch| async move {
+            let mut watch = watch?;
+            match watch.next().await {
+                Ok(message) => Some((Ok(message), Some(watch))),
+                Err(status) => Some((Err(status), None)),
+            }
+        });
+        Ok(Self(changes.boxed()))
+    }
+}
+
+impl Watch {
+    async fn next(&mut self) -> Result<v1::WatchSandboxesResponse, Status> {
+        let change = tokio::select! {
+            change = self.subscription.next() => change.map_err(|_revoked| status::revoked())?,
+            () = self.going_down.cancelled() => return Err(status::going_down()),
+            () = tokio::time::sleep_until(self.certificate_end) => return Err(status::revoked()),
+        };
+        self.message(change)
+    }
+
+    fn message(&self, change: PlacementChange) -> Result<v1::WatchSandboxesResponse, Status> {
+        use v1::watch_sandboxes_response::Change;
+        let policy = &self.authority.charter().policy;
+        let (generation, change) = match change {
+            PlacementChange::All(all, generation) => {
+                let sandboxes =
+                    all.iter().map(|(placed, app)| convert::placed(placed, app, policy)).collect();
+                (generation, Change::All(v1::PlacedSandboxes { sandboxes }))
+            }
+            PlacementChange::Placed(placed, app, generation) => {
+                (generation, Change::Placed(convert::placed(&placed, &app, policy)))
+            }
+            PlacementChange::Removed(id, generation) => {
+                (generation, Change::Removed(id.as_str().to_owned()))
+            }
+            PlacementChange::Revoked => return Err(status::revoked()),
+        };
+        Ok(v1::WatchSandboxesResponse { generation: generation.0, change: Some(change) })
+    }
+}
+
+impl Stream for SandboxStream {
+    type Item = Message;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Message>> {
+        self.0.as_mut().poll_next(context)
+    }
+}

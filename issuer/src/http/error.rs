@@ -1,0 +1,142 @@
+//! The only place that turns an error into an HTTP answer.
+//!
+//! RFC 9457 problem details. The operator on the management socket is told what failed and what to do;
+//! the cause of an internal failure goes to the log, under the request id the answer carries.
+
+use std::error::Error;
+
+use axum::Router;
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use moneyer_authority::enrollment::{AuthenticateError, EnrollmentError};
+use moneyer_authority::mint::MintError;
+use moneyer_authority::registry::RegistryError;
+use moneyer_identity::{ErrorClass, TokenId};
+use serde::Serialize;
+
+/// A refusal on its way out.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    class: ErrorClass,
+    detail: String,
+    cause: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl Problem {
+    /// The request cannot succeed as it stands.
+    pub(crate) fn invalid(detail: impl Into<String>) -> Self {
+        Self { class: ErrorClass::Invalid, detail: detail.into(), cause: None }
+    }
+
+    /// There is no such thing.
+    pub(crate) fn not_found(detail: impl Into<String>) -> Self {
+        Self { class: ErrorClass::NotFound, detail: detail.into(), cause: None }
+    }
+
+    fn of(class: ErrorClass, error: impl Error + Send + Sync + 'static) -> Self {
+        let detail = match class {
+            ErrorClass::Internal => "something went wrong; the log says what".to_owned(),
+            _ => error.to_string(),
+        };
+        Self { class, detail, cause: Some(Box::new(error)) }
+    }
+}
+
+impl From<RegistryError> for Problem {
+    fn from(error: RegistryError) -> Self {
+        Self::of(error.class(), error)
+    }
+}
+
+impl From<EnrollmentError> for Problem {
+    fn from(error: EnrollmentError) -> Self {
+        Self::of(error.class(), error)
+    }
+}
+
+impl From<MintError> for Problem {
+    fn from(error: MintError) -> Self {
+        let detail = error.told();
+        Self { class: error.class(), detail, cause: Some(Box::new(error)) }
+    }
+}
+
+impl From<AuthenticateError> for Problem {
+    fn from(error: AuthenticateError) -> Self {
+        Self::of(error.class(), error)
+    }
+}
+
+impl From<JsonRejection> for Problem {
+    fn from(rejection: JsonRejection) -> Self {
+        Self::invalid(rejection.body_text())
+    }
+}
+
+impl From<PathRejection> for Problem {
+    fn from(rejection: PathRejection) -> Self {
+        Self::invalid(rejection.body_text())
+    }
+}
+
+impl From<QueryRejection> for Problem {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::invalid(rejection.body_text())
+    }
+}
+
+/// RFC 9457 section 3.
+#[derive(Serialize)]
+struct Body<'a> {
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    request_id: &'a str,
+}
+
+fn status(class: ErrorClass) -> (StatusCode, &'static str) {
+    match class {
+        ErrorClass::Invalid => (StatusCode::BAD_REQUEST, "Bad request"),
+        ErrorClass::Unauthenticated => (StatusCode::UNAUTHORIZED, "Not authenticated"),
+        ErrorClass::Denied => (StatusCode::FORBIDDEN, "Not allowed"),
+        ErrorClass::NotFound => (StatusCode::NOT_FOUND, "Not found"),
+        ErrorClass::Conflict => (StatusCode::CONFLICT, "Conflict"),
+        ErrorClass::Exhausted => (StatusCode::TOO_MANY_REQUESTS, "Too many requests"),
+        ErrorClass::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "Unavailable"),
+        ErrorClass::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "Internal error"),
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (status, title) = status(self.class);
+        let request_id = TokenId::random().map(|id| id.as_str().to_owned()).unwrap_or_default();
+        if status.is_server_error() {
+            let cause = self.cause.as_deref().map(crate::chain).unwrap_or_default();
+            tracing::error!(request.id = request_id, error.cause = cause, "request failed");
+        }
+        answer(status, title, &self.detail, &request_id)
+    }
+}
+
+fn answer(status: StatusCode, title: &'static str, detail: &str, request_id: &str) -> Response {
+    let body = Body { title, status: status.as_u16(), detail, request_id };
+    let json = serde_json::to_vec(&body).unwrap_or_default();
+    let content_type = HeaderValue::from_static("application/problem+json");
+    let no_store = HeaderValue::from_static("no-store");
+    let headers = [(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, no_store)];
+    (status, headers, json).into_response()
+}
+
+/// Answers for paths and methods that are not there.
+pub(crate) fn with_fallbacks<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
+    router
+        .fallback(|| async {
+            answer(StatusCode::NOT_FOUND, "Not found", "there is nothing at this path", "")
+        })
+        .method_not_allowed_fallback(|| async {
+            let detail = "this path does not take this method";
+            answer(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed", detail, "")
+        })
+}

@@ -1,0 +1,18 @@
+//! The management API, `/api/v1`, for operators and their tools.
+//!
+//! JSON in snake case, RFC 9457 problems, unknown fields refused. Every handler asks for an
+//! [`Operator`](super::authenticate::Operator) first. Join tokens and minted tokens are shown in the one
+//! answer that makes them.
+
+mod apps;
+mod keys;
+mod members;
+mod routes;
+mod sandboxes;
+mod views;
+
+pub(crate) use routes::{ManagementState, router};
+pub(crate) use views::{
+    AppBody, AppView, InvitationBody, InvitationView, KeyView, MemberView, MintBody, MintView,
+    SandboxBody, SandboxPage, SandboxView,
+};

@@ -1,0 +1,49 @@
+//! The management API's paths.
+
+use axum::Router;
+use axum::extract::FromRef;
+use axum::routing::{delete, get, post};
+use moneyer_authority::Authority;
+
+use crate::http::authenticate::Operators;
+use crate::http::error;
+use crate::http::management::{apps, keys, members, sandboxes};
+
+/// What the handlers need.
+#[derive(Debug, Clone)]
+pub(crate) struct ManagementState {
+    pub(crate) authority: Authority,
+    pub(crate) operators: Operators,
+}
+
+impl FromRef<ManagementState> for Authority {
+    fn from_ref(state: &ManagementState) -> Self {
+        state.authority.clone()
+    }
+}
+
+impl FromRef<ManagementState> for Operators {
+    fn from_ref(state: &ManagementState) -> Self {
+        state.operators.clone()
+    }
+}
+
+/// The management listener's routes.
+pub(crate) fn router(state: ManagementState) -> Router {
+    let api = Router::new()
+        .route("/issuer", get(keys::issuer))
+        .route("/keys", get(keys::list))
+        .route("/apps", get(apps::list))
+        .route("/apps/{name}", get(apps::show).put(apps::put).delete(apps::remove))
+        .route("/sandboxes", get(sandboxes::list))
+        .route(
+            "/sandboxes/{id}",
+            get(sandboxes::show).put(sandboxes::put).delete(sandboxes::remove),
+        )
+        .route("/sandboxes/{id}/token", post(sandboxes::mint))
+        .route("/runners", get(members::list_runners).post(members::invite_runner))
+        .route("/runners/{id}", delete(members::remove_runner))
+        .route("/controllers", get(members::list_controllers).post(members::invite_controller))
+        .route("/controllers/{id}", delete(members::remove_controller));
+    error::with_fallbacks(Router::new().nest("/api/v1", api)).with_state(state)
+}

@@ -1,0 +1,11 @@
+//! The HTTP edges: public documents, the management API, and operations.
+//!
+//! A handler converts, makes one call into the authority, converts. Only `error` knows status codes.
+
+mod authenticate;
+mod error;
+pub(crate) mod management;
+pub(crate) mod operations;
+pub(crate) mod public;
+
+pub(crate) use authenticate::Operators;

@@ -1,0 +1,43 @@
+//! Readiness: each dependency by name.
+
+use moneyer_authority::Authority;
+use serde::Serialize;
+
+/// One dependency.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Check {
+    /// Which.
+    pub(crate) name: &'static str,
+    /// Whether it works.
+    pub(crate) ok: bool,
+    /// What is wrong, if anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) problem: Option<String>,
+}
+
+/// All of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Health {
+    /// Whether every one works.
+    pub(crate) ready: bool,
+    /// In a fixed order.
+    pub(crate) checks: Vec<Check>,
+}
+
+impl Health {
+    /// Looks at the store and the key ring.
+    pub(crate) fn of(authority: &Authority) -> Self {
+        let store = authority.store().health().map_err(|error| crate::chain(&error));
+        let ring = authority.keys().ring();
+        let signing = match ring.signing_key(authority.now()) {
+            Some(_) => Ok(()),
+            None => Err("the active key has reached the end of its signing time".to_owned()),
+        };
+        let checks = vec![check("store", store), check("signing_key", signing)];
+        Self { ready: checks.iter().all(|check| check.ok), checks }
+    }
+}
+
+fn check(name: &'static str, result: Result<(), String>) -> Check {
+    Check { name, ok: result.is_ok(), problem: result.err() }
+}

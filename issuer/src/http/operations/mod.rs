@@ -1,0 +1,9 @@
+//! The operations listener: is it alive, can it mint, how much does it do.
+//!
+//! Plain HTTP for probes and scrapers on loopback or inside the cluster. Nothing here names a sandbox,
+//! a subject or a token.
+
+mod health;
+mod routes;
+
+pub(crate) use routes::router;

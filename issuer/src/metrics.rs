@@ -1,0 +1,92 @@
+//! Every metric of the coordinator, in one place.
+//!
+//! Names begin with `moneyer_`. Labels have few values, all from enums: never a sandbox, a subject, an
+//! audience or a token.
+
+use metrics::{
+    Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram,
+    gauge, histogram,
+};
+use metrics_exporter_prometheus::PrometheusHandle;
+use moneyer_authority::Authority;
+use moneyer_authority::keys::KeyState;
+use moneyer_identity::ErrorClass;
+use tokio::time::Instant;
+
+const MINTED: &str = "moneyer_tokens_minted_total";
+const REFUSED: &str = "moneyer_tokens_refused_total";
+const MINT_SECONDS: &str = "moneyer_mint_seconds";
+const SANDBOXES: &str = "moneyer_sandboxes";
+const GENERATION: &str = "moneyer_store_generation";
+const KEYS: &str = "moneyer_keys";
+
+/// The coordinator's metrics, registered once.
+#[derive(Clone)]
+pub(crate) struct Metrics {
+    handle: PrometheusHandle,
+    minted: Counter,
+    mint_seconds: Histogram,
+    refused: [(ErrorClass, Counter); 8],
+    sandboxes: Gauge,
+    generation: Gauge,
+    keys: [(KeyState, Gauge); 3],
+}
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+impl Metrics {
+    /// Describes and registers the metrics with the recorder behind the handle.
+    pub(crate) fn new(handle: PrometheusHandle) -> Self {
+        describe_counter!(MINTED, "Tokens minted");
+        describe_counter!(REFUSED, "Tokens refused, by the class of the refusal");
+        describe_histogram!(MINT_SECONDS, Unit::Seconds, "Time from request to token");
+        describe_gauge!(SANDBOXES, "Sandboxes placed");
+        describe_gauge!(GENERATION, "Generation of the store");
+        describe_gauge!(KEYS, "Keys in the ring, by state");
+        let refused = |class: ErrorClass| (class, counter!(REFUSED, "class" => class.as_str()));
+        let keys = |state: KeyState| (state, gauge!(KEYS, "state" => state.as_str()));
+        Self {
+            handle,
+            minted: counter!(MINTED),
+            mint_seconds: histogram!(MINT_SECONDS),
+            refused: ErrorClass::ALL.map(refused),
+            sandboxes: gauge!(SANDBOXES),
+            generation: gauge!(GENERATION),
+            keys: KeyState::ALL.map(keys),
+        }
+    }
+
+    /// A token was minted; the request came at `since`.
+    pub(crate) fn minted(&self, since: Instant) {
+        self.minted.increment(1);
+        self.mint_seconds.record(since.elapsed());
+    }
+
+    /// A token was refused.
+    pub(crate) fn refused(&self, class: ErrorClass) {
+        if let Some((_, counter)) = self.refused.iter().find(|(of, _)| *of == class) {
+            counter.increment(1);
+        }
+    }
+
+    /// Brings the gauges up to date.
+    #[expect(clippy::cast_precision_loss, reason = "gauges are floats; counts stay far below 2^52")]
+    pub(crate) fn observe(&self, authority: &Authority) {
+        self.sandboxes.set(authority.registry().sandbox_count() as f64);
+        self.generation.set(authority.store().generation().0 as f64);
+        let ring = authority.keys().ring();
+        for (state, gauge) in &self.keys {
+            let count = ring.keys().iter().filter(|key| key.record.state == *state).count();
+            gauge.set(count as f64);
+        }
+    }
+
+    /// Everything, in the text format scrapers read.
+    pub(crate) fn render(&self) -> String {
+        self.handle.render()
+    }
+}
