@@ -1,12 +1,14 @@
 //! The one outbound HTTP client.
 //!
-//! https only, but for loopback hosts; no redirects, no proxy from the environment, no cookies, no
-//! compression; time and size bounded, the size while the body comes in. Whoever fetches something
+//! https only, but for loopback hosts; no redirects, no proxy from the environment, no
+//! cookies, no compression; time and size bounded, the size while the body comes in. The
+//! name `localhost` is this machine whatever the resolver says. Whoever fetches something
 //! from outside gets a client here or not at all.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use reqwest::header::HeaderMap;
 use reqwest::redirect;
 use reqwest::{Certificate, Client, StatusCode, Url};
 
@@ -19,7 +21,7 @@ pub struct OutboundPolicy {
     pub total: Duration,
     /// Longest body in bytes.
     pub max_body: usize,
-    /// Roots trusted beside the system's, PEM.
+    /// Roots trusted beside the system's, PEM; each may hold several.
     pub extra_roots: Vec<Vec<u8>>,
 }
 
@@ -37,10 +39,14 @@ impl Default for OutboundPolicy {
 
 /// Why nothing was fetched.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum OutboundError {
     /// The client could not be made.
     #[error("the HTTP client could not be made; are the extra roots PEM certificates?")]
     Client(#[source] reqwest::Error),
+    /// An extra root holds no certificate, so whoever added it would be misled.
+    #[error("an extra root holds no PEM certificate")]
+    NoRoot,
     /// The text is no URL.
     #[error("this is no URL")]
     Url,
@@ -68,6 +74,8 @@ pub struct Fetched {
     pub bytes: Vec<u8>,
     /// The media type as it was sent, empty if it was not.
     pub content_type: String,
+    /// All header fields, such as the ones that say how long the document may be kept.
+    pub headers: HeaderMap,
 }
 
 /// Fetches documents within its policy.
@@ -81,14 +89,25 @@ impl OutboundClient {
     /// A client that keeps to a policy.
     #[expect(clippy::disallowed_methods, reason = "the one place that builds an HTTP client")]
     pub fn new(policy: OutboundPolicy) -> Result<Self, OutboundError> {
+        // Without a provider reqwest panics.
+        crate::tls::install_provider();
+        // Port 0 stands for the port of the URL.
+        let loopback = [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)]
+            .map(|address| SocketAddr::new(address, 0));
         let mut builder = Client::builder()
+            .resolve_to_addrs("localhost", &loopback)
             .redirect(redirect::Policy::none())
             .no_proxy()
             .connect_timeout(policy.connect)
             .timeout(policy.total);
-        for pem in &policy.extra_roots {
-            let root = Certificate::from_pem(pem).map_err(OutboundError::Client)?;
-            builder = builder.add_root_certificate(root);
+        for pem in policy.extra_roots {
+            let roots = Certificate::from_pem_bundle(&pem).map_err(OutboundError::Client)?;
+            if roots.is_empty() {
+                return Err(OutboundError::NoRoot);
+            }
+            for root in roots {
+                builder = builder.add_root_certificate(root);
+            }
         }
         let client = builder.build().map_err(OutboundError::Client)?;
         Ok(Self { client, max_body: policy.max_body })
@@ -107,7 +126,8 @@ impl OutboundClient {
             status if status.is_redirection() => return Err(OutboundError::Redirect(status)),
             status => return Err(OutboundError::Status(status)),
         }
-        let content_type = response.headers().get("content-type");
+        let headers = std::mem::take(response.headers_mut());
+        let content_type = headers.get("content-type");
         let content_type =
             content_type.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
         let mut bytes = Vec::new();
@@ -117,7 +137,7 @@ impl OutboundClient {
             }
             bytes.extend_from_slice(&chunk);
         }
-        Ok(Fetched { bytes, content_type })
+        Ok(Fetched { bytes, content_type, headers })
     }
 }
 
@@ -137,6 +157,10 @@ mod tests {
     use axum::routing::get;
 
     use super::*;
+    use crate::lifecycle::Shutdown;
+    use crate::listener::{Limits, ListenAddress, Listener, Tls, UnixMode};
+    use crate::tls::ServerTls;
+    use crate::tls::fixtures::Authority;
 
     async fn server() -> String {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -153,7 +177,6 @@ mod tests {
     }
 
     fn client() -> OutboundClient {
-        crate::tls::install_provider();
         let policy = OutboundPolicy {
             total: Duration::from_millis(300),
             max_body: 64,
@@ -182,6 +205,27 @@ mod tests {
         assert!(matches!(error("/nothing").await, OutboundError::Status(StatusCode::NOT_FOUND)));
         assert!(matches!(error("/long").await, OutboundError::TooLong(64)));
         assert!(matches!(error("/slow").await, OutboundError::Fetch(e) if e.is_timeout()));
+    }
+
+    #[tokio::test]
+    async fn only_a_known_authority_is_trusted() {
+        let authority = Authority::new();
+        let tls = ServerTls::server_only(&authority.leaf_for_localhost()).unwrap();
+        let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap(), UnixMode::Owner).unwrap();
+        let ListenAddress::Tcp(address) = *listener.local_address() else { unreachable!() };
+        let router = Router::new().route("/", get(|| async { "{}" }));
+        tokio::spawn(async move {
+            listener.serve(router, Limits::default(), Tls::On(tls), &Shutdown::new()).await;
+        });
+        let url = format!("https://localhost:{}/", address.port());
+        let extra_roots = vec![authority.pem.clone().into_bytes()];
+        let trusting =
+            OutboundClient::new(OutboundPolicy { extra_roots, ..OutboundPolicy::default() });
+        assert_eq!(trusting.unwrap().fetch_json(&url).await.unwrap().bytes, b"{}");
+        let error = client().fetch_json(&url).await.unwrap_err();
+        assert!(matches!(error, OutboundError::Fetch(e) if e.is_connect()));
+        let not_pem = OutboundPolicy { extra_roots: vec![vec![0]], ..OutboundPolicy::default() };
+        assert!(matches!(OutboundClient::new(not_pem), Err(OutboundError::NoRoot)));
     }
 
     #[tokio::test]

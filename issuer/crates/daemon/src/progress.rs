@@ -1,7 +1,7 @@
 //! Telling a person that something takes its time.
 //!
-//! On a terminal a spinner or a bar, elsewhere one plain line when it starts and one when it is done. All
-//! of it on standard error, so that what a command prints stays clean.
+//! On a terminal a spinner or a bar, elsewhere one plain line when it starts and one when
+//! it is done. All of it on standard error, so that what a command prints stays clean.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;

@@ -1,15 +1,20 @@
 //! Logs and metrics of a process.
 //!
-//! Logs go to standard error, one line an event: a constant message, values in dotted fields. Metrics
-//! are counted by the crate `metrics` and rendered in Prometheus' text format. Both crates keep one
-//! receiver for the process; whoever comes second is told so (logs) or shares it (metrics).
+//! Logs go to standard error, one line an event: a constant message, values in dotted
+//! fields. Metrics are counted by the crate `metrics` and rendered in Prometheus' text
+//! format. Both crates keep one receiver for the process; whoever comes second is told so
+//! (logs) or shares it (metrics).
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::util::TryInitError;
+
+/// Time between two rounds of upkeep: at 10,000 measurements a second under 1 MiB waits.
+const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Form of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +27,7 @@ pub enum Format {
 
 /// Why logging does not start.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum TelemetryError {
     /// The filter is not one.
     #[error("the filter is not one; `info` and `info,moneyer=debug` are")]
@@ -58,6 +64,17 @@ pub fn metrics_recorder() -> PrometheusHandle {
         handle
     };
     HANDLE.get_or_init(install).clone()
+}
+
+/// Folds measurements together for as long as it is polled.
+///
+/// Rendering does the same; without either, histograms grow while nobody scrapes.
+pub async fn upkeep(metrics: PrometheusHandle) {
+    let mut rounds = tokio::time::interval(UPKEEP);
+    loop {
+        rounds.tick().await;
+        metrics.run_upkeep();
+    }
 }
 
 #[cfg(test)]

@@ -1,16 +1,23 @@
-//! A small HTTP/1.1 client over a Unix socket, for command lines that talk to a daemon.
+//! A small HTTP/1.1 client for command lines that talk to a daemon on the same machine.
 //!
-//! One request a connection, the answer bounded in size and time.
+//! Over a Unix socket, or TCP where the daemon listens on loopback. One request a
+//! connection, the answer bounded in size and time, no redirects, no TLS. Errors tell the
+//! person at the terminal what to do next.
 
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
-pub use http::{Method, StatusCode};
+pub use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderValue, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::rt::TokioIo;
-use tokio::net::UnixStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::listener::{ListenAddress, ShortPath};
 
 /// Longest answer in bytes: a page of 1,000 records is under 1 MiB.
 const MAXIMUM_ANSWER_BYTES: usize = 16 * 1024 * 1024;
@@ -20,6 +27,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Why a daemon did not answer.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum UnixHttpError {
     /// There is no socket.
     #[error("there is no socket at {}; is the daemon running, and is this its configuration?", .0.display())]
@@ -28,10 +36,10 @@ pub enum UnixHttpError {
     #[error("this user may not use {}; run as root or as the daemon's user", .0.display())]
     Denied(PathBuf),
     /// Nobody listens.
-    #[error("nobody listens at {}; start the daemon", path.display())]
+    #[error("nobody listens at {address}; start the daemon")]
     Connect {
-        /// The socket.
-        path: PathBuf,
+        /// The address.
+        address: ListenAddress,
         /// What the system said.
         #[source]
         source: io::Error,
@@ -55,6 +63,8 @@ pub enum UnixHttpError {
 pub struct Answer {
     /// How it went.
     pub status: StatusCode,
+    /// The header fields.
+    pub headers: HeaderMap,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -62,14 +72,20 @@ pub struct Answer {
 /// Asks a daemon over its socket.
 #[derive(Debug, Clone)]
 pub struct UnixClient {
-    path: PathBuf,
+    address: ListenAddress,
 }
 
 impl UnixClient {
     /// A client of the socket at `path`.
     #[must_use]
     pub fn new(path: PathBuf) -> Self {
-        Self { path }
+        Self::at(ListenAddress::Unix(path))
+    }
+
+    /// A client of a daemon that listens at `address`.
+    #[must_use]
+    pub fn at(address: ListenAddress) -> Self {
+        Self { address }
     }
 
     /// Sends one request with a JSON body, empty for none.
@@ -79,49 +95,77 @@ impl UnixClient {
         path: &str,
         body: Vec<u8>,
     ) -> Result<Answer, UnixHttpError> {
-        let asked = self.ask(method, path, body);
-        tokio::time::timeout(TIMEOUT, asked).await.unwrap_or(Err(UnixHttpError::Timeout))
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        self.request_with(method, path, headers, body).await
     }
 
-    async fn ask(
+    /// Sends one request with these header fields and this body.
+    pub async fn request_with(
         &self,
         method: Method,
         path: &str,
+        headers: HeaderMap,
         body: Vec<u8>,
     ) -> Result<Answer, UnixHttpError> {
-        let stream = UnixStream::connect(&self.path).await.map_err(|error| self.refused(error))?;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(UnixHttpError::Talk)?;
-        let driven = tokio::spawn(connection);
-        let request = http::Request::builder()
+        let mut request = http::Request::builder()
             .method(method)
             .uri(path)
-            .header(http::header::HOST, "localhost")
-            .header(http::header::CONTENT_TYPE, "application/json")
             .body(Full::new(Bytes::from(body)))
             .map_err(UnixHttpError::Request)?;
-        let response = sender.send_request(request).await.map_err(UnixHttpError::Talk)?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), MAXIMUM_ANSWER_BYTES);
-        let body = body.collect().await.map_err(UnixHttpError::Answer)?.to_bytes().to_vec();
-        driven.abort();
-        Ok(Answer { status, body })
+        *request.headers_mut() = headers;
+        let host = HeaderValue::from_static("localhost");
+        request.headers_mut().entry(header::HOST).or_insert(host);
+        let asked = self.ask(request);
+        tokio::time::timeout(TIMEOUT, asked).await.unwrap_or(Err(UnixHttpError::Timeout))
+    }
+
+    async fn ask(&self, request: http::Request<Full<Bytes>>) -> Result<Answer, UnixHttpError> {
+        match &self.address {
+            ListenAddress::Tcp(address) => {
+                let stream = TcpStream::connect(address).await;
+                talk(stream.map_err(|error| self.refused(error))?, request).await
+            }
+            ListenAddress::Unix(path) => {
+                let short = ShortPath::new(path).map_err(|error| self.refused(error))?;
+                let stream = UnixStream::connect(short.as_path()).await;
+                talk(stream.map_err(|error| self.refused(error))?, request).await
+            }
+        }
     }
 
     fn refused(&self, source: io::Error) -> UnixHttpError {
-        let path = self.path.clone();
-        match source.kind() {
-            io::ErrorKind::NotFound => UnixHttpError::Missing(path),
-            io::ErrorKind::PermissionDenied => UnixHttpError::Denied(path),
-            _ => UnixHttpError::Connect { path, source },
+        let address = self.address.clone();
+        match (source.kind(), address) {
+            (io::ErrorKind::NotFound, ListenAddress::Unix(path)) => UnixHttpError::Missing(path),
+            (io::ErrorKind::PermissionDenied, ListenAddress::Unix(path)) => {
+                UnixHttpError::Denied(path)
+            }
+            (_, address) => UnixHttpError::Connect { address, source },
         }
     }
+}
+
+async fn talk<IO>(stream: IO, request: http::Request<Full<Bytes>>) -> Result<Answer, UnixHttpError>
+where
+    IO: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream));
+    let (mut sender, connection) = handshake.await.map_err(UnixHttpError::Talk)?;
+    // Ends with the sender, whichever way this function is left.
+    let _driven = AbortOnDropHandle::new(tokio::spawn(connection));
+    let response = sender.send_request(request).await.map_err(UnixHttpError::Talk)?;
+    let (parts, body) = response.into_parts();
+    let body = Limited::new(body, MAXIMUM_ANSWER_BYTES).collect().await;
+    let body = body.map_err(UnixHttpError::Answer)?.to_bytes().to_vec();
+    Ok(Answer { status: parts.status, headers: parts.headers, body })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lifecycle::Shutdown;
+    use crate::listener::{Limits, Listener, Tls, UnixMode};
 
     #[tokio::test]
     async fn a_missing_socket_is_told_with_the_next_step() {
@@ -130,16 +174,43 @@ mod tests {
         assert!(error.to_string().contains("is the daemon running"), "{error}");
     }
 
+    /// A daemon of ours at `address`; gives where it really listens.
+    fn daemon(address: &ListenAddress) -> ListenAddress {
+        let listener = Listener::bind(address, UnixMode::Owner).unwrap();
+        let address = listener.local_address().clone();
+        let echo = |headers: HeaderMap, body: String| async move {
+            ([("x-echo", headers["x-ask"].clone())], body)
+        };
+        let router = axum::Router::new().route("/echo", axum::routing::post(echo));
+        tokio::spawn(async move {
+            listener.serve(router, Limits::default(), Tls::Off, &Shutdown::new()).await;
+        });
+        address
+    }
+
     #[tokio::test]
-    async fn an_answer_comes_whole() {
+    async fn an_answer_comes_whole_over_either_kind_of_socket() {
+        let directory = tempfile::tempdir().unwrap();
+        let long = directory.path().join("d".repeat(120));
+        std::fs::create_dir(&long).unwrap();
+        let unix = ListenAddress::Unix(long.join("a.sock"));
+        for address in [daemon(&unix), daemon(&"127.0.0.1:0".parse().unwrap())] {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-ask", HeaderValue::from_static("1"));
+            let client = UnixClient::at(address);
+            let asked = client.request_with(Method::POST, "/echo", headers, b"{}".to_vec());
+            let answer = asked.await.unwrap();
+            assert_eq!((answer.status, answer.body), (StatusCode::OK, b"{}".to_vec()));
+            assert_eq!(answer.headers["x-echo"], "1");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_dead_socket_is_told_from_a_missing_one() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.sock");
-        let listener = tokio::net::UnixListener::bind(&path).unwrap();
-        let router = axum::Router::new()
-            .route("/echo", axum::routing::post(|body: String| async move { body }));
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        let client = UnixClient::new(path);
-        let answer = client.request(Method::POST, "/echo", b"{}".to_vec()).await.unwrap();
-        assert_eq!((answer.status, answer.body), (StatusCode::OK, b"{}".to_vec()));
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        let error = UnixClient::new(path).request(Method::GET, "/", Vec::new()).await;
+        assert!(matches!(error, Err(UnixHttpError::Connect { .. })), "{error:?}");
     }
 }

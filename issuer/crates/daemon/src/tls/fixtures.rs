@@ -13,6 +13,7 @@ pub(crate) const RUNNER: &str = "spiffe://example.test/runner/r1";
 
 pub(crate) struct Authority {
     pub(crate) certificate: CertificateDer<'static>,
+    pub(crate) pem: String,
     issuer: Issuer<'static, KeyPair>,
 }
 
@@ -25,8 +26,9 @@ impl Authority {
         // Authorities of one name would differ by signature only, which is another error.
         let name = format!("{:?}", &key.public_key_raw()[..8]);
         params.distinguished_name.push(rcgen::DnType::CommonName, name);
-        let certificate = params.self_signed(&key).unwrap().der().clone();
-        Self { certificate, issuer: Issuer::new(params, key) }
+        let signed = params.self_signed(&key).unwrap();
+        let (certificate, pem) = (signed.der().clone(), signed.pem());
+        Self { certificate, pem, issuer: Issuer::new(params, key) }
     }
 
     pub(crate) fn authorities(&self) -> Vec<CertificateDer<'static>> {
@@ -34,19 +36,22 @@ impl Authority {
     }
 
     pub(crate) fn leaf(&self, uris: &[&str]) -> TlsIdentity {
-        self.sign(uris, (2020, 2120))
+        self.sign(uri_names(uris), (2020, 2120))
     }
 
     pub(crate) fn expired_leaf(&self, uris: &[&str]) -> TlsIdentity {
-        self.sign(uris, (2020, 2021))
+        self.sign(uri_names(uris), (2020, 2021))
     }
 
-    fn sign(&self, uris: &[&str], (from, to): (i32, i32)) -> TlsIdentity {
+    pub(crate) fn leaf_for_localhost(&self) -> TlsIdentity {
+        self.sign(vec![SanType::DnsName("localhost".try_into().unwrap())], (2020, 2120))
+    }
+
+    fn sign(&self, names: Vec<SanType>, (from, to): (i32, i32)) -> TlsIdentity {
         let mut params = CertificateParams::default();
         params.not_before = rcgen::date_time_ymd(from, 1, 1);
         params.not_after = rcgen::date_time_ymd(to, 1, 1);
-        params.subject_alt_names =
-            uris.iter().map(|uri| SanType::URI((*uri).try_into().unwrap())).collect();
+        params.subject_alt_names = names;
         params.extended_key_usages =
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         let key = KeyPair::generate().unwrap();
@@ -56,4 +61,8 @@ impl Authority {
             PrivatePkcs8KeyDer::from(key.serialize_der()),
         )
     }
+}
+
+fn uri_names(uris: &[&str]) -> Vec<SanType> {
+    uris.iter().map(|uri| SanType::URI((*uri).try_into().unwrap())).collect()
 }
