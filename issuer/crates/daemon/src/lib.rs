@@ -7,13 +7,13 @@
 //!
 //! - [`backoff`]: waits between attempts
 //! - [`exit`]: exit codes
-//! - [`file`]: atomic writes, secret files, locks
+//! - [`mod@file`]: atomic writes, secret files, locks
 //! - [`lifecycle`]: shutdown, tasks, signals
 //! - [`listener`]: one HTTP server with limits for every protocol
 //! - [`outbound`]: the one outbound HTTP client
 //! - [`progress`]: telling a person that something takes its time
-//! - [`telemetry`]: logs and metrics
 //! - [`settings`]: a TOML file and the environment, with every mistake at once
+//! - [`telemetry`]: logs and metrics
 //! - [`tls`]: mutual TLS without resumption, HTTPS
 //! - [`unix_http`]: a small HTTP client over a Unix socket
 

@@ -86,7 +86,7 @@ impl ServerTls {
     ///
     /// They are shown the authorities too, since a joining client knows only the hash of
     /// one. What such a connection may do is for the services to refuse: its
-    /// [`PeerCertificate`] carries no certificate.
+    /// [`crate::listener::Peer`] carries no certificate.
     pub fn with_joining(self, alpn: &[u8]) -> Result<Self, TlsError> {
         let current = self.current.load_full();
         let mut certified = CertifiedKey::clone(&current.certified);

@@ -254,8 +254,9 @@ async fn the_connector_dials_and_says_what_is_wrong() {
     let runner = authority.leaf(&[RUNNER]);
     let client = ClientTls::pinned(&authority.authorities(), SERVER, Some(&runner)).unwrap();
     let uri: http::Uri = format!("https://{address}").parse().unwrap();
-    client.connector().connect(uri.clone()).await.unwrap();
+    let held = client.connector().connect(uri.clone()).await.unwrap();
     serve.await.unwrap();
+    drop(held);
 
     let error = client.connector().connect(uri).await.unwrap_err();
     assert!(matches!(error, ConnectError::Dial { .. }), "{error:?}");
