@@ -196,7 +196,8 @@ fn serve(
     listeners: Listeners,
     shutdown: &Shutdown,
 ) -> Result<(), StartError> {
-    let metrics = Metrics::new(moneyer_daemon::telemetry::metrics_recorder());
+    let recorder = moneyer_daemon::telemetry::metrics_recorder();
+    let metrics = Metrics::new(recorder.clone());
     let going_down = shutdown.token().clone();
     let max_age = Duration::from_secs(config.keys.max_age.as_secs());
     let documents = PublicDocuments::new(&authority.published(), max_age)?;
@@ -213,17 +214,24 @@ fn serve(
         GrpcParts { authority: authority.clone(), limits: limits.clone(), metrics, going_down };
     let tls = coordinator_tls(authority)?;
 
-    let plain = || (Limits::default(), Tls::Off);
+    let limited = |limits| Limits {
+        max_connections: config.limits.connections,
+        max_connections_per_ip: config.limits.connections_per_address,
+        ..limits
+    };
+    let plain = || (limited(Limits::default()), Tls::Off);
     run(shutdown, "public listener", listeners.public, public, plain());
     run(shutdown, "operations listener", listeners.operations, operations, plain());
     run(shutdown, "management listener", listeners.management, management, plain());
-    let grpc = (Limits::grpc(), Tls::On(tls.clone()));
+    let grpc = (limited(Limits::grpc()), Tls::On(tls.clone()));
     run(shutdown, "grpc listener", listeners.grpc, grpc::router(parts), grpc);
 
     let stop = shutdown.token().clone();
     let renewal = renew_certificate(authority.clone(), tls);
     shutdown.spawn("certificate renewal", until(stop.clone(), renewal));
     shutdown.spawn("mint limits", until(stop.clone(), limits.sweep()));
+    let upkeep = moneyer_daemon::telemetry::upkeep(recorder);
+    shutdown.spawn("metrics", until(stop.clone(), upkeep));
     shutdown.spawn("documents", until(stop, republish(authority.clone(), documents)));
     Ok(())
 }

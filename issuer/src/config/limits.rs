@@ -16,6 +16,11 @@ pub struct LimitsSection {
     pub sandbox_tokens_per_second: NonZeroU32,
     /// Signatures that may wait for a thread; what comes beyond is refused. Default: 1024.
     pub signer_queue: usize,
+    /// Open connections of one listener; more wait. Default: 10000.
+    pub connections: usize,
+    /// Open connections of one listener from one address; more are closed at once. Raise it where a
+    /// proxy in front brings everyone's. Default: 100.
+    pub connections_per_address: usize,
 }
 
 impl Default for LimitsSection {
@@ -25,6 +30,8 @@ impl Default for LimitsSection {
             runner_tokens_per_second: number(500),
             sandbox_tokens_per_second: number(50),
             signer_queue: 1024,
+            connections: 10_000,
+            connections_per_address: 100,
         }
     }
 }
