@@ -82,8 +82,8 @@ struct Shared {
     store: Arc<dyn Store>,
     members: Arc<Members>,
     authority: ClusterAuthority,
-    /// Held through each change, so that a join token is spent once and serial numbers follow each
-    /// other. Members join and renew rarely: one at a time is thousands a second.
+    /// Held through each invitation and joining, so that a join token is spent once. Members join
+    /// rarely: one at a time is thousands a second.
     invitations: Mutex<BTreeMap<String, (Invitation, Generation)>>,
 }
 
@@ -212,6 +212,7 @@ impl Shared {
             certificate_ends_at: certificate.not_after,
         };
         let spend = Change::remove(Collection::JoinTokens, &contents.id, *revision);
+        let _turn = self.members.turn().await;
         self.admit(member, vec![spend]).await?;
         invitations.remove(&contents.id);
         Ok(certificate)
@@ -224,9 +225,9 @@ impl Shared {
         request: &[u8],
         now: UnixTime,
     ) -> Result<Certificate, EnrollmentError> {
-        let _one_at_a_time = self.invitations.lock().await;
+        let _turn = self.members.turn().await;
         let principal = principal_of(&caller);
-        // Looked up again under the lock: since it was authenticated the member may have been removed,
+        // Looked up again now that it is its turn: since it was authenticated the member may have been removed,
         // may have joined anew or renewed twice, and then this certificate must not come back.
         let (present, _) = self
             .members

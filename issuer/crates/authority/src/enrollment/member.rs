@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use moneyer_identity::{RunnerId, UnixTime};
 use serde::{Deserialize, Serialize};
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::store::{Change, Collection, Expected, Generation, Record, Store, StoreError};
 
@@ -76,6 +77,9 @@ type Entries = BTreeMap<(MemberKind, String), (Arc<Member>, Generation)>;
 #[derive(Debug, Default)]
 pub struct Members {
     entries: RwLock<Entries>,
+    /// Held from the look at a member to the change of it in memory, so that nothing falls between:
+    /// a renewal that was under way must not bring back a member whose removal was acknowledged.
+    turn: Mutex<()>,
 }
 
 impl Members {
@@ -85,7 +89,8 @@ impl Members {
         let entry = |(member, revision): (Member, Generation)| {
             ((member.kind, member.name.clone()), (Arc::new(member), revision))
         };
-        Self { entries: RwLock::new(records.into_iter().map(entry).collect()) }
+        let entries = RwLock::new(records.into_iter().map(entry).collect());
+        Self { entries, turn: Mutex::default() }
     }
 
     /// Every member: runners first, each kind by name.
@@ -106,31 +111,28 @@ impl Members {
         entries.get(&(kind, name.to_owned())).cloned()
     }
 
+    /// Whoever changes a member waits for its turn and keeps it to the end.
+    pub(super) async fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().await
+    }
+
     pub(super) fn apply(&self, member: Member, revision: Generation) {
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
         entries.insert((member.kind, member.name.clone()), (Arc::new(member), revision));
     }
 
-    /// Removes a member durably, then from memory. Removing what is not there succeeds. A renewal that
-    /// happens at the same moment makes this try again with the new revision.
+    /// Removes a member durably, then from memory. Removing what is not there succeeds.
     pub async fn remove(
         &self,
         store: &dyn Store,
         kind: MemberKind,
         name: &str,
     ) -> Result<(), StoreError> {
-        while let Some((member, revision)) = self.find(kind, name) {
-            let change = Change::remove(Collection::Members, &member.id(), revision);
-            match store.commit(vec![change]).await {
-                Ok(_) => {
-                    let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
-                    entries.remove(&(kind, name.to_owned()));
-                    return Ok(());
-                }
-                Err(StoreError::Conflict { .. }) => tokio::task::yield_now().await,
-                Err(error) => return Err(error),
-            }
-        }
+        let _turn = self.turn().await;
+        let Some((member, revision)) = self.find(kind, name) else { return Ok(()) };
+        store.commit(vec![Change::remove(Collection::Members, &member.id(), revision)]).await?;
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        entries.remove(&(kind, name.to_owned()));
         Ok(())
     }
 

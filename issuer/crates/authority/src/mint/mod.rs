@@ -8,8 +8,6 @@ mod error;
 mod issuer;
 mod minter;
 mod policy;
-#[cfg(test)]
-mod tests;
 
 pub use error::MintError;
 pub use issuer::PermittedIssuer;

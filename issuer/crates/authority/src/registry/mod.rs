@@ -15,8 +15,6 @@ mod placement;
 mod sandbox;
 mod stripes;
 mod subscription;
-#[cfg(test)]
-mod tests;
 
 pub use app::{App, AppChange};
 pub use directory::Registry;

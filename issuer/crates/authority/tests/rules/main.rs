@@ -1,0 +1,39 @@
+//! The authority's rules, proved through its public face.
+//!
+//! Outside the crate, because the store and the signer of the testkit implement the ports of the crate
+//! as others see it. One program, so that it is linked once.
+
+#[cfg(test)]
+mod authenticate;
+#[cfg(test)]
+mod certificates;
+#[cfg(test)]
+mod claims;
+#[cfg(test)]
+mod durability;
+#[cfg(test)]
+mod histories;
+#[cfg(test)]
+mod join;
+#[cfg(test)]
+mod keys;
+#[cfg(test)]
+mod leaf;
+#[cfg(test)]
+mod listing;
+#[cfg(test)]
+mod permit;
+#[cfg(test)]
+mod policy;
+#[cfg(test)]
+mod published;
+#[cfg(test)]
+mod removal_while_signing;
+#[cfg(test)]
+mod renew;
+#[cfg(test)]
+mod requests;
+#[cfg(test)]
+mod watch;
+#[cfg(test)]
+mod world;

@@ -1,0 +1,135 @@
+//! A removal that is acknowledged while a token is being signed holds for that token.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use moneyer_authority::mint::{Ask, MintError};
+use moneyer_authority::registry::RegistryError;
+use moneyer_authority::signer::{KeyHandle, KeyKind, NewKey, Signer, SignerError, SigningKey};
+use moneyer_authority::{Authority, Ports};
+use moneyer_identity::{Token, UnsignedToken, VerifyingKey};
+use moneyer_testkit::ManualClock;
+use moneyer_testkit::signer::FixtureSigner;
+use moneyer_testkit::store::MemoryStore;
+use tokio::sync::Semaphore;
+
+use crate::world::{World, charter, operator, sandbox};
+
+/// Says when a signature was begun, and ends it when it is let.
+#[derive(Debug)]
+struct HeldSigner {
+    inner: FixtureSigner,
+    begun: Arc<Semaphore>,
+    let_go: Arc<Semaphore>,
+}
+
+#[derive(Debug)]
+struct HeldKey {
+    inner: Arc<dyn SigningKey>,
+    begun: Arc<Semaphore>,
+    let_go: Arc<Semaphore>,
+}
+
+#[async_trait]
+impl Signer for HeldSigner {
+    async fn generate(&self, kind: KeyKind) -> Result<NewKey, SignerError> {
+        self.inner.generate(kind).await
+    }
+
+    async fn open(
+        &self,
+        verifying_key: &VerifyingKey,
+        handle: &KeyHandle,
+    ) -> Result<Arc<dyn SigningKey>, SignerError> {
+        let inner = self.inner.open(verifying_key, handle).await?;
+        let (begun, let_go) = (self.begun.clone(), self.let_go.clone());
+        Ok(Arc::new(HeldKey { inner, begun, let_go }))
+    }
+}
+
+#[async_trait]
+impl SigningKey for HeldKey {
+    fn verifying_key(&self) -> &VerifyingKey {
+        self.inner.verifying_key()
+    }
+
+    async fn sign(&self, token: UnsignedToken) -> Result<Token, SignerError> {
+        self.begun.add_permits(1);
+        self.let_go.acquire().await.unwrap().forget();
+        self.inner.sign(token).await
+    }
+}
+
+struct Held {
+    world: World,
+    begun: Arc<Semaphore>,
+    let_go: Arc<Semaphore>,
+}
+
+impl Held {
+    async fn new() -> Self {
+        let (begun, let_go) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+        let (store, clock) = (MemoryStore::default(), ManualClock::default());
+        let inner = FixtureSigner::default();
+        let signer = HeldSigner { inner, begun: begun.clone(), let_go: let_go.clone() };
+        let ports = Ports {
+            store: Arc::new(store.clone()),
+            signer: Arc::new(signer),
+            clock: Arc::new(clock.clone()),
+        };
+        let authority = Authority::open(charter(), ports).await.unwrap();
+        Self { world: World { store, clock, authority }, begun, let_go }
+    }
+
+    async fn begun(&self) {
+        self.begun.acquire().await.unwrap().forget();
+    }
+}
+
+#[tokio::test]
+async fn a_token_whose_sandbox_left_while_it_was_signed_is_not_given_out() {
+    let held = Held::new().await;
+    let world = &held.world;
+    let (one, _) = world.join("runner-1").await;
+    world.join("runner-2").await;
+    world.put_app("web").await;
+    for leave in ["stays", "moves", "goes", "runner goes"] {
+        world.place("web-1", "web", "runner-1").await;
+        let (authority, runner) = (world.authority.clone(), one.clone());
+        let mint = tokio::spawn(async move {
+            authority.mint(&runner, &sandbox("web-1"), Ask::default()).await
+        });
+        held.begun().await;
+        match leave {
+            "moves" => drop(world.place("web-1", "web", "runner-2").await),
+            "goes" => drop(world.take_away("web-1").await),
+            "runner goes" => world.remove_runner("runner-1").await,
+            _ => {}
+        }
+        held.let_go.add_permits(1);
+        let minted = mint.await.unwrap();
+        if leave == "stays" {
+            assert!(minted.is_ok(), "{minted:?}");
+        } else {
+            let refused = matches!(minted, Err(MintError::Registry(RegistryError::NoSuchSandbox)));
+            assert!(refused, "{leave}: {minted:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_same_holds_for_whoever_may_place_it() {
+    let held = Held::new().await;
+    let world = &held.world;
+    world.join("runner-1").await;
+    world.put_app("web").await;
+    world.place("web-1", "web", "runner-1").await;
+    let authority = world.authority.clone();
+    let mint = tokio::spawn(async move {
+        authority.mint_any(&operator(), &sandbox("web-1"), Ask::default()).await
+    });
+    held.begun().await;
+    world.take_away("web-1").await;
+    held.let_go.add_permits(1);
+    assert!(matches!(mint.await.unwrap(), Err(MintError::Registry(RegistryError::NoSuchSandbox))));
+}

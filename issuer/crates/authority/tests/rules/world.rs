@@ -1,0 +1,208 @@
+//! A small cluster in memory, and the words the tests speak of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use moneyer_authority::enrollment::{
+    AuthenticatedOperator, AuthenticatedRunner, Caller, Certificate, EnrollmentError, LocalPeer,
+    PeerLeaf, Principal,
+};
+use moneyer_authority::mint::AudiencePolicy;
+use moneyer_authority::registry::{App, AppChange, RegistryError, Sandbox, SystemWorkload};
+use moneyer_authority::signer::KeyKind;
+use moneyer_authority::store::{Collection, Generation, Store, Stored};
+use moneyer_authority::{Authority, Charter, OpenError, Ports};
+use moneyer_identity::spiffe::TrustDomain;
+use moneyer_identity::{
+    AppName, Audience, Clock as _, ClusterId, ControllerName, IssuerUrl, Lifetime, LifetimeRange,
+    OrganizationId, RunnerId, SandboxId, SubjectParts, SystemWorkloadName, UnixTime,
+};
+use moneyer_testkit::signer::FixtureSigner;
+use moneyer_testkit::store::MemoryStore;
+use moneyer_testkit::{ManualClock, MemberRequest};
+
+pub(crate) const ISSUER: &str = "https://id.example.com";
+pub(crate) const HOUR: Duration = Duration::from_secs(3600);
+pub(crate) const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// A cluster whose store can be opened again.
+pub(crate) struct World {
+    pub(crate) store: MemoryStore,
+    pub(crate) clock: ManualClock,
+    pub(crate) authority: Authority,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        Self::chartered(charter()).await
+    }
+
+    pub(crate) async fn chartered(charter: Charter) -> Self {
+        let (store, clock) = (MemoryStore::default(), ManualClock::default());
+        let authority = open(charter, Arc::new(store.clone()), &clock).await.unwrap();
+        Self { store, clock, authority }
+    }
+
+    /// What a restarted coordinator makes of the same store.
+    pub(crate) async fn reopened(&self) -> Authority {
+        open(charter(), Arc::new(self.store.clone()), &self.clock).await.unwrap()
+    }
+
+    pub(crate) fn now(&self) -> UnixTime {
+        self.clock.now()
+    }
+
+    pub(crate) async fn put_app(&self, name: &str) -> Arc<App> {
+        self.put_app_limited(name, &[]).await
+    }
+
+    pub(crate) async fn put_app_limited(&self, name: &str, audiences: &[&str]) -> Arc<App> {
+        let audiences = audiences.iter().map(|text| audience(text)).collect();
+        let change = AppChange { name: app(name), audiences };
+        self.authority.registry().put_app(&operator(), change, self.now()).await.unwrap()
+    }
+
+    pub(crate) async fn place(&self, id: &str, app: &str, runner: &str) -> Generation {
+        self.try_place(id, app, runner).await.unwrap()
+    }
+
+    pub(crate) async fn try_place(
+        &self,
+        id: &str,
+        app: &str,
+        runner: &str,
+    ) -> Result<Generation, RegistryError> {
+        let sandbox = placement(id, app, runner, self.now());
+        self.authority.registry().put_sandbox(&operator(), sandbox).await
+    }
+
+    pub(crate) async fn take_away(&self, id: &str) -> Generation {
+        self.authority.registry().remove_sandbox(&operator(), sandbox(id)).await.unwrap()
+    }
+
+    /// Invites a runner and lets it join.
+    pub(crate) async fn join(&self, name: &str) -> (AuthenticatedRunner, PeerLeaf) {
+        let certificate = self.join_as(Principal::Runner(runner(name))).await;
+        let leaf = PeerLeaf::parse(&certificate.der).unwrap();
+        let Caller::Runner(runner) = self.authority.authenticate(&leaf).unwrap() else {
+            panic!("a runner joined as something else");
+        };
+        (runner, leaf)
+    }
+
+    pub(crate) async fn join_as(&self, principal: Principal) -> Certificate {
+        let token = self
+            .authority
+            .enrollment()
+            .invite(&operator(), principal, HOUR, self.now())
+            .await
+            .unwrap();
+        self.present(token.expose()).await.unwrap()
+    }
+
+    /// Presents a join token with a new key.
+    pub(crate) async fn present(&self, token: &str) -> Result<Certificate, EnrollmentError> {
+        let request = MemberRequest::p256().der;
+        self.authority.enrollment().join(token, request, self.now()).await
+    }
+
+    /// Renews with this certificate and a new key.
+    pub(crate) async fn renew(&self, leaf: &PeerLeaf) -> Result<PeerLeaf, EnrollmentError> {
+        let caller = self.authority.authenticate(leaf).unwrap();
+        let request = MemberRequest::p256().der;
+        let enrollment = self.authority.enrollment();
+        let certificate = enrollment.renew(caller, leaf.clone(), request, self.now()).await?;
+        Ok(PeerLeaf::parse(&certificate.der).unwrap())
+    }
+
+    pub(crate) async fn remove_runner(&self, name: &str) {
+        let kind = moneyer_authority::enrollment::MemberKind::Runner;
+        let registry = self.authority.registry();
+        registry.remove_member(&operator(), kind, name.to_owned()).await.unwrap();
+    }
+
+    pub(crate) async fn stored(&self, collection: Collection) -> Vec<Stored> {
+        stored(&self.store, collection).await
+    }
+}
+
+pub(crate) async fn open(
+    charter: Charter,
+    store: Arc<dyn Store>,
+    clock: &ManualClock,
+) -> Result<Authority, OpenError> {
+    let signer = Arc::new(FixtureSigner::default());
+    Authority::open(charter, Ports { store, signer, clock: Arc::new(clock.clone()) }).await
+}
+
+/// One audience at a time, `moneyer` by default, 60 s to 24 h, two system workloads of which one runs
+/// on runners.
+pub(crate) fn charter() -> Charter {
+    Charter {
+        issuer: issuer(),
+        parts: SubjectParts {
+            organization: Some(OrganizationId::parse("acme").unwrap()),
+            cluster: Some(ClusterId::parse("prod-1").unwrap()),
+            trust_domain: TrustDomain::parse("id.example.com").unwrap(),
+        },
+        key_set_path: "/.well-known/jwks.json".to_owned(),
+        policy: AudiencePolicy::new(&issuer(), audience("moneyer"), day(), 1, Vec::new()).unwrap(),
+        system_workloads: vec![
+            SystemWorkload { name: workload("telemetry"), on_runners: true },
+            SystemWorkload { name: workload("backup"), on_runners: false },
+        ],
+        key_kind: KeyKind::P256,
+    }
+}
+
+pub(crate) async fn stored(store: &dyn Store, collection: Collection) -> Vec<Stored> {
+    let mut records = Vec::new();
+    let mut receive = |record| {
+        records.push(record);
+        Ok(())
+    };
+    store.load(collection, &mut receive).await.unwrap();
+    records
+}
+
+pub(crate) fn operator() -> AuthenticatedOperator {
+    LocalPeer { uid: 0 }.authenticate(1000, &[]).unwrap()
+}
+
+pub(crate) fn placement(id: &str, of: &str, on: &str, placed_at: UnixTime) -> Sandbox {
+    Sandbox { id: sandbox(id), app: app(of), runner: runner(on), role: None, placed_at }
+}
+
+/// 60 s to 24 h, an hour unasked.
+pub(crate) fn day() -> LifetimeRange {
+    let of = Lifetime::from_seconds;
+    LifetimeRange::new(of(60), of(3600), of(86_400)).unwrap()
+}
+
+pub(crate) fn issuer() -> IssuerUrl {
+    IssuerUrl::parse(ISSUER).unwrap()
+}
+
+pub(crate) fn audience(text: &str) -> Audience {
+    Audience::parse(text).unwrap()
+}
+
+pub(crate) fn app(name: &str) -> AppName {
+    AppName::parse(name).unwrap()
+}
+
+pub(crate) fn sandbox(id: &str) -> SandboxId {
+    SandboxId::parse(id).unwrap()
+}
+
+pub(crate) fn runner(id: &str) -> RunnerId {
+    RunnerId::parse(id).unwrap()
+}
+
+pub(crate) fn controller(name: &str) -> ControllerName {
+    ControllerName::parse(name).unwrap()
+}
+
+pub(crate) fn workload(name: &str) -> SystemWorkloadName {
+    SystemWorkloadName::parse(name).unwrap()
+}
