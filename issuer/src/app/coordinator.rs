@@ -1,0 +1,94 @@
+//! A running coordinator.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use moneyer_authority::{Authority, Charter, Ports};
+use moneyer_daemon::lifecycle::{Drain, Shutdown};
+use moneyer_identity::Clock;
+use moneyer_signer::{LocalSigner, PoolLimits};
+use moneyer_store::{SledOptions, SledStore};
+
+use crate::app::error::StartError;
+use crate::app::listeners::{Addresses, Listeners};
+use crate::app::services;
+use crate::config::Config;
+
+/// Time that open requests get to finish. Minting takes milliseconds.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// A running coordinator.
+#[derive(Debug)]
+pub struct App {
+    addresses: Addresses,
+    authority: Authority,
+    store: Arc<SledStore>,
+    shutdown: Shutdown,
+}
+
+impl App {
+    /// Starts a coordinator.
+    pub async fn start(
+        config: &Config,
+        charter: Charter,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StartError> {
+        let path = config.store.path.clone();
+        let store =
+            tokio::task::spawn_blocking(move || SledStore::open(&path, &SledOptions::default()))
+                .await
+                .map_err(|error| StartError::Documents(error.into()))?
+                .map_err(StartError::Store)?;
+        let store = Arc::new(store);
+        let started = Self::start_on(config, charter, clock, store.clone()).await;
+        if started.is_err() {
+            store.close().await;
+        }
+        started
+    }
+
+    async fn start_on(
+        config: &Config,
+        charter: Charter,
+        clock: Arc<dyn Clock>,
+        store: Arc<SledStore>,
+    ) -> Result<Self, StartError> {
+        let signer = LocalSigner::start(pool_limits(config)).map_err(StartError::Signer)?;
+        // Bound first: a taken port is told before a key is made.
+        let listeners = Listeners::bind(config)?;
+        let ports = Ports { store: store.clone(), signer: Arc::new(signer), clock };
+        let authority = Authority::open(charter, ports).await.map_err(StartError::Authority)?;
+        let shutdown = Shutdown::new();
+        let addresses = listeners.addresses();
+        services::start(config, &authority, listeners, &shutdown)?;
+        Ok(Self { addresses, authority, store, shutdown })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// Its authority, for callers in the same process.
+    #[must_use]
+    pub fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    /// Takes no more work, lets what is open finish, and closes the store.
+    pub async fn stop(self) {
+        if let Drain::Abandoned(tasks) = self.shutdown.drain(DRAIN).await {
+            tracing::warn!(tasks, "some requests did not finish in time and were cut off");
+        }
+        self.store.close().await;
+    }
+}
+
+fn pool_limits(config: &Config) -> PoolLimits {
+    let default = PoolLimits::default();
+    PoolLimits {
+        threads: config.keys.threads.unwrap_or(default.threads),
+        queue: config.limits.signer_queue,
+    }
+}

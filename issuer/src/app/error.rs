@@ -1,0 +1,40 @@
+//! Why a coordinator does not start.
+
+use moneyer_authority::OpenError;
+use moneyer_authority::enrollment::CertificateError;
+use moneyer_daemon::listener::BindError;
+use moneyer_daemon::tls::TlsError;
+
+use crate::http::public::RenderError;
+
+/// Why a coordinator does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store refused or is damaged.
+    #[error(transparent)]
+    Store(moneyer_store::OpenError),
+    /// The signing threads did not start.
+    #[error("the signing threads could not be started")]
+    Signer(#[source] std::io::Error),
+    /// The authority did not come up.
+    #[error(transparent)]
+    Authority(OpenError),
+    /// An address could not be had.
+    #[error(transparent)]
+    Bind(BindError),
+    /// The coordinator's own certificate could not be made.
+    #[error("the coordinator's own certificate could not be made")]
+    Certificate(#[source] CertificateError),
+    /// The coordinator's own certificate could not be used.
+    #[error("the coordinator's own certificate could not be used")]
+    Tls(#[source] TlsError),
+    /// The public documents could not be rendered.
+    #[error("the public documents could not be rendered")]
+    Documents(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<RenderError> for StartError {
+    fn from(error: RenderError) -> Self {
+        Self::Documents(Box::new(error))
+    }
+}

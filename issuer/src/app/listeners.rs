@@ -1,0 +1,57 @@
+//! The four listeners, bound before anything is served: a taken port is told before a key is made.
+
+use moneyer_daemon::listener::{ListenAddress, Listener, UnixMode};
+
+use crate::app::error::StartError;
+use crate::config::Config;
+
+/// Where a coordinator really listens.
+#[derive(Debug, Clone)]
+pub struct Addresses {
+    /// Discovery and key set.
+    pub public: ListenAddress,
+    /// gRPC over mTLS.
+    pub grpc: ListenAddress,
+    /// Health and metrics.
+    pub operations: ListenAddress,
+    /// The management API.
+    pub management: ListenAddress,
+}
+
+/// Open listeners that accept nobody yet.
+pub(super) struct Listeners {
+    pub(super) public: Listener,
+    pub(super) grpc: Listener,
+    pub(super) operations: Listener,
+    pub(super) management: Listener,
+}
+
+impl Listeners {
+    pub(super) fn bind(config: &Config) -> Result<Self, StartError> {
+        let listen = &config.listen;
+        let bind = |address: &ListenAddress, mode, setting| {
+            Listener::bind(address, mode)
+                .map_err(|error| StartError::Bind(error.for_setting(setting)))
+        };
+        Ok(Self {
+            public: bind(&listen.public, UnixMode::Everyone, "listen.public")?,
+            grpc: bind(&listen.grpc, UnixMode::Owner, "listen.grpc")?,
+            operations: bind(&listen.operations, UnixMode::Owner, "listen.operations")?,
+            management: bind(&listen.management, management_mode(config), "listen.management")?,
+        })
+    }
+
+    pub(super) fn addresses(&self) -> Addresses {
+        Addresses {
+            public: self.public.local_address().clone(),
+            grpc: self.grpc.local_address().clone(),
+            operations: self.operations.local_address().clone(),
+            management: self.management.local_address().clone(),
+        }
+    }
+}
+
+/// Where other users are operators, anyone may connect and the peer's user id decides.
+fn management_mode(config: &Config) -> UnixMode {
+    if config.listen.operators.is_empty() { UnixMode::Owner } else { UnixMode::Everyone }
+}

@@ -1,0 +1,15 @@
+//! Wiring: the only place that picks implementations.
+//!
+//! [`App::start`] opens the store, brings up the authority, binds every listener and returns the bound
+//! addresses; nothing answers before all of it stands. [`App::stop`] turns readiness off, lets what is
+//! open finish, and closes the store.
+
+mod certificate;
+mod coordinator;
+mod error;
+mod listeners;
+mod services;
+
+pub use coordinator::App;
+pub use error::StartError;
+pub use listeners::Addresses;

@@ -1,0 +1,90 @@
+//! What a coordinator does once it stands: its listeners and its background work.
+
+use std::time::Duration;
+
+use moneyer_authority::Authority;
+use moneyer_daemon::lifecycle::Shutdown;
+use moneyer_daemon::listener::{Limits, Listener, Tls};
+
+use crate::app::certificate::{coordinator_tls, renew_certificate};
+use crate::app::error::StartError;
+use crate::app::listeners::Listeners;
+use crate::config::Config;
+use crate::grpc::{self, GrpcParts};
+use crate::http::management::{self, ManagementState};
+use crate::http::public::{self, PublicDocuments};
+use crate::http::{Operators, operations};
+use crate::metrics::Metrics;
+
+/// Starts every task of a coordinator.
+pub(super) fn start(
+    config: &Config,
+    authority: &Authority,
+    listeners: Listeners,
+    shutdown: &Shutdown,
+) -> Result<(), StartError> {
+    let recorder = moneyer_daemon::telemetry::metrics_recorder();
+    let metrics = Metrics::new(recorder.clone());
+    let going_down = shutdown.token().clone();
+    let max_age = Duration::from_secs(config.keys.max_age.as_secs());
+    let documents = PublicDocuments::new(&authority.published(), max_age)?;
+    let public = public::router(&config.issuer, documents.clone());
+    let operations = operations::router(authority.clone(), metrics.clone(), going_down.clone());
+    let operators = Operators {
+        own_uid: rustix::process::geteuid().as_raw(),
+        uids: config.listen.operators.clone().into(),
+    };
+    let management =
+        management::router(ManagementState { authority: authority.clone(), operators });
+    let limits = grpc::MintLimits::new(&config.limits);
+    let parts =
+        GrpcParts { authority: authority.clone(), limits: limits.clone(), metrics, going_down };
+    let tls = coordinator_tls(authority)?;
+
+    let limited = |limits| Limits {
+        max_connections: config.limits.connections,
+        max_connections_per_ip: config.limits.connections_per_address,
+        ..limits
+    };
+    let plain = || (limited(Limits::default()), Tls::Off);
+    run(shutdown, "public listener", listeners.public, public, plain());
+    run(shutdown, "operations listener", listeners.operations, operations, plain());
+    run(shutdown, "management listener", listeners.management, management, plain());
+    let grpc = (limited(Limits::grpc()), Tls::On(tls.clone()));
+    run(shutdown, "grpc listener", listeners.grpc, grpc::router(parts), grpc);
+
+    let stop = shutdown.token().clone();
+    let renewal = renew_certificate(authority.clone(), tls);
+    shutdown.spawn("certificate renewal", until(stop.clone(), renewal));
+    shutdown.spawn("mint limits", until(stop.clone(), limits.sweep()));
+    let upkeep = moneyer_daemon::telemetry::upkeep(recorder);
+    shutdown.spawn("metrics", until(stop.clone(), upkeep));
+    shutdown.spawn("documents", until(stop, republish(authority.clone(), documents)));
+    Ok(())
+}
+
+fn run(
+    shutdown: &Shutdown,
+    name: &'static str,
+    listener: Listener,
+    router: axum::Router,
+    (limits, tls): (Limits, Tls),
+) {
+    let within = shutdown.clone();
+    shutdown.spawn(name, async move { listener.serve(router, limits, tls, &within).await });
+}
+
+async fn until(stop: tokio_util::sync::CancellationToken, work: impl Future<Output = ()> + Send) {
+    stop.run_until_cancelled(work).await;
+}
+
+/// Renders the public documents anew when the ring has changed.
+async fn republish(authority: Authority, documents: PublicDocuments) {
+    let mut changes = authority.keys().changes();
+    while changes.changed().await.is_ok() {
+        if let Err(error) = documents.replace(&authority.published()) {
+            let cause = crate::chain(&error);
+            tracing::error!(error.cause = cause, "the public documents could not be rendered");
+        }
+    }
+}
