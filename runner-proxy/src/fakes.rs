@@ -46,7 +46,12 @@ pub(crate) struct FakeIssuer(Arc<Mutex<State>>);
 impl FakeIssuer {
     pub(crate) fn new() -> Self {
         let calls = Vec::new();
-        Self(Arc::new(Mutex::new(State { mode: Mode::Up, default_lifetime: 3600, calls, minted: 0 })))
+        Self(Arc::new(Mutex::new(State {
+            mode: Mode::Up,
+            default_lifetime: 3600,
+            calls,
+            minted: 0,
+        })))
     }
 
     pub(crate) fn set(&self, mode: Mode) {

@@ -1,7 +1,36 @@
-//! Placeholder.
+//! Moneyer's runner proxy: one on every runner host, between its sandboxes and the coordinator.
+//!
+//! It holds no signing key. It joins its cluster once, follows which sandboxes the coordinator
+//! places on its host, hands each sandbox its own tokens as files and over a token server, and keeps
+//! serving from its cache while the coordinator is away. [`App`] wires the parts; the commands are
+//! in [`cli`].
+
+mod app;
+pub mod cli;
+pub mod config;
+mod control;
 mod coordinator;
 #[cfg(test)]
 mod fakes;
 mod metrics;
+mod operations;
 mod sandbox;
 mod token;
+
+use std::error::Error;
+
+pub use app::{App, StartError};
+pub use coordinator::{JoinError, JoinTokenError, MembershipError, PlacementError};
+pub use sandbox::{RosterError, SecretError};
+
+/// An error and its causes, outermost first, for logs and people.
+fn chain(error: &(dyn Error + Send + Sync + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

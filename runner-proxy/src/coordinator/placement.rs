@@ -18,6 +18,7 @@ use moneyer_identity::{
 };
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 /// Why what is on disk could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -135,7 +136,11 @@ impl KnownPlacement {
     }
 
     /// Whether `sandbox` is placed here; waits for at most `limit` until it is.
-    pub(crate) async fn wait_for(&self, sandbox: &SandboxId, limit: Duration) -> Option<PlacedSandbox> {
+    pub(crate) async fn wait_for(
+        &self,
+        sandbox: &SandboxId,
+        limit: Duration,
+    ) -> Option<PlacedSandbox> {
         let mut version = self.version.subscribe();
         let found = || self.now().sandboxes.get(sandbox).cloned();
         let arrives = async {
@@ -151,11 +156,19 @@ impl KnownPlacement {
         tokio::time::timeout(limit, arrives).await.ok()
     }
 
-    /// Writes each change to disk until the task is dropped; changes that come while one is being
-    /// written are written together.
-    pub(crate) async fn keep_on_disk(&self) {
+    /// Writes each change to disk until `stop`, and what is new then; changes that come while one is
+    /// being written are written together.
+    pub(crate) async fn keep_on_disk(&self, stop: &CancellationToken) {
         let mut version = self.version.subscribe();
-        while version.changed().await.is_ok() {
+        loop {
+            let stopped = tokio::select! {
+                () = stop.cancelled() => true,
+                changed = version.changed() => changed.is_err(),
+            };
+            if stopped && !version.has_changed().unwrap_or(false) {
+                return;
+            }
+            version.mark_unchanged();
             if let Err(error) = self.write().await {
                 tracing::error!(%error, "what the coordinator said could not be kept on disk");
             }

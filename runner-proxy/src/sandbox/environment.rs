@@ -56,7 +56,7 @@ impl Environment {
 
     /// One `NAME=value` a line.
     pub(crate) fn lines(&self) -> String {
-        self.iter().map(|(name, value)| format!("{name}={value}\n")).collect()
+        self.iter().flat_map(|(name, value)| [name, "=", value, "\n"]).collect()
     }
 }
 
@@ -90,7 +90,8 @@ mod tests {
     use super::*;
 
     fn environment(profiles: &[&str], issuer: Option<&str>) -> Environment {
-        let profiles: Vec<_> = profiles.iter().map(|name| ProfileName::parse(name).unwrap()).collect();
+        let profiles: Vec<_> =
+            profiles.iter().map(|name| ProfileName::parse(name).unwrap()).collect();
         Environment::of(Surroundings {
             sandbox: &SandboxId::parse("s-1").unwrap(),
             secret: &SandboxSecret::try_from("5a".repeat(32)).unwrap(),
@@ -112,7 +113,10 @@ MONEYER_IDENTITY_SOCKET=/run/moneyer/sandboxes/s-1/identity.sock
 AWS_WEB_IDENTITY_TOKEN_FILE=/run/moneyer/sandboxes/s-1/tokens/aws
 AWS_ROLE_SESSION_NAME=s-1
 ";
-        assert_eq!(environment(&["aws", "vault"], Some("https://id.example.com")).lines(), expected);
+        assert_eq!(
+            environment(&["aws", "vault"], Some("https://id.example.com")).lines(),
+            expected
+        );
         let without = environment(&[], None).lines();
         assert!(!without.contains("AWS") && !without.contains("ISSUER"), "{without}");
     }

@@ -4,14 +4,17 @@
 //! of it away for good. The sandbox is hostile: it proves who it is by its socket or its secret,
 //! and nothing else it says is believed.
 
+mod attachments;
 mod credentials;
 mod directory;
 mod environment;
 mod roster;
 mod secret;
 
+pub(crate) use attachments::{AttachError, Attachments, Listed, Workshop};
 pub(crate) use credentials::{AuthenticatedSandbox, Credentials};
 pub(crate) use directory::{SandboxDirectory, TokenFileName};
-pub(crate) use environment::{Environment, Surroundings};
-pub(crate) use roster::{ProfileChoice, Roster, RosterEntry, RosterError};
-pub(crate) use secret::{SandboxSecret, SecretError};
+pub(crate) use roster::Roster;
+pub use roster::RosterError;
+pub(crate) use secret::SandboxSecret;
+pub use secret::SecretError;

@@ -103,17 +103,17 @@ impl Roster {
         let limit = usize::try_from(length).unwrap_or(usize::MAX).min(MAXIMUM_ROSTER_BYTES);
         let bytes = match file::read_secret(&path, limit) {
             Ok(bytes) => bytes,
-            Err(ReadSecretError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            Err(ReadSecretError::Read { source, .. })
+                if source.kind() == io::ErrorKind::NotFound =>
+            {
                 return Ok(Self { path, entries: BTreeMap::new() });
             }
             Err(error) => return Err(RosterError::Read(error)),
         };
         let stored: Stored = serde_json::from_slice(bytes.expose())
             .map_err(|source| RosterError::Parse { path: path.clone(), source })?;
-        let entry = |stored: StoredEntry| RosterEntry {
-            secret: stored.secret,
-            profiles: stored.profiles,
-        };
+        let entry =
+            |stored: StoredEntry| RosterEntry { secret: stored.secret, profiles: stored.profiles };
         let entries = stored.sandboxes.into_iter().map(|(id, stored)| (id, entry(stored)));
         Ok(Self { path, entries: entries.collect() })
     }
@@ -127,6 +127,14 @@ impl Roster {
         })
         .await
         .map_err(|_cut_off| RosterError::CutOff)?
+    }
+
+    /// Undoes a change of one entry that could not be written.
+    pub(crate) fn put_back(&mut self, sandbox: &SandboxId, before: Option<RosterEntry>) {
+        match before {
+            Some(entry) => self.entries.insert(sandbox.clone(), entry),
+            None => self.entries.remove(sandbox),
+        };
     }
 
     fn render(&self) -> Result<Zeroizing<Vec<u8>>, RosterError> {
@@ -198,7 +206,13 @@ mod tests {
     fn a_damaged_or_open_roster_is_refused() {
         let state = tempfile::tempdir().unwrap();
         let path = state.path().join("roster.json");
-        for text in ["", "{", "[]", r#"{"sandboxes":{"a:b":{}}}"#, r#"{"sandboxes":{"a":{"secret":"x","profiles":null}}}"#] {
+        for text in [
+            "",
+            "{",
+            "[]",
+            r#"{"sandboxes":{"a:b":{}}}"#,
+            r#"{"sandboxes":{"a":{"secret":"x","profiles":null}}}"#,
+        ] {
             file::write_atomic(&path, text.as_bytes(), 0o600).unwrap();
             let error = Roster::read(&path).unwrap_err();
             assert!(matches!(error, RosterError::Parse { .. }), "{text}: {error}");

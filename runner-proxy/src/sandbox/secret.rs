@@ -26,7 +26,7 @@ pub enum SecretError {
 /// A sandbox's secret.
 #[derive(Clone, serde::Deserialize)]
 #[serde(try_from = "String")]
-pub struct SandboxSecret(Zeroizing<String>);
+pub(crate) struct SandboxSecret(Zeroizing<String>);
 
 impl SandboxSecret {
     /// A new one.
@@ -83,7 +83,10 @@ mod tests {
         assert_eq!(secret.expose().len(), 64);
         assert!(secret.is(secret.expose().as_bytes()));
         assert!(!secret.is(SandboxSecret::random().unwrap().expose().as_bytes()));
-        assert!(!secret.is(secret.expose().to_uppercase().as_bytes()) || !secret.expose().contains(|c: char| c.is_alphabetic()));
+        assert!(
+            !secret.is(secret.expose().to_uppercase().as_bytes())
+                || !secret.expose().contains(|c: char| c.is_alphabetic())
+        );
         assert!(!secret.is(&secret.expose().as_bytes()[..63]));
         assert!(!secret.is(b""));
         let again = SandboxSecret::try_from(secret.expose().to_owned()).unwrap();

@@ -42,7 +42,10 @@ impl TokenFiles {
     }
 
     /// The directory and the names of the files that show the token of `request`.
-    fn showing(&self, request: &TokenRequest) -> Option<(Arc<SandboxDirectory>, Vec<TokenFileName>)> {
+    fn showing(
+        &self,
+        request: &TokenRequest,
+    ) -> Option<(Arc<SandboxDirectory>, Vec<TokenFileName>)> {
         let sandboxes = self.sandboxes.read().unwrap_or_else(PoisonError::into_inner);
         let files = sandboxes.get(&request.sandbox)?;
         let names = files.names.iter().filter(|(_, shown)| shown == request);

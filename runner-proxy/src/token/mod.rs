@@ -12,7 +12,7 @@ mod schedule;
 pub(crate) mod server;
 mod source;
 
-pub use batch::{BatchIssuer, MAXIMUM_BATCH};
+pub(crate) use batch::{BatchIssuer, MAXIMUM_BATCH};
 pub(crate) use cache::{CacheLimits, Held, TokenState};
 pub(crate) use files::{SandboxFiles, TokenFiles};
 pub(crate) use source::{TokenSink, TokenSource};

@@ -113,7 +113,8 @@ impl Cache {
             }
         }
         for (request, held) in files {
-            let entry = entries.entry(request.clone()).or_insert_with(|| Entry::new(Purpose::Files));
+            let entry =
+                entries.entry(request.clone()).or_insert_with(|| Entry::new(Purpose::Files));
             if entry.purpose == Purpose::Asked {
                 entry.purpose = Purpose::Files;
                 entry.transient = false;
@@ -121,7 +122,8 @@ impl Cache {
             }
             if let Some(held) = held {
                 entry.refused = false;
-                let due = held.life.renewal((self.random_part)(held.life.jitter(self.limits.jitter)));
+                let due =
+                    held.life.renewal((self.random_part)(held.life.jitter(self.limits.jitter)));
                 entry.held = Some(held);
                 self.agenda.set(&mut entry.slot, &request, due);
             } else if entry.flight.is_none() && (entry.held.is_none() || entry.refused) {
@@ -146,7 +148,8 @@ impl Cache {
         };
         self.uses += 1;
         if !entries.contains_key(request) {
-            let under_way = |entry: &&Entry| entry.purpose == Purpose::Asked && entry.flight.is_some();
+            let under_way =
+                |entry: &&Entry| entry.purpose == Purpose::Asked && entry.flight.is_some();
             if entries.values().filter(under_way).count() >= self.limits.under_way {
                 return Look::Busy;
             }
@@ -154,7 +157,10 @@ impl Cache {
             let mut entry = Entry::new(Purpose::Asked);
             entry.transient = transient;
             self.asked += 1;
-            self.sandboxes.entry(request.sandbox.clone()).or_default().insert(request.clone(), entry);
+            self.sandboxes
+                .entry(request.sandbox.clone())
+                .or_default()
+                .insert(request.clone(), entry);
         }
         self.look_at_entry(request, now)
     }
@@ -224,7 +230,8 @@ impl Cache {
                 break;
             };
             let wanted = entry.purpose == Purpose::Files || entry.used || entry.failures > 0;
-            let end = entry.held.as_ref().map(|held| held.life.end()).filter(|end| *end > now + COALESCE);
+            let end =
+                entry.held.as_ref().map(|held| held.life.end()).filter(|end| *end > now + COALESCE);
             match (wanted, entry.purpose, end) {
                 (true, Purpose::Files, _) | (true, Purpose::Asked, Some(_)) => {
                     self.agenda.clear(&mut entry.slot);
@@ -320,7 +327,11 @@ impl Cache {
     }
 
     /// The states of the tokens that a sandbox's files show.
-    pub(crate) fn states(&self, sandbox: &SandboxId, now: Instant) -> Vec<(TokenRequest, TokenState)> {
+    pub(crate) fn states(
+        &self,
+        sandbox: &SandboxId,
+        now: Instant,
+    ) -> Vec<(TokenRequest, TokenState)> {
         let entries = self.sandboxes.get(sandbox).into_iter().flatten();
         entries
             .filter(|(_, entry)| entry.purpose == Purpose::Files)
@@ -330,10 +341,16 @@ impl Cache {
 
     /// The least life left of any file's token; zero where a file waits for one.
     pub(crate) fn least_life_of_files(&self, now: Instant) -> Option<Duration> {
-        let files = self.sandboxes.values().flatten().filter(|(_, entry)| {
-            entry.purpose == Purpose::Files && !entry.refused
-        });
-        files.map(|(_, entry)| entry.held.as_ref().map_or(Duration::ZERO, |held| held.life.remaining(now))).min()
+        let files = self
+            .sandboxes
+            .values()
+            .flatten()
+            .filter(|(_, entry)| entry.purpose == Purpose::Files && !entry.refused);
+        files
+            .map(|(_, entry)| {
+                entry.held.as_ref().map_or(Duration::ZERO, |held| held.life.remaining(now))
+            })
+            .min()
     }
 
     /// Half of `pause`, and a random part of the other half.

@@ -55,11 +55,9 @@ fn of_class(class: ErrorClass) -> (StatusCode, &'static str, Option<&'static str
         ErrorClass::Exhausted => {
             (StatusCode::TOO_MANY_REQUESTS, "slow_down", Some(RETRY_AFTER_SECONDS))
         }
-        ErrorClass::Unavailable | ErrorClass::Unauthenticated => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "temporarily_unavailable",
-            Some(RETRY_AFTER_SECONDS),
-        ),
+        ErrorClass::Unavailable | ErrorClass::Unauthenticated => {
+            (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", Some(RETRY_AFTER_SECONDS))
+        }
         ErrorClass::Conflict | ErrorClass::Internal => {
             (StatusCode::INTERNAL_SERVER_ERROR, "server_error", None)
         }
@@ -69,7 +67,7 @@ fn of_class(class: ErrorClass) -> (StatusCode, &'static str, Option<&'static str
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let (status, error, header): (_, _, Option<(HeaderName, &'static str)>) = match &self {
-            Self::Origin(_) => (StatusCode::FORBIDDEN, "access_denied", None),
+            Self::Origin(_) | Self::Secret => (StatusCode::FORBIDDEN, "access_denied", None),
             Self::Path => (StatusCode::NOT_FOUND, "not_found", None),
             Self::Method => {
                 (StatusCode::METHOD_NOT_ALLOWED, "invalid_request", Some((ALLOW, "GET")))
@@ -77,7 +75,6 @@ impl IntoResponse for Refusal {
             Self::Credentials => {
                 (StatusCode::UNAUTHORIZED, "invalid_client", Some((WWW_AUTHENTICATE, "Bearer")))
             }
-            Self::Secret => (StatusCode::FORBIDDEN, "access_denied", None),
             Self::Query(_) => (StatusCode::BAD_REQUEST, "invalid_request", None),
             Self::Issue(issue) => {
                 let (status, error, retry) = of_class(issue.class);

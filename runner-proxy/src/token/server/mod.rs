@@ -128,10 +128,10 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return None };
     let (scheme, token) = value.as_bytes().split_at_checked(b"Bearer ".len())?;
-    let token68 =
-        |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=');
-    let well_formed = scheme.eq_ignore_ascii_case(b"Bearer ")
-        && !token.is_empty()
-        && token.iter().all(token68);
+    let token68 = |b: &u8| {
+        b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=')
+    };
+    let well_formed =
+        scheme.eq_ignore_ascii_case(b"Bearer ") && !token.is_empty() && token.iter().all(token68);
     well_formed.then_some(token)
 }

@@ -20,7 +20,9 @@ pub(super) enum OriginError {
     #[error("forwarded requests are refused")]
     Forwarded,
     /// `Host` is missing, doubled or not one of ours.
-    #[error("the Host header names another server; use localhost, or list the name in token_server.hosts")]
+    #[error(
+        "the Host header names another server; use localhost, or list the name in token_server.hosts"
+    )]
     ForeignHost,
 }
 
@@ -35,8 +37,9 @@ impl AllowedHosts {
 
     /// Refuses a request that does not come straight to this server.
     pub(super) fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), OriginError> {
-        let forwarded =
-            |name: &http::HeaderName| name == FORWARDED || name.as_str().starts_with("x-forwarded-");
+        let forwarded = |name: &http::HeaderName| {
+            name == FORWARDED || name.as_str().starts_with("x-forwarded-")
+        };
         if headers.keys().any(forwarded) {
             return Err(OriginError::Forwarded);
         }
@@ -84,8 +87,16 @@ mod tests {
     #[test]
     fn own_names_with_any_port() {
         for host in [
-            "localhost", "localhost:1", "LOCALHOST", "127.0.0.1", "127.0.0.1:8484", "[::1]",
-            "[::1]:8484", "moneyer.internal", "MONEYER.internal:80", "10.0.0.1",
+            "localhost",
+            "localhost:1",
+            "LOCALHOST",
+            "127.0.0.1",
+            "127.0.0.1:8484",
+            "[::1]",
+            "[::1]:8484",
+            "moneyer.internal",
+            "MONEYER.internal:80",
+            "10.0.0.1",
         ] {
             assert_eq!(check("/v1/token", &[("host", host)]), Ok(()), "{host}");
         }
@@ -95,9 +106,20 @@ mod tests {
     #[test]
     fn foreign_names_and_tricks() {
         for host in [
-            "", "evil.example", "localhost.evil.example", "evil.example:8484", "localhost@evil.example",
-            "evil.example@localhost", "127.0.0.1.evil.example", "127.1", "localhost.", "169.254.169.254",
-            "[::1", "localhost,evil", "localhost:80:80", "::1",
+            "",
+            "evil.example",
+            "localhost.evil.example",
+            "evil.example:8484",
+            "localhost@evil.example",
+            "evil.example@localhost",
+            "127.0.0.1.evil.example",
+            "127.1",
+            "localhost.",
+            "169.254.169.254",
+            "[::1",
+            "localhost,evil",
+            "localhost:80:80",
+            "::1",
         ] {
             let refused = check("/v1/token", &[("host", host)]);
             assert_eq!(refused, Err(OriginError::ForeignHost), "{host}");

@@ -4,7 +4,9 @@
 //! ignored or clamped. The exception is `api-version`, which the clients of GitHub Actions' endpoint
 //! send and which says nothing here.
 
-use moneyer_identity::{Audience, AudienceError, Audiences, Lifetime, LifetimeError, LifetimeRange};
+use moneyer_identity::{
+    Audience, AudienceError, Audiences, Lifetime, LifetimeError, LifetimeRange,
+};
 
 /// Most audiences in one request, the same bound as the coordinator's own.
 const MAXIMUM_AUDIENCES: usize = 16;
@@ -83,7 +85,7 @@ fn decode(text: &str) -> Result<String, QueryError> {
             other => other,
         });
     }
-    String::from_utf8(bytes).map_err(|_| QueryError::Encoding)
+    String::from_utf8(bytes).map_err(|_unshown| QueryError::Encoding)
 }
 
 #[cfg(test)]
@@ -164,7 +166,7 @@ mod tests {
 
         #[test]
         fn an_encoded_audience_comes_back(text in "[!-~]{1,40}") {
-            let encoded: String = text.bytes().map(|b| format!("%{b:02X}")).collect();
+            let encoded: String = text.bytes().flat_map(|b| format!("%{b:02X}").into_bytes()).map(char::from).collect();
             let query = parse(&format!("audience={encoded}")).unwrap();
             prop_assert_eq!(query.audiences[0].as_str(), text);
         }

@@ -60,7 +60,13 @@ impl Bench {
         Self { issuer, server, secrets, _state: state }
     }
 
-    async fn send(&self, router: Router, method: &str, target: &str, headers: &[(&str, &str)]) -> Answer {
+    async fn send(
+        &self,
+        router: Router,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+    ) -> Answer {
         let mut request = HttpRequest::builder().method(method).uri(target);
         if !headers.iter().any(|(name, _)| *name == "host") {
             request = request.header("host", "localhost");
@@ -85,7 +91,8 @@ impl Bench {
     }
 
     async fn tcp(&self, target: &str, authorization: Option<&str>) -> Answer {
-        let headers: Vec<_> = authorization.map(|value| ("authorization", value)).into_iter().collect();
+        let headers: Vec<_> =
+            authorization.map(|value| ("authorization", value)).into_iter().collect();
         self.send(self.server.on_tcp(), "GET", target, &headers).await
     }
 
@@ -124,7 +131,9 @@ async fn lifetimes_out_of_range_are_told_the_range() {
 #[tokio::test]
 async fn bad_queries() {
     let bench = Bench::new();
-    for query in ["audience=", "audience=%00", "audience=a&audience=a", "x=1", "ttl=60&ttl=60", "audience=%"] {
+    for query in
+        ["audience=", "audience=%00", "audience=a&audience=a", "x=1", "ttl=60&ttl=60", "audience=%"]
+    {
         let answer = bench.socket(&format!("/v1/token?{query}")).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{query}");
     }
@@ -149,7 +158,9 @@ async fn only_get() {
 #[tokio::test]
 async fn other_paths() {
     let bench = Bench::new();
-    for path in ["/", "/v1/token/", "//v1/token", "/v1/%74oken", "/V1/token", "/v1/../v1/token", "/v1"] {
+    for path in
+        ["/", "/v1/token/", "//v1/token", "/v1/%74oken", "/V1/token", "/v1/../v1/token", "/v1"]
+    {
         assert_eq!(bench.socket(path).await.status, StatusCode::NOT_FOUND, "{path}");
         let bearer = bench.bearer(0);
         let answer = bench.tcp(path, Some(&bearer)).await;
@@ -178,7 +189,16 @@ async fn no_or_malformed_credentials_are_401() {
     let twice = format!("{0} {0}", bench.bearer(0));
     let basic = bench.bearer(0).replace("Bearer", "Basic ");
     for target in ["/v1/token", "/v1/sandboxes/a/token", "/v1/sandboxes/unknown/token"] {
-        for value in [None, Some(""), Some("Bearer"), Some("Bearer "), Some("x"), Some(&*no_blank), Some(&*twice), Some(&*basic)] {
+        for value in [
+            None,
+            Some(""),
+            Some("Bearer"),
+            Some("Bearer "),
+            Some("x"),
+            Some(&*no_blank),
+            Some(&*twice),
+            Some(&*basic),
+        ] {
             let answer = bench.tcp(target, value).await;
             assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{target} {value:?}");
             assert_eq!(answer.headers["www-authenticate"], "Bearer");

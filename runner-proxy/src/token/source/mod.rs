@@ -14,11 +14,11 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::metrics::{CacheAnswer, Metrics};
 use crate::token::batch::{BatchIssuer, MAXIMUM_BATCH};
 use crate::token::cache::{
     Cache, CacheLimits, Flight, Held, Landing, Look, Ticket, TokenState, not_attached,
 };
-use crate::metrics::{CacheAnswer, Metrics};
 
 /// How long the renewal loop sleeps where nothing is due; anything new wakes it.
 const NOTHING_DUE: Duration = Duration::from_secs(3600);
@@ -86,7 +86,10 @@ impl TokenSource {
     }
 
     /// A token for an attached sandbox.
-    pub(crate) async fn token(&self, request: TokenRequest) -> Result<Arc<MintedToken>, IssueError> {
+    pub(crate) async fn token(
+        &self,
+        request: TokenRequest,
+    ) -> Result<Arc<MintedToken>, IssueError> {
         // Bound first: the lock must not live as long as the match.
         let look = self.cache().look(&request, Instant::now());
         let (flight, begun, fallback) = match look {
@@ -153,7 +156,8 @@ impl TokenSource {
         match self.shared.issuer.issue_tokens(requests).await {
             Ok(results) => {
                 // An answer that is too short leaves failures, not waiters that wait for ever.
-                let results = results.into_iter().chain(std::iter::repeat_with(|| Err(no_result())));
+                let results =
+                    results.into_iter().chain(std::iter::repeat_with(|| Err(no_result())));
                 for (ticket, result) in tickets.into_iter().zip(results) {
                     self.land(ticket, asked_at, result);
                 }

@@ -1,0 +1,268 @@
+//! The wiring: the only place that picks implementations.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use moneyer_daemon::backoff::jitter;
+use moneyer_daemon::file::{self, FileLock, LockError, PrivateDirError};
+use moneyer_daemon::lifecycle::{Drain, Shutdown};
+use moneyer_daemon::listener::{BindError, Limits, ListenAddress, Listener, Tls, UnixMode};
+use moneyer_daemon::telemetry;
+use moneyer_identity::Clock;
+use tokio::sync::mpsc;
+
+use crate::config::Config;
+use crate::control;
+use crate::coordinator::{
+    CoordinatorClient, KnownPlacement, Link, Member, MembershipError, PlacementError, Watch,
+    keep_renewed,
+};
+use crate::metrics::Metrics;
+use crate::operations::{self, Operations};
+use crate::sandbox::{
+    Attachments, Credentials, Roster, RosterError, SandboxSecret, SecretError, Workshop,
+};
+use crate::token::server::{AllowedHosts, TokenServer};
+use crate::token::{CacheLimits, TokenFiles, TokenSource};
+
+/// Changes of placement that may wait to be acted on; past it the watch waits too.
+const CHANGES: usize = 256;
+
+/// Time for requests in flight at the end: a call to the coordinator takes at most 5 s.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Why the daemon does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A directory that has to be private is not, or cannot be made.
+    #[error("cannot use the directories of [runner]")]
+    Directory(#[source] PrivateDirError),
+    /// The run directory cannot be made.
+    #[error("cannot make {path}")]
+    RunDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Another runner proxy uses the same state.
+    #[error("another runner proxy uses this state directory")]
+    Locked(#[source] LockError),
+    /// This host is no member of the cluster.
+    #[error("this host is no runner of the cluster")]
+    Membership(#[source] MembershipError),
+    /// The coordinator's address cannot be used.
+    #[error("coordinator.address cannot be used")]
+    Address(#[source] tonic::transport::Error),
+    /// What the coordinator said last cannot be read.
+    #[error("cannot read what the coordinator said last")]
+    Placement(#[source] PlacementError),
+    /// The roster cannot be read.
+    #[error("cannot read which sandboxes are attached")]
+    Roster(#[source] RosterError),
+    /// There is no randomness.
+    #[error("cannot make secrets")]
+    Random(#[source] SecretError),
+    /// A listener cannot be opened.
+    #[error("cannot open a listener")]
+    Bind(#[source] BindError),
+    /// The token server is configured on something else than TCP.
+    #[error("token_server.listen must be a TCP address")]
+    NotTcp,
+}
+
+/// A running runner proxy.
+pub struct App {
+    /// Where the token server listens.
+    pub token_server_address: SocketAddr,
+    /// The control socket.
+    pub control_socket: PathBuf,
+    /// Where health and metrics are served, if they are.
+    pub operations_address: Option<ListenAddress>,
+    attachments: Arc<Attachments>,
+    shutdown: Shutdown,
+    _lock: FileLock,
+}
+
+/// The listeners, opened before anything runs, so that a taken address ends the start cleanly.
+struct Listeners {
+    tokens: Listener,
+    tokens_address: SocketAddr,
+    control: Listener,
+    operations: Option<Listener>,
+}
+
+impl App {
+    /// Starts a runner proxy, within a Tokio runtime. It does not wait for the coordinator.
+    pub fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        let lock = prepare_directories(config)?;
+        let member = Member::read(&config.membership_file(), &config.coordinator.trust_domain)
+            .map_err(StartError::Membership)?;
+        let member = Arc::new(member);
+        let state = &config.runner.state;
+        let placement =
+            KnownPlacement::read(&state.join("placement.json")).map_err(StartError::Placement)?;
+        let placement = Arc::new(placement);
+        let roster = Roster::read(&state.join("roster.json")).map_err(StartError::Roster)?;
+        let link =
+            Link::new(config.coordinator.address.as_str(), &member).map_err(StartError::Address)?;
+        let listeners = open_listeners(config)?;
+        let shutdown = Shutdown::new();
+
+        let issuer = Arc::new(CoordinatorClient::new(Arc::clone(&link), Arc::clone(&placement)));
+        let (metrics, files) = (Metrics::new(), Arc::new(TokenFiles::default()));
+        let source = TokenSource::new(
+            Arc::clone(&issuer) as _,
+            Arc::clone(&files) as _,
+            cache_limits(config),
+            jitter,
+            metrics.clone(),
+        );
+        let nobody = SandboxSecret::random().map_err(StartError::Random)?;
+        let server = TokenServer {
+            source: source.clone(),
+            credentials: Arc::new(Credentials::new(nobody)),
+            placement: Arc::clone(&placement),
+            hosts: Arc::new(allowed_hosts(config, listeners.tokens_address)),
+        };
+        let mount = &config.sandboxes.mount;
+        let workshop = Workshop {
+            directory: config.sandboxes_directory(),
+            mount: (!mount.as_os_str().is_empty()).then(|| mount.clone()),
+            token_server_url: config.token_server_url(listeners.tokens_address),
+            jitter: config.tokens.jitter.duration(),
+            limits: Limits {
+                max_connections: config.limits.connections_per_sandbox,
+                ..Limits::default()
+            },
+            issuer,
+            link: Arc::clone(&link),
+            placement: Arc::clone(&placement),
+            files,
+            server: server.clone(),
+            shutdown: shutdown.clone(),
+        };
+        let attachments = Arc::new(Attachments::restore(workshop, roster));
+
+        let app = Self {
+            token_server_address: listeners.tokens_address,
+            control_socket: config.control_socket(),
+            operations_address: listeners.operations.as_ref().map(|l| l.local_address().clone()),
+            attachments: Arc::clone(&attachments),
+            shutdown,
+            _lock: lock,
+        };
+        app.serve(config, listeners, &server, || Operations {
+            recorder: telemetry::metrics_recorder(),
+            metrics,
+            connected: link.connected(),
+            member: Arc::clone(&member),
+            clock: Arc::clone(&clock),
+            source: source.clone(),
+            attachments: Arc::clone(&attachments),
+        });
+        app.follow(&link, &member, placement);
+        let stop = app.shutdown.token().clone();
+        app.shutdown.spawn("renewal of tokens", source.renew(link.connected(), stop.clone()));
+        app.shutdown.spawn("renewal of the certificate", keep_renewed(link, member, clock, stop));
+        Ok(app)
+    }
+
+    fn serve(
+        &self,
+        config: &Config,
+        listeners: Listeners,
+        server: &TokenServer,
+        operations: impl FnOnce() -> Operations,
+    ) {
+        let limits = Limits {
+            max_connections_per_ip: config.limits.connections_per_address,
+            ..Limits::default()
+        };
+        self.listen("token server", listeners.tokens, server.on_tcp(), limits);
+        let control = control::router(Arc::clone(&self.attachments));
+        self.listen("control", listeners.control, control, Limits::grpc());
+        if let Some(listener) = listeners.operations {
+            let router = operations::router(operations());
+            self.listen("operations", listener, router, Limits::default());
+        }
+    }
+
+    fn listen(&self, name: &'static str, listener: Listener, router: axum::Router, limits: Limits) {
+        let shutdown = self.shutdown.clone();
+        self.shutdown.spawn(name, async move {
+            listener.serve(router, limits, Tls::Off, &shutdown).await;
+        });
+    }
+
+    fn follow(&self, link: &Arc<Link>, member: &Arc<Member>, placement: Arc<KnownPlacement>) {
+        let stop = self.shutdown.token();
+        let (changes, received) = mpsc::channel(CHANGES);
+        let attachments = Arc::clone(&self.attachments);
+        let stopped = stop.clone();
+        self.shutdown.spawn("placement", async move {
+            attachments.follow(received, stopped).await;
+        });
+        let (kept, stopped) = (Arc::clone(&placement), stop.clone());
+        self.shutdown.spawn("placement on disk", async move {
+            kept.keep_on_disk(&stopped).await;
+        });
+        let (link, member) = (Arc::clone(link), Arc::clone(member));
+        let watch = Watch { link, member, placement, changes };
+        self.shutdown.spawn("watch", watch.follow(stop.clone()));
+    }
+
+    /// Ends it: requests in flight are answered, sockets removed. Nobody is detached; token files
+    /// stay until they expire or the next start.
+    pub async fn stop(self) {
+        self.attachments.close().await;
+        if let Drain::Abandoned(tasks) = self.shutdown.drain(DRAIN).await {
+            tracing::warn!(tasks, "ended with requests in flight");
+        }
+    }
+}
+
+fn prepare_directories(config: &Config) -> Result<FileLock, StartError> {
+    file::create_private_dir(&config.runner.state).map_err(StartError::Directory)?;
+    let lock = file::acquire_lock(&config.runner.state.join("lock")).map_err(StartError::Locked)?;
+    std::fs::create_dir_all(&config.runner.run)
+        .map_err(|source| StartError::RunDirectory { path: config.runner.run.clone(), source })?;
+    file::create_private_dir(&config.sandboxes_directory()).map_err(StartError::Directory)?;
+    Ok(lock)
+}
+
+fn open_listeners(config: &Config) -> Result<Listeners, StartError> {
+    let bind = |address: &ListenAddress, setting: &str| {
+        Listener::bind(address, UnixMode::Owner)
+            .map_err(|error| StartError::Bind(error.for_setting(setting)))
+    };
+    let tokens = bind(&config.token_server.listen, "token_server.listen")?;
+    let &ListenAddress::Tcp(tokens_address) = tokens.local_address() else {
+        return Err(StartError::NotTcp);
+    };
+    let control = bind(&ListenAddress::Unix(config.control_socket()), "control.socket")?;
+    let operations = config.operations.listen.as_ref();
+    let operations = operations.map(|address| bind(address, "operations.listen")).transpose()?;
+    Ok(Listeners { tokens, tokens_address, control, operations })
+}
+
+fn cache_limits(config: &Config) -> CacheLimits {
+    CacheLimits {
+        per_sandbox: config.limits.cached_tokens_per_sandbox,
+        total: config.limits.cached_tokens,
+        under_way: config.limits.requests_under_way_per_sandbox,
+        jitter: config.tokens.jitter.duration(),
+    }
+}
+
+fn allowed_hosts(config: &Config, bound: SocketAddr) -> AllowedHosts {
+    let own = match bound {
+        SocketAddr::V4(v4) => v4.ip().to_string(),
+        SocketAddr::V6(v6) => format!("[{}]", v6.ip()),
+    };
+    let named = config.token_server.hosts.iter().cloned();
+    AllowedHosts::with(named.chain(config.token_server_host()).chain([own]))
+}

@@ -1,0 +1,61 @@
+//! The runner proxy's configuration: one TOML file, one section a file here.
+//!
+//! Every key but `coordinator.trust_domain` has a default, is documented where it is declared (the
+//! schema is generated from that), and can be overridden by `MONEYER__SECTION__KEY`. Unknown keys
+//! are errors, and all errors are reported together with their lines. There is no secret in it.
+
+mod check;
+mod control;
+mod coordinator;
+mod limits;
+mod operations;
+mod runner;
+mod sandboxes;
+mod telemetry;
+mod token_server;
+mod tokens;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use control::ControlSection;
+pub use coordinator::{CoordinatorAddress, CoordinatorAddressError, CoordinatorSection};
+pub use limits::LimitsSection;
+pub use operations::OperationsSection;
+pub use runner::RunnerSection;
+pub use sandboxes::SandboxesSection;
+pub use telemetry::{LogFormat, TelemetrySection};
+pub use token_server::TokenServerSection;
+pub use tokens::TokensSection;
+
+/// The configuration of a runner proxy.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Which cluster this host belongs to, and where its coordinator is.
+    pub coordinator: CoordinatorSection,
+    /// Where this daemon keeps things.
+    #[serde(default)]
+    pub runner: RunnerSection,
+    /// Tokens over TCP.
+    #[serde(default)]
+    pub token_server: TokenServerSection,
+    /// How the commands reach this daemon.
+    #[serde(default)]
+    pub control: ControlSection,
+    /// How tokens are renewed.
+    #[serde(default)]
+    pub tokens: TokensSection,
+    /// What sandboxes see.
+    #[serde(default)]
+    pub sandboxes: SandboxesSection,
+    /// Health and metrics.
+    #[serde(default)]
+    pub operations: OperationsSection,
+    /// How much is done for whom.
+    #[serde(default)]
+    pub limits: LimitsSection,
+    /// Logs.
+    #[serde(default)]
+    pub telemetry: TelemetrySection,
+}

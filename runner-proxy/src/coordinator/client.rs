@@ -1,0 +1,105 @@
+//! Tokens from the coordinator over gRPC.
+//!
+//! Each call has a deadline and is made once: whether to try again, and when, is for the schedule
+//! of renewals to say, or for the sandbox. Without a connection a call fails at once.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use moneyer_identity::{
+    Audience, IssueError, IssuerUrl, Lifetime, MintedToken, SystemTokenRequest, TokenIssuer,
+    TokenRequest,
+};
+use moneyer_proto::v1;
+use tonic::{Request, Response, Status};
+
+use super::link::{CALL_LIMIT, Link};
+use super::placement::KnownPlacement;
+use super::{convert, status};
+use crate::token::BatchIssuer;
+
+/// The coordinator as a source of tokens. Clones share the connection.
+#[derive(Debug, Clone)]
+pub(crate) struct CoordinatorClient {
+    link: Arc<Link>,
+    placement: Arc<KnownPlacement>,
+}
+
+impl CoordinatorClient {
+    pub(crate) fn new(link: Arc<Link>, placement: Arc<KnownPlacement>) -> Self {
+        Self { link, placement }
+    }
+
+    async fn call<T>(
+        &self,
+        call: impl Future<Output = Result<Response<T>, Status>>,
+    ) -> Result<T, IssueError> {
+        if !self.link.is_connected() {
+            return Err(status::away());
+        }
+        within_limit(call).await
+    }
+}
+
+/// The answer of a call, if it comes in time.
+pub(super) async fn within_limit<T>(
+    call: impl Future<Output = Result<Response<T>, Status>>,
+) -> Result<T, IssueError> {
+    match tokio::time::timeout(CALL_LIMIT, call).await {
+        Ok(Ok(response)) => Ok(response.into_inner()),
+        Ok(Err(status)) => {
+            tracing::debug!(rpc.code = ?status.code(), rpc.message = status.message(), "a call failed");
+            Err(status::of_status(&status))
+        }
+        Err(_late) => Err(status::away()),
+    }
+}
+
+/// A request that tells the coordinator when to give up.
+pub(super) fn with_limit<T>(message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.set_timeout(CALL_LIMIT);
+    request
+}
+
+#[async_trait]
+impl TokenIssuer for CoordinatorClient {
+    async fn issue_token(&self, request: TokenRequest) -> Result<MintedToken, IssueError> {
+        let mut client = self.link.minting();
+        let call = client.mint_token(with_limit(convert::request(&request)));
+        convert::minted(self.call(call).await?)
+    }
+
+    async fn issue_system_token(
+        &self,
+        request: SystemTokenRequest,
+    ) -> Result<MintedToken, IssueError> {
+        let mut client = self.link.minting();
+        let message = v1::MintSystemTokenRequest {
+            system_workload: request.workload.to_string(),
+            audience: request.audiences.iter().map(Audience::to_string).collect(),
+            lifetime_seconds: request.lifetime.map_or(0, Lifetime::seconds),
+        };
+        let response = self.call(client.mint_system_token(with_limit(message))).await?;
+        convert::minted(response.token.ok_or_else(status::nonsense)?)
+    }
+
+    async fn issuer_url(&self) -> Result<IssuerUrl, IssueError> {
+        let known = self.placement.now().issuer.as_ref().map(|facts| facts.issuer.clone());
+        known.ok_or_else(status::away)
+    }
+}
+
+#[async_trait]
+impl BatchIssuer for CoordinatorClient {
+    async fn issue_tokens(
+        &self,
+        requests: Vec<TokenRequest>,
+    ) -> Result<Vec<Result<MintedToken, IssueError>>, IssueError> {
+        let mut client = self.link.minting();
+        let requests = requests.iter().map(convert::request).collect();
+        let call = client.mint_tokens(with_limit(v1::MintTokensRequest { requests }));
+        Ok(self.call(call).await?.results.into_iter().map(convert::result).collect())
+    }
+}

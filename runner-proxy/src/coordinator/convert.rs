@@ -1,0 +1,144 @@
+//! Messages of the coordinator as values, checked like any other input.
+
+use std::collections::BTreeMap;
+
+use moneyer_identity::{
+    Audience, IssueError, IssuerUrl, KeyId, Lifetime, LifetimeRange, MintedToken, ProfileName,
+    SandboxId, Token, TokenId, TokenRequest, UnixTime,
+};
+use moneyer_proto::v1;
+
+use super::placement::{IssuerFacts, PlacedSandbox, PlacementChange, Profile};
+use super::status;
+
+/// A request for a token, as it is sent.
+pub(super) fn request(request: &TokenRequest) -> v1::MintTokenRequest {
+    v1::MintTokenRequest {
+        sandbox_id: request.sandbox.to_string(),
+        audience: request.audiences.iter().map(Audience::to_string).collect(),
+        lifetime_seconds: request.lifetime.map_or(0, Lifetime::seconds),
+    }
+}
+
+/// A token that came back.
+pub(super) fn minted(response: v1::MintTokenResponse) -> Result<MintedToken, IssueError> {
+    if response.token.is_empty() {
+        return Err(status::nonsense());
+    }
+    Ok(MintedToken {
+        token: Token::new(response.token),
+        expires_in: Lifetime::from_seconds(response.expires_in_seconds),
+        expires_at: UnixTime(response.expires_at),
+        key_id: KeyId::parse(&response.key_id).ok_or_else(status::nonsense)?,
+        token_id: TokenId::parse(&response.token_id).map_err(|_odd| status::nonsense())?,
+    })
+}
+
+/// One result of a batch.
+pub(super) fn result(result: v1::MintTokenResult) -> Result<MintedToken, IssueError> {
+    match result.result {
+        Some(v1::mint_token_result::Result::Token(token)) => minted(token),
+        Some(v1::mint_token_result::Result::Refusal(refusal)) => {
+            Err(status::of_refusal(refusal.code, &refusal.message))
+        }
+        None => Err(status::nonsense()),
+    }
+}
+
+/// What there is to know of the issuer.
+pub(super) fn issuer(response: &v1::GetIssuerResponse) -> Result<IssuerFacts, IssueError> {
+    let lifetimes = LifetimeRange::new(
+        Lifetime::from_seconds(response.minimum_lifetime_seconds),
+        Lifetime::from_seconds(response.default_lifetime_seconds),
+        Lifetime::from_seconds(response.maximum_lifetime_seconds),
+    );
+    Ok(IssuerFacts {
+        issuer: IssuerUrl::parse(&response.issuer).map_err(|_odd| status::nonsense())?,
+        lifetimes: lifetimes.map_err(|_odd| status::nonsense())?,
+    })
+}
+
+/// A change of placement. A sandbox or profile that breaks the rules for names is left out, and
+/// said so: the others must not suffer for it.
+pub(super) fn change(change: v1::watch_sandboxes_response::Change) -> Option<PlacementChange> {
+    use v1::watch_sandboxes_response::Change;
+    match change {
+        Change::All(all) => {
+            let sandboxes: BTreeMap<_, _> = all.sandboxes.iter().filter_map(placed).collect();
+            Some(PlacementChange::All(sandboxes))
+        }
+        Change::Placed(sandbox) => {
+            let (id, sandbox) = placed(&sandbox)?;
+            Some(PlacementChange::Placed(id, sandbox))
+        }
+        Change::Removed(id) => SandboxId::parse(&id).ok().map(PlacementChange::Removed),
+    }
+}
+
+fn placed(sandbox: &v1::PlacedSandbox) -> Option<(SandboxId, PlacedSandbox)> {
+    let Ok(id) = SandboxId::parse(&sandbox.sandbox_id) else {
+        tracing::warn!("the coordinator placed a sandbox whose id is not legal; it is left out");
+        return None;
+    };
+    let profiles = sandbox.audiences.iter().filter_map(|profile| {
+        let read = ProfileName::parse(&profile.name).ok().zip(Audience::parse(&profile.value).ok());
+        if read.is_none() {
+            tracing::warn!(sandbox.id = %id, "an audience profile is not legal; it is left out");
+        }
+        read.map(|(name, audience)| Profile { name, audience })
+    });
+    let profiles = profiles.collect();
+    Some((id, PlacedSandbox { app: sandbox.app.clone(), profiles }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn profile(name: &str, value: &str) -> v1::AudienceProfile {
+        v1::AudienceProfile {
+            name: name.to_owned(),
+            value: value.to_owned(),
+            default_lifetime_seconds: 900,
+        }
+    }
+
+    #[test]
+    fn one_bad_name_costs_nobody_else() {
+        let sandbox = |id: &str, audiences| v1::PlacedSandbox {
+            sandbox_id: id.to_owned(),
+            app: "web".to_owned(),
+            audiences,
+        };
+        let all = v1::PlacedSandboxes {
+            sandboxes: vec![
+                sandbox("../../etc", vec![]),
+                sandbox("a", vec![profile("aws", "sts"), profile("../x", "y"), profile("z", "")]),
+            ],
+        };
+        let Some(PlacementChange::All(placed)) =
+            change(v1::watch_sandboxes_response::Change::All(all))
+        else {
+            panic!("no change")
+        };
+        let names: Vec<_> = placed.keys().map(SandboxId::as_str).collect();
+        assert_eq!(names, ["a"]);
+        assert_eq!(placed["a"].profiles.len(), 1);
+    }
+
+    #[test]
+    fn an_answer_without_a_token_is_a_failure() {
+        let empty = v1::MintTokenResponse {
+            token: String::new(),
+            expires_in_seconds: 900,
+            expires_at: 1,
+            key_id: "k".to_owned(),
+            token_id: "0".repeat(32),
+        };
+        let class = |response| minted(response).unwrap_err().class;
+        assert_eq!(class(empty.clone()), moneyer_identity::ErrorClass::Internal);
+        let odd =
+            v1::MintTokenResponse { token: "t".to_owned(), token_id: "x".to_owned(), ..empty };
+        assert_eq!(class(odd), moneyer_identity::ErrorClass::Internal);
+    }
+}

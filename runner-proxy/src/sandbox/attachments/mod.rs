@@ -1,0 +1,324 @@
+//! Attaching sandboxes, keeping them as the coordinator says, and detaching them for good.
+//!
+//! What is asked of the coordinator is asked first, so that a refused attach has made nothing. Then
+//! the roster is written, then the directory, socket and files are made; a failure takes all of it
+//! back. Detaching goes the other way: the roster first, so that no restart brings a secret back. A
+//! sandbox that leaves placement is detached at once. Shutting down detaches nobody.
+
+mod error;
+mod present;
+#[cfg(test)]
+mod tests;
+mod wanted;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use moneyer_daemon::lifecycle::Shutdown;
+use moneyer_daemon::listener::Limits;
+use moneyer_identity::{ErrorClass, ProfileName, SandboxId, TokenRequest};
+use tokio::sync::{Mutex, mpsc};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::directory::TokenFileName;
+use super::environment::Environment;
+use super::roster::{ProfileChoice, Roster, RosterEntry};
+use super::secret::SandboxSecret;
+use crate::coordinator::{KnownPlacement, Link, PlacedSandbox, PlacementChange};
+use crate::token::server::TokenServer;
+use crate::token::{BatchIssuer, Held, MAXIMUM_BATCH, TokenFiles, TokenState};
+pub(crate) use error::AttachError;
+use present::Present;
+
+/// How long an attach waits for a coordinator that is just being reached, and for news of a sandbox
+/// that was placed a moment ago: short for a person, long for a network.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What attachments are made with.
+pub(crate) struct Workshop {
+    /// The parent of the sandboxes' directories.
+    pub(crate) directory: PathBuf,
+    /// Where a sandbox sees its directory; `None` where the host has it.
+    pub(crate) mount: Option<PathBuf>,
+    /// What `MONEYER_TOKEN_URL` begins with.
+    pub(crate) token_server_url: String,
+    /// Renewals are spread over as long.
+    pub(crate) jitter: Duration,
+    /// Of each sandbox's socket.
+    pub(crate) limits: Limits,
+    pub(crate) issuer: Arc<dyn BatchIssuer>,
+    pub(crate) link: Arc<Link>,
+    pub(crate) placement: Arc<KnownPlacement>,
+    pub(crate) files: Arc<TokenFiles>,
+    pub(crate) server: TokenServer,
+    pub(crate) shutdown: Shutdown,
+}
+
+/// What whoever attached a sandbox is told.
+#[derive(Debug)]
+pub(crate) struct Attached {
+    pub(crate) directory: PathBuf,
+    pub(crate) environment: Environment,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// One attached sandbox, for a list.
+#[derive(Debug)]
+pub(crate) struct Listed {
+    pub(crate) sandbox: SandboxId,
+    pub(crate) app: String,
+    pub(crate) directory: PathBuf,
+    pub(crate) files: Vec<(TokenFileName, TokenState)>,
+}
+
+/// The attached sandboxes.
+pub(crate) struct Attachments {
+    workshop: Workshop,
+    state: Mutex<State>,
+}
+
+struct State {
+    roster: Roster,
+    present: BTreeMap<SandboxId, Present>,
+}
+
+impl Attachments {
+    /// Brings back what the roster holds. A sandbox that cannot be brought back is left out and
+    /// logged; the others must not suffer for it. Directories of others are removed.
+    pub(crate) fn restore(workshop: Workshop, roster: Roster) -> Self {
+        present::sweep(&workshop.directory, &roster);
+        let mut present = BTreeMap::new();
+        for (sandbox, entry) in &roster.entries {
+            let placed = workshop.placement.now().sandboxes.get(sandbox).cloned();
+            match Present::make(&workshop, sandbox, entry, placed.as_ref(), &[]) {
+                Ok(made) => {
+                    present.insert(sandbox.clone(), made);
+                }
+                Err(error) => tracing::error!(
+                    sandbox.id = %sandbox, error.cause = crate::chain(&error),
+                    "an attached sandbox could not be brought back; attach it again"
+                ),
+            }
+        }
+        Self { workshop, state: Mutex::new(State { roster, present }) }
+    }
+
+    /// Attaches a sandbox, or changes the choice of profiles of an attached one. No names: all.
+    pub(crate) async fn attach(
+        &self,
+        sandbox: &SandboxId,
+        names: Vec<ProfileName>,
+    ) -> Result<Attached, AttachError> {
+        let profiles =
+            if names.is_empty() { ProfileChoice::All(()) } else { ProfileChoice::Named(names) };
+        let reachable = self.workshop.link.wait_until_connected(PATIENCE).await;
+        let patience = if reachable { PATIENCE } else { Duration::ZERO };
+        let placed = self.workshop.placement.wait_for(sandbox, patience).await;
+        let mut warnings = Vec::new();
+        let wanted = wanted::files(sandbox, placed.as_ref(), &profiles);
+        let held = self.fetch(sandbox, &wanted, placed.as_ref(), &mut warnings).await?;
+        wanted::check(placed.as_ref(), &profiles)?;
+
+        let mut state = self.state.lock().await;
+        // It may have left while the tokens were fetched.
+        if placed.is_some() && !self.workshop.placement.now().sandboxes.contains_key(sandbox) {
+            return Err(AttachError::NotPlaced(sandbox.clone()));
+        }
+        let before = state.roster.entries.get(sandbox).cloned();
+        let secret = match &before {
+            Some(entry) => entry.secret.clone(),
+            None => SandboxSecret::random().map_err(AttachError::Secret)?,
+        };
+        let entry = RosterEntry { secret, profiles };
+        let unchanged = before.as_ref().is_some_and(|before| before.profiles == entry.profiles);
+        state.roster.entries.insert(sandbox.clone(), entry.clone());
+        if !unchanged && let Err(error) = state.roster.write().await {
+            state.roster.put_back(sandbox, before);
+            return Err(AttachError::Roster(error));
+        }
+        match state.install(&self.workshop, sandbox, &entry, placed.as_ref(), &held) {
+            Ok((directory, environment)) => {
+                tracing::info!(sandbox.id = %sandbox, "a sandbox is attached");
+                Ok(Attached { directory, environment, warnings })
+            }
+            Err(error) => {
+                if before.is_none() {
+                    self.take_away(&mut state, sandbox).await.ok();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// The tokens its files will show, as far as they can be had now. What was fetched before is
+    /// not fetched again.
+    async fn fetch(
+        &self,
+        sandbox: &SandboxId,
+        wanted: &[(TokenFileName, TokenRequest)],
+        placed: Option<&PlacedSandbox>,
+        warnings: &mut Vec<String>,
+    ) -> Result<Vec<(TokenRequest, Held)>, AttachError> {
+        let states = self.workshop.server.source.states(sandbox);
+        let current = |request: &TokenRequest| {
+            states.iter().any(|(known, state)| {
+                known == request && matches!(state, TokenState::Current { .. })
+            })
+        };
+        let missing: Vec<_> = wanted.iter().filter(|(_, request)| !current(request)).collect();
+        let mut held = Vec::new();
+        for batch in missing.chunks(MAXIMUM_BATCH) {
+            let requests = batch.iter().map(|(_, request)| request.clone()).collect();
+            let asked_at = Instant::now();
+            let results = match self.workshop.issuer.issue_tokens(requests).await {
+                Ok(results) => results,
+                Err(_away) if placed.is_some() => {
+                    warnings.push(
+                        "the coordinator cannot be reached: token files appear when it is back"
+                            .to_owned(),
+                    );
+                    return Ok(held);
+                }
+                Err(_away) => return Err(AttachError::CoordinatorAway(sandbox.clone())),
+            };
+            for ((name, request), result) in batch.iter().zip(results) {
+                match result {
+                    Ok(minted) => held.push((request.clone(), Held::new(minted, asked_at))),
+                    Err(error) if error.class == ErrorClass::NotFound => {
+                        return Err(AttachError::NotPlaced(sandbox.clone()));
+                    }
+                    Err(error) => warnings.push(format!("no token for the file {name}: {error}")),
+                }
+            }
+        }
+        Ok(held)
+    }
+
+    /// Takes everything away from a sandbox, for good; whether there was anything.
+    pub(crate) async fn detach(&self, sandbox: &SandboxId) -> Result<bool, AttachError> {
+        let mut state = self.state.lock().await;
+        self.take_away(&mut state, sandbox).await
+    }
+
+    async fn take_away(&self, state: &mut State, sandbox: &SandboxId) -> Result<bool, AttachError> {
+        let present = state.present.remove(sandbox);
+        let listed = state.roster.entries.remove(sandbox).is_some();
+        // At once, whatever the disk does.
+        self.workshop.server.credentials.remove(sandbox);
+        self.workshop.server.source.retire(sandbox);
+        self.workshop.files.forget(sandbox);
+        let written = if listed { state.roster.write().await } else { Ok(()) };
+        let was_attached = listed || present.is_some();
+        let removed = present.map_or(Ok(()), Present::unmake);
+        if was_attached {
+            tracing::info!(sandbox.id = %sandbox, "a sandbox is detached");
+        }
+        written.map_err(AttachError::Roster)?;
+        removed.map_err(AttachError::Directory)?;
+        Ok(was_attached)
+    }
+
+    /// The attached sandboxes, by id.
+    pub(crate) async fn list(&self) -> Vec<Listed> {
+        let state = self.state.lock().await;
+        let placement = self.workshop.placement.now();
+        let listed = state.present.iter().map(|(sandbox, present)| Listed {
+            sandbox: sandbox.clone(),
+            app: placement.sandboxes.get(sandbox).map(|p| p.app.clone()).unwrap_or_default(),
+            directory: present.directory().to_owned(),
+            files: present.states(&self.workshop.server.source.states(sandbox)),
+        });
+        listed.collect()
+    }
+
+    /// How many there are.
+    pub(crate) async fn count(&self) -> usize {
+        self.state.lock().await.present.len()
+    }
+
+    /// Does what the coordinator's changes ask for, until `stop`.
+    pub(crate) async fn follow(
+        &self,
+        mut changes: mpsc::Receiver<PlacementChange>,
+        stop: CancellationToken,
+    ) {
+        loop {
+            let change = tokio::select! {
+                () = stop.cancelled() => return,
+                change = changes.recv() => change,
+            };
+            match change {
+                Some(PlacementChange::Removed(sandbox)) => self.remove(&sandbox).await,
+                Some(PlacementChange::Placed(sandbox, placed)) => {
+                    let mut state = self.state.lock().await;
+                    state.refresh(&self.workshop, &sandbox, &placed);
+                }
+                Some(PlacementChange::All(all)) => {
+                    let attached: Vec<_> =
+                        self.state.lock().await.roster.entries.keys().cloned().collect();
+                    for sandbox in attached {
+                        match all.get(&sandbox) {
+                            None => self.remove(&sandbox).await,
+                            Some(placed) => {
+                                let mut state = self.state.lock().await;
+                                state.refresh(&self.workshop, &sandbox, placed);
+                            }
+                        }
+                    }
+                }
+                None => return,
+            }
+        }
+    }
+
+    async fn remove(&self, sandbox: &SandboxId) {
+        if let Err(error) = self.detach(sandbox).await {
+            tracing::error!(
+                sandbox.id = %sandbox, error.cause = crate::chain(&error),
+                "a sandbox that left this runner could not be detached completely"
+            );
+        }
+    }
+
+    /// Closes the sandboxes' sockets. Their files stay until they expire or the next start.
+    pub(crate) async fn close(&self) {
+        self.state.lock().await.present.values().for_each(Present::close);
+    }
+}
+
+impl State {
+    fn install(
+        &mut self,
+        workshop: &Workshop,
+        sandbox: &SandboxId,
+        entry: &RosterEntry,
+        placed: Option<&PlacedSandbox>,
+        held: &[(TokenRequest, Held)],
+    ) -> Result<(PathBuf, Environment), AttachError> {
+        if let Some(present) = self.present.get_mut(sandbox) {
+            present.update(workshop, sandbox, entry, placed, held)?;
+        } else {
+            let made = Present::make(workshop, sandbox, entry, placed, held)?;
+            self.present.insert(sandbox.clone(), made);
+        }
+        match self.present.get(sandbox) {
+            Some(present) => Ok((present.directory().to_owned(), present.environment().clone())),
+            None => Err(AttachError::NotPlaced(sandbox.clone())),
+        }
+    }
+
+    /// Brings an attached sandbox in line with what the coordinator says of it.
+    fn refresh(&mut self, workshop: &Workshop, sandbox: &SandboxId, placed: &PlacedSandbox) {
+        let Some(entry) = self.roster.entries.get(sandbox).cloned() else { return };
+        let Some(present) = self.present.get_mut(sandbox) else { return };
+        if let Err(error) = present.update(workshop, sandbox, &entry, Some(placed), &[]) {
+            tracing::error!(
+                sandbox.id = %sandbox, error.cause = crate::chain(&error),
+                "a sandbox's files could not be brought in line with its profiles"
+            );
+        }
+    }
+}

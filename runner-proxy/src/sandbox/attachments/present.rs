@@ -1,0 +1,170 @@
+//! One attached sandbox while the proxy runs: directory, socket, files, environment.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use moneyer_daemon::lifecycle::Shutdown;
+use moneyer_daemon::listener::{ListenAddress, Listener, Tls, UnixMode};
+use moneyer_identity::{SandboxId, TokenRequest};
+
+use super::super::directory::{SandboxDirectory, TokenFileName};
+use super::super::environment::{Environment, Surroundings};
+use super::super::roster::{Roster, RosterEntry};
+use super::{AttachError, Workshop, wanted};
+use crate::coordinator::PlacedSandbox;
+use crate::token::server::TokenServer;
+use crate::token::{Held, SandboxFiles, TokenSink as _, TokenState};
+
+/// The name of the token server's socket in the directory.
+const SOCKET: &str = "identity.sock";
+
+/// Time for requests in flight on a socket that is closed: as long as a call to the coordinator may
+/// take, and a little.
+const DRAIN: Duration = Duration::from_secs(6);
+
+/// What there is of an attached sandbox.
+pub(super) struct Present {
+    directory: Arc<SandboxDirectory>,
+    socket: Shutdown,
+    files: Vec<(TokenFileName, TokenRequest)>,
+    environment: Environment,
+}
+
+impl Present {
+    /// Makes all of it; on failure nothing stays.
+    pub(super) fn make(
+        workshop: &Workshop,
+        sandbox: &SandboxId,
+        entry: &RosterEntry,
+        placed: Option<&PlacedSandbox>,
+        held: &[(TokenRequest, Held)],
+    ) -> Result<Self, AttachError> {
+        let directory = SandboxDirectory::create(&workshop.directory, sandbox)
+            .map_err(AttachError::Directory)?;
+        let socket = open_socket(workshop, sandbox, &directory)?;
+        let environment = environment(workshop, sandbox, entry, &[]);
+        let directory = Arc::new(directory);
+        let mut present = Self { directory, socket, files: Vec::new(), environment };
+        if let Err(error) = present.update(workshop, sandbox, entry, placed, held) {
+            present.close();
+            return Err(error);
+        }
+        workshop.server.credentials.insert(sandbox.clone(), entry.secret.clone());
+        Ok(present)
+    }
+
+    /// Brings files, renewal and environment in line.
+    pub(super) fn update(
+        &mut self,
+        workshop: &Workshop,
+        sandbox: &SandboxId,
+        entry: &RosterEntry,
+        placed: Option<&PlacedSandbox>,
+        held: &[(TokenRequest, Held)],
+    ) -> Result<(), AttachError> {
+        let wanted = wanted::files(sandbox, placed, &entry.profiles);
+        let profiles = wanted::profiles(&wanted);
+        let files = SandboxFiles { directory: Arc::clone(&self.directory), names: wanted.clone() };
+        workshop.files.set(sandbox, files);
+        for profile in self.directory.profiles().map_err(AttachError::Directory)? {
+            if !profiles.contains(&profile) {
+                let name = TokenFileName::Profile(profile);
+                self.directory.remove_token(&name).map_err(AttachError::Directory)?;
+            }
+        }
+        for (request, held) in held {
+            workshop.files.put(request, &held.token).map_err(AttachError::Directory)?;
+        }
+        // A file that two profiles share appears once; the one that was just fetched counts.
+        let token_of = |request: &TokenRequest| {
+            held.iter().find(|(fetched, _)| fetched == request).map(|(_, held)| held.clone())
+        };
+        let renewed = wanted.iter().map(|(_, request)| (request.clone(), token_of(request)));
+        workshop.server.source.admit(sandbox, renewed.collect(), workshop.jitter);
+        self.environment = environment(workshop, sandbox, entry, &profiles);
+        self.files = wanted;
+        self.directory.write_environment(&self.environment.lines()).map_err(AttachError::Directory)
+    }
+
+    /// Removes the directory and closes the socket.
+    pub(super) fn unmake(self) -> std::io::Result<()> {
+        self.close();
+        self.directory.destroy()
+    }
+
+    /// Closes the socket; requests in flight are answered.
+    pub(super) fn close(&self) {
+        self.socket.begin();
+    }
+
+    pub(super) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub(super) fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// The state of each file, from the states of their tokens.
+    pub(super) fn states(
+        &self,
+        tokens: &[(TokenRequest, TokenState)],
+    ) -> Vec<(TokenFileName, TokenState)> {
+        let state = |request: &TokenRequest| {
+            let known = tokens.iter().find(|(token, _)| token == request);
+            known.map_or(TokenState::Waiting, |(_, state)| *state)
+        };
+        self.files.iter().map(|(name, request)| (name.clone(), state(request))).collect()
+    }
+}
+
+fn environment(
+    workshop: &Workshop,
+    sandbox: &SandboxId,
+    entry: &RosterEntry,
+    profiles: &[moneyer_identity::ProfileName],
+) -> Environment {
+    let on_host = workshop.directory.join(sandbox.as_str());
+    let placement = workshop.placement.now();
+    Environment::of(Surroundings {
+        sandbox,
+        secret: &entry.secret,
+        directory: workshop.mount.as_deref().unwrap_or(&on_host),
+        issuer: placement.issuer.as_ref().map(|facts| &facts.issuer),
+        token_url: &format!("{}{}", workshop.token_server_url, TokenServer::path_of(sandbox)),
+        profiles,
+    })
+}
+
+fn open_socket(
+    workshop: &Workshop,
+    sandbox: &SandboxId,
+    directory: &SandboxDirectory,
+) -> Result<Shutdown, AttachError> {
+    let address = ListenAddress::Unix(directory.path().join(SOCKET));
+    // Everyone: whoever can reach it is inside the sandbox, and the parent directory is private.
+    let listener = Listener::bind(&address, UnixMode::Everyone).map_err(AttachError::Socket)?;
+    let (own, limits) = (Shutdown::new(), workshop.limits.clone());
+    let router = workshop.server.on_socket_of(sandbox.clone());
+    let served = own.clone();
+    workshop.shutdown.spawn(format!("the socket of {sandbox}"), async move {
+        listener.serve(router, limits, Tls::Off, &served).await;
+        // What is still running then is cut off by its own limits.
+        let _drained = served.drain(DRAIN).await;
+    });
+    Ok(own)
+}
+
+/// Removes directories that belong to no attached sandbox: those of sandboxes whose detaching was
+/// cut off.
+pub(super) fn sweep(directory: &Path, roster: &Roster) {
+    let names = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    for entry in names {
+        let name = entry.file_name();
+        let listed = name.to_str().is_some_and(|name| roster.entries.contains_key(name));
+        if !listed && let Err(error) = std::fs::remove_dir_all(entry.path()) {
+            tracing::error!(path = %entry.path().display(), %error, "a left-over directory stays");
+        }
+    }
+}
