@@ -1,0 +1,177 @@
+//! A coordinator of its own, configured to be measured: no limit on tokens a second, everything else
+//! as an operator would run it.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use std::{fs, io};
+
+use super::binaries::{Binaries, BinaryError};
+use super::child::{Child, ChildError};
+use super::json_api::{self, ApiError};
+use super::ports::free_addresses;
+use crate::http1::Endpoint;
+use crate::measure::ProcessId;
+
+/// The trust domain of the stand.
+pub(super) const TRUST_DOMAIN: &str = "load.test";
+
+/// Why there is no coordinator.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CoordinatorError {
+    /// Not built.
+    #[error("the coordinator is missing")]
+    Binary(#[source] BinaryError),
+    /// No free ports.
+    #[error("cannot find free ports on loopback")]
+    Ports(#[source] io::Error),
+    /// No configuration file.
+    #[error("cannot write {}", .0.display())]
+    Configuration(PathBuf, #[source] io::Error),
+    /// It did not start or stop.
+    #[error("the coordinator did not run")]
+    Process(#[source] ChildError),
+    /// It did not invite a member.
+    #[error("the coordinator's management API did not invite {0}")]
+    Invite(String, #[source] ApiError),
+}
+
+/// A running coordinator.
+pub(crate) struct Coordinator {
+    program: PathBuf,
+    directory: PathBuf,
+    addresses: Addresses,
+    child: Child,
+    start_up: Duration,
+}
+
+/// Where it listens, and where its files are.
+#[derive(Debug, Clone)]
+struct Addresses {
+    public: SocketAddr,
+    grpc: SocketAddr,
+    operations: SocketAddr,
+    management: PathBuf,
+}
+
+impl Coordinator {
+    /// Starts one with an empty store under `directory` and waits until it is ready.
+    pub(crate) async fn start(
+        binaries: &Binaries,
+        directory: &Path,
+    ) -> Result<Self, CoordinatorError> {
+        let program = binaries.moneyer().map_err(CoordinatorError::Binary)?;
+        let [public, grpc, operations] = free_addresses().map_err(CoordinatorError::Ports)?;
+        let management = directory.join("management.sock");
+        let addresses = Addresses { public, grpc, operations, management };
+        let file = directory.join("moneyer.toml");
+        fs::write(&file, configuration(directory, &addresses))
+            .map_err(|source| CoordinatorError::Configuration(file, source))?;
+        let (child, start_up) = run(&program, directory, &addresses).await?;
+        Ok(Self { program, directory: directory.to_owned(), addresses, child, start_up })
+    }
+
+    /// Stops it and starts it again on the same store.
+    pub(crate) async fn restart(self) -> Result<Self, CoordinatorError> {
+        let Self { program, directory, addresses, child, .. } = self;
+        child.stop().await.map_err(CoordinatorError::Process)?;
+        let (child, start_up) = run(&program, &directory, &addresses).await?;
+        Ok(Self { program, directory, addresses, child, start_up })
+    }
+
+    /// Stops it.
+    pub(crate) async fn stop(self) -> Result<(), CoordinatorError> {
+        self.child.stop().await.map_err(CoordinatorError::Process)
+    }
+
+    /// The process to measure.
+    pub(crate) fn process(&self) -> ProcessId {
+        self.child.id()
+    }
+
+    /// From the start of the process until it was ready.
+    pub(crate) fn start_up(&self) -> Duration {
+        self.start_up
+    }
+
+    /// Where discovery and key set are.
+    pub(crate) fn public(&self) -> SocketAddr {
+        self.addresses.public
+    }
+
+    /// Where runners and controllers connect.
+    pub(crate) fn grpc(&self) -> SocketAddr {
+        self.addresses.grpc
+    }
+
+    /// Invites a runner; returns its join token.
+    pub(crate) fn invite_runner(&self, id: &str) -> Result<String, CoordinatorError> {
+        self.invite("/api/v1/runners", id)
+    }
+
+    /// Invites a sandbox controller; returns its join token.
+    pub(crate) fn invite_controller(&self, name: &str) -> Result<String, CoordinatorError> {
+        self.invite("/api/v1/controllers", name)
+    }
+
+    fn invite(&self, path: &str, member: &str) -> Result<String, CoordinatorError> {
+        let management = Endpoint::Unix(self.addresses.management.clone());
+        let body = serde_json::json!({ "name": member });
+        json_api::post(&management, path, &body)
+            .and_then(|answer| json_api::text(&answer, "join_token"))
+            .map_err(|source| CoordinatorError::Invite(member.to_owned(), source))
+    }
+}
+
+async fn run(
+    program: &Path,
+    directory: &Path,
+    addresses: &Addresses,
+) -> Result<(Child, Duration), CoordinatorError> {
+    let file = directory.join("moneyer.toml");
+    let arguments = ["--config", &file.to_string_lossy(), "serve"];
+    let log = directory.join("moneyer.log");
+    let child = Child::start(program, &arguments, &log);
+    let mut child = child.map_err(CoordinatorError::Process)?;
+    let operations = Endpoint::Tcp(addresses.operations);
+    let start_up = child.ready(&operations, "/readyz").await.map_err(CoordinatorError::Process)?;
+    Ok((child, start_up))
+}
+
+/// The configuration file. All but the limits is the default: those on tokens a second would
+/// otherwise be what is measured.
+fn configuration(directory: &Path, addresses: &Addresses) -> String {
+    let Addresses { public, grpc, operations, management } = addresses;
+    let (store, management) = (directory.join("store"), management.display());
+    let store = store.display();
+    format!(
+        r#"[issuer]
+url = "http://{public}"
+organization_id = "load"
+cluster_id = "load-1"
+
+[listen]
+public = "{public}"
+grpc = "{grpc}"
+operations = "{operations}"
+management = "unix:{management}"
+
+[keys]
+algorithm = "RS256"
+bits = 2048
+
+[store]
+path = "{store}"
+
+[spiffe]
+trust_domain = "{TRUST_DOMAIN}"
+
+[limits]
+runner_tokens_per_second = 1000000
+sandbox_tokens_per_second = 1000000
+
+[telemetry]
+filter = "warn"
+"#
+    )
+}

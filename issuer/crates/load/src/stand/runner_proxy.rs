@@ -1,0 +1,173 @@
+//! A runner proxy with one sandbox attached, as the process it is on a runner host.
+
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use std::time::Duration;
+use std::{fs, io};
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
+use tokio::time::{Instant, sleep};
+
+use super::binaries::{Binaries, BinaryError};
+use super::child::{Child, ChildError};
+use super::coordinator::{Coordinator, TRUST_DOMAIN};
+use super::ports::free_addresses;
+use crate::http1::Endpoint;
+
+/// Time from the proxy's start until it has heard of its sandbox from the coordinator.
+const ATTACH_LIMIT: Duration = Duration::from_secs(20);
+
+/// Between two attempts to attach: nothing tells when the proxy knows its sandboxes.
+const ATTACH_EVERY: Duration = Duration::from_millis(100);
+
+/// Why there is no runner proxy.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RunnerProxyError {
+    /// Not built.
+    #[error("the runner proxy is missing")]
+    Binary(#[source] BinaryError),
+    /// No free port.
+    #[error("cannot find a free port on loopback")]
+    Ports(#[source] io::Error),
+    /// No configuration file.
+    #[error("cannot write {}", .0.display())]
+    Configuration(PathBuf, #[source] io::Error),
+    /// A command could not be run.
+    #[error("cannot run {} {command}", .program.display())]
+    Run {
+        /// The program.
+        program: PathBuf,
+        /// The command.
+        command: &'static str,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A command failed.
+    #[error("{} {command} failed: {said}", .program.display())]
+    Command {
+        /// The program.
+        program: PathBuf,
+        /// The command.
+        command: &'static str,
+        /// What it said.
+        said: String,
+    },
+    /// The daemon did not start or stop.
+    #[error("the runner proxy did not run")]
+    Process(#[source] ChildError),
+}
+
+/// A running runner proxy.
+pub(crate) struct RunnerProxy {
+    child: Child,
+    token_server: Endpoint,
+}
+
+impl RunnerProxy {
+    /// Joins with `join_token`, starts the daemon under `directory` and attaches `sandbox`.
+    pub(crate) async fn start(
+        binaries: &Binaries,
+        directory: &Path,
+        coordinator: &Coordinator,
+        join_token: &str,
+        sandbox: &str,
+    ) -> Result<Self, RunnerProxyError> {
+        let program = binaries.moneyer_runner_proxy().map_err(RunnerProxyError::Binary)?;
+        let [tcp] = free_addresses().map_err(RunnerProxyError::Ports)?;
+        let file = directory.join("runner-proxy.toml");
+        let run = directory.join("run");
+        let text = format!(
+            "[coordinator]\naddress = \"{}\"\ntrust_domain = \"{TRUST_DOMAIN}\"\n\n\
+             [runner]\nstate = \"{}\"\nrun = \"{}\"\n\n[token_server]\nlisten = \"{tcp}\"\n",
+            coordinator.grpc(),
+            directory.join("runner").display(),
+            run.display(),
+        );
+        fs::write(&file, text)
+            .map_err(|source| RunnerProxyError::Configuration(file.clone(), source))?;
+        let commands = Commands { program, file };
+        commands.join(join_token).await?;
+        let config = commands.file.to_string_lossy();
+        let arguments = ["--config", &config, "serve"];
+        let log = directory.join("runner-proxy.log");
+        let child = Child::start(&commands.program, &arguments, &log);
+        let mut child = child.map_err(RunnerProxyError::Process)?;
+        let control = run.join("control.sock");
+        child.until(|| control.exists()).await.map_err(RunnerProxyError::Process)?;
+        commands.attach(sandbox).await?;
+        let socket = run.join("sandboxes").join(sandbox).join("identity.sock");
+        Ok(Self { child, token_server: Endpoint::Unix(socket) })
+    }
+
+    /// The sandbox's own socket.
+    pub(crate) fn token_server(&self) -> &Endpoint {
+        &self.token_server
+    }
+
+    /// Stops it.
+    pub(crate) async fn stop(self) -> Result<(), RunnerProxyError> {
+        self.child.stop().await.map_err(RunnerProxyError::Process)
+    }
+}
+
+/// The commands of the runner proxy's own command line.
+struct Commands {
+    program: PathBuf,
+    file: PathBuf,
+}
+
+impl Commands {
+    /// Spends a join token, which travels by standard input.
+    async fn join(&self, token: &str) -> Result<(), RunnerProxyError> {
+        let output = self.run("join", &["join", "-"], token).await?;
+        self.succeeded("join", &output)
+    }
+
+    /// Attaches a sandbox, as soon as the proxy has heard of it.
+    async fn attach(&self, sandbox: &str) -> Result<(), RunnerProxyError> {
+        let give_up = Instant::now() + ATTACH_LIMIT;
+        loop {
+            let arguments = ["--output", "json", "sandbox", "attach", sandbox];
+            let output = self.run("sandbox attach", &arguments, "").await?;
+            let attached = self.succeeded("sandbox attach", &output);
+            if attached.is_ok() || Instant::now() >= give_up {
+                return attached;
+            }
+            sleep(ATTACH_EVERY).await;
+        }
+    }
+
+    async fn run(
+        &self,
+        command: &'static str,
+        arguments: &[&str],
+        input: &str,
+    ) -> Result<Output, RunnerProxyError> {
+        let failed =
+            |source| RunnerProxyError::Run { program: self.program.clone(), command, source };
+        let mut child = Command::new(&self.program)
+            .arg("--config")
+            .arg(&self.file)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(failed)?;
+        if let Some(mut pipe) = child.stdin.take() {
+            pipe.write_all(input.as_bytes()).await.map_err(failed)?;
+        }
+        child.wait_with_output().await.map_err(failed)
+    }
+
+    fn succeeded(&self, command: &'static str, output: &Output) -> Result<(), RunnerProxyError> {
+        if output.status.success() {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        Err(RunnerProxyError::Command { program: self.program.clone(), command, said })
+    }
+}
