@@ -12,7 +12,8 @@ from interop.verifiers import VERIFIERS, Expected
 
 DEFAULT_AUDIENCE = "moneyer"
 AWS_AUDIENCE = "sts.amazonaws.com"
-CHOSEN_AUDIENCE = "https://relying-party.example"
+SOCKET_AUDIENCE = "https://relying-party.example"
+ADDRESS_AUDIENCE = "https://another-relying-party.example"
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,10 @@ def tokens(cluster):
     return {
         "default file": Token(sandbox.token_from_file(cluster), DEFAULT_AUDIENCE),
         "aws file": Token(sandbox.token_from_file(cluster, "tokens/aws"), AWS_AUDIENCE),
-        "socket": Token(sandbox.token_from_socket(cluster, CHOSEN_AUDIENCE), CHOSEN_AUDIENCE),
-        "address": Token(sandbox.token_from_address(cluster, CHOSEN_AUDIENCE), CHOSEN_AUDIENCE),
+        "socket": Token(sandbox.token_from_socket(cluster, SOCKET_AUDIENCE), SOCKET_AUDIENCE),
+        "address": Token(
+            sandbox.token_from_address(cluster, ADDRESS_AUDIENCE), ADDRESS_AUDIENCE
+        ),
     }
 
 
