@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use moneyer_authority::Authority;
+use moneyer_authority::enrollment::{AuthenticateError, MemberKind, PeerLeaf};
 use moneyer_authority::registry::{PageRequest, RegistryError};
 use moneyer_authority::store::{Change, Collection, Generation, Receive, Store, StoreError};
 use moneyer_identity::ErrorClass;
-use moneyer_testkit::ManualClock;
 use moneyer_testkit::store::MemoryStore;
+use moneyer_testkit::{ManualClock, MemberRequest};
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 
 use crate::world::{World, app, charter, open, operator, placement, sandbox};
 
@@ -52,33 +54,122 @@ fn state(authority: &Authority) -> String {
     format!("{:#?} {:#?} {:#?}", registry.list_apps(), page.sandboxes, registry.list_members())
 }
 
+/// A cluster with the app `web` and two runners, whose store is slow from then on.
+struct Slow {
+    world: World,
+    happened: Arc<Semaphore>,
+    let_go: Arc<Semaphore>,
+}
+
+impl Slow {
+    async fn new() -> Self {
+        let mut world = World::new().await;
+        world.put_app("web").await;
+        world.join("runner-1").await;
+        world.join("runner-2").await;
+        let (happened, let_go) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+        let inner = world.store.clone();
+        let store = SlowStore { inner, happened: happened.clone(), let_go: let_go.clone() };
+        world.authority = open(charter(), Arc::new(store), &world.clock).await.unwrap();
+        Self { world, happened, let_go }
+    }
+
+    /// Until a commit has happened and is not yet acknowledged.
+    async fn happened(&self) {
+        self.happened.acquire().await.unwrap().forget();
+    }
+
+    /// Lets every other task run until it can go no further.
+    async fn settle(&self) {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn put(&self, runner: &str) -> JoinHandle<Result<Generation, RegistryError>> {
+        let registry = self.world.authority.registry().clone();
+        let placed = placement("web-1", "web", runner, self.world.now());
+        tokio::spawn(async move { registry.put_sandbox(&operator(), placed).await })
+    }
+
+    async fn check_against_the_store(&self) {
+        assert_eq!(state(&self.world.authority), state(&self.world.reopened().await));
+    }
+}
+
 #[tokio::test]
 async fn a_caller_that_hangs_up_leaves_memory_and_store_equal() {
-    let world = World::new().await;
-    let (one, _) = world.join("runner-1").await;
-    world.put_app("web").await;
-    let (happened, let_go) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
-    let inner = world.store.clone();
-    let slow = SlowStore { inner, happened: happened.clone(), let_go: let_go.clone() };
-    let authority = open(charter(), Arc::new(slow), &world.clock).await.unwrap();
-    let registry = authority.registry().clone();
-    let put = tokio::spawn({
-        let (registry, placed) =
-            (registry.clone(), placement("web-1", "web", "runner-1", world.now()));
-        async move { registry.put_sandbox(&operator(), placed).await }
-    });
-    happened.acquire().await.unwrap().forget();
+    let slow = Slow::new().await;
+    let registry = slow.world.authority.registry();
+    let put = slow.put("runner-1");
+    slow.happened().await;
     put.abort();
     assert!(put.await.unwrap_err().is_cancelled());
-    assert!(registry.permit(&one, &sandbox("web-1")).is_err(), "not acknowledged, not in force");
-    let_go.add_permits(1);
+    assert_eq!(registry.sandbox_count(), 0, "not acknowledged, not in force");
+    slow.let_go.add_permits(2);
     // The change runs on: the next one of the same sandbox waits for it and builds on it.
-    let_go.add_permits(1);
-    let moved = placement("web-1", "web", "runner-1", world.now());
-    let generation = registry.put_sandbox(&operator(), moved).await.unwrap();
-    assert!(registry.permit(&one, &sandbox("web-1")).is_ok());
-    assert_eq!(generation, world.store.generation(), "nothing was written twice");
-    assert_eq!(state(&authority), state(&world.reopened().await));
+    let generation = slow.put("runner-1").await.unwrap().unwrap();
+    assert_eq!(registry.sandbox_count(), 1);
+    assert_eq!(generation, slow.world.store.generation(), "nothing was written twice");
+    slow.check_against_the_store().await;
+}
+
+#[tokio::test]
+async fn changes_of_one_sandbox_follow_each_other() {
+    let slow = Slow::new().await;
+    let first = slow.put("runner-1");
+    slow.happened().await;
+    let second = slow.put("runner-2");
+    slow.settle().await;
+    slow.let_go.add_permits(2);
+    assert!(first.await.unwrap().unwrap() < second.await.unwrap().unwrap());
+    slow.check_against_the_store().await;
+}
+
+#[tokio::test]
+async fn an_app_is_in_use_while_a_sandbox_of_it_is_being_placed() {
+    let slow = Slow::new().await;
+    let put = slow.put("runner-1");
+    slow.happened().await;
+    let registry = slow.world.authority.registry().clone();
+    let remove = tokio::spawn(async move { registry.remove_app(&operator(), app("web")).await });
+    slow.settle().await;
+    slow.let_go.add_permits(2);
+    put.await.unwrap().unwrap();
+    let refused = remove.await.unwrap();
+    assert!(matches!(refused, Err(RegistryError::AppInUse { sandboxes: 1, .. })), "{refused:?}");
+    slow.check_against_the_store().await;
+}
+
+#[tokio::test]
+async fn a_removal_waits_for_the_renewal_before_it() {
+    let slow = Slow::new().await;
+    // The invitation and the joining are stored too.
+    slow.let_go.add_permits(2);
+    let (_, leaf) = slow.world.join("runner-1").await;
+    for _ in 0..2 {
+        slow.happened().await;
+    }
+    let authority = slow.world.authority.clone();
+    let caller = authority.authenticate(&leaf).unwrap();
+    let (request, now) = (MemberRequest::p256().der, slow.world.now());
+    let renew = tokio::spawn({
+        let (enrollment, leaf) = (authority.enrollment().clone(), leaf.clone());
+        async move { enrollment.renew(caller, leaf, request, now).await }
+    });
+    slow.happened().await;
+    let registry = authority.registry().clone();
+    let remove = tokio::spawn(async move {
+        registry.remove_member(&operator(), MemberKind::Runner, "runner-1".to_owned()).await
+    });
+    slow.settle().await;
+    slow.let_go.add_permits(2);
+    let renewed = PeerLeaf::parse(&renew.await.unwrap().unwrap().der).unwrap();
+    remove.await.unwrap().unwrap();
+    for leaf in [leaf, renewed] {
+        assert_eq!(authority.authenticate(&leaf), Err(AuthenticateError::Removed));
+    }
+    slow.check_against_the_store().await;
 }
 
 #[tokio::test]
