@@ -113,6 +113,8 @@ impl App {
         let shutdown = Shutdown::new();
 
         let issuer = Arc::new(CoordinatorClient::new(Arc::clone(&link), Arc::clone(&placement)));
+        // Before the first metric: one that is named earlier counts into nothing.
+        let recorder = telemetry::metrics_recorder();
         let (metrics, files) = (Metrics::new(), Arc::new(TokenFiles::default()));
         let source = TokenSource::new(
             Arc::clone(&issuer) as _,
@@ -156,7 +158,7 @@ impl App {
             _lock: lock,
         };
         app.serve(config, listeners, &server, || Operations {
-            recorder: telemetry::metrics_recorder(),
+            recorder,
             metrics,
             connected: link.connected(),
             member: Arc::clone(&member),

@@ -7,8 +7,6 @@
 
 mod error;
 mod present;
-#[cfg(test)]
-mod tests;
 mod wanted;
 
 use std::collections::BTreeMap;
@@ -115,11 +113,17 @@ impl Attachments {
         let profiles =
             if names.is_empty() { ProfileChoice::All(()) } else { ProfileChoice::Named(names) };
         let reachable = self.workshop.link.wait_until_connected(PATIENCE).await;
+        let known = self.workshop.placement.now().sandboxes.get(sandbox).cloned();
+        let (mut held, mut warnings) = (Vec::new(), Vec::new());
+        if known.is_none() {
+            // Refuses at once what is not placed here, before news of it is waited for.
+            let default = wanted::files(sandbox, None, &profiles);
+            self.fetch(sandbox, &default, None, &mut held, &mut warnings).await?;
+        }
         let patience = if reachable { PATIENCE } else { Duration::ZERO };
         let placed = self.workshop.placement.wait_for(sandbox, patience).await;
-        let mut warnings = Vec::new();
         let wanted = wanted::files(sandbox, placed.as_ref(), &profiles);
-        let held = self.fetch(sandbox, &wanted, placed.as_ref(), &mut warnings).await?;
+        self.fetch(sandbox, &wanted, placed.as_ref(), &mut held, &mut warnings).await?;
         wanted::check(placed.as_ref(), &profiles)?;
 
         let mut state = self.state.lock().await;
@@ -153,23 +157,24 @@ impl Attachments {
         }
     }
 
-    /// The tokens its files will show, as far as they can be had now. What was fetched before is
-    /// not fetched again.
+    /// Adds the tokens its files will show to `held`, as far as they can be had now. What was
+    /// fetched before is not fetched again.
     async fn fetch(
         &self,
         sandbox: &SandboxId,
         wanted: &[(TokenFileName, TokenRequest)],
         placed: Option<&PlacedSandbox>,
+        held: &mut Vec<(TokenRequest, Held)>,
         warnings: &mut Vec<String>,
-    ) -> Result<Vec<(TokenRequest, Held)>, AttachError> {
+    ) -> Result<(), AttachError> {
         let states = self.workshop.server.source.states(sandbox);
         let current = |request: &TokenRequest| {
-            states.iter().any(|(known, state)| {
-                known == request && matches!(state, TokenState::Current { .. })
-            })
+            let is_current = |state| matches!(state, TokenState::Current { .. });
+            states.iter().any(|(known, state)| known == request && is_current(*state))
         };
-        let missing: Vec<_> = wanted.iter().filter(|(_, request)| !current(request)).collect();
-        let mut held = Vec::new();
+        let fetched = |request: &TokenRequest| held.iter().any(|(known, _)| known == request);
+        let missing: Vec<_> =
+            wanted.iter().filter(|(_, request)| !current(request) && !fetched(request)).collect();
         for batch in missing.chunks(MAXIMUM_BATCH) {
             let requests = batch.iter().map(|(_, request)| request.clone()).collect();
             let asked_at = Instant::now();
@@ -180,7 +185,7 @@ impl Attachments {
                         "the coordinator cannot be reached: token files appear when it is back"
                             .to_owned(),
                     );
-                    return Ok(held);
+                    return Ok(());
                 }
                 Err(_away) => return Err(AttachError::CoordinatorAway(sandbox.clone())),
             };
@@ -190,11 +195,16 @@ impl Attachments {
                     Err(error) if error.class == ErrorClass::NotFound => {
                         return Err(AttachError::NotPlaced(sandbox.clone()));
                     }
-                    Err(error) => warnings.push(format!("no token for the file {name}: {error}")),
+                    Err(error) => {
+                        let warning = format!("no token for the file {name}: {error}");
+                        if !warnings.contains(&warning) {
+                            warnings.push(warning);
+                        }
+                    }
                 }
             }
         }
-        Ok(held)
+        Ok(())
     }
 
     /// Takes everything away from a sandbox, for good; whether there was anything.

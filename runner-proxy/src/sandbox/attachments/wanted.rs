@@ -49,3 +49,48 @@ pub(super) fn profiles(files: &[(TokenFileName, TokenRequest)]) -> Vec<ProfileNa
     };
     files.iter().filter_map(profile).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use moneyer_identity::Audience;
+
+    use super::*;
+    use crate::coordinator::Profile;
+    use crate::fakes::sandbox;
+
+    fn placed() -> PlacedSandbox {
+        let profile = |name: &str| Profile {
+            name: ProfileName::parse(name).unwrap(),
+            audience: Audience::parse(&format!("for-{name}")).unwrap(),
+        };
+        PlacedSandbox { app: "web".to_owned(), profiles: vec![profile("aws"), profile("vault")] }
+    }
+
+    fn named(names: &[&str]) -> ProfileChoice {
+        ProfileChoice::Named(names.iter().map(|name| ProfileName::parse(name).unwrap()).collect())
+    }
+
+    fn shown(placed: Option<&PlacedSandbox>, choice: &ProfileChoice) -> Vec<String> {
+        let files = files(&sandbox("s"), placed, choice);
+        files.iter().map(|(name, request)| format!("{name} {}", request.audiences.len())).collect()
+    }
+
+    #[test]
+    fn the_default_always_and_the_chosen_where_they_are_named() {
+        let placed = placed();
+        let all = ["token 0", "tokens/aws 1", "tokens/vault 1"];
+        assert_eq!(shown(Some(&placed), &ProfileChoice::All(())), all);
+        assert_eq!(shown(Some(&placed), &named(&["vault", "gone"])), ["token 0", "tokens/vault 1"]);
+        assert_eq!(shown(None, &ProfileChoice::All(())), ["token 0"]);
+    }
+
+    #[test]
+    fn a_stranger_is_refused_with_what_there_is() {
+        let placed = placed();
+        check(Some(&placed), &ProfileChoice::All(())).unwrap();
+        check(Some(&placed), &named(&["aws"])).unwrap();
+        let told = |placed, choice: &_| check(placed, choice).unwrap_err().to_string();
+        assert!(told(Some(&placed), &named(&["aws", "gcp"])).ends_with("there is: aws, vault"));
+        assert!(told(None, &named(&["aws"])).ends_with("there is: none"));
+    }
+}

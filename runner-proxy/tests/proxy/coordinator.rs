@@ -1,0 +1,329 @@
+//! A fake coordinator: enrollment, minting and the watch, without rules.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use moneyer_daemon::lifecycle::{Drain, Shutdown};
+use moneyer_daemon::listener::{Limits, ListenAddress, Listener, Peer, Tls, UnixMode};
+use moneyer_daemon::tls::{ServerTls, TlsIdentity};
+use moneyer_identity::{Clock as _, SystemClock};
+use moneyer_proto::v1;
+use moneyer_proto::v1::enrollment_server::{Enrollment, EnrollmentServer};
+use moneyer_proto::v1::minting_server::{Minting, MintingServer};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, ExtendedKeyUsagePurpose,
+    IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData, SanType,
+};
+use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer, PrivatePkcs8KeyDer};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::service::Routes;
+use tonic::{Request, Response, Status};
+
+pub(crate) const TRUST_DOMAIN: &str = "id.test";
+pub(crate) const ISSUER: &str = "https://id.test";
+
+type Change = v1::watch_sandboxes_response::Change;
+type Watcher = mpsc::Sender<Result<v1::WatchSandboxesResponse, Status>>;
+
+/// The coordinator's records, which outlive its restarts.
+pub(crate) struct Records {
+    authority: CertificateDer<'static>,
+    issuer: Issuer<'static, KeyPair>,
+    sandboxes: BTreeMap<String, v1::PlacedSandbox>,
+    watchers: Vec<Watcher>,
+    generation: u64,
+    minted: u32,
+    /// Seconds.
+    pub(crate) certificate_life: i64,
+    pub(crate) renewals: u32,
+    pub(crate) seen_generations: Vec<u64>,
+    pub(crate) batches: Vec<usize>,
+}
+
+/// A cluster: records, and a coordinator while one runs.
+#[derive(Clone)]
+pub(crate) struct Cluster(Arc<Mutex<Records>>);
+
+pub(crate) struct Running {
+    pub(crate) address: SocketAddr,
+    shutdown: Shutdown,
+}
+
+impl Cluster {
+    pub(crate) fn new() -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        let key = KeyPair::generate().unwrap();
+        let authority = params.self_signed(&key).unwrap().der().clone();
+        let issuer = Issuer::new(params, key);
+        Self(Arc::new(Mutex::new(Records {
+            authority,
+            issuer,
+            sandboxes: BTreeMap::new(),
+            watchers: Vec::new(),
+            generation: 1,
+            minted: 0,
+            certificate_life: 86_400,
+            renewals: 0,
+            seen_generations: Vec::new(),
+            batches: Vec::new(),
+        })))
+    }
+
+    pub(crate) fn records<T>(&self, look: impl FnOnce(&mut Records) -> T) -> T {
+        look(&mut self.0.lock().unwrap())
+    }
+
+    pub(crate) fn join_token(&self) -> String {
+        let hash = self.records(|records| digest(&SHA256, &records.authority));
+        let hex: String = hash
+            .as_ref()
+            .iter()
+            .flat_map(|b| format!("{b:02x}").into_bytes())
+            .map(char::from)
+            .collect();
+        let json = format!(
+            r#"{{"td":"{TRUST_DOMAIN}","ca":"{hex}","id":"1","secret":"s","kind":"runner","name":"r1"}}"#
+        );
+        format!("mjt1.{}", URL_SAFE_NO_PAD.encode(json))
+    }
+
+    /// Places a sandbox with these profiles.
+    pub(crate) fn place(&self, id: &str, profiles: &[(&str, &str)]) {
+        let audiences = profiles.iter().map(|(name, value)| v1::AudienceProfile {
+            name: (*name).to_owned(),
+            value: (*value).to_owned(),
+            default_lifetime_seconds: 900,
+        });
+        let sandbox = v1::PlacedSandbox {
+            sandbox_id: id.to_owned(),
+            app: "web".to_owned(),
+            audiences: audiences.collect(),
+        };
+        self.records(|records| records.sandboxes.insert(id.to_owned(), sandbox.clone()));
+        self.tell(Change::Placed(sandbox));
+    }
+
+    /// Takes a sandbox off the runner.
+    pub(crate) fn displace(&self, id: &str) {
+        self.records(|records| records.sandboxes.remove(id));
+        self.tell(Change::Removed(id.to_owned()));
+    }
+
+    fn tell(&self, change: Change) {
+        self.records(|records| {
+            records.generation += 1;
+            let message =
+                v1::WatchSandboxesResponse { generation: records.generation, change: Some(change) };
+            records.watchers.retain(|watcher| watcher.try_send(Ok(message.clone())).is_ok());
+        });
+    }
+
+    fn sign(&self, uri: &str, key: &impl PublicKeyData) -> v1::Certificate {
+        self.records(|records| {
+            let mut params = CertificateParams::default();
+            params.subject_alt_names = vec![SanType::URI(uri.try_into().unwrap())];
+            params.extended_key_usages =
+                vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+            let now = SystemClock.now();
+            let leaf = params.signed_by(key, &records.issuer).unwrap().der().to_vec();
+            v1::Certificate {
+                leaf,
+                identity: uri.to_owned(),
+                not_before: now.0,
+                not_after: now.0 + records.certificate_life,
+                trust: Some(records.trust()),
+            }
+        })
+    }
+
+    /// Starts a coordinator; port 0 for any.
+    pub(crate) fn start(&self, port: u16) -> Running {
+        let key = KeyPair::generate().unwrap();
+        let leaf = self.sign(&format!("spiffe://{TRUST_DOMAIN}/moneyer/coordinator"), &key).leaf;
+        let identity =
+            TlsIdentity::new(vec![leaf.into()], PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let authority = self.records(|records| records.authority.clone());
+        let tls = ServerTls::mutual(&[authority], &identity).unwrap();
+        let tls = tls.with_joining(b"moneyer-join/1").unwrap();
+        let address = ListenAddress::Tcp(([127, 0, 0, 1], port).into());
+        let listener = Listener::bind(&address, UnixMode::Owner).unwrap();
+        let &ListenAddress::Tcp(address) = listener.local_address() else { unreachable!() };
+        let routes = Routes::new(EnrollmentServer::new(self.clone()))
+            .add_service(MintingServer::new(self.clone()));
+        let limits = Limits { grace: Duration::from_millis(50), ..Limits::grpc() };
+        let shutdown = Shutdown::new();
+        let served = shutdown.clone();
+        shutdown.spawn("coordinator", async move {
+            listener.serve(routes.into_axum_router(), limits, Tls::On(tls), &served).await;
+        });
+        Running { address, shutdown }
+    }
+
+    fn mint(&self, request: &v1::MintTokenRequest) -> Result<v1::MintTokenResponse, Status> {
+        self.records(|records| {
+            if !records.sandboxes.contains_key(&request.sandbox_id) {
+                return Err(Status::not_found("there is no such sandbox on this runner"));
+            }
+            if request.audience.iter().any(|audience| audience == "forbidden") {
+                return Err(Status::permission_denied("the audience is not allowed"));
+            }
+            records.minted += 1;
+            let lifetime =
+                if request.lifetime_seconds == 0 { 3600 } else { request.lifetime_seconds };
+            let audience = request.audience.join("+");
+            Ok(v1::MintTokenResponse {
+                token: format!("{}.{audience}.{}", request.sandbox_id, records.minted),
+                expires_in_seconds: lifetime,
+                expires_at: SystemClock.now().0 + i64::from(lifetime),
+                key_id: "key".to_owned(),
+                token_id: format!("{:032x}", records.minted),
+            })
+        })
+    }
+}
+
+impl Records {
+    fn trust(&self) -> v1::Trust {
+        let authorities = vec![self.authority.to_vec()];
+        v1::Trust { trust_domain: TRUST_DOMAIN.to_owned(), authorities }
+    }
+
+    pub(crate) fn minted(&self) -> u32 {
+        self.minted
+    }
+}
+
+impl Running {
+    /// Ends it, with every connection.
+    pub(crate) async fn stop(self, cluster: &Cluster) {
+        cluster.records(|records| records.watchers.clear());
+        assert_eq!(self.shutdown.drain(Duration::from_secs(10)).await, Drain::Complete);
+    }
+}
+
+fn is_member<T>(request: &Request<T>) -> bool {
+    request.extensions().get::<Arc<Peer>>().is_some_and(|peer| peer.certificate.is_some())
+}
+
+fn runner_key(csr: Vec<u8>) -> CertificateSigningRequestParams {
+    CertificateSigningRequestParams::from_der(&CertificateSigningRequestDer::from(csr)).unwrap()
+}
+
+#[tonic::async_trait]
+impl Enrollment for Cluster {
+    async fn join(
+        &self,
+        request: Request<v1::JoinRequest>,
+    ) -> Result<Response<v1::JoinResponse>, Status> {
+        let request = request.into_inner();
+        if request.token != self.join_token() {
+            return Err(Status::unauthenticated("the join token is not valid"));
+        }
+        let uri = format!("spiffe://{TRUST_DOMAIN}/moneyer/runner/r1");
+        let certificate = Some(self.sign(&uri, &runner_key(request.csr).public_key));
+        Ok(Response::new(v1::JoinResponse { certificate }))
+    }
+
+    async fn renew(
+        &self,
+        request: Request<v1::RenewRequest>,
+    ) -> Result<Response<v1::RenewResponse>, Status> {
+        assert!(is_member(&request));
+        self.records(|records| {
+            records.renewals += 1;
+            records.certificate_life = 86_400;
+        });
+        let uri = format!("spiffe://{TRUST_DOMAIN}/moneyer/runner/r1");
+        let certificate = Some(self.sign(&uri, &runner_key(request.into_inner().csr).public_key));
+        Ok(Response::new(v1::RenewResponse { certificate }))
+    }
+
+    async fn get_trust(
+        &self,
+        _: Request<v1::GetTrustRequest>,
+    ) -> Result<Response<v1::GetTrustResponse>, Status> {
+        let trust = Some(self.records(|records| records.trust()));
+        Ok(Response::new(v1::GetTrustResponse { trust }))
+    }
+}
+
+#[tonic::async_trait]
+impl Minting for Cluster {
+    async fn get_issuer(
+        &self,
+        _: Request<v1::GetIssuerRequest>,
+    ) -> Result<Response<v1::GetIssuerResponse>, Status> {
+        Ok(Response::new(v1::GetIssuerResponse {
+            issuer: ISSUER.to_owned(),
+            organization_id: "acme".to_owned(),
+            cluster_id: "test".to_owned(),
+            default_audience: "moneyer".to_owned(),
+            default_lifetime_seconds: 3600,
+            minimum_lifetime_seconds: 60,
+            maximum_lifetime_seconds: 86_400,
+        }))
+    }
+
+    async fn mint_token(
+        &self,
+        request: Request<v1::MintTokenRequest>,
+    ) -> Result<Response<v1::MintTokenResponse>, Status> {
+        assert!(is_member(&request));
+        self.mint(request.get_ref()).map(Response::new)
+    }
+
+    async fn mint_tokens(
+        &self,
+        request: Request<v1::MintTokensRequest>,
+    ) -> Result<Response<v1::MintTokensResponse>, Status> {
+        assert!(is_member(&request));
+        let requests = request.into_inner().requests;
+        self.records(|records| records.batches.push(requests.len()));
+        let results = requests.iter().map(|request| {
+            let result = match self.mint(request) {
+                Ok(token) => v1::mint_token_result::Result::Token(token),
+                Err(status) => v1::mint_token_result::Result::Refusal(v1::Refusal {
+                    code: status.code().into(),
+                    message: status.message().to_owned(),
+                }),
+            };
+            v1::MintTokenResult { result: Some(result) }
+        });
+        Ok(Response::new(v1::MintTokensResponse { results: results.collect() }))
+    }
+
+    async fn mint_system_token(
+        &self,
+        _: Request<v1::MintSystemTokenRequest>,
+    ) -> Result<Response<v1::MintSystemTokenResponse>, Status> {
+        Err(Status::permission_denied("not in this fake"))
+    }
+
+    type WatchSandboxesStream = ReceiverStream<Result<v1::WatchSandboxesResponse, Status>>;
+
+    async fn watch_sandboxes(
+        &self,
+        request: Request<v1::WatchSandboxesRequest>,
+    ) -> Result<Response<Self::WatchSandboxesStream>, Status> {
+        assert!(is_member(&request));
+        let (watcher, watching) = mpsc::channel(64);
+        self.records(|records| {
+            records.seen_generations.push(request.get_ref().seen_generation);
+            let sandboxes = records.sandboxes.values().cloned().collect();
+            let all = Change::All(v1::PlacedSandboxes { sandboxes });
+            let generation = records.generation;
+            let message = v1::WatchSandboxesResponse { generation, change: Some(all) };
+            watcher.try_send(Ok(message)).unwrap();
+            records.watchers.push(watcher);
+        });
+        Ok(Response::new(ReceiverStream::new(watching)))
+    }
+}
