@@ -21,6 +21,9 @@ pub enum MintError {
     /// These audiences may not stand in one token.
     #[error("these audiences may not stand in one token")]
     Combination,
+    /// The token would be longer than [`moneyer_identity::MAXIMUM_TOKEN_BYTES`].
+    #[error("the audiences are too long together")]
+    TooLong,
     /// The lifetime is out of range.
     #[error(transparent)]
     Lifetime(LifetimeError),
@@ -41,7 +44,9 @@ impl MintError {
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::Registry(error) => error.class(),
-            Self::Audiences(_) | Self::Combination | Self::Lifetime(_) => ErrorClass::Invalid,
+            Self::Audiences(_) | Self::Combination | Self::TooLong | Self::Lifetime(_) => {
+                ErrorClass::Invalid
+            }
             Self::AudienceDenied(_) => ErrorClass::Denied,
             Self::NoKey => ErrorClass::Unavailable,
             Self::Encode(_) => ErrorClass::Internal,
@@ -56,7 +61,7 @@ impl MintError {
             Self::Registry(_) => "no such sandbox or system workload on this caller".to_owned(),
             Self::Audiences(error) => error.to_string(),
             Self::AudienceDenied(_) => "this audience may not be asked for".to_owned(),
-            Self::Combination | Self::Lifetime(_) => self.to_string(),
+            Self::Combination | Self::TooLong | Self::Lifetime(_) => self.to_string(),
             Self::NoKey => "no token can be minted at this time".to_owned(),
             Self::Encode(_) => "the token could not be minted".to_owned(),
             Self::Signer(SignerError::Overloaded) => "too much to do; try again later".to_owned(),

@@ -10,6 +10,7 @@ use moneyer_identity::{
 
 use crate::keys::Keys;
 use crate::mint::error::MintError;
+use crate::mint::length;
 use crate::mint::policy::{AudiencePolicy, Chosen};
 use crate::registry::{Permit, SystemPermit};
 
@@ -116,6 +117,7 @@ impl Minter {
         let ring = self.keys.ring();
         let key = ring.signing_key(now).ok_or(MintError::NoKey)?;
         let key_id = key.verifying_key().key_id().clone();
+        length::check(&claims, key.verifying_key())?;
         let unsigned = UnsignedToken::new(key_id.clone(), &claims)
             .map_err(|error| MintError::Encode(error.into()))?;
         let token = key.sign(unsigned).await.map_err(MintError::Signer)?;

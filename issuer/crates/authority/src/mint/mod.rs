@@ -6,6 +6,7 @@
 
 mod error;
 mod issuer;
+mod length;
 mod minter;
 mod policy;
 
