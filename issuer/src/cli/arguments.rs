@@ -21,7 +21,13 @@ use crate::cli::{app, config, controller, dev, init, key, runner, sandbox, serve
 #[command(version, propagate_version = true, disable_help_subcommand = true, max_term_width = 100)]
 pub struct Arguments {
     /// The coordinator's configuration file.
-    #[arg(long, global = true, value_name = "FILE", env = "MONEYER_CONFIG")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "MONEYER_CONFIG",
+        hide_env_values = true
+    )]
     #[arg(default_value = "/etc/moneyer/moneyer.toml")]
     config: PathBuf,
 

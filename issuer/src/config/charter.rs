@@ -118,7 +118,7 @@ impl Config {
                     subject: section.subject,
                     lifetimes,
                 }),
-                Err(message) => wrong(&format!("audience.{index}.default_lifetime"), message),
+                Err((key, message)) => wrong(&format!("audience[{index}].{key}"), message),
             }
         }
         profiles
@@ -146,16 +146,80 @@ impl Config {
 fn profile_lifetimes(
     section: &AudienceSection,
     lifetimes: &LifetimeRange,
-) -> Result<LifetimeRange, String> {
+) -> Result<LifetimeRange, (&'static str, String)> {
     let maximum = section.maximum_lifetime.map_or(lifetimes.maximum(), lifetime);
     if maximum > lifetimes.maximum() {
-        return Err("maximum_lifetime may not exceed tokens.maximum_lifetime".to_owned());
+        return Err(("maximum_lifetime", "may not exceed tokens.maximum_lifetime".to_owned()));
     }
     let default =
         section.default_lifetime.map_or(lifetimes.default_lifetime().min(maximum), lifetime);
-    LifetimeRange::new(lifetimes.minimum(), default, maximum).map_err(|error| error.to_string())
+    LifetimeRange::new(lifetimes.minimum(), default, maximum)
+        .map_err(|error| ("default_lifetime", error.to_string()))
 }
 
 fn lifetime(span: Span) -> Lifetime {
     Lifetime::from_seconds(u32::try_from(span.as_secs()).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn errors(text: &str) -> Vec<String> {
+        let text = format!("issuer.url = 'https://id.example.com'\n{text}");
+        let source = Source::from_parts("moneyer.toml", &text, "MONEYER", &[]);
+        let errors = Config::load(&source).unwrap_err();
+        errors.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn what_needs_several_keys_is_told_at_the_key_to_change() {
+        let text = "\
+tokens.minimum_lifetime = '1h'
+tokens.default_lifetime = '10m'
+keys.bits = 1024
+listen.management = '127.0.0.1:1'
+";
+        let expected = [
+            "moneyer.toml:3:8: tokens.default_lifetime: the minimum, default and maximum lifetime must be in that order",
+            "moneyer.toml:4:6: keys.bits: 1024 bits is not a size for RSA keys; use 2048, 3072 or 4096",
+            "moneyer.toml:5:8: listen.management: must be a Unix socket (unix:/path): its callers are known by user id",
+        ];
+        assert_eq!(errors(text), expected);
+    }
+
+    #[test]
+    fn an_audience_is_told_by_its_place_in_the_list() {
+        let text = "
+[[audience]]
+name = 'good'
+value = 'good'
+
+[[audience]]
+name = 'long'
+value = 'long'
+maximum_lifetime = '25h'
+
+[[audience]]
+name = 'short'
+value = 'short'
+default_lifetime = '1s'
+";
+        let expected = [
+            "moneyer.toml:10:1: audience[1].maximum_lifetime: may not exceed tokens.maximum_lifetime",
+            "moneyer.toml:15:1: audience[2].default_lifetime: the minimum, default and maximum lifetime must be in that order",
+        ];
+        assert_eq!(errors(text), expected);
+    }
+
+    #[test]
+    fn an_issuer_that_can_be_no_trust_domain_needs_one() {
+        let source = |text| Source::from_parts("moneyer.toml", text, "MONEYER", &[]);
+        let text = "issuer.url = 'http://[::1]:8480'";
+        let refused = Config::load(&source(text)).unwrap_err().to_string();
+        assert!(refused.contains("spiffe.trust_domain: is needed"), "{refused}");
+        let named = format!("{text}\nspiffe.trust_domain = 'cluster.local'");
+        let (_, charter) = Config::load(&source(&named)).unwrap();
+        assert_eq!(charter.parts.trust_domain.as_str(), "cluster.local");
+    }
 }

@@ -3,6 +3,11 @@
 //! One hostile or broken caller must not slow the others down: what goes beyond its share is refused
 //! before anything is signed, with the time to wait. Shares refill evenly (GCRA); twice a second's worth
 //! may come at once. Callers that have been quiet are forgotten.
+//!
+//! A sandbox's share is kept apart for each runner that names it: whether the sandbox is placed there is
+//! known only later, and no runner may use up the share of another's sandbox, or learn from a full one
+//! that it exists. What a sandbox asks for beyond its share costs its runner nothing, so the other
+//! sandboxes there keep theirs.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -23,7 +28,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone)]
 pub(crate) struct MintLimits {
     runners: Arc<DefaultKeyedRateLimiter<RunnerId>>,
-    sandboxes: Arc<DefaultKeyedRateLimiter<SandboxId>>,
+    sandboxes: Arc<DefaultKeyedRateLimiter<(RunnerId, SandboxId)>>,
 }
 
 fn quota(per_second: NonZeroU32) -> Quota {
@@ -45,11 +50,11 @@ impl MintLimits {
         runner: &RunnerId,
         sandbox: Option<&SandboxId>,
     ) -> Result<(), Status> {
-        self.runners.check_key(runner).map_err(|until| wait(&until))?;
         if let Some(sandbox) = sandbox {
-            self.sandboxes.check_key(sandbox).map_err(|until| wait(&until))?;
+            let key = (runner.clone(), sandbox.clone());
+            self.sandboxes.check_key(&key).map_err(|until| wait(&until))?;
         }
-        Ok(())
+        self.runners.check_key(runner).map_err(|until| wait(&until))
     }
 
     /// Forgets callers whose shares are full again. Runs until it is dropped.

@@ -38,3 +38,41 @@ where
         Ok(Self(operator))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::response::IntoResponse as _;
+    use http::StatusCode;
+
+    use super::*;
+
+    async fn ask(address: Option<PeerAddress>) -> StatusCode {
+        let operators = Operators { own_uid: 700, uids: Arc::from([1234]) };
+        let (mut parts, ()) = http::Request::new(()).into_parts();
+        if let Some(address) = address {
+            parts.extensions.insert(Arc::new(Peer { address, certificate: None, alpn: None }));
+        }
+        match Operator::from_request_parts(&mut parts, &operators).await {
+            Ok(_) => StatusCode::OK,
+            Err(problem) => problem.into_response().status(),
+        }
+    }
+
+    #[tokio::test]
+    async fn root_the_daemons_user_and_the_configured_ones_are_operators() {
+        let unix = |uid| Some(PeerAddress::Unix { uid, gid: 0, pid: None });
+        for uid in [0, 700, 1234] {
+            assert_eq!(ask(unix(uid)).await, StatusCode::OK, "{uid}");
+        }
+        for uid in [1, 701, 65_534, u32::MAX] {
+            assert_eq!(ask(unix(uid)).await, StatusCode::FORBIDDEN, "{uid}");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_is_not_at_a_unix_socket_is_nobody() {
+        let tcp = PeerAddress::Tcp(([127, 0, 0, 1], 1).into());
+        assert_eq!(ask(Some(tcp)).await, StatusCode::FORBIDDEN);
+        assert_eq!(ask(None).await, StatusCode::FORBIDDEN);
+    }
+}

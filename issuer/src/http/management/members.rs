@@ -78,9 +78,10 @@ async fn invite(
 pub(super) async fn remove_runner(
     Operator(operator): Operator,
     State(authority): State<Authority>,
-    path: Result<Path<String>, PathRejection>,
+    path: Result<Path<RunnerId>, PathRejection>,
 ) -> Result<StatusCode, Problem> {
-    let Path(name) = path?;
+    let Path(id) = path?;
+    let name = id.as_str().to_owned();
     authority.registry().remove_member(&operator, MemberKind::Runner, name).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -88,9 +89,10 @@ pub(super) async fn remove_runner(
 pub(super) async fn remove_controller(
     Operator(operator): Operator,
     State(authority): State<Authority>,
-    path: Result<Path<String>, PathRejection>,
+    path: Result<Path<ControllerName>, PathRejection>,
 ) -> Result<StatusCode, Problem> {
     let Path(name) = path?;
+    let name = name.as_str().to_owned();
     authority.registry().remove_member(&operator, MemberKind::Controller, name).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -48,3 +48,51 @@ async fn render(State(parts): State<Parts>) -> Response {
     let content_type = "text/plain; version=0.0.4; charset=utf-8";
     ([(header::CONTENT_TYPE, content_type)], parts.metrics.render()).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use axum::body::Body;
+    use moneyer_authority::Ports;
+    use moneyer_daemon::settings::Source;
+    use moneyer_testkit::ManualClock;
+    use moneyer_testkit::signer::FixtureSigner;
+    use moneyer_testkit::store::MemoryStore;
+    use tower::ServiceExt as _;
+
+    use super::*;
+    use crate::config::Config;
+
+    async fn answer(router: &Router) -> (StatusCode, serde_json::Value) {
+        let request = http::Request::get("/readyz").body(Body::empty()).unwrap();
+        let response = router.clone().oneshot(request).await.unwrap();
+        let status = response.status();
+        let body = axum::body::to_bytes(response.into_body(), 4096).await.unwrap();
+        (status, serde_json::from_slice(&body).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_daemon_that_goes_down_is_not_ready() {
+        let text = "issuer.url = 'https://id.example.com'\nkeys.algorithm = 'ES256'";
+        let source = Source::from_parts("moneyer.toml", text, "MONEYER", &[]);
+        let (_, charter) = Config::load(&source).unwrap();
+        let ports = Ports {
+            store: Arc::new(MemoryStore::default()),
+            signer: Arc::new(FixtureSigner::default()),
+            clock: Arc::new(ManualClock::default()),
+        };
+        let authority = Authority::open(charter, ports).await.unwrap();
+        let going_down = CancellationToken::new();
+        let metrics = Metrics::new(moneyer_daemon::telemetry::metrics_recorder());
+        let router = router(authority, metrics, going_down.clone());
+        assert_eq!(answer(&router).await.0, StatusCode::OK);
+        going_down.cancel();
+        let (status, body) = answer(&router).await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(body["ready"], false);
+        let lifecycle = &body["checks"][2];
+        assert_eq!((&lifecycle["name"], &lifecycle["ok"]), (&"lifecycle".into(), &false.into()));
+        assert_eq!(lifecycle["problem"], "the daemon is going down");
+    }
+}
