@@ -1,0 +1,9 @@
+//! The services of the wire, over mutual TLS.
+
+mod deadline;
+mod enrollment;
+mod minting;
+mod placement;
+mod refusals;
+mod shares;
+mod watch;

@@ -1,0 +1,123 @@
+//! `WatchSandboxes`: what a runner is told of its sandboxes, and what ends the stream.
+
+use std::time::Duration;
+
+use moneyer_identity::UnixTime;
+use moneyer_proto::v1;
+use moneyer_proto::v1::watch_sandboxes_response::Change;
+use tonic::{Code, Streaming};
+
+use crate::member::Member;
+use crate::world::World;
+
+type Stream = Streaming<v1::WatchSandboxesResponse>;
+
+async fn watch(member: &Member) -> Stream {
+    let request = v1::WatchSandboxesRequest { seen_generation: 0 };
+    member.minting().watch_sandboxes(request).await.unwrap().into_inner()
+}
+
+/// The next message: it comes soon or never.
+async fn next(stream: &mut Stream) -> Result<Option<v1::WatchSandboxesResponse>, tonic::Status> {
+    let message = tokio::time::timeout(Duration::from_secs(10), stream.message());
+    message.await.expect("the stream neither spoke nor ended")
+}
+
+async fn change(stream: &mut Stream) -> (u64, Change) {
+    let message = next(stream).await.unwrap().unwrap();
+    (message.generation, message.change.unwrap())
+}
+
+fn ids(change: &Change) -> Vec<&str> {
+    match change {
+        Change::All(all) => all.sandboxes.iter().map(|placed| &*placed.sandbox_id).collect(),
+        other => panic!("not the whole state: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn first_everything_then_each_change() {
+    let world = World::start().await;
+    let (one, two) = (world.join("runner-1").await, world.join("runner-2").await);
+    world.place("web-1", "runner-1").await;
+    world.place("web-2", "runner-2").await;
+    let (mut of_one, mut of_two) = (watch(&one).await, watch(&two).await);
+    let (first, all) = change(&mut of_one).await;
+    assert_eq!(ids(&all), ["web-1"]);
+    assert_eq!(ids(&change(&mut of_two).await.1), ["web-2"]);
+
+    world.place("web-3", "runner-1").await;
+    let (second, placed) = change(&mut of_one).await;
+    let Change::Placed(placed) = placed else { panic!("{placed:?}") };
+    let names: Vec<_> = placed.audiences.iter().map(|profile| profile.name.as_str()).collect();
+    assert_eq!((placed.sandbox_id.as_str(), placed.app.as_str()), ("web-3", "web"));
+    assert_eq!(names, ["aws", "vault"]);
+    assert_eq!(placed.audiences[0].value, "sts.amazonaws.com");
+    assert_eq!(placed.audiences[0].default_lifetime_seconds, 900);
+    assert!(second > first);
+
+    // A move is a removal here and a placement there; the other runner heard of nothing else.
+    world.place("web-1", "runner-2").await;
+    let (third, removed) = change(&mut of_one).await;
+    assert_eq!(removed, Change::Removed("web-1".to_owned()));
+    assert!(third > second);
+    let (_, placed) = change(&mut of_two).await;
+    assert!(matches!(placed, Change::Placed(placed) if placed.sandbox_id == "web-1"));
+    world.take_away("web-3").await;
+    assert_eq!(change(&mut of_one).await.1, Change::Removed("web-3".to_owned()));
+}
+
+#[tokio::test]
+async fn a_runner_without_sandboxes_is_told_so() {
+    let world = World::start().await;
+    let member = world.join("runner-1").await;
+    let mut stream = watch(&member).await;
+    assert_eq!(ids(&change(&mut stream).await.1), Vec::<&str>::new());
+}
+
+#[tokio::test]
+async fn a_change_of_the_app_tells_which_files_a_sandbox_gets() {
+    let world = World::start().await;
+    let member = world.join("runner-1").await;
+    world.place("web-1", "runner-1").await;
+    let mut stream = watch(&member).await;
+    change(&mut stream).await;
+    let body = r#"{"audiences":["https://vault.example.com"]}"#;
+    world.manage(moneyer_daemon::unix_http::Method::PUT, "/apps/web", body).await;
+    let Change::Placed(placed) = change(&mut stream).await.1 else { panic!("no placement") };
+    let names: Vec<_> = placed.audiences.iter().map(|profile| profile.name.as_str()).collect();
+    assert_eq!(names, ["vault"]);
+}
+
+#[tokio::test]
+async fn removal_of_the_runner_ends_the_stream() {
+    let world = World::start().await;
+    let member = world.join("runner-1").await;
+    let mut stream = watch(&member).await;
+    change(&mut stream).await;
+    world.remove_runner("runner-1").await;
+    let ended = next(&mut stream).await.unwrap_err();
+    assert_eq!(ended.code(), Code::Unauthenticated);
+}
+
+#[tokio::test]
+async fn the_end_of_the_certificate_ends_the_stream() {
+    let world = World::start().await;
+    let member = world.join("runner-1").await;
+    let end = UnixTime(member.certificate.not_after);
+    world.clock.set(end.minus(Duration::from_secs(1)));
+    let mut stream = watch(&member).await;
+    change(&mut stream).await;
+    let ended = next(&mut stream).await.unwrap_err();
+    assert_eq!(ended.code(), Code::Unauthenticated);
+}
+
+#[tokio::test]
+async fn a_coordinator_that_goes_down_ends_the_stream_and_says_so() {
+    let world = World::start().await;
+    let member = world.join("runner-1").await;
+    let mut stream = watch(&member).await;
+    change(&mut stream).await;
+    let (ended, ()) = tokio::join!(next(&mut stream), world.app.stop());
+    assert_eq!(ended.unwrap_err().code(), Code::Unavailable);
+}
