@@ -1,1 +1,5 @@
-//! Placeholder.
+//! Both daemons together, as real processes, through faults.
+//!
+//! There is nothing in this library: the tests in `tests/processes` start `moneyer` and
+//! `moneyer-runner-proxy` on loopback with the stand of `moneyer-load`, kill and stop them, and look from
+//! outside at what they promise. The binaries must be built before: `make test` does.

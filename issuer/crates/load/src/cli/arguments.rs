@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// `cargo build --release --bin moneyer --bin moneyer-runner-proxy --bin moneyer-load`.
 #[derive(Debug, Parser)]
 #[command(name = "moneyer-load", version, disable_help_subcommand = true, max_term_width = 100)]
-pub(crate) struct Arguments {
+pub struct Arguments {
     /// Where `moneyer` and `moneyer-runner-proxy` are. Default: beside this program.
     #[arg(long, global = true, value_name = "DIRECTORY")]
     pub(super) bin_dir: Option<PathBuf>,

@@ -5,5 +5,5 @@ mod failure;
 mod output;
 mod run;
 
-pub(crate) use arguments::Arguments;
-pub(crate) use run::run;
+pub use arguments::Arguments;
+pub use run::run;

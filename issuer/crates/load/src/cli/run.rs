@@ -14,7 +14,8 @@ use crate::stand::{Binaries, Cluster};
 use crate::work::{MintLoad, measure_key_set, measure_mint, measure_token_server};
 
 /// Runs one subcommand and says how it ended.
-pub(crate) fn run(arguments: Arguments) -> Exit {
+#[must_use]
+pub fn run(arguments: Arguments) -> Exit {
     moneyer_daemon::tls::install_provider();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let ended = match runtime {

@@ -10,7 +10,7 @@ const MAXIMUM_BODY_BYTES: usize = 16 * 1024 * 1024;
 
 /// Why bytes are not an answer that can be measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum AnswerError {
+pub enum AnswerError {
     /// Not a status line of HTTP/1.1.
     #[error("the server did not answer in HTTP/1.1")]
     StatusLine,

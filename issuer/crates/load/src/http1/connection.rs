@@ -16,7 +16,7 @@ const READ_BYTES: usize = 16 * 1024;
 
 /// Why a request got no answer that counts.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum HttpError {
+pub enum HttpError {
     /// Nobody listens.
     #[error("cannot connect to {0}")]
     Connect(Endpoint, #[source] io::Error),
@@ -41,7 +41,7 @@ pub(crate) enum HttpError {
 
 /// Where a server listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Endpoint {
+pub enum Endpoint {
     /// TCP.
     Tcp(SocketAddr),
     /// A Unix socket.
@@ -58,12 +58,12 @@ impl std::fmt::Display for Endpoint {
 }
 
 /// What a connection needs of its socket.
-pub(crate) trait Stream: Read + Write + Send {}
+pub trait Stream: Read + Write + Send {}
 
 impl<T: Read + Write + Send> Stream for T {}
 
 /// A connection and what was read from it.
-pub(crate) struct Connection<S> {
+pub struct Connection<S> {
     stream: S,
     buffer: Vec<u8>,
     /// Where the answer before ends: the next one starts there.
@@ -72,7 +72,7 @@ pub(crate) struct Connection<S> {
 
 impl Connection<Box<dyn Stream>> {
     /// Connects.
-    pub(crate) fn open(endpoint: &Endpoint) -> Result<Self, HttpError> {
+    pub fn open(endpoint: &Endpoint) -> Result<Self, HttpError> {
         let stream = dial(endpoint).map_err(|e| HttpError::Connect(endpoint.clone(), e))?;
         Ok(Self::over(stream))
     }
@@ -80,12 +80,12 @@ impl Connection<Box<dyn Stream>> {
 
 impl<S: Read + Write> Connection<S> {
     /// Speaks over a stream that is connected.
-    pub(crate) fn over(stream: S) -> Self {
+    pub fn over(stream: S) -> Self {
         Self { stream, buffer: Vec::with_capacity(READ_BYTES), taken: 0 }
     }
 
     /// Sends a whole request, waits for the whole answer, returns its status and body.
-    pub(crate) fn exchange(&mut self, request: &[u8]) -> Result<(u16, &[u8]), HttpError> {
+    pub fn exchange(&mut self, request: &[u8]) -> Result<(u16, &[u8]), HttpError> {
         self.buffer.drain(..self.taken);
         self.taken = 0;
         self.stream.write_all(request).map_err(HttpError::Send)?;
@@ -95,7 +95,7 @@ impl<S: Read + Write> Connection<S> {
     }
 
     /// The same, where only 200 will do.
-    pub(crate) fn exchange_ok(&mut self, request: &[u8]) -> Result<&[u8], HttpError> {
+    pub fn exchange_ok(&mut self, request: &[u8]) -> Result<&[u8], HttpError> {
         match self.exchange(request)? {
             (200, body) => Ok(body),
             (status, body) => {

@@ -8,5 +8,6 @@ mod answer;
 mod connection;
 mod load;
 
-pub(crate) use connection::{Connection, Endpoint, HttpError, Stream};
+pub use answer::AnswerError;
+pub use connection::{Connection, Endpoint, HttpError, Stream};
 pub(crate) use load::{LoadError, closed_loop, paced};

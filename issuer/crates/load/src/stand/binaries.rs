@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 /// Why there is nothing to measure.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum BinaryError {
+pub enum BinaryError {
     /// Not built.
     #[error(
         "there is no {name} in {}; build it with `cargo build --release --bin {name}` or say where \
@@ -20,22 +20,22 @@ pub(crate) enum BinaryError {
 
 /// A directory with the programs under load.
 #[derive(Debug, Clone)]
-pub(crate) struct Binaries(PathBuf);
+pub struct Binaries(PathBuf);
 
 impl Binaries {
     /// The directory given, else the one this program is in, else the present one.
-    pub(crate) fn in_directory(given: Option<&Path>) -> Self {
+    pub fn in_directory(given: Option<&Path>) -> Self {
         let own = || std::env::current_exe().ok()?.parent().map(Path::to_owned);
         Self(given.map(Path::to_owned).or_else(own).unwrap_or_default())
     }
 
     /// The path of the coordinator.
-    pub(crate) fn moneyer(&self) -> Result<PathBuf, BinaryError> {
+    pub fn moneyer(&self) -> Result<PathBuf, BinaryError> {
         self.find("moneyer")
     }
 
     /// The path of the runner proxy.
-    pub(crate) fn moneyer_runner_proxy(&self) -> Result<PathBuf, BinaryError> {
+    pub fn moneyer_runner_proxy(&self) -> Result<PathBuf, BinaryError> {
         self.find("moneyer-runner-proxy")
     }
 

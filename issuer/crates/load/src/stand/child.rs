@@ -26,7 +26,7 @@ const LOG_LINES: usize = 5;
 
 /// Why a server did not start or stop.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ChildError {
+pub enum ChildError {
     /// Its log could not be made.
     #[error("cannot make {}", .0.display())]
     Log(PathBuf, #[source] io::Error),
@@ -127,6 +127,12 @@ impl Child {
             sleep(ASK_EVERY).await;
         }
         Ok(self.started.elapsed())
+    }
+
+    /// Kills it, as a crash would.
+    pub(super) async fn kill(&mut self) -> Result<(), ChildError> {
+        let for_wait = |source| ChildError::Wait(self.program.clone(), source);
+        self.process.kill().await.map_err(for_wait)
     }
 
     /// Tells it to end and waits until it has.

@@ -19,7 +19,7 @@ const RUNNER: &str = "load-runner";
 const PROXY: &str = "load-proxy";
 
 /// The runner proxy's only sandbox.
-const PROXY_SANDBOX: &str = "attached";
+pub(crate) const PROXY_SANDBOX: &str = "attached";
 
 /// Why there is no cluster.
 #[derive(Debug, thiserror::Error)]

@@ -18,7 +18,7 @@ pub(super) const TRUST_DOMAIN: &str = "load.test";
 
 /// Why there is no coordinator.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum CoordinatorError {
+pub enum CoordinatorError {
     /// Not built.
     #[error("the coordinator is missing")]
     Binary(#[source] BinaryError),
@@ -34,10 +34,13 @@ pub(crate) enum CoordinatorError {
     /// It did not invite a member.
     #[error("the coordinator's management API did not invite {0}")]
     Invite(String, #[source] ApiError),
+    /// It did not remove a runner.
+    #[error("the coordinator's management API did not remove {0}")]
+    Remove(String, #[source] ApiError),
 }
 
 /// A running coordinator.
-pub(crate) struct Coordinator {
+pub struct Coordinator {
     program: PathBuf,
     directory: PathBuf,
     addresses: Addresses,
@@ -56,10 +59,7 @@ struct Addresses {
 
 impl Coordinator {
     /// Starts one with an empty store under `directory` and waits until it is ready.
-    pub(crate) async fn start(
-        binaries: &Binaries,
-        directory: &Path,
-    ) -> Result<Self, CoordinatorError> {
+    pub async fn start(binaries: &Binaries, directory: &Path) -> Result<Self, CoordinatorError> {
         let program = binaries.moneyer().map_err(CoordinatorError::Binary)?;
         let [public, grpc, operations] = free_addresses().map_err(CoordinatorError::Ports)?;
         let management = directory.join("management.sock");
@@ -71,16 +71,28 @@ impl Coordinator {
         Ok(Self { program, directory: directory.to_owned(), addresses, child, start_up })
     }
 
-    /// Stops it and starts it again on the same store.
-    pub(crate) async fn restart(self) -> Result<Self, CoordinatorError> {
+    /// Stops it, if it still runs, and starts it again on the same store.
+    pub async fn restart(self) -> Result<Self, CoordinatorError> {
         let Self { program, directory, addresses, child, .. } = self;
         child.stop().await.map_err(CoordinatorError::Process)?;
         let (child, start_up) = run(&program, &directory, &addresses).await?;
         Ok(Self { program, directory, addresses, child, start_up })
     }
 
+    /// Kills it, as a crash would; [`Self::restart`] starts it again.
+    pub async fn kill(&mut self) -> Result<(), CoordinatorError> {
+        self.child.kill().await.map_err(CoordinatorError::Process)
+    }
+
+    /// Removes a runner.
+    pub fn remove_runner(&self, id: &str) -> Result<(), CoordinatorError> {
+        let management = Endpoint::Unix(self.addresses.management.clone());
+        json_api::delete(&management, &format!("/api/v1/runners/{id}"))
+            .map_err(|source| CoordinatorError::Remove(id.to_owned(), source))
+    }
+
     /// Stops it.
-    pub(crate) async fn stop(self) -> Result<(), CoordinatorError> {
+    pub async fn stop(self) -> Result<(), CoordinatorError> {
         self.child.stop().await.map_err(CoordinatorError::Process)
     }
 
@@ -90,27 +102,27 @@ impl Coordinator {
     }
 
     /// From the start of the process until it was ready.
-    pub(crate) fn start_up(&self) -> Duration {
+    pub fn start_up(&self) -> Duration {
         self.start_up
     }
 
     /// Where discovery and key set are.
-    pub(crate) fn public(&self) -> SocketAddr {
+    pub fn public(&self) -> SocketAddr {
         self.addresses.public
     }
 
     /// Where runners and controllers connect.
-    pub(crate) fn grpc(&self) -> SocketAddr {
+    pub fn grpc(&self) -> SocketAddr {
         self.addresses.grpc
     }
 
     /// Invites a runner; returns its join token.
-    pub(crate) fn invite_runner(&self, id: &str) -> Result<String, CoordinatorError> {
+    pub fn invite_runner(&self, id: &str) -> Result<String, CoordinatorError> {
         self.invite("/api/v1/runners", id)
     }
 
     /// Invites a sandbox controller; returns its join token.
-    pub(crate) fn invite_controller(&self, name: &str) -> Result<String, CoordinatorError> {
+    pub fn invite_controller(&self, name: &str) -> Result<String, CoordinatorError> {
         self.invite("/api/v1/controllers", name)
     }
 

@@ -6,7 +6,7 @@ use crate::http1::{Connection, Endpoint, HttpError};
 
 /// Why a management call gave nothing.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ApiError {
+pub enum ApiError {
     /// No answer.
     #[error("the request failed")]
     Request(#[source] HttpError),
@@ -30,19 +30,28 @@ pub(crate) enum ApiError {
 
 /// Posts `body`, returns the answer of any 2xx.
 pub(super) fn post(endpoint: &Endpoint, path: &str, body: &Value) -> Result<Value, ApiError> {
-    let body = body.to_string();
+    let answer = call(endpoint, "POST", path, &body.to_string())?;
+    serde_json::from_slice(&answer).map_err(ApiError::Json)
+}
+
+/// Deletes what is at `path`.
+pub(super) fn delete(endpoint: &Endpoint, path: &str) -> Result<(), ApiError> {
+    call(endpoint, "DELETE", path, "").map(drop)
+}
+
+fn call(endpoint: &Endpoint, method: &str, path: &str, body: &str) -> Result<Vec<u8>, ApiError> {
     let request = format!(
-        "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
          Content-Length: {}\r\n\r\n{body}",
         body.len()
     );
     let mut connection = Connection::open(endpoint).map_err(ApiError::Request)?;
     let (status, answer) = connection.exchange(request.as_bytes()).map_err(ApiError::Request)?;
-    if !(200..300).contains(&status) {
-        let body = String::from_utf8_lossy(answer).into_owned();
-        return Err(ApiError::Status { path: path.to_owned(), status, body });
+    if (200..300).contains(&status) {
+        return Ok(answer.to_vec());
     }
-    serde_json::from_slice(answer).map_err(ApiError::Json)
+    let body = String::from_utf8_lossy(answer).into_owned();
+    Err(ApiError::Status { path: path.to_owned(), status, body })
 }
 
 /// A text member of an answer.

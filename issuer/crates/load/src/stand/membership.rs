@@ -21,7 +21,7 @@ const PREFIX: &str = "mjt1.";
 
 /// Why the coordinator gave no certificate, or did not take it.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum MembershipError {
+pub enum MembershipError {
     /// Another form of join token than known here.
     #[error("the coordinator's join token cannot be read")]
     JoinToken,
@@ -43,7 +43,7 @@ pub(crate) enum MembershipError {
 }
 
 /// A member's certificate and how to connect with it.
-pub(crate) struct Membership {
+pub struct Membership {
     address: SocketAddr,
     tls: ClientTls,
 }
@@ -57,7 +57,7 @@ struct JoinToken {
 
 impl Membership {
     /// Spends a join token.
-    pub(crate) async fn join(address: SocketAddr, token: &str) -> Result<Self, MembershipError> {
+    pub async fn join(address: SocketAddr, token: &str) -> Result<Self, MembershipError> {
         let parsed = parse(token).ok_or(MembershipError::JoinToken)?;
         let pin = pin(&parsed.ca).ok_or(MembershipError::JoinToken)?;
         let coordinator = format!("spiffe://{}/moneyer/coordinator", parsed.td);
@@ -82,12 +82,12 @@ impl Membership {
     }
 
     /// A new connection, one HTTP/2 session.
-    pub(crate) async fn connect(&self) -> Result<Channel, MembershipError> {
+    pub async fn connect(&self) -> Result<Channel, MembershipError> {
         connect(self.address, &self.tls).await
     }
 
     /// Several of them.
-    pub(crate) async fn connect_many(&self, count: usize) -> Result<Vec<Channel>, MembershipError> {
+    pub async fn connect_many(&self, count: usize) -> Result<Vec<Channel>, MembershipError> {
         let mut channels = Vec::with_capacity(count);
         for _ in 0..count {
             channels.push(self.connect().await?);

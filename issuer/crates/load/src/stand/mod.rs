@@ -15,9 +15,12 @@ mod ports;
 mod runner_proxy;
 mod sandboxes;
 
-pub(crate) use binaries::Binaries;
-pub(crate) use cluster::{Cluster, ClusterError, Footing};
-pub(crate) use membership::{Membership, MembershipError};
+pub use binaries::{Binaries, BinaryError};
+pub use child::ChildError;
+pub(crate) use cluster::{Cluster, ClusterError, Footing, PROXY_SANDBOX};
+pub use coordinator::{Coordinator, CoordinatorError};
+pub use json_api::ApiError;
+pub use membership::{Membership, MembershipError};
 pub(crate) use nginx::{Nginx, NginxError};
-pub(crate) use runner_proxy::RunnerProxyError;
+pub use runner_proxy::{RunnerProxy, RunnerProxyError};
 pub(crate) use sandboxes::sandbox_name;

@@ -23,7 +23,7 @@ const ATTACH_EVERY: Duration = Duration::from_millis(100);
 
 /// Why there is no runner proxy.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum RunnerProxyError {
+pub enum RunnerProxyError {
     /// Not built.
     #[error("the runner proxy is missing")]
     Binary(#[source] BinaryError),
@@ -59,28 +59,44 @@ pub(crate) enum RunnerProxyError {
     Process(#[source] ChildError),
 }
 
-/// A running runner proxy.
-pub(crate) struct RunnerProxy {
-    child: Child,
-    token_server: Endpoint,
+/// A runner proxy that has joined.
+pub struct RunnerProxy {
+    commands: Commands,
+    directory: PathBuf,
+    child: Option<Child>,
 }
 
 impl RunnerProxy {
     /// Joins with `join_token`, starts the daemon under `directory` and attaches `sandbox`.
-    pub(crate) async fn start(
+    pub async fn start(
         binaries: &Binaries,
         directory: &Path,
         coordinator: &Coordinator,
         join_token: &str,
         sandbox: &str,
     ) -> Result<Self, RunnerProxyError> {
+        let mut proxy = Self::join(binaries, directory, coordinator, join_token).await?;
+        proxy.serve().await?;
+        proxy.attach(sandbox).await?;
+        Ok(proxy)
+    }
+
+    /// Writes a configuration under `directory` and joins with `join_token`.
+    pub async fn join(
+        binaries: &Binaries,
+        directory: &Path,
+        coordinator: &Coordinator,
+        join_token: &str,
+    ) -> Result<Self, RunnerProxyError> {
         let program = binaries.moneyer_runner_proxy().map_err(RunnerProxyError::Binary)?;
         let [tcp] = free_addresses().map_err(RunnerProxyError::Ports)?;
         let file = directory.join("runner-proxy.toml");
         let run = directory.join("run");
+        // One sandbox asks for what a whole host would: its share must not be what is measured.
         let text = format!(
             "[coordinator]\naddress = \"{}\"\ntrust_domain = \"{TRUST_DOMAIN}\"\n\n\
-             [runner]\nstate = \"{}\"\nrun = \"{}\"\n\n[token_server]\nlisten = \"{tcp}\"\n",
+             [runner]\nstate = \"{}\"\nrun = \"{}\"\n\n[token_server]\nlisten = \"{tcp}\"\n\n\
+             [limits]\nrequests_under_way_per_sandbox = 1024\n",
             coordinator.grpc(),
             directory.join("runner").display(),
             run.display(),
@@ -89,26 +105,43 @@ impl RunnerProxy {
             .map_err(|source| RunnerProxyError::Configuration(file.clone(), source))?;
         let commands = Commands { program, file };
         commands.join(join_token).await?;
-        let config = commands.file.to_string_lossy();
+        Ok(Self { commands, directory: directory.to_owned(), child: None })
+    }
+
+    /// Starts the daemon and waits until it can be told to attach.
+    pub async fn serve(&mut self) -> Result<(), RunnerProxyError> {
+        let config = self.commands.file.to_string_lossy().into_owned();
         let arguments = ["--config", &config, "serve"];
-        let log = directory.join("runner-proxy.log");
-        let child = Child::start(&commands.program, &arguments, &log);
+        let log = self.directory.join("runner-proxy.log");
+        let child = Child::start(&self.commands.program, &arguments, &log);
         let mut child = child.map_err(RunnerProxyError::Process)?;
-        let control = run.join("control.sock");
+        let control = self.run_directory().join("control.sock");
         child.until(|| control.exists()).await.map_err(RunnerProxyError::Process)?;
-        commands.attach(sandbox).await?;
-        let socket = run.join("sandboxes").join(sandbox).join("identity.sock");
-        Ok(Self { child, token_server: Endpoint::Unix(socket) })
+        self.child = Some(child);
+        Ok(())
     }
 
-    /// The sandbox's own socket.
-    pub(crate) fn token_server(&self) -> &Endpoint {
-        &self.token_server
+    /// Attaches a sandbox, as soon as the proxy has heard of it.
+    pub async fn attach(&self, sandbox: &str) -> Result<(), RunnerProxyError> {
+        self.commands.attach(sandbox).await
     }
 
-    /// Stops it.
-    pub(crate) async fn stop(self) -> Result<(), RunnerProxyError> {
-        self.child.stop().await.map_err(RunnerProxyError::Process)
+    /// A sandbox's own socket.
+    #[must_use]
+    pub fn token_server(&self, sandbox: &str) -> Endpoint {
+        Endpoint::Unix(self.run_directory().join("sandboxes").join(sandbox).join("identity.sock"))
+    }
+
+    /// Stops the daemon; [`Self::serve`] starts it again.
+    pub async fn stop_serving(&mut self) -> Result<(), RunnerProxyError> {
+        match self.child.take() {
+            Some(child) => child.stop().await.map_err(RunnerProxyError::Process),
+            None => Ok(()),
+        }
+    }
+
+    fn run_directory(&self) -> PathBuf {
+        self.directory.join("run")
     }
 }
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::figures::{Comparison, Latency, Reference, p50, p99};
 use crate::http1::{Connection, Endpoint, HttpError, LoadError, paced};
 use crate::measure::{RawSignature, RawSignatureError, Sample, per};
-use crate::stand::{Cluster, ClusterError, RunnerProxyError};
+use crate::stand::{Cluster, ClusterError, PROXY_SANDBOX, RunnerProxyError};
 
 /// Connections to the sandbox's socket: a busy sandbox.
 const CONNECTIONS: u64 = 16;
@@ -70,8 +70,8 @@ pub(crate) async fn measure(
     yardstick: &RawSignature,
     duration: Duration,
 ) -> Result<TokenServerFigures, TokenServerError> {
-    let proxy = cluster.start_runner_proxy().await.map_err(TokenServerError::Start)?;
-    let socket = proxy.token_server().clone();
+    let mut proxy = cluster.start_runner_proxy().await.map_err(TokenServerError::Start)?;
+    let socket = proxy.token_server(PROXY_SANDBOX);
     // The first answer fills the cache, so that all that count come from it.
     Connection::open(&socket)
         .and_then(|mut open| open.exchange_ok(&request("load-cached")).map(drop))
@@ -87,7 +87,7 @@ pub(crate) async fn measure(
     load(&socket, "uncached", rate, WARM_UP, |n| request(&format!("load-warm-{n}"))).await?;
     let uncached =
         load(&socket, "uncached", rate, duration / 2, |n| request(&format!("load-{n}"))).await?;
-    proxy.stop().await.map_err(TokenServerError::Stop)?;
+    proxy.stop_serving().await.map_err(TokenServerError::Stop)?;
     Ok(TokenServerFigures {
         work: "token-server",
         sandboxes: cluster.sandboxes(),

@@ -1,0 +1,12 @@
+//! Loads Moneyer's daemons and says how fast they are.
+//!
+//! It starts real processes (see [`stand`]), loads them from outside, and holds every figure against a
+//! reference measured in the same run. The stand and the small HTTP client are public for the tests that
+//! run both daemons through faults; everything else is for the binary.
+
+pub mod cli;
+pub mod http1;
+mod measure;
+mod report;
+pub mod stand;
+mod work;
