@@ -2,10 +2,14 @@
 
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
 use crate::stand::binary_directory;
+
+/// Both tests start where a new user does, on the same preferred ports: one after the other.
+static PORTS: Mutex<()> = Mutex::new(());
 
 fn dev_once(directory: &Path) -> Output {
     Command::new(binary_directory().join("moneyer"))
@@ -27,6 +31,7 @@ fn claims(output: &Output) -> Value {
 
 #[test]
 fn a_second_start_keeps_issuer_keys_and_sandboxes() {
+    let _ports = PORTS.lock().unwrap_or_else(PoisonError::into_inner);
     let directory = tempfile::tempdir().unwrap();
     let directory = directory.path().join("new");
     let first = dev_once(&directory);
@@ -59,6 +64,7 @@ fn a_second_start_keeps_issuer_keys_and_sandboxes() {
 #[test]
 fn one_secret_file_is_for_its_owner_alone() {
     use std::os::unix::fs::PermissionsExt as _;
+    let _ports = PORTS.lock().unwrap_or_else(PoisonError::into_inner);
     let directory = tempfile::tempdir().unwrap();
     let directory = directory.path().join("new");
     assert!(dev_once(&directory).status.success());

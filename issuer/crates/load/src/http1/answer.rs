@@ -46,7 +46,11 @@ pub(crate) fn find(bytes: &[u8]) -> Result<Option<Answer>, AnswerError> {
     let head = bytes.get(..head_end).unwrap_or_default();
     let mut lines = head.split(|byte| *byte == b'\n');
     let status = lines.next().and_then(status).ok_or(AnswerError::StatusLine)?;
-    let length = lines.find_map(content_length).ok_or(AnswerError::Unframed)??;
+    let length = match status {
+        // Never a body (RFC 9110 section 8.6), so never a length.
+        204 | 304 => 0,
+        _ => lines.find_map(content_length).ok_or(AnswerError::Unframed)??,
+    };
     let body = head_end + 4;
     Ok(Some(Answer { status, body, end: body + length }))
 }
@@ -81,6 +85,13 @@ mod tests {
             let found = find(&text[..cut]).unwrap().unwrap();
             assert_eq!((found.status, found.body, found.end), (404, 57, 60), "{cut}");
         }
+    }
+
+    #[test]
+    fn an_answer_without_a_body_ends_with_its_head() {
+        let text = b"HTTP/1.1 204 No Content\r\nDate: x\r\n\r\n";
+        let found = find(text).unwrap().unwrap();
+        assert_eq!((found.status, found.body, found.end), (204, text.len(), text.len()));
     }
 
     #[test]
