@@ -99,14 +99,16 @@ impl Cluster {
     pub(crate) async fn start_runner_proxy(&self) -> Result<RunnerProxy, ClusterError> {
         let invitation = self.coordinator.invite_runner(PROXY);
         let invitation = invitation.map_err(ClusterError::Coordinator)?;
-        let directory = self.scratch.path();
+        let (binaries, directory) = (&self.binaries, self.scratch.path());
+        let broken = ClusterError::RunnerProxy;
+        let joined = RunnerProxy::join(binaries, directory, &self.coordinator, &invitation).await;
+        let mut proxy = joined.map_err(broken)?;
         register_one(&self.controller, PROXY, PROXY_SANDBOX)
             .await
             .map_err(ClusterError::Registration)?;
-        let (binaries, coordinator) = (&self.binaries, &self.coordinator);
-        RunnerProxy::start(binaries, directory, coordinator, &invitation, PROXY_SANDBOX)
-            .await
-            .map_err(ClusterError::RunnerProxy)
+        proxy.serve().await.map_err(broken)?;
+        proxy.attach(PROXY_SANDBOX).await.map_err(broken)?;
+        Ok(proxy)
     }
 
     /// The process under load.

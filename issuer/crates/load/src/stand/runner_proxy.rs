@@ -67,20 +67,6 @@ pub struct RunnerProxy {
 }
 
 impl RunnerProxy {
-    /// Joins with `join_token`, starts the daemon under `directory` and attaches `sandbox`.
-    pub async fn start(
-        binaries: &Binaries,
-        directory: &Path,
-        coordinator: &Coordinator,
-        join_token: &str,
-        sandbox: &str,
-    ) -> Result<Self, RunnerProxyError> {
-        let mut proxy = Self::join(binaries, directory, coordinator, join_token).await?;
-        proxy.serve().await?;
-        proxy.attach(sandbox).await?;
-        Ok(proxy)
-    }
-
     /// Writes a configuration under `directory` and joins with `join_token`.
     pub async fn join(
         binaries: &Binaries,
