@@ -15,13 +15,17 @@ use std::error::Error;
 
 pub use app::{Addresses, App, StartError};
 
-/// An error and its causes, outermost first, for logs and the operator.
+/// An error and its causes, outermost first, for logs and the operator. A cause that its error has
+/// said already, as those of other crates often do, is not said again.
 fn chain(error: &(dyn Error + Send + Sync + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
+        let said = error.to_string();
+        if !text.ends_with(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
         cause = error.source();
     }
     text

@@ -7,6 +7,7 @@ use moneyer_daemon::settings::{self, Source};
 
 use crate::cli::failure::Failure;
 use crate::cli::output::{Output, json, print};
+use crate::cli::serve::start_logging;
 use crate::config::Config;
 
 #[derive(Debug, Subcommand)]
@@ -22,7 +23,9 @@ pub(super) enum ConfigCommand {
 pub(super) fn run(command: &ConfigCommand, path: &Path, output: Output) -> Result<(), Failure> {
     match command {
         ConfigCommand::Check => {
-            Config::load(&Source::read(path, "MONEYER")?)?;
+            let (config, _) = Config::load(&Source::read(path, "MONEYER")?)?;
+            // The filter is read where logging starts.
+            start_logging(&config)?;
             let sentence = format!("{} is good", path.display());
             output.record(&serde_json::json!({ "good": path }), &sentence)
         }

@@ -31,6 +31,12 @@ impl Failure {
         Self { exit: Exit::Usage, text: text.into() }
     }
 
+    /// The configuration is at fault: what, and where in it.
+    pub(super) fn bad_configuration(text: &str) -> Self {
+        let text = format!("the configuration is not usable\n{text}");
+        Self { exit: Exit::BadConfiguration, text }
+    }
+
     /// The exit code.
     pub(super) fn exit(&self) -> Exit {
         self.exit
@@ -45,8 +51,7 @@ impl fmt::Display for Failure {
 
 impl From<SettingsErrors> for Failure {
     fn from(errors: SettingsErrors) -> Self {
-        let text = format!("the configuration is not usable\n{errors}");
-        Self { exit: Exit::BadConfiguration, text }
+        Self::bad_configuration(&errors.to_string())
     }
 }
 

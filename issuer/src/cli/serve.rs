@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use moneyer_daemon::lifecycle::{Signal, signals};
 use moneyer_daemon::settings::Source;
-use moneyer_daemon::telemetry;
+use moneyer_daemon::telemetry::{self, TelemetryError};
 use moneyer_identity::SystemClock;
 
 use crate::app::App;
@@ -44,6 +44,10 @@ pub(super) fn start_logging(config: &Config) -> Result<(), Failure> {
         LogFormat::Text => telemetry::Format::Text,
         LogFormat::Json => telemetry::Format::Json,
     };
-    telemetry::init(format, &config.telemetry.filter)
-        .map_err(|error| Failure::of("cannot start logging (telemetry.filter)", &error))
+    telemetry::init(format, &config.telemetry.filter).map_err(|error| match error {
+        TelemetryError::Filter(_) => {
+            Failure::bad_configuration(&format!("telemetry.filter: {}", crate::chain(&error)))
+        }
+        _ => Failure::of("cannot start logging", &error),
+    })
 }

@@ -57,7 +57,13 @@ impl From<EnrollmentError> for Problem {
 
 impl From<MintError> for Problem {
     fn from(error: MintError) -> Self {
-        let detail = error.told();
+        // An operator may know what exists; a runner is told less.
+        let detail = match &error {
+            MintError::Registry(cause) if error.class() == ErrorClass::NotFound => {
+                cause.to_string()
+            }
+            _ => error.told(),
+        };
         Self { class: error.class(), detail, cause: Some(Box::new(error)) }
     }
 }
