@@ -201,3 +201,16 @@ async fn there_is_no_other_service() {
         assert_eq!(refused.code(), Code::Unimplemented, "{path}");
     }
 }
+
+/// Threat A 23: more than the listener's body limit never becomes a message; what fits and holds too much
+/// is refused by what is in it.
+#[tokio::test]
+async fn a_message_is_4_mib_at_most() {
+    let (_world, one, _) = world().await;
+    let ask = async |bytes| one.mint(&"a".repeat(bytes), &[]).await.unwrap_err().code();
+    assert_eq!(ask(4 * 1024 * 1024 - 100).await, Code::InvalidArgument);
+    let beyond = ask(4 * 1024 * 1024 + 1).await;
+    assert_ne!(beyond, Code::InvalidArgument, "it was read whole");
+    assert_ne!(beyond, Code::Ok);
+    one.mint("web-1", &[]).await.unwrap();
+}

@@ -1,0 +1,124 @@
+//! docs/claims.md: the claims, their order, and who has them.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use moneyer_identity::spiffe::TrustDomain;
+use moneyer_identity::{
+    AppName, AppUid, Audience, Audiences, ClaimSet, ClusterId, IdentityType, IssuerUrl,
+    OrganizationId, RoleName, RunnerId, SandboxId, SubjectForm, SubjectParts, SystemWorkloadName,
+    TokenId, UnixTime,
+};
+use serde_json::Value;
+
+use crate::pages::{code, read, rows};
+
+pub(crate) fn decoded(payload: &str) -> Value {
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
+}
+
+/// The names of a payload's members in the order they are written.
+pub(crate) fn names(payload: &str) -> Vec<String> {
+    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
+    written(&text)
+}
+
+/// No value of ours holds a quote, so a name is what stands between `,"` or `{"` and `":`.
+fn written(json: &str) -> Vec<String> {
+    let parts = json.trim_start_matches('{').split(",\"").map(|part| part.trim_start_matches('"'));
+    parts.filter_map(|part| Some(part.split_once("\":")?.0.to_owned())).collect()
+}
+
+fn parts() -> SubjectParts {
+    SubjectParts {
+        organization: Some(OrganizationId::parse("acme").unwrap()),
+        cluster: Some(ClusterId::parse("prod-1").unwrap()),
+        trust_domain: TrustDomain::parse("id.example.com").unwrap(),
+    }
+}
+
+/// A token that says everything there is to say, which no real one does.
+fn everything() -> ClaimSet {
+    let (app, sandbox) = (AppName::parse("web").unwrap(), SandboxId::parse("web-1").unwrap());
+    ClaimSet {
+        iss: IssuerUrl::parse("https://id.example.com").unwrap(),
+        sub: parts().sandbox(SubjectForm::Sandbox, &app, &sandbox),
+        aud: Audiences::one(Audience::parse("moneyer").unwrap()),
+        iat: UnixTime(30),
+        nbf: UnixTime(0),
+        exp: UnixTime(60),
+        jti: TokenId::parse("0123456789abcdef0123456789abcdef").unwrap(),
+        organization_id: parts().organization,
+        cluster_id: parts().cluster,
+        app: Some(app),
+        app_uid: Some(AppUid::parse("0123456789abcdef0123456789abcdef").unwrap()),
+        sandbox_id: Some(sandbox),
+        runner_id: Some(RunnerId::parse("runner-1").unwrap()),
+        identity_type: IdentityType::Sandbox,
+        system_workload: Some(SystemWorkloadName::parse("telemetry").unwrap()),
+        role: Some(RoleName::parse("reader").unwrap()),
+    }
+}
+
+/// Name, sandbox, system workload.
+fn table() -> Vec<(String, String, String)> {
+    let page = read("docs/claims.md");
+    let section = page.split("## Claims").nth(1).unwrap().split("\n## ").next().unwrap().to_owned();
+    let row = |row: Vec<String>| (code(&row[0]).to_owned(), row[1].clone(), row[2].clone());
+    rows(&section).into_iter().map(row).collect()
+}
+
+#[test]
+fn the_table_lists_every_claim_in_the_order_they_are_written() {
+    let listed: Vec<_> = table().into_iter().map(|(name, ..)| name).collect();
+    assert_eq!(listed, written(&serde_json::to_string(&everything()).unwrap()));
+}
+
+#[test]
+fn the_table_says_which_token_has_which_claim() {
+    let sandbox = ClaimSet { system_workload: None, ..everything() };
+    let system = ClaimSet {
+        app: None,
+        app_uid: None,
+        sandbox_id: None,
+        identity_type: IdentityType::System,
+        role: None,
+        ..everything()
+    };
+    let has = |claims: &ClaimSet| written(&serde_json::to_string(claims).unwrap());
+    let (of_sandbox, of_system) = (has(&sandbox), has(&system));
+    for (name, in_sandbox, in_system) in table() {
+        assert_eq!(of_sandbox.contains(&name), in_sandbox != "no", "{name}");
+        assert_eq!(of_system.contains(&name), in_system != "no", "{name}");
+    }
+}
+
+#[test]
+fn the_header_has_the_three_members_of_the_page() {
+    let page = read("docs/claims.md");
+    let section = page.split("## Header").nth(1).unwrap().split("\n## ").next().unwrap().to_owned();
+    let members: Vec<_> = rows(&section).iter().map(|row| code(&row[0]).to_owned()).collect();
+    assert_eq!(members, ["alg", "kid", "typ"]);
+}
+
+#[test]
+fn the_subjects_are_those_of_the_page() {
+    let page = read("docs/claims.md");
+    let section =
+        page.split("## Subjects").nth(1).unwrap().split("\n## ").next().unwrap().to_owned();
+    let (app, sandbox) = (AppName::parse("A").unwrap(), SandboxId::parse("S").unwrap());
+    let letters = SubjectParts {
+        organization: Some(OrganizationId::parse("O").unwrap()),
+        cluster: Some(ClusterId::parse("C").unwrap()),
+        trust_domain: TrustDomain::parse("td").unwrap(),
+    };
+    let mut seen = 0;
+    for row in rows(&section) {
+        let subject = match code(&row[0]) {
+            "system workloads" => letters.system(&SystemWorkloadName::parse("W").unwrap()),
+            form => letters.sandbox(form.parse::<SubjectForm>().unwrap(), &app, &sandbox),
+        };
+        assert_eq!(code(&row[1]).replace("<trust domain>", "td"), subject.as_str());
+        seen += 1;
+    }
+    assert_eq!(seen, 5);
+}

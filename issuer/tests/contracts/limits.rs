@@ -1,0 +1,138 @@
+//! docs/limits.md: every number is the code's, every test it names exists, and none is left out.
+
+use std::path::Path;
+
+use crate::pages::{code, read, root, rows};
+
+struct Limit {
+    value: String,
+    file: String,
+    name: String,
+    tests: Vec<(String, String)>,
+}
+
+fn table() -> Vec<Limit> {
+    let pair = |text: &str| {
+        let (file, name) = text.split_once(' ').unwrap_or_else(|| panic!("no file: {text}"));
+        (file.to_owned(), name.to_owned())
+    };
+    let limit = |row: Vec<String>| {
+        let [_, value, _, _, place, tests] = row.as_slice() else { panic!("six cells: {row:?}") };
+        let (file, name) = pair(code(place));
+        let tests = tests.split(", ").filter(|test| test.starts_with('`'));
+        let tests = tests.map(|test| pair(code(test))).collect();
+        Limit { value: value.clone(), file, name, tests }
+    };
+    rows(&read("docs/limits.md")).into_iter().map(limit).collect()
+}
+
+/// What stands after `const NAME: Type =`, or after `NAME:` where a default is made.
+fn expression(text: &str, name: &str) -> Option<String> {
+    let constant = text.split_once(&format!("const {name}:")).map(|(_, rest)| {
+        let value = rest.split_once('=').unwrap().1;
+        value.split_once(';').unwrap().0
+    });
+    let field = text.rsplit_once(&format!("\n            {name}: "));
+    let value = constant.or_else(|| field.and_then(|(_, rest)| Some(rest.split_once(",\n")?.0)))?;
+    Some(value.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// The value of an expression of the few forms constants have; times in milliseconds.
+fn evaluate(text: &str) -> u64 {
+    let text = text.trim();
+    for (call, unit) in [("from_secs(", 1000), ("from_millis(", 1), ("number(", 1)] {
+        if let Some((_, rest)) = text.split_once(call) {
+            return evaluate(rest.strip_suffix(')').unwrap()) * unit;
+        }
+    }
+    if let Some((more, less)) = text.split_once(" - ") {
+        return evaluate(more) - evaluate(less);
+    }
+    if let Some((one, bits)) = text.split_once(" << ") {
+        return evaluate(one) << evaluate(bits);
+    }
+    let factor = |text: &str| text.trim().replace('_', "").parse::<u64>();
+    text.split('*').map(|part| factor(part).unwrap_or_else(|_| panic!("{text}"))).product()
+}
+
+/// `10 s`, `16 KiB`, `10,000`, `65,535 bytes`.
+fn written(text: &str) -> u64 {
+    let (number, unit) = text.split_once(' ').unwrap_or((text, ""));
+    let number: u64 = number.replace(',', "").parse().unwrap_or_else(|_| panic!("{text}"));
+    number
+        * match unit {
+            "KiB" => 1024,
+            "MiB" => 1024 * 1024,
+            "s" => 1000,
+            "min" => 60 * 1000,
+            "h" => 3600 * 1000,
+            "days" => 24 * 3600 * 1000,
+            "" | "bytes" | "a second" => 1,
+            other => panic!("no such unit: {other}"),
+        }
+}
+
+#[test]
+fn every_number_is_the_codes() {
+    let limits = table();
+    assert!(limits.len() > 40, "the table was not found");
+    for limit in limits {
+        let found = expression(&read(&limit.file), &limit.name);
+        let found = found.unwrap_or_else(|| panic!("no {} in {}", limit.name, limit.file));
+        // Some are told in seconds, as claims are.
+        let unit = if limit.name.ends_with("_SECONDS") { 1000 } else { 1 };
+        let value = evaluate(&found) * unit;
+        assert_eq!(written(&limit.value), value, "{}: {found}", limit.name);
+    }
+}
+
+#[test]
+fn every_named_test_exists() {
+    let mut unproved = Vec::new();
+    for limit in table() {
+        for (file, name) in &limit.tests {
+            let there = read(file).contains(&format!("fn {name}"));
+            assert!(there, "{}: there is no {name} in {file}", limit.name);
+        }
+        if limit.tests.is_empty() {
+            unproved.push(limit.name);
+        }
+    }
+    // hyper's own, handed through: its tests prove them.
+    assert_eq!(unproved, ["H2_STREAMS", "PENDING_ACCEPT_RESETS", "LOCAL_ERROR_RESETS"]);
+}
+
+/// Whoever adds a constant that begins with `MAX` explains it.
+#[test]
+fn no_maximum_is_left_out() {
+    let listed: Vec<_> = table().into_iter().map(|limit| (limit.file, limit.name)).collect();
+    let mut found = 0;
+    for folder in ["src", "crates/authority/src", "crates/daemon/src", "crates/identity/src"]
+        .into_iter()
+        .chain(["crates/signer/src", "crates/store/src"])
+    {
+        for file in sources(&root().join("issuer").join(folder)) {
+            let path = file.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
+            let text = std::fs::read_to_string(&file).unwrap();
+            for rest in text.split("const MAX").skip(1) {
+                let name = format!("MAX{}", rest.split(':').next().unwrap());
+                assert!(listed.contains(&(path.clone(), name.clone())), "{path} {name}");
+                found += 1;
+            }
+        }
+    }
+    assert!(found > 15, "the sources were not found");
+}
+
+fn sources(folder: &Path) -> Vec<std::path::PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(sources(&path));
+        } else if path.extension().is_some_and(|end| end == "rs") && !path.ends_with("tests.rs") {
+            files.push(path);
+        }
+    }
+    files
+}
