@@ -86,7 +86,7 @@ async fn token_server(binaries: &Binaries, effort: Effort, output: Format) -> Re
 }
 
 async fn start(binaries: &Binaries, effort: Effort) -> Result<Cluster, Failure> {
-    say(&format!("registering {} sandboxes", effort.sandboxes));
+    say(&format!("registering sandboxes: {}", effort.sandboxes));
     Ok(Cluster::start(binaries, effort.sandboxes.get()).await?)
 }
 

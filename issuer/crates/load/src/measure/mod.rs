@@ -5,12 +5,14 @@
 //! buckets: recording never allocates and never samples.
 
 mod histogram;
+mod neighbours;
 mod number;
 mod process;
 mod raw_signature;
 mod sample;
 
 pub(crate) use histogram::Histogram;
+pub(crate) use neighbours::busy_part;
 pub(crate) use number::{as_f64, millis, per};
 pub(crate) use process::{ProcessError, ProcessId};
 pub(crate) use raw_signature::{RawSignature, RawSignatureCost, RawSignatureError};

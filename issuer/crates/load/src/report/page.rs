@@ -45,9 +45,16 @@ fn machine(report: &Report) -> String {
             row("Cores", machine.cores.to_string()),
             row("Memory", format!("{} MiB", grouped(machine.memory_mib))),
             row("Kernel", format!("Linux {}", machine.kernel)),
+            row("Busy with other work", busy(&report.sizes)),
             row("Seconds a figure", report.seconds.to_string()),
         ],
     )
+}
+
+/// The most that other work took before one of the sizes.
+fn busy(sizes: &[Size]) -> String {
+    let most = sizes.iter().filter_map(|size| size.busy_part).max_by(f64::total_cmp);
+    most.map_or_else(|| "unknown".to_owned(), |part| format!("{:.0} %", part * 100.0))
 }
 
 fn promises(verdicts: &[Verdict]) -> String {
@@ -151,26 +158,31 @@ fn while_minting(sizes: &[Size]) -> String {
 }
 
 fn token_server(sizes: &[Size]) -> String {
-    let row = |size: &Size, name: &str, found: Latency| {
+    let row = |size: &Size, name: &str, found: Latency, cpu_us: Option<f64>| {
         vec![
             format!("{name}, {}", grouped(size.footing.sandboxes)),
             whole(found.rate),
             whole(found.per_second),
             decimal(found.p50_ms),
             decimal(found.p99_ms),
+            cpu_us.map_or_else(String::new, whole),
         ]
     };
     let rows = sizes.iter().flat_map(|size| {
         let (found, uncached) = (&size.token_server, &size.token_server.uncached);
-        let uncached = Latency {
+        let waited = Latency {
             rate: found.uncached_rate,
             per_second: uncached.per_second,
             p50_ms: uncached.p50_ms,
             p99_ms: uncached.p99_ms,
         };
-        [row(size, "cached", found.cached), row(size, "uncached", uncached)]
+        [
+            row(size, "cached", found.cached, found.cached_cpu_us),
+            row(size, "uncached", waited, uncached.cpu_us),
+        ]
     });
-    table(&["Tokens, sandboxes", "Asked/s", "Answered/s", "p50 ms", "p99 ms"], rows)
+    let head = ["Tokens, sandboxes", "Asked/s", "Answered/s", "p50 ms", "p99 ms", "CPU µs a token"];
+    table(&head, rows)
 }
 
 fn footing(sizes: &[Size]) -> String {

@@ -8,7 +8,7 @@ use moneyer_identity::{Clock as _, SystemClock, UnixTime};
 use serde::Serialize;
 
 use super::machine::Machine;
-use crate::measure::{RawSignature, RawSignatureError};
+use crate::measure::{RawSignature, RawSignatureError, busy_part};
 use crate::stand::{Binaries, Cluster, ClusterError, Footing};
 use crate::work::{
     KeySetError, KeySetFigures, MintError, MintFigures, MintLoad, TokenServerError,
@@ -71,6 +71,8 @@ pub(crate) struct Report {
 /// The figures for one number of sandboxes.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Size {
+    /// The part of the cores' time that other work took before the measurement.
+    pub(super) busy_part: Option<f64>,
     pub(super) footing: Footing,
     pub(super) mints: Vec<MintFigures>,
     pub(super) key_set: KeySetFigures,
@@ -98,7 +100,8 @@ async fn measure_size(
     duration: Duration,
 ) -> Result<Size, ReportError> {
     let broken = |source| ReportError::Cluster(count, source);
-    say(&format!("registering {count} sandboxes"));
+    let busy_part = busy_part().await;
+    say(&format!("registering sandboxes: {count}"));
     let cluster = Cluster::start(binaries, count).await.map_err(broken)?;
     let footing = cluster.footing().map_err(broken)?;
     let mut mints = Vec::with_capacity(MINT_LOADS.len());
@@ -114,7 +117,7 @@ async fn measure_size(
     let token_server = measure_token_server(&cluster, yardstick, duration).await;
     let token_server = token_server.map_err(|source| ReportError::TokenServer(count, source))?;
     cluster.stop().await.map_err(broken)?;
-    Ok(Size { footing, mints, key_set, token_server })
+    Ok(Size { busy_part, footing, mints, key_set, token_server })
 }
 
 /// Progress, on standard error.

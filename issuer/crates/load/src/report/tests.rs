@@ -33,6 +33,7 @@ fn mint(sandboxes: u64, in_flight: usize, batch: usize, ratio: f64) -> MintFigur
 /// Figures that keep every promise, just.
 fn size(sandboxes: u64, resident_mib: f64) -> Size {
     Size {
+        busy_part: Some(0.04),
         footing: Footing { sandboxes, start_up_ms: 12.0, resident_mib },
         mints: vec![
             mint(sandboxes, 1, 1, 0.80),
@@ -55,6 +56,7 @@ fn size(sandboxes: u64, resident_mib: f64) -> Size {
             uncached: Comparison { p99_ms: 9.9, ..compared(Some(0.5)) },
             uncached_rate: 4000.0,
             cached: latency(0.9),
+            cached_cpu_us: Some(20.0),
         },
     }
 }
@@ -120,6 +122,7 @@ fn the_page_has_every_figure_and_no_placeholder() {
     for text in [
         "| Made | 2023-11-14 |",
         "| Memory | 24,111 MiB |",
+        "| Busy with other work | 4 % |",
         "| raw signature ÷ token, one token a call | ≥ 0.80 | 0.800 | yes |",
         "| 102,401 | 4 | 64 | 0.950 |",
         "| key set, 102,401 | 1.000 |",
@@ -164,4 +167,23 @@ fn thousands_stand_apart() {
         assert_eq!(grouped(count), text);
     }
     assert_eq!(grouped(1_234_567), "1,234,567");
+}
+
+#[test]
+fn every_kind_of_work_has_the_json_names_scripts_read() {
+    let size = size(7, 10.0);
+    let kinds = [
+        serde_json::to_value(&size.mints[0]),
+        serde_json::to_value(&size.key_set),
+        serde_json::to_value(&size.token_server),
+    ];
+    for (kind, work) in kinds.into_iter().zip(["mint", "keyset", "token-server"]) {
+        let kind = kind.unwrap();
+        assert_eq!(kind["work"], work);
+        assert_eq!(kind["sandboxes"], 7);
+        for key in ["ratio", "per_second", "p50_ms", "p99_ms"] {
+            assert!(kind[key].is_f64(), "{work}: {key}");
+        }
+        assert!(kind["reference"]["per_second"].is_f64(), "{work}");
+    }
 }

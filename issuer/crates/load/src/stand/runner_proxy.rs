@@ -14,6 +14,7 @@ use super::child::{Child, ChildError};
 use super::coordinator::{Coordinator, TRUST_DOMAIN};
 use super::ports::free_addresses;
 use crate::http1::Endpoint;
+use crate::measure::ProcessId;
 
 /// Time from the proxy's start until it has heard of its sandbox from the coordinator.
 const ATTACH_LIMIT: Duration = Duration::from_secs(20);
@@ -116,6 +117,11 @@ impl RunnerProxy {
     #[must_use]
     pub fn token_server(&self, sandbox: &str) -> Endpoint {
         Endpoint::Unix(self.run_directory().join("sandboxes").join(sandbox).join("identity.sock"))
+    }
+
+    /// The process to measure, while it serves.
+    pub(crate) fn process(&self) -> Option<ProcessId> {
+        self.child.as_ref().map(Child::id)
     }
 
     /// Stops the daemon; [`Self::serve`] starts it again.

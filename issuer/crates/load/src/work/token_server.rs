@@ -10,7 +10,9 @@ use serde::Serialize;
 
 use super::figures::{Comparison, Latency, Reference, p50, p99};
 use crate::http1::{Connection, Endpoint, HttpError, LoadError, paced};
-use crate::measure::{RawSignature, RawSignatureError, Sample, per};
+use crate::measure::{
+    ProcessError, ProcessId, RawSignature, RawSignatureError, Sample, as_f64, per,
+};
 use crate::stand::{Cluster, ClusterError, PROXY_SANDBOX, RunnerProxyError};
 
 /// Connections to the sandbox's socket: a busy sandbox.
@@ -43,6 +45,9 @@ pub(crate) enum TokenServerError {
     /// A request failed.
     #[error("asking for {0} tokens failed")]
     Load(&'static str, #[source] LoadError),
+    /// The runner proxy could not be measured.
+    #[error("the runner proxy's CPU time cannot be measured")]
+    Process(#[source] ProcessError),
     /// A thread died.
     #[error("a thread of the load generator died")]
     Thread(#[source] tokio::task::JoinError),
@@ -62,6 +67,8 @@ pub(crate) struct TokenServerFigures {
     pub(crate) uncached_rate: f64,
     /// One token again and again.
     pub(crate) cached: Latency,
+    /// The runner proxy's CPU time for a cached token, in microseconds.
+    pub(crate) cached_cpu_us: Option<f64>,
 }
 
 /// Asks for about `duration`.
@@ -71,22 +78,23 @@ pub(crate) async fn measure(
     duration: Duration,
 ) -> Result<TokenServerFigures, TokenServerError> {
     let mut proxy = cluster.start_runner_proxy().await.map_err(TokenServerError::Start)?;
-    let socket = proxy.token_server(PROXY_SANDBOX);
+    let sandbox = Sandbox { socket: proxy.token_server(PROXY_SANDBOX), proxy: proxy.process() };
     // The first answer fills the cache, so that all that count come from it.
-    Connection::open(&socket)
+    Connection::open(&sandbox.socket)
         .and_then(|mut open| open.exchange_ok(&request("load-cached")).map(drop))
         .map_err(TokenServerError::First)?;
-    let cached_request = |_| request("load-cached");
-    load(&socket, "cached", CACHED_RATE, WARM_UP, cached_request).await?;
-    let cached = load(&socket, "cached", CACHED_RATE, duration / 2, cached_request).await?;
+    let again = |_| request("load-cached");
+    sandbox.ask("cached", CACHED_RATE, WARM_UP, again).await?;
+    let (cached, cached_cpu_us) = sandbox.ask("cached", CACHED_RATE, duration / 2, again).await?;
 
     let raw = tokio::task::block_in_place(|| yardstick.sample(WARM_UP));
     let raw = raw.map_err(TokenServerError::RawSignature)?.seconds().unwrap_or(1.0);
     let ceiling = Reference::raw_signature(raw);
     let rate = ceiling.per_second * UNCACHED_PART;
-    load(&socket, "uncached", rate, WARM_UP, |n| request(&format!("load-warm-{n}"))).await?;
-    let uncached =
-        load(&socket, "uncached", rate, duration / 2, |n| request(&format!("load-{n}"))).await?;
+    let warm = |n| request(&format!("load-warm-{n}"));
+    sandbox.ask("uncached", rate, WARM_UP, warm).await?;
+    let new = |n| request(&format!("load-{n}"));
+    let (uncached, uncached_cpu_us) = sandbox.ask("uncached", rate, duration / 2, new).await?;
     proxy.stop_serving().await.map_err(TokenServerError::Stop)?;
     Ok(TokenServerFigures {
         work: "token-server",
@@ -96,25 +104,44 @@ pub(crate) async fn measure(
             per_second: uncached.per_second(),
             p50_ms: p50(&uncached),
             p99_ms: p99(&uncached),
-            cpu_us: None,
+            cpu_us: uncached_cpu_us,
             reference: Some(ceiling),
         },
         uncached_rate: rate,
         cached: Latency::of(&cached, CACHED_RATE),
+        cached_cpu_us,
     })
 }
 
-async fn load(
-    socket: &Endpoint,
-    what: &'static str,
-    rate: f64,
-    duration: Duration,
-    request: impl Fn(u64) -> Vec<u8> + Send + Sync + 'static,
-) -> Result<Sample, TokenServerError> {
-    let socket = socket.clone();
-    let run = move || paced(&socket, CONNECTIONS, rate, duration, &request);
-    let done = tokio::task::spawn_blocking(run).await.map_err(TokenServerError::Thread)?;
-    done.map_err(|source| TokenServerError::Load(what, source))
+/// A sandbox that asks, and the runner proxy that answers.
+struct Sandbox {
+    socket: Endpoint,
+    proxy: Option<ProcessId>,
+}
+
+impl Sandbox {
+    /// Asks at a fixed rate; also the proxy's CPU time for an answer, in microseconds.
+    async fn ask(
+        &self,
+        what: &'static str,
+        rate: f64,
+        duration: Duration,
+        request: impl Fn(u64) -> Vec<u8> + Send + Sync + 'static,
+    ) -> Result<(Sample, Option<f64>), TokenServerError> {
+        let before = self.cpu_time()?;
+        let socket = self.socket.clone();
+        let run = move || paced(&socket, CONNECTIONS, rate, duration, &request);
+        let done = tokio::task::spawn_blocking(run).await.map_err(TokenServerError::Thread)?;
+        let sample = done.map_err(|source| TokenServerError::Load(what, source))?;
+        let cpu = self.cpu_time()?.saturating_sub(before);
+        let seconds = per(cpu.as_secs_f64(), as_f64(sample.latencies.count()));
+        Ok((sample, seconds.map(|seconds| seconds * 1e6)))
+    }
+
+    fn cpu_time(&self) -> Result<Duration, TokenServerError> {
+        let time = self.proxy.map(ProcessId::cpu_time).transpose();
+        Ok(time.map_err(TokenServerError::Process)?.unwrap_or_default())
+    }
 }
 
 fn request(audience: &str) -> Vec<u8> {
