@@ -1,9 +1,8 @@
 //! The Minting service.
 
-use futures_util::future::join_all;
 use moneyer_authority::Authority;
 use moneyer_authority::enrollment::AuthenticatedRunner;
-use moneyer_authority::mint::MintError;
+use moneyer_authority::mint::{Ask, MintError};
 use moneyer_identity::{ClusterId, MintedToken, OrganizationId, SandboxId};
 use moneyer_proto::v1;
 use moneyer_proto::v1::minting_server::Minting;
@@ -35,11 +34,41 @@ impl MintingService {
         request: v1::MintTokenRequest,
     ) -> Result<v1::MintTokenResponse, Status> {
         let since = Instant::now();
+        let (sandbox, ask) = self.convert(runner, &request)?;
+        let minted = self.authority.mint(runner, &sandbox, ask).await;
+        self.told(minted, since)
+    }
+
+    /// Every request's own outcome, in their order.
+    async fn mint_all(
+        &self,
+        runner: &AuthenticatedRunner,
+        requests: Vec<v1::MintTokenRequest>,
+    ) -> Vec<Result<v1::MintTokenResponse, Status>> {
+        let since = Instant::now();
+        let mut asked = Vec::with_capacity(requests.len());
+        let mut converted = Vec::with_capacity(requests.len());
+        for request in requests {
+            converted.push(self.convert(runner, &request).map(|ask| asked.push(ask)));
+        }
+        let mut minted = self.authority.mint_all(runner, asked).await.into_iter();
+        let mut told = |()| match minted.next() {
+            Some(minted) => self.told(minted, since),
+            None => Err(status::going_down()),
+        };
+        converted.into_iter().map(|converted| converted.and_then(&mut told)).collect()
+    }
+
+    /// What a request asks for, taken out of the shares of its runner and sandbox.
+    fn convert(
+        &self,
+        runner: &AuthenticatedRunner,
+        request: &v1::MintTokenRequest,
+    ) -> Result<(SandboxId, Ask), Status> {
         let sandbox: SandboxId = convert::parse("sandbox_id", &request.sandbox_id)?;
         let ask = convert::ask(&request.audience, request.lifetime_seconds)?;
         self.limits.take(runner.id(), Some(&sandbox))?;
-        let minted = self.authority.mint(runner, &sandbox, ask).await;
-        self.told(minted, since)
+        Ok((sandbox, ask))
     }
 
     /// Counts the outcome and puts it into a message.
@@ -101,8 +130,7 @@ impl Minting for MintingService {
         if requests.is_empty() || requests.len() > MAXIMUM_BATCH {
             return Err(status::invalid(format!("a batch has 1 to {MAXIMUM_BATCH} requests")));
         }
-        let minted =
-            join_all(requests.into_iter().map(|request| self.mint(&runner, request))).await;
+        let minted = self.mint_all(&runner, requests).await;
         let results = minted.into_iter().map(|result| {
             use v1::mint_token_result::Result as Either;
             let result = match result {

@@ -172,10 +172,35 @@ impl Authority {
         ask: Ask,
     ) -> Result<MintedToken, MintError> {
         let permit = self.registry.permit(runner, sandbox).map_err(MintError::Registry)?;
-        let minted = self.minter.mint(permit, ask, self.now()).await?;
+        let minted = self.minter.mint(&permit, ask, self.now()).await?;
         // Signing takes a while, and a removal acknowledged meanwhile holds for this token too.
         self.registry.permit(runner, sandbox).map_err(MintError::Registry)?;
         Ok(minted)
+    }
+
+    /// Tokens for sandboxes that are placed on this runner now, in the order they are asked for. One
+    /// refusal does not touch the others.
+    pub async fn mint_all(
+        &self,
+        runner: &AuthenticatedRunner,
+        asked: Vec<(SandboxId, Ask)>,
+    ) -> Vec<Result<MintedToken, MintError>> {
+        let mut permitted = Vec::with_capacity(asked.len());
+        let mut sandboxes = Vec::with_capacity(asked.len());
+        for (sandbox, ask) in asked {
+            let permit = self.registry.permit(runner, &sandbox).map_err(MintError::Registry);
+            sandboxes.push(permit.map(|permit| {
+                permitted.push((permit, ask));
+                sandbox
+            }));
+        }
+        let mut minted = self.minter.mint_all(permitted, self.now()).await.into_iter();
+        let mut permit_again = |sandbox: SandboxId| {
+            let minted = minted.next().unwrap_or(Err(MintError::NoKey))?;
+            self.registry.permit(runner, &sandbox).map_err(MintError::Registry)?;
+            Ok(minted)
+        };
+        sandboxes.into_iter().map(|sandbox| sandbox.and_then(&mut permit_again)).collect()
     }
 
     /// A token for any sandbox, on behalf of whoever may place it.
@@ -186,7 +211,7 @@ impl Authority {
         ask: Ask,
     ) -> Result<MintedToken, MintError> {
         let permit = self.registry.permit_any(by, sandbox).map_err(MintError::Registry)?;
-        let minted = self.minter.mint(permit, ask, self.now()).await?;
+        let minted = self.minter.mint(&permit, ask, self.now()).await?;
         // As in `mint`.
         self.registry.permit_any(by, sandbox).map_err(MintError::Registry)?;
         Ok(minted)

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use moneyer_identity::{
     Audience, ClaimSet, IdentityType, IssuerUrl, Lifetime, MintedToken, Subject, SubjectParts,
-    TokenId, UnixTime, UnsignedToken,
+    TokenId, UnixTime,
 };
 
 use crate::keys::Keys;
+use crate::mint::draft::{Draft, Minted};
 use crate::mint::error::MintError;
-use crate::mint::length;
 use crate::mint::policy::{AudiencePolicy, Chosen};
 use crate::registry::{Permit, SystemPermit};
+use crate::signer::SigningKey;
 
 /// How far `nbf` lies before `iat`: verifiers with no leeway and a clock 30 s slow still take the token.
 const BACKDATE: Duration = Duration::from_secs(30);
@@ -50,10 +51,75 @@ impl Minter {
     /// A token for a sandbox.
     pub async fn mint(
         &self,
-        permit: Permit,
+        permit: &Permit,
         ask: Ask,
         now: UnixTime,
     ) -> Result<MintedToken, MintError> {
+        let key = self.signing_key(now)?;
+        let draft = self.draft(&*key, permit, ask, now)?;
+        let token = key.sign(draft.unsigned).await.map_err(MintError::Signer)?;
+        Ok(draft.minted.with(token))
+    }
+
+    /// Tokens for several sandboxes, in the order of their permits. One refusal does not touch the
+    /// others.
+    pub async fn mint_all(
+        &self,
+        asked: Vec<(Permit, Ask)>,
+        now: UnixTime,
+    ) -> Vec<Result<MintedToken, MintError>> {
+        let mut unsigned = Vec::with_capacity(asked.len());
+        let mut minted = Vec::with_capacity(asked.len());
+        let Ok(key) = self.signing_key(now) else {
+            return asked.iter().map(|_| Err(MintError::NoKey)).collect();
+        };
+        for (permit, ask) in asked {
+            let draft = self.draft(&*key, &permit, ask, now);
+            minted.push(draft.map(|draft| {
+                unsigned.push(draft.unsigned);
+                draft.minted
+            }));
+        }
+        let mut signed = key.sign_all(unsigned).await.into_iter();
+        let mut sign = |minted: Minted| match signed.next() {
+            Some(Ok(token)) => Ok(minted.with(token)),
+            Some(Err(error)) => Err(MintError::Signer(error)),
+            None => Err(MintError::NoKey),
+        };
+        minted.into_iter().map(|minted| minted.and_then(&mut sign)).collect()
+    }
+
+    /// A token for a system workload.
+    pub async fn mint_system(
+        &self,
+        permit: SystemPermit,
+        ask: Ask,
+        now: UnixTime,
+    ) -> Result<MintedToken, MintError> {
+        let key = self.signing_key(now)?;
+        let chosen = self.policy.choose_unlimited(ask.audiences, ask.lifetime)?;
+        let subject = self.parts.system(permit.workload());
+        let claims = ClaimSet {
+            runner_id: permit.runner().cloned(),
+            system_workload: Some(permit.workload().clone()),
+            ..self.claims(chosen, subject, IdentityType::System, now)?
+        };
+        let draft = Draft::new(&*key, claims)?;
+        let token = key.sign(draft.unsigned).await.map_err(MintError::Signer)?;
+        Ok(draft.minted.with(token))
+    }
+
+    fn signing_key(&self, now: UnixTime) -> Result<Arc<dyn SigningKey>, MintError> {
+        self.keys.ring().signing_key(now).cloned().ok_or(MintError::NoKey)
+    }
+
+    fn draft(
+        &self,
+        key: &dyn SigningKey,
+        permit: &Permit,
+        ask: Ask,
+        now: UnixTime,
+    ) -> Result<Draft, MintError> {
         let (sandbox, app) = (&permit.placed().sandbox, permit.app());
         let chosen = self.policy.choose(app, ask.audiences, ask.lifetime)?;
         let subject = self.parts.sandbox(chosen.subject, &app.name, &sandbox.id);
@@ -65,24 +131,7 @@ impl Minter {
             role: sandbox.role.clone(),
             ..self.claims(chosen, subject, IdentityType::Sandbox, now)?
         };
-        self.sign(claims, now).await
-    }
-
-    /// A token for a system workload.
-    pub async fn mint_system(
-        &self,
-        permit: SystemPermit,
-        ask: Ask,
-        now: UnixTime,
-    ) -> Result<MintedToken, MintError> {
-        let chosen = self.policy.choose_unlimited(ask.audiences, ask.lifetime)?;
-        let subject = self.parts.system(permit.workload());
-        let claims = ClaimSet {
-            runner_id: permit.runner().cloned(),
-            system_workload: Some(permit.workload().clone()),
-            ..self.claims(chosen, subject, IdentityType::System, now)?
-        };
-        self.sign(claims, now).await
+        Draft::new(key, claims)
     }
 
     fn claims(
@@ -110,24 +159,6 @@ impl Minter {
             identity_type,
             system_workload: None,
             role: None,
-        })
-    }
-
-    async fn sign(&self, claims: ClaimSet, now: UnixTime) -> Result<MintedToken, MintError> {
-        let ring = self.keys.ring();
-        let key = ring.signing_key(now).ok_or(MintError::NoKey)?;
-        let key_id = key.verifying_key().key_id().clone();
-        length::check(&claims, key.verifying_key())?;
-        let unsigned = UnsignedToken::new(key_id.clone(), &claims)
-            .map_err(|error| MintError::Encode(error.into()))?;
-        let token = key.sign(unsigned).await.map_err(MintError::Signer)?;
-        let expires_in = claims.exp.since(now).as_secs();
-        Ok(MintedToken {
-            token,
-            expires_in: Lifetime::from_seconds(u32::try_from(expires_in).unwrap_or(u32::MAX)),
-            expires_at: claims.exp,
-            key_id,
-            token_id: claims.jti,
         })
     }
 }

@@ -4,6 +4,7 @@
 //! request contributes an audience and a lifetime, as far as policy allows (Cure53 SPI-01-004). The
 //! public call reads the clock once. Nothing here touches the store.
 
+mod draft;
 mod error;
 mod issuer;
 mod length;

@@ -55,6 +55,14 @@ impl Pool {
         &self,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, SignerError> {
+        self.submit(job)?.wait().await
+    }
+
+    /// Hands a job to the pool at once; what is returned waits for it.
+    pub(super) fn submit<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<Answer<T>, SignerError> {
         let (answer, answered) = oneshot::channel();
         let job = Box::new(move || {
             // Nobody waits any more: the caller hung up.
@@ -66,7 +74,18 @@ impl Pool {
             TrySendError::Full(_) => SignerError::Overloaded,
             TrySendError::Disconnected(_) => SignerError::Unavailable("no thread is left".into()),
         })?;
-        answered.await.map_err(|error| SignerError::Unavailable(error.into()))
+        Ok(Answer(answered))
+    }
+}
+
+/// What a job will answer.
+#[derive(Debug)]
+pub(super) struct Answer<T>(oneshot::Receiver<T>);
+
+impl<T> Answer<T> {
+    /// Waits for it.
+    pub(super) async fn wait(self) -> Result<T, SignerError> {
+        self.0.await.map_err(|error| SignerError::Unavailable(error.into()))
     }
 }
 

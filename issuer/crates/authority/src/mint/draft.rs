@@ -1,0 +1,46 @@
+//! A token on its way to its signature.
+
+use moneyer_identity::{
+    ClaimSet, KeyId, Lifetime, MintedToken, Token, TokenId, UnixTime, UnsignedToken,
+};
+
+use crate::mint::error::MintError;
+use crate::mint::length;
+use crate::signer::SigningKey;
+
+/// A token up to its signature.
+pub(super) struct Draft {
+    pub(super) unsigned: UnsignedToken,
+    pub(super) minted: Minted,
+}
+
+/// What its holder has to know of it.
+pub(super) struct Minted {
+    expires_in: Lifetime,
+    expires_at: UnixTime,
+    key_id: KeyId,
+    token_id: TokenId,
+}
+
+impl Draft {
+    /// Writes the claims for a key.
+    pub(super) fn new(key: &dyn SigningKey, claims: ClaimSet) -> Result<Self, MintError> {
+        let verifying_key = key.verifying_key();
+        length::check(&claims, verifying_key)?;
+        let key_id = verifying_key.key_id().clone();
+        let unsigned = UnsignedToken::new(key_id.clone(), &claims)
+            .map_err(|error| MintError::Encode(error.into()))?;
+        let seconds = claims.exp.since(claims.iat).as_secs();
+        let expires_in = Lifetime::from_seconds(u32::try_from(seconds).unwrap_or(u32::MAX));
+        let (expires_at, token_id) = (claims.exp, claims.jti);
+        Ok(Self { unsigned, minted: Minted { expires_in, expires_at, key_id, token_id } })
+    }
+}
+
+impl Minted {
+    /// Adds the signed token.
+    pub(super) fn with(self, token: Token) -> MintedToken {
+        let Self { expires_in, expires_at, key_id, token_id } = self;
+        MintedToken { token, expires_in, expires_at, key_id, token_id }
+    }
+}
