@@ -165,8 +165,9 @@ impl Minting for MintingService {
         request: Request<v1::WatchSandboxesRequest>,
     ) -> Result<Response<SandboxStream>, Status> {
         let runner = caller::runner(&self.authority, &request)?;
+        let leaf = caller::leaf(&request)?;
         let seen = request.into_inner().seen_generation;
-        SandboxStream::open(&self.authority, &runner, seen, self.going_down.clone())
+        SandboxStream::open(&self.authority, &runner, leaf, seen, self.going_down.clone())
             .map(Response::new)
     }
 }

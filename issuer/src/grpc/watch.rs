@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::{Stream, StreamExt as _, stream};
 use moneyer_authority::Authority;
-use moneyer_authority::enrollment::AuthenticatedRunner;
+use moneyer_authority::enrollment::{AuthenticatedRunner, PeerLeaf};
 use moneyer_authority::registry::{PlacementChange, SandboxSubscription};
 use moneyer_proto::v1;
 use tokio::time::Instant;
@@ -26,6 +26,7 @@ pub(super) struct SandboxStream(Pin<Box<dyn Stream<Item = Message> + Send>>);
 struct Watch {
     authority: Authority,
     subscription: SandboxSubscription,
+    leaf: PeerLeaf,
     certificate_end: Instant,
     going_down: CancellationToken,
 }
@@ -34,6 +35,7 @@ impl SandboxStream {
     pub(super) fn open(
         authority: &Authority,
         runner: &AuthenticatedRunner,
+        leaf: PeerLeaf,
         seen: u64,
         going_down: CancellationToken,
     ) -> Result<Self, Status> {
@@ -52,6 +54,7 @@ impl SandboxStream {
         let watch = Watch {
             authority: authority.clone(),
             subscription,
+            leaf,
             certificate_end: Instant::now() + left,
             going_down,
         };
@@ -73,6 +76,8 @@ impl Watch {
             () = self.going_down.cancelled() => return Err(status::going_down()),
             () = tokio::time::sleep_until(self.certificate_end) => return Err(status::revoked()),
         };
+        // The runner may have renewed twice or joined anew since: this connection is then not its own.
+        self.authority.authenticate(&self.leaf).map_err(status::authenticate)?;
         self.message(change)
     }
 

@@ -9,6 +9,7 @@ use axum::Router;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use moneyer_authority::RemoveError;
 use moneyer_authority::enrollment::{AuthenticateError, EnrollmentError};
 use moneyer_authority::mint::MintError;
 use moneyer_authority::registry::RegistryError;
@@ -51,6 +52,12 @@ impl From<RegistryError> for Problem {
 
 impl From<EnrollmentError> for Problem {
     fn from(error: EnrollmentError) -> Self {
+        Self::of(error.class(), error)
+    }
+}
+
+impl From<RemoveError> for Problem {
+    fn from(error: RemoveError) -> Self {
         Self::of(error.class(), error)
     }
 }

@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use moneyer_identity::spiffe::TrustDomain;
 use moneyer_identity::{
-    Clock, IssuerUrl, MintedToken, SandboxId, SubjectParts, SystemWorkloadName, UnixTime,
+    Clock, ErrorClass, IssuerUrl, MintedToken, SandboxId, SubjectParts, SystemWorkloadName,
+    UnixTime,
 };
 
 use crate::enrollment::{
-    AuthenticateError, AuthenticatedRunner, Caller, ClusterAuthority, Enrollment, Member, Members,
-    PeerLeaf, Places,
+    AuthenticateError, AuthenticatedRunner, Caller, ClusterAuthority, Enrollment, EnrollmentError,
+    Member, MemberKind, Members, PeerLeaf, Places,
 };
 use crate::keys::{Keys, KeysError, Published};
 use crate::mint::{Ask, AudiencePolicy, MintError, Minter};
@@ -63,6 +64,28 @@ pub enum OpenError {
     /// The apps or sandboxes cannot be loaded.
     #[error("the apps and sandboxes cannot be loaded")]
     Registry(#[source] RegistryError),
+}
+
+/// Why a member is not removed.
+#[derive(Debug, thiserror::Error)]
+pub enum RemoveError {
+    /// Its join tokens could not be withdrawn. Nothing else was done.
+    #[error("the join tokens could not be withdrawn")]
+    JoinTokens(#[source] EnrollmentError),
+    /// Its record could not be removed. Its join tokens are withdrawn.
+    #[error("the member could not be removed")]
+    Member(#[source] RegistryError),
+}
+
+impl RemoveError {
+    /// The kind of failure.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::JoinTokens(error) => error.class(),
+            Self::Member(error) => error.class(),
+        }
+    }
 }
 
 /// Keys, members, placements and minting of one cluster. Cheap to clone.
@@ -162,6 +185,20 @@ impl Authority {
     /// Who holds this verified certificate.
     pub fn authenticate(&self, leaf: &PeerLeaf) -> Result<Caller, AuthenticateError> {
         self.members.authenticate(leaf, self.trust_domain(), self.now())
+    }
+
+    /// Removes a runner or a controller for good: its join tokens are withdrawn, its certificates refused
+    /// and its watches ended.
+    pub async fn remove_member(
+        &self,
+        by: &impl Places,
+        kind: MemberKind,
+        name: &str,
+    ) -> Result<(), RemoveError> {
+        let withdrawn = self.enrollment.withdraw(by, kind, name.to_owned()).await;
+        withdrawn.map_err(RemoveError::JoinTokens)?;
+        let removed = self.registry.remove_member(by, kind, name.to_owned()).await;
+        removed.map_err(RemoveError::Member)
     }
 
     /// A token for a sandbox that is placed on this runner now.

@@ -13,4 +13,4 @@ pub mod registry;
 pub mod signer;
 pub mod store;
 
-pub use authority::{Authority, Charter, OpenError, Ports};
+pub use authority::{Authority, Charter, OpenError, Ports, RemoveError};

@@ -82,7 +82,7 @@ pub(super) async fn remove_runner(
 ) -> Result<StatusCode, Problem> {
     let Path(id) = path?;
     let name = id.as_str().to_owned();
-    authority.registry().remove_member(&operator, MemberKind::Runner, name).await?;
+    authority.remove_member(&operator, MemberKind::Runner, &name).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -93,6 +93,6 @@ pub(super) async fn remove_controller(
 ) -> Result<StatusCode, Problem> {
     let Path(name) = path?;
     let name = name.as_str().to_owned();
-    authority.registry().remove_member(&operator, MemberKind::Controller, name).await?;
+    authority.remove_member(&operator, MemberKind::Controller, &name).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -101,6 +101,17 @@ async fn removal_of_the_runner_ends_the_stream() {
 }
 
 #[tokio::test]
+async fn a_stream_by_a_certificate_from_before_the_runner_joined_anew_is_told_nothing_more() {
+    let world = World::start().await;
+    let before = world.join("runner-1").await;
+    let mut stream = watch(&before).await;
+    change(&mut stream).await;
+    let _anew = world.join("runner-1").await;
+    world.place("web-1", "runner-1").await;
+    assert_eq!(next(&mut stream).await.unwrap_err().code(), Code::Unauthenticated);
+}
+
+#[tokio::test]
 async fn the_end_of_the_certificate_ends_the_stream() {
     let world = World::start().await;
     let member = world.join("runner-1").await;

@@ -39,7 +39,7 @@ async fn an_app_in_use_is_not_removed() {
     world.place("web-1", "runner-1").await;
     let refused = world.manage(Method::DELETE, "/apps/web", "").await;
     let told = problem(&refused, 409);
-    assert_eq!(told, "the app web still has 1 sandboxes; remove them first");
+    assert_eq!(told, "the app web is still in use by its sandboxes (1); remove them first");
     assert_eq!(json(&world.manage(Method::GET, "/apps/web", "").await)["sandboxes"], 1);
 }
 

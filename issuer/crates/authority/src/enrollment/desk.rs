@@ -12,7 +12,7 @@ use crate::enrollment::certificate::{Certificate, CertificateError, Principal};
 use crate::enrollment::cluster_authority::ClusterAuthority;
 use crate::enrollment::join_token::{Contents, Invitation, JoinToken};
 use crate::enrollment::leaf::PeerLeaf;
-use crate::enrollment::member::{Member, Members};
+use crate::enrollment::member::{Member, MemberKind, Members};
 use crate::store::{
     Cause, Change, Collection, Expected, Generation, Store, StoreError, load_records,
 };
@@ -118,6 +118,17 @@ impl Enrollment {
         unbroken(async move { shared.invite(principal, lifetime, now).await }).await
     }
 
+    /// Withdraws the join tokens of a member that are not yet spent. Withdrawing none succeeds.
+    pub async fn withdraw(
+        &self,
+        _by: &impl Places,
+        kind: MemberKind,
+        name: String,
+    ) -> Result<(), EnrollmentError> {
+        let shared = self.shared.clone();
+        unbroken(async move { shared.withdraw(kind, &name).await }).await
+    }
+
     /// Spends a join token and certifies the key of the request.
     pub async fn join(
         &self,
@@ -184,6 +195,29 @@ impl Shared {
         }
         invitations.insert(invitation.id.clone(), (invitation, revision));
         Ok(token)
+    }
+
+    async fn withdraw(&self, kind: MemberKind, name: &str) -> Result<(), EnrollmentError> {
+        let mut invitations = self.invitations.lock().await;
+        let theirs: Vec<_> = invitations
+            .values()
+            .filter(|(invitation, _)| {
+                invitation.principal.kind() == kind && invitation.principal.name() == name
+            })
+            .map(|(invitation, revision)| (invitation.id.clone(), *revision))
+            .collect();
+        if theirs.is_empty() {
+            return Ok(());
+        }
+        let remove = |(id, revision): &(String, Generation)| {
+            Change::remove(Collection::JoinTokens, id, *revision)
+        };
+        let changes = theirs.iter().map(remove).collect();
+        self.store.commit(changes).await.map_err(EnrollmentError::Store)?;
+        for (id, _) in theirs {
+            invitations.remove(&id);
+        }
+        Ok(())
     }
 
     async fn join(

@@ -17,7 +17,7 @@ pub enum RegistryError {
     #[error("no such runner: {0}; invite it and let it join first")]
     NoSuchRunner(RunnerId),
     /// The app still has sandboxes.
-    #[error("the app {app} still has {sandboxes} sandboxes; remove them first")]
+    #[error("the app {app} is still in use by its sandboxes ({sandboxes}); remove them first")]
     AppInUse {
         /// Which.
         app: AppName,

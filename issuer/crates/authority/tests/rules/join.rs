@@ -57,6 +57,23 @@ async fn an_invited_runner_and_an_invited_controller_become_members() {
     assert_eq!(world.stored(Collection::JoinTokens).await, []);
 }
 
+#[tokio::test]
+async fn a_removed_member_cannot_come_back_by_an_older_invitation() {
+    let world = World::new().await;
+    let (spent, unspent) =
+        (invite(&world, HOUR).await.unwrap(), invite(&world, HOUR).await.unwrap());
+    world.present(&spent).await.unwrap();
+    let others = Principal::Runner(runner("runner-2"));
+    let enrollment = world.authority.enrollment();
+    let others = enrollment.invite(&operator(), others, HOUR, world.now()).await.unwrap();
+
+    world.authority.remove_member(&operator(), MemberKind::Runner, "runner-1").await.unwrap();
+
+    assert!(is_refused(&world, &unspent).await);
+    world.present(others.expose()).await.unwrap();
+    assert_eq!(world.stored(Collection::JoinTokens).await, []);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_a_hundred_who_present_one_token_one_joins() {
     let world = Arc::new(World::new().await);
