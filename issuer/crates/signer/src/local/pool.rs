@@ -4,10 +4,10 @@
 //! that comes after its caller's deadline is wasted work. A job that panics costs its caller the answer
 //! and the pool nothing.
 
+use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use moneyer_authority::signer::SignerError;
@@ -35,19 +35,40 @@ type Job = Box<dyn FnOnce() + Send>;
 /// A bounded pool. Its threads end when the last handle is dropped.
 #[derive(Debug, Clone)]
 pub(super) struct Pool {
-    jobs: SyncSender<Job>,
+    handle: Arc<Handle>,
+}
+
+/// What every clone of a pool shares; closes the queue when it goes.
+struct Handle {
+    queue: Arc<Queue>,
+    limit: usize,
+}
+
+/// Jobs that wait. One job wakes one thread: with the receiver of a channel behind a lock it would wake
+/// two, the one that takes the job and the one that takes its place at the lock.
+struct Queue {
+    waiting: Mutex<Waiting>,
+    ready: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    jobs: VecDeque<Job>,
+    closed: bool,
 }
 
 impl Pool {
     pub(super) fn start(limits: PoolLimits) -> std::io::Result<Self> {
-        let (jobs, queue) = sync_channel::<Job>(limits.queue);
-        let queue = Arc::new(Mutex::new(queue));
+        let waiting = Mutex::new(Waiting::default());
+        let queue = Arc::new(Queue { waiting, ready: Condvar::new() });
+        // Made first: if a thread cannot be started, dropping it ends those that were.
+        let handle = Arc::new(Handle { queue: queue.clone(), limit: limits.queue });
         for number in 0..limits.threads.get() {
             let queue = queue.clone();
             let name = format!("signer-{number}");
-            thread::Builder::new().name(name).spawn(move || work(&queue))?;
+            thread::Builder::new().name(name).spawn(move || queue.work())?;
         }
-        Ok(Self { jobs })
+        Ok(Self { handle })
     }
 
     /// Runs a job on the pool and waits for it without holding a thread.
@@ -70,11 +91,57 @@ impl Pool {
                 answer.send(job()).ok();
             }
         });
-        self.jobs.try_send(job).map_err(|error| match error {
-            TrySendError::Full(_) => SignerError::Overloaded,
-            TrySendError::Disconnected(_) => SignerError::Unavailable("no thread is left".into()),
-        })?;
+        let queue = &self.handle.queue;
+        let mut waiting = queue.lock();
+        if waiting.jobs.len() >= self.handle.limit {
+            return Err(SignerError::Overloaded);
+        }
+        waiting.jobs.push_back(job);
+        drop(waiting);
+        queue.ready.notify_one();
         Ok(Answer(answered))
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.queue.lock().closed = true;
+        self.queue.ready.notify_all();
+    }
+}
+
+impl std::fmt::Debug for Handle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Handle").field("limit", &self.limit).finish_non_exhaustive()
+    }
+}
+
+impl Queue {
+    /// Only pushes and pops happen under the lock: a panic cannot leave it half done.
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn work(&self) {
+        while let Some(job) = self.next() {
+            // What unwinds drops the sender of the answer, and the caller sees that. Nothing a job
+            // holds is used afterwards.
+            drop(catch_unwind(AssertUnwindSafe(job)));
+        }
+    }
+
+    /// The next job; `None` once the pool is gone and nothing waits.
+    fn next(&self) -> Option<Job> {
+        let mut waiting = self.lock();
+        loop {
+            if let Some(job) = waiting.jobs.pop_front() {
+                return Some(job);
+            }
+            if waiting.closed {
+                return None;
+            }
+            waiting = self.ready.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
     }
 }
 
@@ -86,17 +153,5 @@ impl<T> Answer<T> {
     /// Waits for it.
     pub(super) async fn wait(self) -> Result<T, SignerError> {
         self.0.await.map_err(|error| SignerError::Unavailable(error.into()))
-    }
-}
-
-fn work(queue: &Mutex<Receiver<Job>>) {
-    loop {
-        let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        match job {
-            // What unwinds drops the sender of the answer, and the caller sees that. Nothing a job
-            // holds is used afterwards.
-            Ok(job) => drop(catch_unwind(AssertUnwindSafe(job))),
-            Err(_) => return,
-        }
     }
 }
