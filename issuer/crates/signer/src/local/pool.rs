@@ -9,9 +9,11 @@ use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use moneyer_authority::signer::SignerError;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 /// How much the pool does at once.
 #[derive(Debug, Clone, Copy)]
@@ -30,7 +32,17 @@ impl Default for PoolLimits {
     }
 }
 
-type Job = Box<dyn FnOnce() + Send>;
+/// Does its work, and gives what hands the answer over.
+type Job = Box<dyn FnOnce() -> Handover + Send>;
+type Handover = Box<dyn FnOnce() + Send>;
+
+/// Most jobs a thread takes at once, so that others find work too.
+const GROUP: usize = 8;
+
+/// How long a thread works before it hands over the answers it has. Each hand-over wakes an async thread,
+/// which takes the core from a signature under way: under load several answers for one change of threads.
+/// A job that waits alone is answered at once; nobody waits longer than this for a finished answer.
+const HAND_OVER_AFTER: Duration = Duration::from_millis(2);
 
 /// A bounded pool. Its threads end when the last handle is dropped.
 #[derive(Debug, Clone)]
@@ -63,10 +75,11 @@ impl Pool {
         let queue = Arc::new(Queue { waiting, ready: Condvar::new() });
         // Made first: if a thread cannot be started, dropping it ends those that were.
         let handle = Arc::new(Handle { queue: queue.clone(), limit: limits.queue });
-        for number in 0..limits.threads.get() {
+        let threads = limits.threads.get();
+        for number in 0..threads {
             let queue = queue.clone();
             let name = format!("signer-{number}");
-            thread::Builder::new().name(name).spawn(move || queue.work())?;
+            thread::Builder::new().name(name).spawn(move || queue.work(threads))?;
         }
         Ok(Self { handle })
     }
@@ -86,10 +99,14 @@ impl Pool {
     ) -> Result<Answer<T>, SignerError> {
         let (answer, answered) = oneshot::channel();
         let job = Box::new(move || {
-            // Nobody waits any more: the caller hung up.
-            if !answer.is_closed() {
-                answer.send(job()).ok();
-            }
+            // Nobody may wait any more, if the caller hung up: then there is nothing to do.
+            let done = (!answer.is_closed()).then(job);
+            let hand_over: Handover = Box::new(move || {
+                if let Some(done) = done {
+                    answer.send(done).ok();
+                }
+            });
+            hand_over
         });
         let queue = &self.handle.queue;
         let mut waiting = queue.lock();
@@ -122,20 +139,35 @@ impl Queue {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn work(&self) {
-        while let Some(job) = self.next() {
+    fn work(&self, threads: usize) {
+        while let Some(jobs) = self.next(threads) {
             // What unwinds drops the sender of the answer, and the caller sees that. Nothing a job
             // holds is used afterwards.
-            drop(catch_unwind(AssertUnwindSafe(job)));
+            let mut done = Vec::with_capacity(jobs.len());
+            let mut since = Instant::now();
+            for job in jobs {
+                done.extend(catch_unwind(AssertUnwindSafe(job)));
+                if since.elapsed() >= HAND_OVER_AFTER {
+                    for hand_over in done.drain(..) {
+                        hand_over();
+                    }
+                    since = Instant::now();
+                }
+            }
+            for hand_over in done {
+                hand_over();
+            }
         }
     }
 
-    /// The next job; `None` once the pool is gone and nothing waits.
-    fn next(&self) -> Option<Job> {
+    /// This thread's share of what waits, at most a group; `None` once the pool is gone and nothing
+    /// waits.
+    fn next(&self, threads: usize) -> Option<Vec<Job>> {
         let mut waiting = self.lock();
         loop {
-            if let Some(job) = waiting.jobs.pop_front() {
-                return Some(job);
+            let share = waiting.jobs.len().div_ceil(threads).min(GROUP);
+            if share > 0 {
+                return Some(waiting.jobs.drain(..share).collect());
             }
             if waiting.closed {
                 return None;
