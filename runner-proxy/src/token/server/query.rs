@@ -8,7 +8,7 @@ use moneyer_identity::{
     Audience, AudienceError, Audiences, Lifetime, LifetimeError, LifetimeRange,
 };
 
-/// Most audiences in one request, the same bound as the coordinator's own.
+/// Most audiences looked at in one request; the coordinator's policy allows fewer (4 unless configured).
 const MAXIMUM_AUDIENCES: usize = 16;
 
 /// Why a query is refused.

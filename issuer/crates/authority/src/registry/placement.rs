@@ -56,13 +56,13 @@ impl Placements {
         let sandboxes = self.apps.get(&app.name).map_or(0, |entry| entry.sandboxes);
         let entry = AppEntry { app: app.clone(), revision, sandboxes };
         self.apps.insert(app.name.clone(), entry);
-        self.reached(revision);
+        let reached = self.reached(revision);
         let of_app = |id: &SandboxId| {
             self.sandboxes.get(id).filter(|placed| placed.sandbox.app == app.name).cloned()
         };
         for places in self.runners.values().filter(|places| places.changes.is_some()) {
             for placed in places.sandboxes.iter().filter_map(of_app) {
-                places.tell(PlacementChange::Placed(placed, app.clone(), revision));
+                places.tell(PlacementChange::Placed(placed, app.clone(), reached));
             }
         }
         app
@@ -75,7 +75,7 @@ impl Placements {
 
     /// Places a sandbox and takes it off the runner it was on before.
     pub(super) fn apply_sandbox(&mut self, placed: Placed) {
-        let generation = placed.revision;
+        let reached = self.reached(placed.revision);
         let placed = Arc::new(placed);
         let (id, runner) = (placed.sandbox.id.clone(), placed.sandbox.runner.clone());
         if let Some(before) = self.sandboxes.insert(id.clone(), placed.clone()) {
@@ -83,7 +83,7 @@ impl Placements {
                 entry.sandboxes = entry.sandboxes.saturating_sub(1);
             }
             if before.sandbox.runner != runner {
-                self.leave(&before.sandbox.runner, &id, generation);
+                self.leave(&before.sandbox.runner, &id, reached);
             }
         }
         let Some(entry) = self.apps.get_mut(&placed.sandbox.app) else { return };
@@ -91,18 +91,17 @@ impl Placements {
         let app = entry.app.clone();
         let on_runner = self.runners.entry(runner).or_default();
         on_runner.sandboxes.insert(id);
-        on_runner.tell(PlacementChange::Placed(placed, app, generation));
-        self.reached(generation);
+        on_runner.tell(PlacementChange::Placed(placed, app, reached));
     }
 
     pub(super) fn apply_sandbox_removal(&mut self, id: &SandboxId, generation: Generation) {
+        let reached = self.reached(generation);
         if let Some(before) = self.sandboxes.remove(id) {
             if let Some(entry) = self.apps.get_mut(&before.sandbox.app) {
                 entry.sandboxes = entry.sandboxes.saturating_sub(1);
             }
-            self.leave(&before.sandbox.runner, id, generation);
+            self.leave(&before.sandbox.runner, id, reached);
         }
-        self.reached(generation);
     }
 
     /// Ends every watch of a runner that is no longer one.
@@ -138,7 +137,55 @@ impl Placements {
         }
     }
 
-    fn reached(&mut self, generation: Generation) {
+    /// The generation these placements have come to. Changes of different sandboxes that were stored
+    /// together may be applied in either order; a watcher is never told a smaller number than before,
+    /// since to it that is a store from a backup.
+    fn reached(&mut self, generation: Generation) -> Generation {
         self.generation = self.generation.max(generation);
+        self.generation
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use moneyer_identity::{AppUid, UnixTime};
+
+    use super::*;
+    use crate::registry::sandbox::Sandbox;
+
+    fn placed(id: &str, revision: u64) -> Placed {
+        let sandbox = Sandbox {
+            id: SandboxId::parse(id).unwrap(),
+            app: AppName::parse("web").unwrap(),
+            runner: RunnerId::parse("runner-1").unwrap(),
+            role: None,
+            placed_at: UnixTime(0),
+        };
+        Placed { sandbox, revision: Generation(revision) }
+    }
+
+    #[test]
+    fn a_watcher_is_never_told_a_smaller_generation_than_before() {
+        let mut placements = Placements::default();
+        let app = App {
+            name: AppName::parse("web").unwrap(),
+            uid: AppUid::random().unwrap(),
+            audiences: Vec::new(),
+            created_at: UnixTime(0),
+        };
+        placements.apply_app(app, Generation(4));
+        let mut changes = placements.listen(&RunnerId::parse("runner-1").unwrap());
+        placements.apply_sandbox(placed("web-6", 6));
+        placements.apply_sandbox(placed("web-5", 5));
+        placements.apply_sandbox_removal(&SandboxId::parse("web-6").unwrap(), Generation(7));
+        let mut told = Vec::new();
+        while let Ok(change) = changes.try_recv() {
+            match change {
+                PlacementChange::Placed(_, _, generation)
+                | PlacementChange::Removed(_, generation) => told.push(generation.0),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(told, [6, 6, 7]);
     }
 }
