@@ -5,12 +5,14 @@ use moneyer_proto::v1;
 use moneyer_proto::v1::enrollment_server::Enrollment;
 use tonic::{Request, Response, Status};
 
+use crate::grpc::limit::MintLimits;
 use crate::grpc::{caller, convert, status};
 
 /// Serves whoever joins, and members that renew.
 #[derive(Debug, Clone)]
 pub(super) struct EnrollmentService {
     pub(super) authority: Authority,
+    pub(super) limits: MintLimits,
 }
 
 #[tonic::async_trait]
@@ -33,6 +35,7 @@ impl Enrollment for EnrollmentService {
     ) -> Result<Response<v1::RenewResponse>, Status> {
         let leaf = caller::leaf(&request)?;
         let member = caller::member(&self.authority, &request)?;
+        self.limits.take_renewal(&leaf)?;
         let csr = request.into_inner().csr;
         let enrollment = self.authority.enrollment();
         let renewed = enrollment.renew(member, leaf, csr, self.authority.now()).await;

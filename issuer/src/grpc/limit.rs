@@ -15,6 +15,8 @@ use std::time::Duration;
 
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use moneyer_authority::enrollment::PeerLeaf;
+use moneyer_identity::spiffe::SpiffeId;
 use moneyer_identity::{RunnerId, SandboxId};
 use tonic::Status;
 
@@ -24,11 +26,15 @@ use crate::grpc::status;
 /// How often the quiet are forgotten: long against a refill, short against memory.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
+/// Renewals a member may have in a minute, all at once if it likes. One needs two a day.
+const RENEWALS: u32 = 10;
+
 /// The shares of every caller.
 #[derive(Debug, Clone)]
 pub(crate) struct MintLimits {
     runners: Arc<DefaultKeyedRateLimiter<RunnerId>>,
     sandboxes: Arc<DefaultKeyedRateLimiter<(RunnerId, SandboxId)>>,
+    renewals: Arc<DefaultKeyedRateLimiter<SpiffeId>>,
 }
 
 fn quota(per_second: NonZeroU32) -> Quota {
@@ -41,6 +47,9 @@ impl MintLimits {
         Self {
             runners: Arc::new(RateLimiter::keyed(quota(limits.runner_tokens_per_second))),
             sandboxes: Arc::new(RateLimiter::keyed(quota(limits.sandbox_tokens_per_second))),
+            renewals: Arc::new(RateLimiter::keyed(Quota::per_minute(
+                NonZeroU32::new(RENEWALS).unwrap_or(NonZeroU32::MIN),
+            ))),
         }
     }
 
@@ -57,6 +66,12 @@ impl MintLimits {
         self.runners.check_key(runner).map_err(|until| wait(&until))
     }
 
+    /// Takes one renewal out of a member's share. A renewal is a durable change, and a removal waits
+    /// behind those that came before it.
+    pub(super) fn take_renewal(&self, leaf: &PeerLeaf) -> Result<(), Status> {
+        self.renewals.check_key(leaf.id()).map_err(|until| wait(&until))
+    }
+
     /// Forgets callers whose shares are full again. Runs until it is dropped.
     pub(crate) async fn sweep(self) {
         let mut every = tokio::time::interval(SWEEP_EVERY);
@@ -64,8 +79,10 @@ impl MintLimits {
             every.tick().await;
             self.runners.retain_recent();
             self.sandboxes.retain_recent();
+            self.renewals.retain_recent();
             self.runners.shrink_to_fit();
             self.sandboxes.shrink_to_fit();
+            self.renewals.shrink_to_fit();
         }
     }
 }

@@ -67,7 +67,9 @@ impl MintingService {
     ) -> Result<(SandboxId, Ask), Status> {
         let sandbox: SandboxId = convert::parse("sandbox_id", &request.sandbox_id)?;
         let ask = convert::ask(&request.audience, request.lifetime_seconds)?;
-        self.limits.take(runner.id(), Some(&sandbox))?;
+        // A share is kept only for what is placed here; made-up ids come out of the runner's own.
+        let placed = self.authority.registry().permit(runner, &sandbox).is_ok();
+        self.limits.take(runner.id(), placed.then_some(&sandbox))?;
         Ok((sandbox, ask))
     }
 

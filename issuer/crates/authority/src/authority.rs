@@ -262,7 +262,10 @@ impl Authority {
         ask: Ask,
     ) -> Result<MintedToken, MintError> {
         let permit = self.registry.permit_system(runner, workload).map_err(MintError::Registry)?;
-        self.minter.mint_system(permit, ask, self.now()).await
+        let minted = self.minter.mint_system(permit, ask, self.now()).await?;
+        // As in `mint`.
+        self.registry.permit_system(runner, workload).map_err(MintError::Registry)?;
+        Ok(minted)
     }
 
     /// A token for any system workload, on behalf of a controller or operator.

@@ -41,7 +41,12 @@ pub enum TelemetryError {
 pub fn init(format: Format, filter: &str) -> Result<(), TelemetryError> {
     use tracing_subscriber::util::SubscriberInitExt as _;
     let filter = EnvFilter::builder().parse(filter).map_err(TelemetryError::Filter)?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Where standard error cannot be written, there is nobody to tell, and telling panics the task that
+    // logged.
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false);
     let started = match format {
         Format::Text => builder.finish().try_init(),
         Format::Json => builder.json().finish().try_init(),

@@ -205,6 +205,42 @@ async fn a_renewed_certificate_works_and_the_one_before_it_until_the_next() {
     assert_eq!(renew(&third).await.unwrap_err().code(), Code::Unauthenticated);
 }
 
+#[tokio::test]
+async fn a_member_renews_ten_times_a_minute_at_most() {
+    let world = World::start().await;
+    let mut member = world.join("runner-1").await;
+    let other = world.join("runner-2").await;
+    let request = || v1::RenewRequest { csr: Key::generate().request };
+    for _ in 0..10 {
+        let key = Key::generate();
+        let request = v1::RenewRequest { csr: key.request.clone() };
+        let renewed = member.enrollment().renew(request).await.unwrap().into_inner();
+        let identity = key.identity(&renewed.certificate.unwrap());
+        member.channel = world.channel(&identity).await.unwrap();
+    }
+    let refused = member.enrollment().renew(request()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    assert!(refused.metadata().contains_key("retry-after-ms"));
+    other.enrollment().renew(request()).await.unwrap();
+}
+
+/// What a stranger may make the coordinator hold is one small message.
+#[tokio::test]
+async fn a_stranger_is_answered_joining_alone_and_in_few_bytes() {
+    let world = World::start().await;
+    let channel = world.joining_channel().await;
+    let mut minting = MintingClient::new(channel.clone());
+    let batch = v1::MintTokensRequest { requests: vec![v1::MintTokenRequest::default(); 100_000] };
+    assert_eq!(minting.mint_tokens(batch).await.unwrap_err().code(), Code::Unauthenticated);
+    let mut enrollment = EnrollmentClient::new(channel);
+    enrollment.get_trust(v1::GetTrustRequest {}).await.unwrap();
+    let message = |bytes| v1::JoinRequest { token: String::new(), csr: vec![0; bytes] };
+    let at_the_limit = enrollment.join(message(16 * 1024 - 3)).await.unwrap_err();
+    assert_eq!(at_the_limit.code(), Code::Unauthenticated, "{at_the_limit:?}");
+    let past_it = enrollment.join(message(16 * 1024 - 2)).await.unwrap_err();
+    assert_eq!(past_it.code(), Code::OutOfRange, "{past_it:?}");
+}
+
 /// A certificate is asked for even where the joining protocol is offered together with another.
 #[tokio::test]
 async fn joining_is_a_protocol_of_its_own() {
