@@ -2,7 +2,7 @@
 //!
 //! Every key has a default or is required, is documented where it is declared (the schema is generated
 //! from that), and can be overridden by `MONEYER__SECTION__KEY`. Unknown keys are errors. A value that
-//! loads is typed; what needs several keys at once is checked by [`Config::charter`], with the line of
+//! loads is typed; what needs several keys at once is checked by [`Config::load`], with the line of
 //! the key to change.
 
 mod audience;
