@@ -62,6 +62,16 @@ pub(crate) enum ProfileChoice {
 pub(crate) struct RosterEntry {
     pub(crate) secret: SandboxSecret,
     pub(crate) profiles: ProfileChoice,
+    /// The app it was an instance of when it was attached, if the coordinator had said so. An id that
+    /// comes back for another app is another sandbox.
+    pub(crate) app: Option<String>,
+}
+
+impl RosterEntry {
+    /// Whether the coordinator now says that this id is an instance of another app.
+    pub(crate) fn is_replaced_by(&self, app: &str) -> bool {
+        self.app.as_deref().is_some_and(|attached| attached != app)
+    }
 }
 
 /// The roster.
@@ -82,6 +92,8 @@ struct Stored {
 struct StoredEntry {
     secret: SandboxSecret,
     profiles: ProfileChoice,
+    #[serde(default)]
+    app: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -93,6 +105,8 @@ struct Storing<'a> {
 struct StoringEntry<'a> {
     secret: &'a str,
     profiles: &'a ProfileChoice,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    app: Option<&'a str>,
 }
 
 impl Roster {
@@ -112,8 +126,11 @@ impl Roster {
         };
         let stored: Stored = serde_json::from_slice(bytes.expose())
             .map_err(|source| RosterError::Parse { path: path.clone(), source })?;
-        let entry =
-            |stored: StoredEntry| RosterEntry { secret: stored.secret, profiles: stored.profiles };
+        let entry = |StoredEntry { secret, profiles, app }: StoredEntry| RosterEntry {
+            secret,
+            profiles,
+            app,
+        };
         let entries = stored.sandboxes.into_iter().map(|(id, stored)| (id, entry(stored)));
         Ok(Self { path, entries: entries.collect() })
     }
@@ -142,7 +159,8 @@ impl Roster {
             sandboxes: (self.entries.iter())
                 .map(|(id, entry)| {
                     let secret = entry.secret.expose();
-                    (id, StoringEntry { secret, profiles: &entry.profiles })
+                    let app = entry.app.as_deref();
+                    (id, StoringEntry { secret, profiles: &entry.profiles, app })
                 })
                 .collect(),
         };
@@ -187,7 +205,7 @@ mod tests {
         let secret = SandboxSecret::random().unwrap();
         let named = ProfileChoice::Named(vec![ProfileName::parse("aws").unwrap()]);
         for (id, profiles) in [("a", ProfileChoice::All(())), ("b", named)] {
-            let entry = RosterEntry { secret: secret.clone(), profiles };
+            let entry = RosterEntry { secret: secret.clone(), profiles, app: Some("web".into()) };
             roster.entries.insert(SandboxId::parse(id).unwrap(), entry);
         }
         roster.write().await.unwrap();
@@ -198,6 +216,7 @@ mod tests {
         for (id, entry) in &again.entries {
             assert!(entry.secret.is(secret.expose().as_bytes()));
             assert_eq!(entry.profiles, roster.entries[id].profiles);
+            assert!(entry.is_replaced_by("api") && !entry.is_replaced_by("web"));
         }
         assert!(!format!("{again:?}").contains(secret.expose()));
     }

@@ -97,6 +97,11 @@ impl Cluster {
 
     /// Places a sandbox with these profiles.
     pub(crate) fn place(&self, id: &str, profiles: &[(&str, &str)]) {
+        self.place_app(id, "web", profiles);
+    }
+
+    /// Places a sandbox of this app with these profiles.
+    pub(crate) fn place_app(&self, id: &str, app: &str, profiles: &[(&str, &str)]) {
         let audiences = profiles.iter().map(|(name, value)| v1::AudienceProfile {
             name: (*name).to_owned(),
             value: (*value).to_owned(),
@@ -104,7 +109,7 @@ impl Cluster {
         });
         let sandbox = v1::PlacedSandbox {
             sandbox_id: id.to_owned(),
-            app: "web".to_owned(),
+            app: app.to_owned(),
             audiences: audiences.collect(),
         };
         self.records(|records| records.sandboxes.insert(id.to_owned(), sandbox.clone()));

@@ -174,6 +174,28 @@ async fn a_sandbox_that_leaves_loses_everything_and_its_secret_never_comes_back(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_id_that_comes_back_for_another_app_is_another_sandbox() {
+    let cluster = Cluster::new();
+    let coordinator = cluster.start(0);
+    let host = Host::joined(&cluster, &coordinator).await;
+    let proxy = host.start();
+    cluster.place("s-1", &[]);
+    proxy.attach("s-1", &[]).await.unwrap();
+    let url = proxy.variable("s-1", "MONEYER_TOKEN_URL").unwrap();
+    let secret = proxy.variable("s-1", "MONEYER_TOKEN_SECRET").unwrap();
+    assert_eq!(http::with_secret(&url, "", &secret).await.0, 200);
+
+    cluster.place_app("s-1", "other", &[]);
+    eventually("the old s-1 is detached", async || !proxy.directory("s-1").exists()).await;
+    assert_eq!(http::with_secret(&url, "", &secret).await.0, 403);
+
+    proxy.attach("s-1", &[]).await.unwrap();
+    assert_ne!(proxy.variable("s-1", "MONEYER_TOKEN_SECRET").unwrap(), secret);
+    assert_eq!(http::with_secret(&url, "", &secret).await.0, 403);
+    proxy.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn profiles_follow_the_coordinator() {
     let cluster = Cluster::new();
     let coordinator = cluster.start(0);

@@ -131,13 +131,22 @@ impl Attachments {
         if placed.is_some() && !self.workshop.placement.now().sandboxes.contains_key(sandbox) {
             return Err(AttachError::NotPlaced(sandbox.clone()));
         }
+        let app = placed.as_ref().map(|placed| placed.app.clone());
+        let replaced =
+            |entry: &RosterEntry| app.as_ref().is_some_and(|app| entry.is_replaced_by(app));
+        if state.roster.entries.get(sandbox).is_some_and(replaced) {
+            self.take_away(&mut state, sandbox).await?;
+        }
         let before = state.roster.entries.get(sandbox).cloned();
         let secret = match &before {
             Some(entry) => entry.secret.clone(),
             None => SandboxSecret::random().map_err(AttachError::Secret)?,
         };
-        let entry = RosterEntry { secret, profiles };
-        let unchanged = before.as_ref().is_some_and(|before| before.profiles == entry.profiles);
+        let app = app.or_else(|| before.as_ref().and_then(|before| before.app.clone()));
+        let entry = RosterEntry { secret, profiles, app };
+        let same =
+            |before: &RosterEntry| before.profiles == entry.profiles && before.app == entry.app;
+        let unchanged = before.as_ref().is_some_and(same);
         state.roster.entries.insert(sandbox.clone(), entry.clone());
         if !unchanged && let Err(error) = state.roster.write().await {
             state.roster.put_back(sandbox, before);
@@ -263,8 +272,7 @@ impl Attachments {
             match change {
                 Some(PlacementChange::Removed(sandbox)) => self.remove(&sandbox).await,
                 Some(PlacementChange::Placed(sandbox, placed)) => {
-                    let mut state = self.state.lock().await;
-                    state.refresh(&self.workshop, &sandbox, &placed);
+                    self.refresh(&sandbox, &placed).await;
                 }
                 Some(PlacementChange::All(all)) => {
                     let attached: Vec<_> =
@@ -272,15 +280,25 @@ impl Attachments {
                     for sandbox in attached {
                         match all.get(&sandbox) {
                             None => self.remove(&sandbox).await,
-                            Some(placed) => {
-                                let mut state = self.state.lock().await;
-                                state.refresh(&self.workshop, &sandbox, placed);
-                            }
+                            Some(placed) => self.refresh(&sandbox, placed).await,
                         }
                     }
                 }
                 None => return,
             }
+        }
+    }
+
+    /// Brings a sandbox in line with what the coordinator says of it; takes everything away from one
+    /// whose id is another app's now.
+    async fn refresh(&self, sandbox: &SandboxId, placed: &PlacedSandbox) {
+        let mut state = self.state.lock().await;
+        let entry = state.roster.entries.get(sandbox);
+        if entry.is_some_and(|entry| entry.is_replaced_by(&placed.app)) {
+            drop(state);
+            self.remove(sandbox).await;
+        } else {
+            state.refresh(&self.workshop, sandbox, placed);
         }
     }
 
