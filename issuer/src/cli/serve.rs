@@ -18,6 +18,7 @@ pub(super) async fn run(path: &Path) -> Result<(), Failure> {
     start_logging(&config)?;
     let mut signals = signals().map_err(|error| Failure::of("cannot catch signals", &error))?;
     let issuer = charter.issuer.clone();
+    moneyer_daemon::lifecycle::raise_descriptor_limit();
     let app = App::start(&config, charter, Arc::new(SystemClock)).await?;
     let addresses = app.addresses();
     tracing::info!(

@@ -18,6 +18,7 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     telemetry::init(format, &config.telemetry.filter)
         .map_err(|error| Failure::of("cannot start logging (telemetry.filter)", &error))?;
     let mut signals = signals().map_err(|error| Failure::of("cannot catch signals", &error))?;
+    moneyer_daemon::lifecycle::raise_descriptor_limit();
     let app = App::start(config, Arc::new(SystemClock))
         .map_err(|error| Failure::new(crate::chain(&error)))?;
     tracing::info!(

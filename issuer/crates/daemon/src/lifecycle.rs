@@ -88,6 +88,19 @@ impl Shutdown {
     }
 }
 
+/// Raises the soft limit of open files to the hard one.
+///
+/// A daemon holds a descriptor for each connection and socket; the usual soft limit of 1,024 is for
+/// programs that use `select`. A system that refuses leaves the limit as it is.
+pub fn raise_descriptor_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(error.cause = %error, "the limit of open files could not be raised");
+    }
+}
+
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
@@ -138,6 +151,14 @@ impl Stream for Signals {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn the_descriptor_limit_is_raised_to_the_hard_one() {
+        use rustix::process::{Resource, getrlimit};
+        raise_descriptor_limit();
+        let limit = getrlimit(Resource::Nofile);
+        assert_eq!(limit.current, limit.maximum);
+    }
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
