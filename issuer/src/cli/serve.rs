@@ -1,9 +1,11 @@
 //! `moneyer serve`.
 
+use std::io::IsTerminal as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use moneyer_daemon::lifecycle::{Signal, signals};
+use moneyer_daemon::progress::Progress;
 use moneyer_daemon::settings::Source;
 use moneyer_daemon::telemetry::{self, TelemetryError};
 use moneyer_identity::SystemClock;
@@ -19,7 +21,14 @@ pub(super) async fn run(path: &Path) -> Result<(), Failure> {
     let mut signals = signals().map_err(|error| Failure::of("cannot catch signals", &error))?;
     let issuer = charter.issuer.clone();
     moneyer_daemon::lifecycle::raise_descriptor_limit();
+    // A first start makes a key, which takes seconds at 4096 bits. Elsewhere than on a terminal the log
+    // is read by programs, and says when the coordinator is ready.
+    let on_terminal = std::io::stderr().is_terminal();
+    let progress = on_terminal.then(|| Progress::start("opening the store and the keys"));
     let app = App::start(&config, charter, Arc::new(SystemClock)).await?;
+    if let Some(progress) = progress {
+        progress.finish("the store and the keys are open");
+    }
     let addresses = app.addresses();
     tracing::info!(
         issuer = %issuer,

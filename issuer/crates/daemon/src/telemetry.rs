@@ -5,6 +5,7 @@
 //! format. Both crates keep one receiver for the process; whoever comes second is told so
 //! (logs) or shares it (metrics).
 
+use std::io::IsTerminal as _;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -46,6 +47,7 @@ pub fn init(format: Format, filter: &str) -> Result<(), TelemetryError> {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .log_internal_errors(false);
     let started = match format {
         Format::Text => builder.finish().try_init(),
