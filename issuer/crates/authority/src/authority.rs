@@ -15,7 +15,8 @@ use crate::enrollment::{
     AuthenticateError, AuthenticatedRunner, Caller, ClusterAuthority, Enrollment, EnrollmentError,
     Member, MemberKind, Members, PeerLeaf, Places,
 };
-use crate::keys::{Keys, KeysError, Published};
+use crate::issuers::{Issuers, IssuersError};
+use crate::keys::{Keys, KeysError, Published, Schedule};
 use crate::mint::{Ask, AudiencePolicy, MintError, Minter};
 use crate::registry::{Registry, RegistryError, SystemWorkload};
 use crate::signer::{KeyKind, Signer};
@@ -24,8 +25,11 @@ use crate::store::{Store, StoreError, load_records};
 /// What an authority is for.
 #[derive(Debug, Clone)]
 pub struct Charter {
-    /// The value of `iss`.
+    /// The value of `iss` at the first start. Afterwards the store knows it; see [`Issuers`].
     pub issuer: IssuerUrl,
+    /// Whether the trust domain was named by the operator. Otherwise an existing cluster keeps its own,
+    /// whatever the issuer's host is now.
+    pub trust_domain_is_named: bool,
     /// What subjects are joined from.
     pub parts: SubjectParts,
     /// Path of the key set under the issuer, beginning with a slash.
@@ -34,8 +38,10 @@ pub struct Charter {
     pub policy: AudiencePolicy,
     /// The closed list of system workloads.
     pub system_workloads: Vec<SystemWorkload>,
-    /// What key to make where there is none.
+    /// What keys to make.
     pub key_kind: KeyKind,
+    /// When keys change.
+    pub schedule: Schedule,
 }
 
 /// What an authority is built on.
@@ -61,6 +67,9 @@ pub enum OpenError {
     /// The signing keys cannot be loaded or made.
     #[error("the signing keys cannot be loaded")]
     Keys(#[source] KeysError),
+    /// The issuers cannot be loaded, or the configuration names another.
+    #[error("the issuer cannot be taken up")]
+    Issuers(#[source] IssuersError),
     /// The apps or sandboxes cannot be loaded.
     #[error("the apps and sandboxes cannot be loaded")]
     Registry(#[source] RegistryError),
@@ -94,6 +103,7 @@ pub struct Authority {
     charter: Arc<Charter>,
     ports: Ports,
     keys: Arc<Keys>,
+    issuers: Arc<Issuers>,
     members: Arc<Members>,
     enrollment: Enrollment,
     registry: Registry,
@@ -103,35 +113,43 @@ pub struct Authority {
 impl Authority {
     /// Loads everything into memory; makes the first key and the cluster's own authority where there
     /// are none.
-    pub async fn open(charter: Charter, ports: Ports) -> Result<Self, OpenError> {
+    pub async fn open(mut charter: Charter, ports: Ports) -> Result<Self, OpenError> {
         let Ports { store, signer, clock } = ports.clone();
         let now = clock.now();
-        let trust_domain = &charter.parts.trust_domain;
-        let cluster_authority = ClusterAuthority::open(&*store, trust_domain, now)
-            .await
-            .map_err(OpenError::ClusterAuthority)?;
+        let cluster_authority = open_cluster(&mut charter, &*store, now).await?;
         let records = load_records::<Member>(&*store).await.map_err(OpenError::Members)?;
         let members = Arc::new(Members::new(records));
         let enrollment = Enrollment::open(store.clone(), members.clone(), cluster_authority)
             .await
             .map_err(OpenError::Members)?;
         let keys =
-            Keys::open(&*store, &*signer, charter.key_kind, now).await.map_err(OpenError::Keys)?;
+            Keys::open(store.clone(), signer, charter.key_kind, charter.schedule, now).await.map_err(OpenError::Keys)?;
         let keys = Arc::new(keys);
+        let lifetime = charter.schedule.maximum_lifetime();
+        let issuers = Issuers::open(store.clone(), &charter.issuer, lifetime, now)
+            .await
+            .map_err(OpenError::Issuers)?;
+        let issuers = Arc::new(issuers);
         let registry = Registry::open(store, members.clone(), charter.system_workloads.clone())
             .await
             .map_err(OpenError::Registry)?;
         let policy = Arc::new(charter.policy.clone());
         let minter =
-            Minter::new(charter.issuer.clone(), charter.parts.clone(), policy, keys.clone());
+            Minter::new(issuers.clone(), charter.parts.clone(), policy, keys.clone());
         let charter = Arc::new(charter);
-        Ok(Self { charter, ports, keys, members, enrollment, registry, minter })
+        Ok(Self { charter, ports, keys, issuers, members, enrollment, registry, minter })
     }
 
-    /// The value of `iss`.
+    /// The value of `iss` at this moment.
     #[must_use]
-    pub fn issuer(&self) -> &IssuerUrl {
-        &self.charter.issuer
+    pub fn issuer(&self) -> IssuerUrl {
+        self.issuers.list().current().clone()
+    }
+
+    /// The issuer of the moment and the previous ones.
+    #[must_use]
+    pub fn issuers(&self) -> &Arc<Issuers> {
+        &self.issuers
     }
 
     /// What it is for.
@@ -179,7 +197,7 @@ impl Authority {
     /// What relying parties are told now.
     #[must_use]
     pub fn published(&self) -> Published {
-        Published::of(&self.keys.ring(), &self.charter.issuer, &self.charter.key_set_path)
+        Published::of(&self.keys.ring(), &self.issuers.list(), &self.charter.key_set_path)
     }
 
     /// Who holds this verified certificate.
@@ -278,4 +296,22 @@ impl Authority {
         let permit = self.registry.permit_system_any(by, workload).map_err(MintError::Registry)?;
         self.minter.mint_system(permit, ask, self.now()).await
     }
+}
+
+/// The cluster's own authority. Its trust domain is the cluster's for good: the configuration's is taken
+/// where the operator named one, and must then be the same.
+async fn open_cluster(
+    charter: &mut Charter,
+    store: &dyn Store,
+    now: UnixTime,
+) -> Result<ClusterAuthority, OpenError> {
+    if !charter.trust_domain_is_named {
+        let stored = ClusterAuthority::stored_trust_domain(store).await;
+        if let Some(stored) = stored.map_err(OpenError::ClusterAuthority)? {
+            charter.parts.trust_domain = stored;
+        }
+    }
+    ClusterAuthority::open(store, &charter.parts.trust_domain, now)
+        .await
+        .map_err(OpenError::ClusterAuthority)
 }

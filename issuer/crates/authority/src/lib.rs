@@ -7,10 +7,13 @@
 
 mod authority;
 pub mod enrollment;
+pub mod issuers;
 pub mod keys;
 pub mod mint;
 pub mod registry;
 pub mod signer;
 pub mod store;
+mod upkeep;
 
 pub use authority::{Authority, Charter, OpenError, Ports, RemoveError};
+pub use upkeep::{Outcome, Reissue};

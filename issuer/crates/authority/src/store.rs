@@ -49,6 +49,10 @@ impl fmt::Display for Generation {
 pub enum Collection {
     /// Signing keys.
     Keys,
+    /// What is true of all keys of a kind together.
+    KeyRings,
+    /// The issuer of the moment and the previous ones.
+    Issuers,
     /// The cluster's own X.509 authorities.
     Authorities,
     /// Apps.
@@ -63,8 +67,10 @@ pub enum Collection {
 
 impl Collection {
     /// Every collection.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Keys,
+        Self::KeyRings,
+        Self::Issuers,
         Self::Authorities,
         Self::Apps,
         Self::Sandboxes,
@@ -77,6 +83,8 @@ impl Collection {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Keys => "keys",
+            Self::KeyRings => "key_rings",
+            Self::Issuers => "issuers",
             Self::Authorities => "authorities",
             Self::Apps => "apps",
             Self::Sandboxes => "sandboxes",

@@ -126,6 +126,14 @@ impl ClusterAuthority {
         Ok(Self { certificate, issuer, trust_domain: record.trust_domain })
     }
 
+    /// The trust domain of the authority that is stored, if there is one.
+    pub(crate) async fn stored_trust_domain(
+        store: &dyn Store,
+    ) -> Result<Option<TrustDomain>, StoreError> {
+        let stored = load_records::<AuthorityRecord>(store).await?.pop();
+        Ok(stored.map(|(record, _)| record.trust_domain))
+    }
+
     /// The authority's certificate, DER: what members trust.
     #[must_use]
     pub fn certificate(&self) -> &[u8] {

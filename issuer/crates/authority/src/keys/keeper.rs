@@ -1,43 +1,38 @@
-//! Keeps the ring: loads it, makes the first key, swaps in new snapshots.
+//! Keeps the ring: loads it, makes the first key, and carries steps out.
+//!
+//! A step is durable before it is in force, and in force for everyone at once: the store first, then the
+//! ring, swapped whole. Steps follow one another. Where the outcome of a write is not known, the records
+//! are read again before the next one.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use moneyer_identity::{KeyId, UnixTime, VerifyingKey};
-use tokio::sync::watch;
+use moneyer_identity::{KeyId, UnixTime};
+use tokio::sync::{Mutex, MutexGuard, watch};
 
-use crate::keys::record::{KeyRecord, KeyState};
-use crate::keys::ring::{KeyRing, RingError, RingKey};
-use crate::signer::{KeyKind, Signer, SignerError};
-use crate::store::{Change, Expected, Store, StoreError, load_records};
+use crate::keys::book::{Book, Draft, activate, prepared};
+use crate::keys::command::KeyCommand;
+use crate::keys::error::KeysError;
+use crate::keys::import::Import;
+use crate::keys::record::{KeyRecord, KeyState, RingRecord};
+use crate::keys::ring::{KeyRing, RingKey};
+use crate::keys::rotation::{Outlook, Rotation, Step};
+use crate::keys::schedule::Schedule;
+use crate::signer::{KeyKind, NewKey, Signer};
+use crate::store::Store;
 
-/// Why the keys cannot be kept.
-#[derive(Debug, thiserror::Error)]
-pub enum KeysError {
-    /// The records cannot be read or written.
-    #[error("the key records cannot be read or written")]
-    Store(#[source] StoreError),
-    /// A key cannot be made.
-    #[error("the first signing key could not be made")]
-    Generate(#[source] SignerError),
-    /// A stored key cannot be opened.
-    #[error("the stored key {key_id} cannot be opened")]
-    Open {
-        /// Which.
-        key_id: KeyId,
-        /// Why.
-        #[source]
-        cause: SignerError,
-    },
-    /// The records do not form a sound ring.
-    #[error("the stored keys do not form a sound ring")]
-    Ring(#[source] RingError),
-}
-
-/// The ring of the moment, and word of its changes.
+/// The ring of the moment, its records, and word of its changes.
 #[derive(Debug)]
 pub struct Keys {
+    store: Arc<dyn Store>,
+    signer: Arc<dyn Signer>,
+    kind: KeyKind,
+    schedule: Schedule,
+    /// `None` while it is not known whether the last change was stored.
+    book: Mutex<Option<Book>>,
     ring: ArcSwap<KeyRing>,
+    served: ArcSwap<BTreeSet<KeyId>>,
     changed: watch::Sender<u64>,
 }
 
@@ -45,26 +40,32 @@ impl Keys {
     /// Loads the ring. Where there is no key yet, makes the first one, active at once: nobody can have
     /// cached a key set of an issuer that did not exist.
     pub async fn open(
-        store: &dyn Store,
-        signer: &dyn Signer,
+        store: Arc<dyn Store>,
+        signer: Arc<dyn Signer>,
         kind: KeyKind,
+        schedule: Schedule,
         now: UnixTime,
     ) -> Result<Self, KeysError> {
-        let mut records: Vec<KeyRecord> = load_records(store)
-            .await
-            .map_err(KeysError::Store)?
-            .into_iter()
-            .map(|(record, _)| record)
-            .collect();
-        if records.is_empty() {
-            records.push(make_first(store, signer, kind, now).await?);
+        let mut book = Book::load(&*store).await.map_err(KeysError::Store)?;
+        if book.is_empty() {
+            let new = signer.generate(kind).await.map_err(KeysError::Generate)?;
+            let mut first = prepared(new, now);
+            activate(&mut first, &schedule, now);
+            let mut draft = book.draft();
+            draft.add(first);
+            book = commit(&*store, draft).await?;
         }
-        let mut keys = Vec::with_capacity(records.len());
-        for record in records {
-            keys.push(open_key(signer, record).await?);
-        }
-        let ring = KeyRing::new(keys).map_err(KeysError::Ring)?;
-        Ok(Self { ring: ArcSwap::from_pointee(ring), changed: watch::Sender::new(0) })
+        let ring = open_ring(&*signer, book.records(), book.ring.clone(), None).await?;
+        Ok(Self {
+            store,
+            signer,
+            kind,
+            schedule,
+            book: Mutex::new(Some(book)),
+            ring: ArcSwap::from_pointee(ring),
+            served: ArcSwap::default(),
+            changed: watch::Sender::new(0),
+        })
     }
 
     /// The ring of this moment.
@@ -73,43 +74,219 @@ impl Keys {
         self.ring.load_full()
     }
 
+    /// The periods in force.
+    #[must_use]
+    pub fn schedule(&self) -> &Schedule {
+        &self.schedule
+    }
+
     /// Tells whoever serves the documents when the ring has changed.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
     }
+
+    /// Hears from whoever serves the documents which keys relying parties are served now. A prepared key
+    /// begins to ripen when it is among them.
+    pub fn served(&self, key_ids: impl IntoIterator<Item = KeyId>) {
+        self.served.store(Arc::new(key_ids.into_iter().collect()));
+    }
+
+    /// What comes next for every key, when, and what it waits for.
+    #[must_use]
+    pub fn outlook(&self, now: UnixTime) -> Vec<Outlook> {
+        self.ask(|rotation| rotation.outlook(now))
+    }
+
+    /// What is to be done now.
+    #[must_use]
+    pub fn due(&self, now: UnixTime) -> Vec<Step> {
+        self.ask(|rotation| rotation.due(now))
+    }
+
+    /// The steps that carry out a command, or why they may not be done now.
+    pub fn judge(&self, command: &KeyCommand, now: UnixTime) -> Result<Vec<Step>, KeysError> {
+        self.ask(|rotation| rotation.judge(command, now)).map_err(KeysError::Command)
+    }
+
+    /// Carries out one step that was due or judged, from the ring as it is now.
+    pub async fn carry_out(&self, step: &Step, now: UnixTime) -> Result<(), KeysError> {
+        let new = match step {
+            Step::Prepare => Some(self.make().await?),
+            Step::Withdraw(key_ids) if self.replaces_active(key_ids) => Some(self.make().await?),
+            _ => None,
+        };
+        let mut book = self.book().await?;
+        let mut draft = current(&book)?.draft();
+        if !still_stands(step, draft.records()) {
+            return Err(KeysError::Overtaken);
+        }
+        draft.step(step, &self.schedule, now);
+        if let Some(new) = new {
+            let mut record = prepared(new, now);
+            if matches!(step, Step::Withdraw(_)) {
+                activate(&mut record, &self.schedule, now);
+            }
+            draft.add(record);
+        }
+        self.put_in_force(&mut book, draft).await
+    }
+
+    /// Adds keys of another issuer's making that this one goes on verifying with.
+    pub async fn import(&self, imports: Vec<Import>, now: UnixTime) -> Result<(), KeysError> {
+        let mut book = self.book().await?;
+        let mut draft = current(&book)?.draft();
+        add_verifying(&mut draft, imports, now);
+        self.put_in_force(&mut book, draft).await
+    }
+
+    /// Makes keys of another issuer's the first keys of this cluster: relying parties know them, so the
+    /// primary one goes on signing. Before [`open`](Self::open), on a store without keys.
+    pub async fn adopt(
+        store: &dyn Store,
+        primary: Import,
+        others: Vec<Import>,
+        schedule: &Schedule,
+        now: UnixTime,
+    ) -> Result<(), KeysError> {
+        let book = Book::load(store).await.map_err(KeysError::Store)?;
+        if !book.is_empty() {
+            return Err(KeysError::NotEmpty);
+        }
+        let mut draft = book.draft();
+        draft.add(primary.into_active_record(schedule, now));
+        add_verifying(&mut draft, others, now);
+        commit(store, draft).await.map(drop)
+    }
+
+    async fn make(&self) -> Result<NewKey, KeysError> {
+        self.signer.generate(self.kind).await.map_err(KeysError::Generate)
+    }
+
+    fn replaces_active(&self, key_ids: &[KeyId]) -> bool {
+        let ring = self.ring();
+        let is_active = |key: &&KeyRecord| key.state == KeyState::Active;
+        ring.records().filter(is_active).any(|key| key_ids.contains(&key.key_id))
+    }
+
+    fn ask<T>(&self, question: impl FnOnce(Rotation<'_>) -> T) -> T {
+        let (ring, served) = (self.ring(), self.served.load_full());
+        let keys: Vec<_> = ring.records().map(KeyRecord::times).collect();
+        question(Rotation {
+            keys: &keys,
+            schedule: &self.schedule,
+            served: &served,
+            requested: ring.record().requested_at.is_some(),
+        })
+    }
+
+    /// The records, read again where it is not known what became of the last change.
+    async fn book(&self) -> Result<MutexGuard<'_, Option<Book>>, KeysError> {
+        let mut book = self.book.lock().await;
+        if book.is_none() {
+            let loaded = Book::load(&*self.store).await.map_err(KeysError::Store)?;
+            self.swap(&loaded).await?;
+            *book = Some(loaded);
+        }
+        Ok(book)
+    }
+
+    async fn put_in_force(&self, book: &mut Option<Book>, draft: Draft) -> Result<(), KeysError> {
+        // Opened first: a ring that is not sound is never stored.
+        let before = book.take();
+        let ring = open_ring(
+            &*self.signer,
+            draft.records(),
+            draft.ring().clone(),
+            Some(&self.ring()),
+        )
+        .await;
+        let ring = match ring {
+            Ok(ring) => ring,
+            Err(error) => {
+                *book = before;
+                return Err(error);
+            }
+        };
+        let stored = commit(&*self.store, draft).await?;
+        *book = Some(stored);
+        self.put(ring);
+        Ok(())
+    }
+
+    async fn swap(&self, book: &Book) -> Result<(), KeysError> {
+        let before = self.ring();
+        let ring =
+            open_ring(&*self.signer, book.records(), book.ring.clone(), Some(&before)).await?;
+        self.put(ring);
+        Ok(())
+    }
+
+    fn put(&self, ring: KeyRing) {
+        self.ring.store(Arc::new(ring));
+        self.changed.send_modify(|count| *count = count.wrapping_add(1));
+    }
 }
 
-async fn make_first(
-    store: &dyn Store,
-    signer: &dyn Signer,
-    kind: KeyKind,
-    now: UnixTime,
-) -> Result<KeyRecord, KeysError> {
-    let new = signer.generate(kind).await.map_err(KeysError::Generate)?;
-    let record = KeyRecord {
-        key_id: new.verifying_key.thumbprint().clone(),
-        state: KeyState::Active,
-        public: new.verifying_key.jwk().clone(),
-        handle: new.handle,
-        created_at: now,
-        published_at: now,
-        activated_at: Some(now),
-        sign_until: None,
+fn add_verifying(draft: &mut Draft, imports: Vec<Import>, now: UnixTime) {
+    for import in imports {
+        if !draft.records().any(|key| key.key_id == *import.key_id()) {
+            draft.add(import.into_verifying_record(now));
+        }
+    }
+}
+
+fn current(book: &Option<Book>) -> Result<&Book, KeysError> {
+    book.as_ref().ok_or(KeysError::Overtaken)
+}
+
+/// Whether the keys a step is about are still as it takes them to be.
+fn still_stands<'a>(step: &Step, records: impl Iterator<Item = &'a KeyRecord>) -> bool {
+    let needed: &[KeyState] = match step {
+        Step::Prepare | Step::Request => return true,
+        Step::Publish(_) | Step::Activate(_) | Step::Retire(_) => &[KeyState::Prepared],
+        Step::Extend(..) => &[KeyState::Active],
+        Step::Prune(_) => &[KeyState::Retiring, KeyState::Withdrawn],
+        Step::Withdraw(_) => &[KeyState::Prepared, KeyState::Active, KeyState::Retiring],
     };
-    let change = Change::put(&record, Expected::Absent).map_err(KeysError::Store)?;
-    store.commit(vec![change]).await.map_err(KeysError::Store)?;
-    Ok(record)
+    let mut records = records;
+    records.any(|key| step.key_id() == Some(&key.key_id) && needed.contains(&key.state))
 }
 
-async fn open_key(signer: &dyn Signer, record: KeyRecord) -> Result<RingKey, KeysError> {
-    let key_id = record.key_id.clone();
-    let public = |cause| RingError::Public { key_id: key_id.clone(), cause };
-    let verifying_key =
-        VerifyingKey::from_jwk(&record.public).map_err(|cause| KeysError::Ring(public(cause)))?;
-    let signing_key = signer
-        .open(&verifying_key, &record.handle)
-        .await
-        .map_err(|cause| KeysError::Open { key_id: record.key_id.clone(), cause })?;
-    RingKey::new(Arc::new(record), Some(signing_key)).map_err(KeysError::Ring)
+async fn commit(store: &dyn Store, mut draft: Draft) -> Result<Book, KeysError> {
+    let changes = draft.changes().map_err(KeysError::Store)?;
+    let generation = store.commit(changes).await.map_err(KeysError::Store)?;
+    Ok(draft.stored(generation))
+}
+
+/// A ring of these records. Keys that were open already stay so.
+async fn open_ring(
+    signer: &dyn Signer,
+    records: impl Iterator<Item = &KeyRecord>,
+    ring: RingRecord,
+    before: Option<&KeyRing>,
+) -> Result<KeyRing, KeysError> {
+    let mut keys = Vec::new();
+    for record in records {
+        keys.push(open_key(signer, record, before).await?);
+    }
+    KeyRing::new(keys, ring).map_err(KeysError::Ring)
+}
+
+async fn open_key(
+    signer: &dyn Signer,
+    record: &KeyRecord,
+    before: Option<&KeyRing>,
+) -> Result<RingKey, KeysError> {
+    let key = RingKey::new(Arc::new(record.clone())).map_err(KeysError::Ring)?;
+    let (Some(handle), true) = (&record.handle, record.state.may_sign()) else {
+        return Ok(key);
+    };
+    if let Some(open) = before.and_then(|ring| ring.open_key(&record.key_id)) {
+        return Ok(key.opened(open));
+    }
+    let opened = signer.open(&key.verifying_key, handle).await;
+    let opened =
+        opened.map_err(|cause| KeysError::Open { key_id: record.key_id.clone(), cause })?;
+    Ok(key.opened(opened))
 }

@@ -1,27 +1,37 @@
 //! What relying parties are told: the key set and the provider metadata, as values.
 //!
-//! Both are functions of the ring and of configuration alone. No request changes a byte of them.
+//! All of it is a function of the ring, the issuers and configuration alone. No request changes a byte
+//! of it. A previous issuer has the metadata it always had and the key set of the moment.
 
 use moneyer_identity::{IssuerUrl, KeySet, ProviderMetadata};
 
+use crate::issuers::IssuerList;
 use crate::keys::ring::KeyRing;
 
-/// The two public documents of one moment.
+/// The public documents of one moment.
 #[derive(Debug, Clone)]
 pub struct Published {
     /// The key set, the active key first.
     pub key_set: KeySet,
-    /// The provider metadata.
+    /// The provider metadata of the current issuer.
     pub metadata: ProviderMetadata,
+    /// That of each previous issuer, the one left last first.
+    pub previous: Vec<ProviderMetadata>,
 }
 
 impl Published {
     /// The documents of a ring.
     #[must_use]
-    pub fn of(ring: &KeyRing, issuer: &IssuerUrl, key_set_path: &str) -> Self {
+    pub fn of(ring: &KeyRing, issuers: &IssuerList, key_set_path: &str) -> Self {
         let key_set = ring.key_set().clone();
-        let metadata =
-            ProviderMetadata::new(issuer.clone(), issuer.join(key_set_path), &key_set.algorithms());
-        Self { key_set, metadata }
+        let algorithms = key_set.algorithms();
+        let metadata = |issuer: &IssuerUrl| {
+            ProviderMetadata::new(issuer.clone(), issuer.join(key_set_path), &algorithms)
+        };
+        Self {
+            metadata: metadata(issuers.current()),
+            previous: issuers.previous().iter().map(|left| metadata(&left.issuer)).collect(),
+            key_set,
+        }
     }
 }

@@ -1,8 +1,12 @@
-//! What is stored of a signing key.
+//! What is stored of the signing keys: a record for each, and one for the ring.
+//!
+//! Every change of a key is written together with the ring's record, so that two who change keys at
+//! once cannot both succeed.
 
-use moneyer_identity::{Jwk, KeyId, UnixTime};
+use moneyer_identity::{Algorithm, Jwk, KeyId, UnixTime};
 use serde::{Deserialize, Serialize};
 
+use crate::keys::rotation::KeyTimes;
 use crate::signer::KeyHandle;
 use crate::store::{Collection, Record};
 
@@ -16,11 +20,13 @@ pub enum KeyState {
     Active,
     /// No longer signing, still published until its last token is dead.
     Retiring,
+    /// Taken out of the key set before its time: its tokens are refused.
+    Withdrawn,
 }
 
 impl KeyState {
     /// Every state, in the order a key goes through them.
-    pub const ALL: [Self; 3] = [Self::Prepared, Self::Active, Self::Retiring];
+    pub const ALL: [Self; 4] = [Self::Prepared, Self::Active, Self::Retiring, Self::Withdrawn];
 
     /// The state as text.
     #[must_use]
@@ -29,7 +35,20 @@ impl KeyState {
             Self::Prepared => "prepared",
             Self::Active => "active",
             Self::Retiring => "retiring",
+            Self::Withdrawn => "withdrawn",
         }
+    }
+
+    /// Whether a key in this state is in the key set.
+    #[must_use]
+    pub fn is_published(self) -> bool {
+        self != Self::Withdrawn
+    }
+
+    /// Whether a key in this state signs, or will.
+    #[must_use]
+    pub fn may_sign(self) -> bool {
+        matches!(self, Self::Prepared | Self::Active)
     }
 }
 
@@ -42,18 +61,37 @@ pub struct KeyRecord {
     pub state: KeyState,
     /// The public half as published.
     pub public: Jwk,
-    /// How its signer opens it.
-    pub handle: KeyHandle,
-    /// When it was made.
+    /// How its signer opens it. `None`: only its public half is known, or kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handle: Option<KeyHandle>,
+    /// When it was made or imported.
     pub created_at: UnixTime,
-    /// From when it has been in the key set.
-    pub published_at: UnixTime,
+    /// From when relying parties have been served it; `None`: not yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published_at: Option<UnixTime>,
     /// From when it signs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activated_at: Option<UnixTime>,
-    /// No token is signed with it from then on, whatever else is known. `None`: no end is set.
+    /// No token is signed with it from then on, whatever else is known. It never moves back, but for a
+    /// withdrawal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sign_until: Option<UnixTime>,
+}
+
+impl KeyRecord {
+    /// What a rotation has to know of it.
+    #[must_use]
+    pub fn times(&self) -> KeyTimes {
+        KeyTimes {
+            key_id: self.key_id.clone(),
+            state: self.state,
+            created_at: self.created_at,
+            published_at: self.published_at,
+            activated_at: self.activated_at,
+            sign_until: self.sign_until,
+            legacy: self.public.alg == Some(Algorithm::EdDsa),
+        }
+    }
 }
 
 impl Record for KeyRecord {
@@ -61,5 +99,26 @@ impl Record for KeyRecord {
 
     fn id(&self) -> String {
         self.key_id.as_str().to_owned()
+    }
+}
+
+/// The ring's own record: what is true of all keys together.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RingRecord {
+    /// Changes so far. Two who change keys at once expect the same number, and one of them loses.
+    pub changes: u64,
+    /// When an operator asked for the next round, until it has been held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_at: Option<UnixTime>,
+    /// Withdrawals so far: whoever holds tokens from before the last one should get new ones.
+    #[serde(default)]
+    pub withdrawals: u64,
+}
+
+impl Record for RingRecord {
+    const COLLECTION: Collection = Collection::KeyRings;
+
+    fn id(&self) -> String {
+        "jwt".to_owned()
     }
 }

@@ -2,13 +2,13 @@
 //!
 //! A ring that exists is sound: exactly one key is active and its private half is open, every key id is
 //! the thumbprint of its key, and no id stands twice. Published order is active, prepared, retiring:
-//! some verifiers look at the first key only.
+//! some verifiers look at the first key only. Withdrawn keys are known and not published.
 
 use std::sync::Arc;
 
 use moneyer_identity::{KeyError, KeyId, KeySet, KeySetError, UnixTime, VerifyingKey};
 
-use crate::keys::record::{KeyRecord, KeyState};
+use crate::keys::record::{KeyRecord, KeyState, RingRecord};
 use crate::signer::SigningKey;
 
 /// Why records do not form a ring.
@@ -32,6 +32,9 @@ pub enum RingError {
     /// A record's id is not the thumbprint of its key.
     #[error("the id of key {0} is not the thumbprint of its public half")]
     Thumbprint(KeyId),
+    /// A record's times contradict its state (case 176).
+    #[error("the times of key {0} contradict its state")]
+    Times(KeyId),
     /// The keys do not form a key set.
     #[error("the keys do not form a key set")]
     KeySet(#[source] KeySetError),
@@ -48,67 +51,80 @@ pub struct RingKey {
 }
 
 impl RingKey {
-    /// A key of these parts; `signing_key` may be missing for a key that does not sign.
-    pub fn new(
-        record: Arc<KeyRecord>,
-        signing_key: Option<Arc<dyn SigningKey>>,
-    ) -> Result<Self, RingError> {
+    /// The key of a record, not opened.
+    pub fn new(record: Arc<KeyRecord>) -> Result<Self, RingError> {
         let key_id = &record.key_id;
         let verifying_key = VerifyingKey::from_jwk(&record.public)
             .map_err(|cause| RingError::Public { key_id: key_id.clone(), cause })?;
         if verifying_key.thumbprint() != key_id || verifying_key.key_id() != key_id {
             return Err(RingError::Thumbprint(key_id.clone()));
         }
-        Ok(Self { record, verifying_key, signing_key })
+        if !is_sound(&record) {
+            return Err(RingError::Times(key_id.clone()));
+        }
+        Ok(Self { record, verifying_key, signing_key: None })
+    }
+
+    /// The same with its private half.
+    #[must_use]
+    pub fn opened(self, signing_key: Arc<dyn SigningKey>) -> Self {
+        Self { signing_key: Some(signing_key), ..self }
     }
 }
 
 /// Every key of the issuer at one moment.
 #[derive(Debug)]
 pub struct KeyRing {
-    keys: Vec<RingKey>,
-    active: Arc<dyn SigningKey>,
-    sign_until: Option<UnixTime>,
+    published: Vec<RingKey>,
+    withdrawn: Vec<RingKey>,
+    signing_key: Arc<dyn SigningKey>,
     key_set: KeySet,
+    record: RingRecord,
 }
 
 impl KeyRing {
     /// Checks and orders the keys.
-    pub fn new(mut keys: Vec<RingKey>) -> Result<Self, RingError> {
+    pub fn new(keys: Vec<RingKey>, record: RingRecord) -> Result<Self, RingError> {
+        let (mut published, withdrawn): (Vec<_>, Vec<_>) =
+            keys.into_iter().partition(|key| key.record.state.is_published());
         let order = |key: &RingKey| match key.record.state {
             KeyState::Active => 0,
             KeyState::Prepared => 1,
-            KeyState::Retiring => 2,
+            KeyState::Retiring | KeyState::Withdrawn => 2,
         };
-        keys.sort_by_key(|key| (order(key), std::cmp::Reverse(key.record.created_at)));
-        let active = keys.iter().filter(|key| key.record.state == KeyState::Active).count();
-        let (1, Some(first)) = (active, keys.first()) else {
+        published.sort_by_key(|key| (order(key), std::cmp::Reverse(key.record.created_at)));
+        let active = published.iter().filter(|key| key.record.state == KeyState::Active).count();
+        let (1, Some(first)) = (active, published.first()) else {
             return Err(RingError::Active(active));
         };
         let not_opened = || RingError::NotOpened(first.record.key_id.clone());
         let signing_key = first.signing_key.clone().ok_or_else(not_opened)?;
-        let sign_until = first.record.sign_until;
-        let key_set = KeySet::new(keys.iter().map(|key| key.verifying_key.clone()).collect())
-            .map_err(RingError::KeySet)?;
-        Ok(Self { active: signing_key, sign_until, key_set, keys })
+        let verifying_keys = published.iter().map(|key| key.verifying_key.clone()).collect();
+        let key_set = KeySet::new(verifying_keys).map_err(RingError::KeySet)?;
+        Ok(Self { published, withdrawn, signing_key, key_set, record })
     }
 
     /// The key that signs, or `None` from its `sign_until` on.
     #[must_use]
     pub fn signing_key(&self, now: UnixTime) -> Option<&Arc<dyn SigningKey>> {
-        self.sign_until.is_none_or(|until| now < until).then_some(&self.active)
+        self.sign_until().is_none_or(|until| now < until).then_some(&self.signing_key)
     }
 
     /// From when on the active key no longer signs, where an end is set.
     #[must_use]
     pub fn sign_until(&self) -> Option<UnixTime> {
-        self.sign_until
+        self.published.first().and_then(|active| active.record.sign_until)
     }
 
-    /// Every key in published order.
+    /// Every published key in published order: the active one first.
     #[must_use]
     pub fn keys(&self) -> &[RingKey] {
-        &self.keys
+        &self.published
+    }
+
+    /// Every record, published or withdrawn.
+    pub fn records(&self) -> impl Iterator<Item = &KeyRecord> {
+        self.published.iter().chain(&self.withdrawn).map(|key| &*key.record)
     }
 
     /// The public halves in published order.
@@ -116,4 +132,29 @@ impl KeyRing {
     pub fn key_set(&self) -> &KeySet {
         &self.key_set
     }
+
+    /// What is true of all keys together.
+    #[must_use]
+    pub fn record(&self) -> &RingRecord {
+        &self.record
+    }
+
+    /// The private half of a key that is open.
+    pub(super) fn open_key(&self, key_id: &KeyId) -> Option<Arc<dyn SigningKey>> {
+        let key = self.published.iter().find(|key| key.record.key_id == *key_id)?;
+        key.signing_key.clone()
+    }
+}
+
+/// A key signs after it was published, and has an end after its beginning.
+fn is_sound(record: &KeyRecord) -> bool {
+    let in_order = match (record.published_at, record.activated_at, record.sign_until) {
+        (Some(published), Some(activated), Some(until)) => {
+            published <= activated && activated <= until
+        }
+        (Some(published), Some(activated), None) => published <= activated,
+        (None, Some(_), _) => false,
+        (_, None, _) => true,
+    };
+    in_order && (record.state != KeyState::Active || record.activated_at.is_some())
 }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moneyer_identity::{
-    Audience, ClaimSet, IdentityType, IssuerUrl, Lifetime, MintedToken, Subject, SubjectParts,
-    TokenId, UnixTime,
+    Audience, ClaimSet, IdentityType, Lifetime, MintedToken, Subject, SubjectParts, TokenId,
+    UnixTime,
 };
 
+use crate::issuers::Issuers;
 use crate::keys::Keys;
 use crate::mint::draft::{Draft, Minted};
 use crate::mint::error::MintError;
@@ -30,22 +31,22 @@ pub struct Ask {
 /// Mints tokens.
 #[derive(Debug, Clone)]
 pub struct Minter {
-    issuer: IssuerUrl,
+    issuers: Arc<Issuers>,
     parts: Arc<SubjectParts>,
     policy: Arc<AudiencePolicy>,
     keys: Arc<Keys>,
 }
 
 impl Minter {
-    /// A minter of one issuer.
+    /// A minter of one cluster.
     #[must_use]
     pub fn new(
-        issuer: IssuerUrl,
+        issuers: Arc<Issuers>,
         parts: SubjectParts,
         policy: Arc<AudiencePolicy>,
         keys: Arc<Keys>,
     ) -> Self {
-        Self { issuer, parts: Arc::new(parts), policy, keys }
+        Self { issuers, parts: Arc::new(parts), policy, keys }
     }
 
     /// A token for a sandbox.
@@ -141,9 +142,13 @@ impl Minter {
         identity_type: IdentityType,
         now: UnixTime,
     ) -> Result<ClaimSet, MintError> {
+        let issuers = self.issuers.list();
+        if let Some(own) = chosen.audiences.as_slice().iter().find(|aud| issuers.names(aud)) {
+            return Err(MintError::AudienceDenied(own.clone()));
+        }
         let jti = TokenId::random().map_err(|error| MintError::Encode(error.into()))?;
         Ok(ClaimSet {
-            iss: self.issuer.clone(),
+            iss: issuers.current().clone(),
             sub,
             aud: chosen.audiences,
             iat: now,

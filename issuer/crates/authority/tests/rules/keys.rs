@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use moneyer_authority::issuers::Issuers;
 use moneyer_authority::keys::{
-    KeyRecord, KeyRing, KeyState, Keys, KeysError, Published, RingError, RingKey,
+    KeyRecord, KeyRing, KeyState, Keys, KeysError, Published, RingError, RingKey, RingRecord,
 };
 use moneyer_authority::mint::{Ask, MintError};
 use moneyer_authority::signer::{KeyHandle, KeyKind, Signer as _, SignerError};
@@ -14,23 +15,31 @@ use moneyer_testkit::signer::FixtureSigner;
 use moneyer_testkit::store::MemoryStore;
 use moneyer_testkit::{FixtureKey, START};
 
-use crate::world::{World, issuer, operator, stored, workload};
+use crate::world::{DAY, World, issuer, operator, schedule, stored, workload};
 
 fn record(key: FixtureKey, state: KeyState) -> KeyRecord {
     KeyRecord {
         key_id: key.verifying_key().key_id().clone(),
         state,
         public: key.verifying_key().jwk().clone(),
-        handle: key.handle(),
+        handle: Some(key.handle()),
         created_at: START,
-        published_at: START,
+        published_at: Some(START),
         activated_at: (state != KeyState::Prepared).then_some(START),
         sign_until: None,
     }
 }
 
 async fn open(store: &MemoryStore) -> Result<Keys, KeysError> {
-    Keys::open(store, &FixtureSigner::default(), KeyKind::Rsa2048, START).await
+    open_with(store, FixtureSigner::default(), KeyKind::Rsa2048).await
+}
+
+async fn open_with(
+    store: &MemoryStore,
+    signer: FixtureSigner,
+    kind: KeyKind,
+) -> Result<Keys, KeysError> {
+    Keys::open(Arc::new(store.clone()), Arc::new(signer), kind, schedule(), START).await
 }
 
 async fn holding(records: &[KeyRecord]) -> MemoryStore {
@@ -53,8 +62,8 @@ async fn the_first_start_makes_one_active_key_and_the_next_keeps_it() {
     let record: KeyRecord = serde_json::from_slice(&only.value).unwrap();
     assert_eq!(record.state, KeyState::Active);
     assert_eq!(only.id, record.key_id.as_str());
-    assert_eq!((record.created_at, record.published_at), (START, START));
-    assert_eq!((record.activated_at, record.sign_until), (Some(START), None));
+    assert_eq!((record.created_at, record.published_at), (START, Some(START)));
+    assert_eq!((record.activated_at, record.sign_until), (Some(START), Some(START.plus(33 * DAY))));
     assert_eq!(record.key_id, *FixtureKey::RSA_2048_A.verifying_key().thumbprint());
     let signs = keys.ring().signing_key(START).unwrap().verifying_key().key_id().clone();
     assert_eq!(signs, record.key_id);
@@ -72,7 +81,7 @@ async fn a_key_that_is_not_stored_does_not_sign() {
     let drained = FixtureSigner::default();
     drained.generate(KeyKind::Rsa4096).await.unwrap();
     let store = MemoryStore::default();
-    let refused = Keys::open(&store, &drained, KeyKind::Rsa4096, START).await;
+    let refused = open_with(&store, drained, KeyKind::Rsa4096).await;
     assert!(matches!(refused, Err(KeysError::Generate(SignerError::Generate(_)))));
     assert_eq!(stored(&store, Collection::Keys).await, []);
 }
@@ -87,7 +96,7 @@ async fn exactly_one_key_is_active() {
     let second = record(FixtureKey::P256_A, KeyState::Active);
     let two = refusal(&[first, second]).await;
     assert!(matches!(two, KeysError::Ring(RingError::Active(2))), "{two:?}");
-    assert!(matches!(KeyRing::new(Vec::new()), Err(RingError::Active(0))));
+    assert!(matches!(KeyRing::new(Vec::new(), RingRecord::default()), Err(RingError::Active(0))));
 }
 
 #[tokio::test]
@@ -107,13 +116,13 @@ async fn a_key_goes_by_its_thumbprint() {
 #[tokio::test]
 async fn both_halves_of_a_key_belong_together() {
     let mut swapped = record(FixtureKey::RSA_2048_A, KeyState::Active);
-    swapped.handle = FixtureKey::RSA_2048_B.handle();
+    swapped.handle = Some(FixtureKey::RSA_2048_B.handle());
     let refused = refusal(&[swapped.clone()]).await;
     let mismatch = matches!(&refused, KeysError::Open { key_id, cause: SignerError::Mismatch }
         if *key_id == swapped.key_id);
     assert!(mismatch, "{refused:?}");
     let mut damaged = record(FixtureKey::RSA_2048_A, KeyState::Active);
-    damaged.handle = KeyHandle::new(vec![0; 9]);
+    damaged.handle = Some(KeyHandle::new(vec![0; 9]));
     let refused = refusal(&[damaged]).await;
     assert!(matches!(refused, KeysError::Open { cause: SignerError::Open(_), .. }), "{refused:?}");
     let mut unreadable = record(FixtureKey::RSA_2048_A, KeyState::Active);
@@ -129,14 +138,14 @@ async fn the_active_key_is_opened_and_no_key_stands_twice() {
         async move {
             let key = FixtureKey::RSA_2048_A;
             let opened = FixtureSigner::default().open(&key.verifying_key(), &key.handle()).await;
-            RingKey::new(record, Some(opened.unwrap())).unwrap()
+            RingKey::new(record).unwrap().opened(opened.unwrap())
         }
     };
-    let unopened = RingKey::new(Arc::new(record(FixtureKey::RSA_2048_A, KeyState::Active)), None);
-    let refused = KeyRing::new(vec![unopened.unwrap()]);
+    let unopened = RingKey::new(Arc::new(record(FixtureKey::RSA_2048_A, KeyState::Active)));
+    let refused = KeyRing::new(vec![unopened.unwrap()], RingRecord::default());
     assert!(matches!(refused, Err(RingError::NotOpened(_))), "{refused:?}");
     let (active, retiring) = (ring_key(KeyState::Active).await, ring_key(KeyState::Retiring).await);
-    let refused = KeyRing::new(vec![active, retiring]);
+    let refused = KeyRing::new(vec![active, retiring], RingRecord::default());
     assert!(matches!(refused, Err(RingError::KeySet(KeySetError::DuplicateKeyId))), "{refused:?}");
 }
 
@@ -163,7 +172,8 @@ async fn the_active_key_stands_first_then_prepared_then_retiring_the_youngest_fi
         FixtureKey::RSA_2048_A,
     ]
     .map(|key| key.verifying_key().key_id().clone());
-    let published = Published::of(&ring, &issuer(), "/jwks.json");
+    let issuers = Issuers::open(Arc::new(store.clone()), &issuer(), DAY, START).await.unwrap();
+    let published = Published::of(&ring, &issuers.list(), "/jwks.json");
     let order: Vec<_> = published.key_set.iter().map(|key| key.key_id().clone()).collect();
     assert_eq!(order, expected);
     assert_eq!(published.metadata.id_token_signing_alg_values_supported, ["RS256", "ES256"]);

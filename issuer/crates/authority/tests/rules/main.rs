@@ -14,6 +14,8 @@ mod durability;
 #[cfg(test)]
 mod histories;
 #[cfg(test)]
+mod issuers;
+#[cfg(test)]
 mod join;
 #[cfg(test)]
 mod keys;
@@ -33,6 +35,10 @@ mod removal_while_signing;
 mod renew;
 #[cfg(test)]
 mod requests;
+#[cfg(test)]
+mod rotation;
+#[cfg(test)]
+mod rotation_histories;
 #[cfg(test)]
 mod watch;
 #[cfg(test)]

@@ -7,6 +7,7 @@ use moneyer_authority::enrollment::{
     AuthenticatedOperator, AuthenticatedRunner, Caller, Certificate, EnrollmentError, LocalPeer,
     PeerLeaf, Principal,
 };
+use moneyer_authority::keys::Schedule;
 use moneyer_authority::mint::AudiencePolicy;
 use moneyer_authority::registry::{App, AppChange, RegistryError, Sandbox, SystemWorkload};
 use moneyer_authority::signer::KeyKind;
@@ -152,7 +153,14 @@ pub(crate) fn charter() -> Charter {
             SystemWorkload { name: workload("backup"), on_runners: false },
         ],
         key_kind: KeyKind::P256,
+        schedule: schedule(),
+        trust_domain_is_named: true,
     }
+}
+
+/// A round a month, a day of publication before use, caches of an hour, tokens of a day.
+pub(crate) fn schedule() -> Schedule {
+    Schedule::new(30 * DAY, DAY, HOUR, DAY).unwrap()
 }
 
 pub(crate) async fn stored(store: &dyn Store, collection: Collection) -> Vec<Stored> {

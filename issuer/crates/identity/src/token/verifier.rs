@@ -103,10 +103,10 @@ impl Expectations {
     }
 }
 
-/// Verifies tokens of one issuer.
+/// Verifies tokens of one issuer, and of those it was before.
 #[derive(Debug, Clone)]
 pub struct Verifier {
-    issuer: IssuerUrl,
+    issuers: Vec<IssuerUrl>,
     keys: KeySet,
 }
 
@@ -114,7 +114,14 @@ impl Verifier {
     /// A verifier for an issuer with these keys.
     #[must_use]
     pub fn new(issuer: IssuerUrl, keys: KeySet) -> Self {
-        Self { issuer, keys }
+        Self { issuers: vec![issuer], keys }
+    }
+
+    /// Accepts tokens that name a previous issuer of the same cluster too, whose keys are the same.
+    #[must_use]
+    pub fn with_previous(mut self, previous: impl IntoIterator<Item = IssuerUrl>) -> Self {
+        self.issuers.extend(previous);
+        self
     }
 
     /// Checks everything, in the order the module states.
@@ -134,7 +141,8 @@ impl Verifier {
         }
         let claims =
             strict_json::object(&token.payload).map_err(|_not_json| VerifyError::Malformed)?;
-        if claims.get("iss").and_then(Value::as_str) != Some(self.issuer.as_str()) {
+        let issuer = claims.get("iss").and_then(Value::as_str);
+        if !self.issuers.iter().any(|accepted| issuer == Some(accepted.as_str())) {
             return Err(VerifyError::Issuer);
         }
         let audiences = check_audience(&claims, expectations)?;

@@ -26,6 +26,8 @@ pub(super) fn collection_byte(collection: Collection) -> u8 {
         Collection::Sandboxes => 4,
         Collection::Members => 5,
         Collection::JoinTokens => 6,
+        Collection::KeyRings => 7,
+        Collection::Issuers => 8,
     }
 }
 

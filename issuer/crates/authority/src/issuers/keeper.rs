@@ -1,0 +1,201 @@
+//! Keeps the issuers: loads them, moves, and forgets those no token names.
+//!
+//! The store knows the issuer; the configuration names it for the first start. A configuration that
+//! names another one is refused rather than followed: a changed line would make every relying party
+//! refuse every token.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use moneyer_identity::{ErrorClass, IssuerUrl, UnixTime};
+use tokio::sync::{Mutex, watch};
+
+use crate::issuers::list::{IssuerList, PreviousIssuer};
+use crate::issuers::record::IssuerRecord;
+use crate::store::{Change, Expected, Generation, Record as _, Store, StoreError, load_records};
+
+/// Most previous issuers at once: each is a pair of documents in memory, and an issuer moves a few
+/// times in its life.
+const MAXIMUM_PREVIOUS_ISSUERS: usize = 32;
+
+/// Why the issuers cannot be kept or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum IssuersError {
+    /// The records cannot be read or written.
+    #[error("the issuer's records cannot be read or written")]
+    Store(#[source] StoreError),
+    /// None or several records say that tokens name their issuer now.
+    #[error("the records do not say which issuer is the current one; restore a backup of the store")]
+    NoCurrent,
+    /// The configuration names an issuer that this cluster never had.
+    #[error(
+        "issuer.url is {configured}, but the tokens of this cluster name {current}: set issuer.url \
+         back, and move with `moneyer issuer move {configured}` while the coordinator runs"
+    )]
+    Configured {
+        /// What the configuration says.
+        configured: IssuerUrl,
+        /// What tokens name.
+        current: IssuerUrl,
+    },
+    /// It is the issuer already.
+    #[error("{0} is the issuer already")]
+    Same(IssuerUrl),
+    /// The list is full.
+    #[error("{MAXIMUM_PREVIOUS_ISSUERS} previous issuers are still served; wait until one has ended")]
+    TooMany,
+}
+
+impl IssuersError {
+    /// The kind of failure.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::Store(error) => error.class(),
+            Self::NoCurrent => ErrorClass::Internal,
+            Self::Configured { .. } | Self::Same(_) => ErrorClass::Conflict,
+            Self::TooMany => ErrorClass::Exhausted,
+        }
+    }
+}
+
+type Records = Vec<(IssuerRecord, Generation)>;
+
+/// The issuers of the moment, and word of their changes.
+#[derive(Debug)]
+pub struct Issuers {
+    store: Arc<dyn Store>,
+    maximum_lifetime: Duration,
+    moving: Mutex<()>,
+    list: ArcSwap<IssuerList>,
+    changed: watch::Sender<u64>,
+}
+
+impl Issuers {
+    /// Loads the issuers; the configured one becomes the first where there is none.
+    pub async fn open(
+        store: Arc<dyn Store>,
+        configured: &IssuerUrl,
+        maximum_lifetime: Duration,
+        now: UnixTime,
+    ) -> Result<Self, IssuersError> {
+        let mut records = load(&*store).await?;
+        if !records.iter().any(|(record, _)| record.left_at.is_none()) {
+            let first = IssuerRecord { issuer: configured.clone(), since: now, left_at: None };
+            let known = records.iter().find(|(record, _)| record.issuer == *configured);
+            let expected =
+                known.map_or(Expected::Absent, |(_, revision)| Expected::Revision(*revision));
+            commit(&*store, vec![put(&first, expected)?]).await?;
+            records = load(&*store).await?;
+        }
+        let list = list(&records, maximum_lifetime)?;
+        let is_previous = |issuer: &PreviousIssuer| issuer.issuer == *configured;
+        if list.current() != configured && !list.previous().iter().any(is_previous) {
+            let (configured, current) = (configured.clone(), list.current().clone());
+            return Err(IssuersError::Configured { configured, current });
+        }
+        Ok(Self {
+            store,
+            maximum_lifetime,
+            moving: Mutex::default(),
+            list: ArcSwap::from_pointee(list),
+            changed: watch::Sender::new(0),
+        })
+    }
+
+    /// The issuers of this moment.
+    #[must_use]
+    pub fn list(&self) -> Arc<IssuerList> {
+        self.list.load_full()
+    }
+
+    /// Tells of every move, and of every previous issuer that has ended.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// Lets tokens name another issuer from now on. The present one stays served and verifiable.
+    pub async fn move_to(&self, issuer: &IssuerUrl, now: UnixTime) -> Result<(), IssuersError> {
+        let _moving = self.moving.lock().await;
+        let records = load(&*self.store).await?;
+        let before = list(&records, self.maximum_lifetime)?;
+        if before.current() == issuer {
+            return Err(IssuersError::Same(issuer.clone()));
+        }
+        if before.previous().len() >= MAXIMUM_PREVIOUS_ISSUERS {
+            return Err(IssuersError::TooMany);
+        }
+        let mut changes = Vec::with_capacity(2);
+        for (record, revision) in &records {
+            if record.left_at.is_none() {
+                let left = IssuerRecord { left_at: Some(now), ..record.clone() };
+                changes.push(put(&left, Expected::Revision(*revision))?);
+            }
+        }
+        let known = records.iter().find(|(record, _)| record.issuer == *issuer);
+        let expected =
+            known.map_or(Expected::Absent, |(_, revision)| Expected::Revision(*revision));
+        let current = IssuerRecord { issuer: issuer.clone(), since: now, left_at: None };
+        changes.push(put(&current, expected)?);
+        self.put_in_force(changes).await
+    }
+
+    /// Adds issuers that another system's live tokens name, left at these times.
+    pub async fn adopt(&self, left: &[(IssuerUrl, UnixTime)]) -> Result<(), IssuersError> {
+        let _moving = self.moving.lock().await;
+        let records = load(&*self.store).await?;
+        let mut changes = Vec::new();
+        for (issuer, left_at) in left {
+            if !records.iter().any(|(record, _)| record.issuer == *issuer) {
+                let (issuer, since) = (issuer.clone(), *left_at);
+                let record = IssuerRecord { issuer, since, left_at: Some(*left_at) };
+                changes.push(put(&record, Expected::Absent)?);
+            }
+        }
+        if changes.is_empty() { Ok(()) } else { self.put_in_force(changes).await }
+    }
+
+    /// Forgets previous issuers that no live token names.
+    pub async fn prune(&self, now: UnixTime) -> Result<(), IssuersError> {
+        if !self.list().previous().iter().any(|previous| previous.until <= now) {
+            return Ok(());
+        }
+        let _moving = self.moving.lock().await;
+        let records = load(&*self.store).await?;
+        let before = list(&records, self.maximum_lifetime)?;
+        let ended = |record: &IssuerRecord| {
+            before.previous().iter().any(|p| p.issuer == record.issuer && p.until <= now)
+        };
+        let removals = records.iter().filter(|(record, _)| ended(record)).map(|(record, at)| {
+            Change::remove(IssuerRecord::COLLECTION, &record.id(), *at)
+        });
+        self.put_in_force(removals.collect()).await
+    }
+
+    async fn put_in_force(&self, changes: Vec<Change>) -> Result<(), IssuersError> {
+        commit(&*self.store, changes).await?;
+        let records = load(&*self.store).await?;
+        self.list.store(Arc::new(list(&records, self.maximum_lifetime)?));
+        self.changed.send_modify(|count| *count = count.wrapping_add(1));
+        Ok(())
+    }
+}
+
+async fn load(store: &dyn Store) -> Result<Records, IssuersError> {
+    load_records(store).await.map_err(IssuersError::Store)
+}
+
+fn list(records: &Records, maximum_lifetime: Duration) -> Result<IssuerList, IssuersError> {
+    IssuerList::of(records.iter().map(|(record, _)| record), maximum_lifetime)
+        .ok_or(IssuersError::NoCurrent)
+}
+
+fn put(record: &IssuerRecord, expected: Expected) -> Result<Change, IssuersError> {
+    Change::put(record, expected).map_err(IssuersError::Store)
+}
+
+async fn commit(store: &dyn Store, changes: Vec<Change>) -> Result<(), IssuersError> {
+    store.commit(changes).await.map(drop).map_err(IssuersError::Store)
+}

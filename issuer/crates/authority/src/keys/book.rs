@@ -1,0 +1,183 @@
+//! The key records as they are stored, and the changes that steps make of them: pure.
+//!
+//! A change names the revision of every record it replaces and always writes the ring's own record too,
+//! so that of two changes made from the same book at most one is stored.
+
+use moneyer_identity::{KeyId, UnixTime};
+
+use crate::keys::record::{KeyRecord, KeyState, RingRecord};
+use crate::keys::rotation::Step;
+use crate::keys::schedule::Schedule;
+use crate::signer::NewKey;
+use crate::store::{Change, Expected, Generation, Record as _, Store, StoreError, load_records};
+
+/// The records, each with the generation that wrote it.
+#[derive(Debug, Clone)]
+pub(super) struct Book {
+    pub(super) ring: RingRecord,
+    ring_revision: Option<Generation>,
+    keys: Vec<(KeyRecord, Option<Generation>)>,
+}
+
+/// A book as it will be, and what has to be stored for that.
+#[derive(Debug)]
+pub(super) struct Draft {
+    book: Book,
+    removed: Vec<(KeyRecord, Generation)>,
+    written: Vec<KeyId>,
+}
+
+impl Book {
+    pub(super) async fn load(store: &dyn Store) -> Result<Self, StoreError> {
+        let keys: Vec<(KeyRecord, Generation)> = load_records(store).await?;
+        let ring = load_records::<RingRecord>(store).await?.pop();
+        let (ring, ring_revision) =
+            ring.map_or((RingRecord::default(), None), |(ring, at)| (ring, Some(at)));
+        let keys = keys.into_iter().map(|(record, revision)| (record, Some(revision))).collect();
+        Ok(Self { ring, ring_revision, keys })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    pub(super) fn records(&self) -> impl Iterator<Item = &KeyRecord> {
+        self.keys.iter().map(|(record, _)| record)
+    }
+
+    /// Begins a change.
+    pub(super) fn draft(&self) -> Draft {
+        Draft { book: self.clone(), removed: Vec::new(), written: Vec::new() }
+    }
+}
+
+impl Draft {
+    /// Adds a record.
+    pub(super) fn add(&mut self, record: KeyRecord) {
+        self.written.push(record.key_id.clone());
+        self.book.keys.push((record, None));
+    }
+
+    /// Makes a step that needs no new key.
+    pub(super) fn step(&mut self, step: &Step, schedule: &Schedule, now: UnixTime) {
+        match step {
+            Step::Publish(key_id) => self.edit(key_id, |key| key.published_at = Some(now)),
+            Step::Extend(key_id, until) => {
+                self.edit(key_id, |key| key.sign_until = key.sign_until.max(Some(*until)));
+            }
+            Step::Activate(key_id) => self.activate(key_id, schedule, now),
+            Step::Request => self.book.ring.requested_at = Some(now),
+            Step::Retire(key_id) => self.edit(key_id, |key| key.state = KeyState::Retiring),
+            Step::Prune(key_id) => self.prune(key_id),
+            Step::Withdraw(key_ids) => {
+                for key_id in key_ids {
+                    self.edit(key_id, |key| withdraw(key, now));
+                }
+                self.book.ring.withdrawals = self.book.ring.withdrawals.saturating_add(1);
+            }
+            Step::Prepare => {}
+        }
+    }
+
+    /// What has to be stored.
+    pub(super) fn changes(&mut self) -> Result<Vec<Change>, StoreError> {
+        let ring = &mut self.book.ring;
+        ring.changes = ring.changes.saturating_add(1);
+        let mut changes = vec![Change::put(&*ring, expected(self.book.ring_revision))?];
+        for (record, revision) in &self.book.keys {
+            if self.written.contains(&record.key_id) {
+                changes.push(Change::put(record, expected(*revision))?);
+            }
+        }
+        for (record, revision) in &self.removed {
+            changes.push(Change::remove(KeyRecord::COLLECTION, &record.id(), *revision));
+        }
+        Ok(changes)
+    }
+
+    /// The ring's own record as it will be.
+    pub(super) fn ring(&self) -> &RingRecord {
+        &self.book.ring
+    }
+
+    /// The records as they will be.
+    pub(super) fn records(&self) -> impl Iterator<Item = &KeyRecord> {
+        self.book.records()
+    }
+
+    /// The book once the changes are stored.
+    pub(super) fn stored(mut self, generation: Generation) -> Book {
+        self.book.ring_revision = Some(generation);
+        for (record, revision) in &mut self.book.keys {
+            if self.written.contains(&record.key_id) {
+                *revision = Some(generation);
+            }
+        }
+        self.book
+    }
+
+    fn activate(&mut self, key_id: &KeyId, schedule: &Schedule, now: UnixTime) {
+        let active: Vec<KeyId> = self
+            .records()
+            .filter(|key| key.state == KeyState::Active)
+            .map(|key| key.key_id.clone())
+            .collect();
+        for retired in active {
+            // Its `sign_until` stays: a coordinator that was frozen may go by it when it wakes.
+            self.edit(&retired, |key| {
+                key.state = KeyState::Retiring;
+                key.handle = None;
+            });
+        }
+        self.edit(key_id, |key| activate(key, schedule, now));
+        self.book.ring.requested_at = None;
+    }
+
+    fn prune(&mut self, key_id: &KeyId) {
+        let at = self.book.keys.iter().position(|(record, _)| record.key_id == *key_id);
+        let Some(at) = at else { return };
+        if let (record, Some(revision)) = self.book.keys.remove(at) {
+            self.removed.push((record, revision));
+        }
+    }
+
+    fn edit(&mut self, key_id: &KeyId, edit: impl FnOnce(&mut KeyRecord)) {
+        let found = self.book.keys.iter_mut().find(|(record, _)| record.key_id == *key_id);
+        if let Some((record, _)) = found {
+            edit(record);
+            self.written.push(key_id.clone());
+        }
+    }
+}
+
+/// A key that was just made, in the key set from now on.
+pub(super) fn prepared(new: NewKey, now: UnixTime) -> KeyRecord {
+    KeyRecord {
+        key_id: new.verifying_key.thumbprint().clone(),
+        state: KeyState::Prepared,
+        public: new.verifying_key.jwk().clone(),
+        handle: Some(new.handle),
+        created_at: now,
+        published_at: None,
+        activated_at: None,
+        sign_until: None,
+    }
+}
+
+/// Lets a key sign from now on for one round and its margin.
+pub(super) fn activate(key: &mut KeyRecord, schedule: &Schedule, now: UnixTime) {
+    key.state = KeyState::Active;
+    key.published_at = key.published_at.or(Some(now));
+    key.activated_at = Some(now);
+    key.sign_until = Some(now.plus(schedule.signs_for()));
+}
+
+fn withdraw(key: &mut KeyRecord, now: UnixTime) {
+    key.state = KeyState::Withdrawn;
+    key.sign_until = Some(key.sign_until.map_or(now, |until| until.min(now)));
+    key.handle = None;
+}
+
+fn expected(revision: Option<Generation>) -> Expected {
+    revision.map_or(Expected::Absent, Expected::Revision)
+}

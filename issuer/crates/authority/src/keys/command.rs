@@ -1,0 +1,185 @@
+//! What an operator may ask of the keys, and why not: pure, so that a dry run asks the same question.
+
+use moneyer_identity::{ErrorClass, KeyId, UnixTime};
+
+use crate::keys::record::KeyState;
+use crate::keys::rotation::{KeyTimes, Rotation, Step};
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyCommand {
+    /// Make and publish the next key now.
+    Prepare,
+    /// Sign with a prepared key now; none named: the one whose turn is next.
+    Activate(Option<KeyId>),
+    /// Hold the next round as soon as publication before use allows.
+    Rotate,
+    /// Withdraw a key at once (none named: the active one) and every prepared key beside it; sign with a
+    /// new one.
+    Emergency(Option<KeyId>),
+    /// Give up a prepared key.
+    Retire(KeyId),
+    /// Forget retired keys whose tokens are all dead; none named: every such key.
+    Prune(Option<KeyId>),
+}
+
+/// Why a command is not carried out. Each says when it would be, or what to do instead.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// No key has this id.
+    #[error("there is no key {0}; `moneyer key list` names them")]
+    NoSuchKey(KeyId),
+    /// There is nothing to activate.
+    #[error("no key is prepared; `moneyer key prepare` makes one")]
+    NothingPrepared,
+    /// The key is not in the state that the command is for.
+    #[error("key {key_id} is {}, and only a {} key can be {asked}", found.as_str(), needed.as_str())]
+    State {
+        /// Which key.
+        key_id: KeyId,
+        /// Its state.
+        found: KeyState,
+        /// The state it would have to be in.
+        needed: KeyState,
+        /// What was asked for, as a participle.
+        asked: &'static str,
+    },
+    /// The key is not in what relying parties are served yet.
+    #[error(
+        "key {0} is not in the key set that relying parties are served; it signs after it was \
+         published"
+    )]
+    NotServed(KeyId),
+    /// The key set that relying parties have cached may lack the key.
+    #[error(
+        "key {key_id} may sign from {} on, {} s from now: until then relying parties may have a \
+         cached key set without it; `moneyer key rotate --emergency` does not wait",
+        rfc3339(*at),
+        at.since(*now).as_secs()
+    )]
+    TooEarly {
+        /// Which key.
+        key_id: KeyId,
+        /// From when it may.
+        at: UnixTime,
+        /// The time of the request.
+        now: UnixTime,
+    },
+    /// Tokens of the key are alive.
+    #[error(
+        "tokens signed with key {key_id} may be alive until {}, {} s from now; `moneyer key rotate \
+         --emergency --key {key_id}` withdraws it and them",
+        rfc3339(*until),
+        until.since(*now).as_secs()
+    )]
+    LivingTokens {
+        /// Which key.
+        key_id: KeyId,
+        /// Until when.
+        until: UnixTime,
+        /// The time of the request.
+        now: UnixTime,
+    },
+    /// The key may sign without an end.
+    #[error("key {0} has no end set to its signing, so its tokens have none either")]
+    NoEnd(KeyId),
+}
+
+impl CommandError {
+    /// The kind of failure.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::NoSuchKey(_) => ErrorClass::NotFound,
+            _ => ErrorClass::Conflict,
+        }
+    }
+}
+
+impl Rotation<'_> {
+    /// The steps that carry out a command, or why they may not be done now.
+    pub fn judge(&self, command: &KeyCommand, now: UnixTime) -> Result<Vec<Step>, CommandError> {
+        match command {
+            KeyCommand::Prepare => Ok(vec![Step::Prepare]),
+            KeyCommand::Rotate => Ok(vec![Step::Request]),
+            KeyCommand::Activate(key_id) => self.activate(key_id.as_ref(), now),
+            KeyCommand::Emergency(key_id) => self.withdraw(key_id.as_ref()),
+            KeyCommand::Retire(key_id) => {
+                let key = self.find(key_id)?;
+                expect(key, KeyState::Prepared, "retired")?;
+                Ok(vec![Step::Retire(key_id.clone())])
+            }
+            KeyCommand::Prune(Some(key_id)) => {
+                let key = self.find(key_id)?;
+                if key.state != KeyState::Withdrawn {
+                    expect(key, KeyState::Retiring, "pruned")?;
+                }
+                let until =
+                    self.dead_at(key).ok_or_else(|| CommandError::NoEnd(key_id.clone()))?;
+                if until > now {
+                    return Err(CommandError::LivingTokens { key_id: key_id.clone(), until, now });
+                }
+                Ok(vec![Step::Prune(key_id.clone())])
+            }
+            KeyCommand::Prune(None) => {
+                let mut steps = self.due(now);
+                steps.retain(|step| matches!(step, Step::Prune(_)));
+                Ok(steps)
+            }
+        }
+    }
+
+    fn activate(&self, key_id: Option<&KeyId>, now: UnixTime) -> Result<Vec<Step>, CommandError> {
+        let key = match key_id {
+            Some(key_id) => self.find(key_id)?,
+            None => self.prepared().first().copied().ok_or(CommandError::NothingPrepared)?,
+        };
+        expect(key, KeyState::Prepared, "activated")?;
+        let key_id = key.key_id.clone();
+        match self.ripe_at(key) {
+            None => Err(CommandError::NotServed(key_id)),
+            Some(at) if at > now => Err(CommandError::TooEarly { key_id, at, now }),
+            Some(_) => Ok(vec![Step::Activate(key_id)]),
+        }
+    }
+
+    /// The key, and what lay beside it and would sign next: whoever has the one may have the others.
+    fn withdraw(&self, key_id: Option<&KeyId>) -> Result<Vec<Step>, CommandError> {
+        let Some(key_id) = key_id.or(self.active().map(|key| &key.key_id)) else {
+            return Err(CommandError::NothingPrepared);
+        };
+        let key = self.find(key_id)?;
+        if key.state == KeyState::Withdrawn {
+            return Err(CommandError::State {
+                key_id: key_id.clone(),
+                found: key.state,
+                needed: KeyState::Active,
+                asked: "withdrawn",
+            });
+        }
+        let beside = self.prepared().into_iter().map(|key| &key.key_id);
+        let mut withdrawn = vec![key_id.clone()];
+        withdrawn.extend(beside.filter(|prepared| *prepared != key_id).cloned());
+        Ok(vec![Step::Withdraw(withdrawn)])
+    }
+
+    fn find(&self, key_id: &KeyId) -> Result<&KeyTimes, CommandError> {
+        let found = self.keys.iter().find(|key| key.key_id == *key_id);
+        found.ok_or_else(|| CommandError::NoSuchKey(key_id.clone()))
+    }
+}
+
+fn expect(key: &KeyTimes, needed: KeyState, asked: &'static str) -> Result<(), CommandError> {
+    if key.state == needed {
+        return Ok(());
+    }
+    Err(CommandError::State { key_id: key.key_id.clone(), found: key.state, needed, asked })
+}
+
+/// A time as operators read it.
+fn rfc3339(time: UnixTime) -> String {
+    time::OffsetDateTime::from_unix_timestamp(time.0)
+        .ok()
+        .and_then(|time| time.format(&time::format_description::well_known::Rfc3339).ok())
+        .unwrap_or_else(|| time.to_string())
+}

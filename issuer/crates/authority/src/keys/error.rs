@@ -1,0 +1,57 @@
+//! Why the keys cannot be kept or changed.
+
+use moneyer_identity::{ErrorClass, KeyId};
+
+use crate::keys::command::CommandError;
+use crate::keys::ring::RingError;
+use crate::signer::SignerError;
+use crate::store::StoreError;
+
+/// Why the keys cannot be kept or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum KeysError {
+    /// The records cannot be read or written.
+    #[error("the key records cannot be read or written")]
+    Store(#[source] StoreError),
+    /// A key cannot be made.
+    #[error("a signing key could not be made")]
+    Generate(#[source] SignerError),
+    /// A stored key cannot be opened.
+    #[error("the stored key {key_id} cannot be opened")]
+    Open {
+        /// Which.
+        key_id: KeyId,
+        /// Why.
+        #[source]
+        cause: SignerError,
+    },
+    /// The records do not form a sound ring.
+    #[error("the stored keys do not form a sound ring")]
+    Ring(#[source] RingError),
+    /// A command is refused.
+    #[error(transparent)]
+    Command(CommandError),
+    /// Someone else changed the keys meanwhile. Nothing was done.
+    #[error("the keys changed meanwhile; look again")]
+    Overtaken,
+    /// There are keys already, so another issuer's keys cannot become the first ones.
+    #[error(
+        "this cluster has keys of its own already; import keys of another issuer as verifying keys \
+         instead, or adopt it into an empty store"
+    )]
+    NotEmpty,
+}
+
+impl KeysError {
+    /// The kind of failure.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::Store(error) => error.class(),
+            Self::Generate(error) => error.class(),
+            Self::Open { .. } | Self::Ring(_) => ErrorClass::Internal,
+            Self::Command(error) => error.class(),
+            Self::Overtaken | Self::NotEmpty => ErrorClass::Conflict,
+        }
+    }
+}

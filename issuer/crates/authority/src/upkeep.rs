@@ -1,0 +1,83 @@
+//! What an authority does by itself and on an operator's word with its keys and issuers.
+//!
+//! Every step is carried out from the state of its moment: two who ask at once cannot both succeed.
+
+use moneyer_identity::{IssuerUrl, UnixTime};
+
+use crate::authority::Authority;
+use crate::enrollment::AuthenticatedOperator;
+use crate::issuers::IssuersError;
+use crate::keys::{KeyCommand, KeysError, Step};
+
+/// What became of a step.
+pub type Outcome = (Step, Result<(), KeysError>);
+
+impl Authority {
+    /// Carries out every step that is due, and says what became of each. A step that fails does not hold
+    /// up the others; it is due again the next time.
+    pub async fn rotate(&self) -> Vec<Outcome> {
+        let now = self.now();
+        let mut outcomes = Vec::new();
+        for step in self.keys().due(now) {
+            let outcome = self.keys().carry_out(&step, now).await;
+            outcomes.push((step, outcome));
+        }
+        outcomes
+    }
+
+    /// What a command would do now, or why not.
+    pub fn judge_keys(
+        &self,
+        _: &AuthenticatedOperator,
+        command: &KeyCommand,
+    ) -> Result<Vec<Step>, KeysError> {
+        self.keys().judge(command, self.now())
+    }
+
+    /// Does what a command asks for, as far as it may be done now, and says what was done.
+    pub async fn command_keys(
+        &self,
+        _: &AuthenticatedOperator,
+        command: &KeyCommand,
+    ) -> Result<Vec<Step>, KeysError> {
+        let now = self.now();
+        let steps = self.keys().judge(command, now)?;
+        for step in &steps {
+            self.keys().carry_out(step, now).await?;
+        }
+        Ok(steps)
+    }
+
+    /// Lets tokens name another issuer from now on.
+    pub async fn move_issuer(
+        &self,
+        _: &AuthenticatedOperator,
+        issuer: &IssuerUrl,
+    ) -> Result<(), IssuersError> {
+        self.issuers().move_to(issuer, self.now()).await
+    }
+
+    /// Forgets previous issuers that no live token names.
+    pub async fn prune_issuers(&self) -> Result<(), IssuersError> {
+        self.issuers().prune(self.now()).await
+    }
+
+    /// A number that changes when whoever holds tokens should get new ones at once: tokens name another
+    /// issuer, or a key was withdrawn.
+    #[must_use]
+    pub fn reissue(&self) -> Reissue {
+        Reissue {
+            issuer_since: self.issuers().list().since(),
+            withdrawals: self.keys().ring().record().withdrawals,
+        }
+    }
+}
+
+/// Tells tokens minted before a move or a withdrawal from those minted after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reissue {
+    /// From when tokens name the present issuer.
+    pub issuer_since: UnixTime,
+    /// How often keys were withdrawn.
+    pub withdrawals: u64,
+}
