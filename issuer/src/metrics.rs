@@ -29,7 +29,7 @@ pub(crate) struct Metrics {
     refused: [(ErrorClass, Counter); 8],
     sandboxes: Gauge,
     generation: Gauge,
-    keys: [(KeyState, Gauge); 3],
+    keys: [(KeyState, Gauge); 4],
 }
 
 impl std::fmt::Debug for Metrics {
@@ -80,7 +80,7 @@ impl Metrics {
         self.generation.set(authority.store().generation().0 as f64);
         let ring = authority.keys().ring();
         for (state, gauge) in &self.keys {
-            let count = ring.keys().iter().filter(|key| key.record.state == *state).count();
+            let count = ring.records().filter(|record| record.state == *state).count();
             gauge.set(count as f64);
         }
     }

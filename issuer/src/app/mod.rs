@@ -8,6 +8,7 @@ mod certificate;
 mod coordinator;
 mod error;
 mod listeners;
+mod rotation;
 mod services;
 
 pub use coordinator::App;

@@ -9,6 +9,7 @@ use moneyer_daemon::listener::{Limits, Listener, Tls};
 use crate::app::certificate::{coordinator_tls, renew_certificate};
 use crate::app::error::StartError;
 use crate::app::listeners::Listeners;
+use crate::app::rotation::{republish, rotate};
 use crate::config::Config;
 use crate::grpc::{self, GrpcParts};
 use crate::http::management::{self, ManagementState};
@@ -27,8 +28,9 @@ pub(super) fn start(
     let metrics = Metrics::new(recorder.clone());
     let going_down = shutdown.token().clone();
     let max_age = Duration::from_secs(config.keys.max_age.as_secs());
-    let documents = PublicDocuments::new(&authority.published(), max_age)?;
-    let public = public::router(&config.issuer, documents.clone());
+    let key_set_paths = config.issuer.key_set_paths();
+    let documents = PublicDocuments::new(&authority.published(), key_set_paths, max_age)?;
+    let public = public::router(documents.clone());
     let operations = operations::router(authority.clone(), metrics.clone(), going_down.clone());
     let operators = Operators {
         own_uid: rustix::process::geteuid().as_raw(),
@@ -59,7 +61,8 @@ pub(super) fn start(
     shutdown.spawn("mint limits", until(stop.clone(), limits.sweep()));
     let upkeep = moneyer_daemon::telemetry::upkeep(recorder);
     shutdown.spawn("metrics", until(stop.clone(), upkeep));
-    shutdown.spawn("documents", until(stop, republish(authority.clone(), documents)));
+    shutdown.spawn("documents", until(stop.clone(), republish(authority.clone(), documents)));
+    shutdown.spawn("rotation", until(stop, rotate(authority.clone())));
     Ok(())
 }
 
@@ -76,15 +79,4 @@ fn run(
 
 async fn until(stop: tokio_util::sync::CancellationToken, work: impl Future<Output = ()> + Send) {
     stop.run_until_cancelled(work).await;
-}
-
-/// Renders the public documents anew when the ring has changed.
-async fn republish(authority: Authority, documents: PublicDocuments) {
-    let mut changes = authority.keys().changes();
-    while changes.changed().await.is_ok() {
-        if let Err(error) = documents.replace(&authority.published()) {
-            let cause = crate::chain(&error);
-            tracing::error!(error.cause = cause, "the public documents could not be rendered");
-        }
-    }
 }

@@ -9,7 +9,7 @@ use moneyer_daemon::exit::Exit;
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Format, Output};
-use crate::cli::{app, config, controller, dev, init, key, runner, sandbox, serve, token};
+use crate::cli::{app, config, controller, dev, init, issuer, key, runner, sandbox, serve, token};
 
 /// Moneyer, a per-cluster OIDC workload identity issuer.
 ///
@@ -51,9 +51,12 @@ enum Command {
     Serve,
     /// Try everything on this machine: a coordinator, a runner proxy and a demo sandbox.
     Dev(dev::DevArguments),
-    /// Signing keys.
+    /// Signing keys: list them, and rotate.
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// The issuer: show it, or move to another URL.
+    #[command(subcommand)]
+    Issuer(issuer::IssuerCommand),
     /// Tokens: mint one for a sandbox, look into one, verify one.
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -102,6 +105,7 @@ async fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::Serve => serve::run(&path).await,
         Command::Dev(arguments) => dev::run(&arguments, output).await,
         Command::Key(command) => key::run(&command, &client()?, output).await,
+        Command::Issuer(command) => issuer::run(&command, &client()?, output).await,
         Command::Token(command) => token::run(&command, &path, client, output).await,
         Command::Runner(command) => runner::run(&command, &client()?, output).await,
         Command::Controller(command) => controller::run(&command, &client()?, output).await,

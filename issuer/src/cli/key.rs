@@ -1,25 +1,77 @@
 //! `moneyer key`.
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
+use moneyer_authority::keys::Waiting;
+use moneyer_identity::KeyId;
 
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Column, Output, optional_time, time};
-use crate::http::management::KeyView;
+use crate::http::management::{KeyCommandBody, KeyStepsView, KeyVerb, KeyView, StepView};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum KeyCommand {
-    /// List the signing keys in published order: the active one first.
+    /// List the signing keys in published order, the active one first, and what comes next for each.
     List,
+    /// Make the next key and publish it. It signs when its turn comes.
+    Prepare {
+        #[command(flatten)]
+        trial: Trial,
+    },
+    /// Sign with a prepared key from now on, if it was published long enough.
+    Activate {
+        /// Which key. Without: the one whose turn is next.
+        key: Option<KeyId>,
+        #[command(flatten)]
+        trial: Trial,
+    },
+    /// Hold the next round now: prepare a key and let it sign as soon as it was published long enough.
+    ///
+    /// With --emergency: withdraw a key at once, and every prepared key beside it, and sign with a new
+    /// one. Tokens of a withdrawn key verify no more; relying parties that have cached the key set may
+    /// take them until their cache ends.
+    Rotate {
+        /// Do not wait: a key is out of its owner's hands.
+        #[arg(long)]
+        emergency: bool,
+        /// The key to withdraw. Without: the active one.
+        #[arg(long, value_name = "KEY", requires = "emergency")]
+        key: Option<KeyId>,
+        #[command(flatten)]
+        trial: Trial,
+    },
+    /// Give up a prepared key. It never signs.
+    Retire {
+        /// Which key.
+        key: KeyId,
+        #[command(flatten)]
+        trial: Trial,
+    },
+    /// Forget retired keys whose tokens are all dead.
+    Prune {
+        /// Which key. Without: every such key.
+        key: Option<KeyId>,
+        #[command(flatten)]
+        trial: Trial,
+    },
+}
+
+/// Whether it is only tried.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct Trial {
+    /// Only say what would be done, or why not now.
+    #[arg(long)]
+    dry_run: bool,
 }
 
 const COLUMNS: &[Column<KeyView>] = &[
     ("KEY", |key| key.key_id.as_str().to_owned()),
     ("STATE", |key| key.state.as_str().to_owned()),
     ("ALGORITHM", |key| key.algorithm.map_or("-", |algorithm| algorithm.as_str()).to_owned()),
-    ("PUBLISHED", |key| time(key.published_at)),
+    ("PUBLISHED", |key| optional_time(key.published_at)),
     ("SIGNS SINCE", |key| optional_time(key.activated_at)),
     ("SIGNS UNTIL", |key| optional_time(key.sign_until)),
+    ("NEXT", |key| key.next.as_ref().map_or_else(|| "-".to_owned(), next)),
 ];
 
 pub(super) async fn run(
@@ -27,10 +79,57 @@ pub(super) async fn run(
     client: &Client,
     output: Output,
 ) -> Result<(), Failure> {
-    match command {
+    let (verb, key_id, trial) = match command {
         KeyCommand::List => {
             let keys: Vec<KeyView> = client.get("/api/v1/keys").await?;
-            output.records(&keys, COLUMNS)
+            return output.records(&keys, COLUMNS);
         }
+        KeyCommand::Prepare { trial } => (KeyVerb::Prepare, None, trial),
+        KeyCommand::Activate { key, trial } => (KeyVerb::Activate, key.clone(), trial),
+        KeyCommand::Rotate { emergency: true, key, trial } => {
+            (KeyVerb::Emergency, key.clone(), trial)
+        }
+        KeyCommand::Rotate { trial, .. } => (KeyVerb::Rotate, None, trial),
+        KeyCommand::Retire { key, trial } => (KeyVerb::Retire, Some(key.clone()), trial),
+        KeyCommand::Prune { key, trial } => (KeyVerb::Prune, key.clone(), trial),
+    };
+    let body = KeyCommandBody { command: verb, key_id, dry_run: trial.dry_run };
+    let answer: KeyStepsView = client.post("/api/v1/keys", &body).await?;
+    output.record(&answer, &described(&answer))
+}
+
+/// What was or would be done, and what comes next.
+fn described(answer: &KeyStepsView) -> String {
+    let begins = if answer.dry_run { "would" } else { "did" };
+    let mut lines: Vec<String> =
+        answer.steps.iter().map(|step| format!("{begins}: {}", sentence(step))).collect();
+    if lines.is_empty() {
+        lines.push("nothing is to be done now".to_owned());
+    }
+    if let Some(first) = answer.outlook.first() {
+        lines.push(format!("next: {}", next(first)));
+    }
+    lines.join("\n")
+}
+
+fn sentence(step: &StepView) -> String {
+    let keys = step.key_ids.iter().map(KeyId::as_str).collect::<Vec<_>>().join(", ");
+    match step.step.as_str() {
+        "prepare" => "prepare a new key".to_owned(),
+        "request" => "hold the next round as soon as publication before use allows".to_owned(),
+        verb => format!("{verb} {keys}"),
+    }
+}
+
+fn next(step: &StepView) -> String {
+    let waits_for = match step.waits_for {
+        Some(Waiting::Publication) => " (waits until relying parties are served it)",
+        Some(Waiting::PublishBeforeUse) => " (cached key sets may lack it until then)",
+        Some(Waiting::LivingTokens) => " (its tokens may live until then)",
+        Some(Waiting::Schedule) | None => "",
+    };
+    match step.at {
+        Some(at) => format!("{} at {}{waits_for}", step.step, time(at)),
+        None => format!("{}{waits_for}", step.step),
     }
 }

@@ -13,6 +13,7 @@ mod controller;
 mod dev;
 mod failure;
 mod init;
+mod issuer;
 mod key;
 mod output;
 mod runner;

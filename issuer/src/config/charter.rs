@@ -1,6 +1,9 @@
 //! From sections to the authority's charter: the checks that need several keys at once.
 
+use std::time::Duration;
+
 use moneyer_authority::Charter;
+use moneyer_authority::keys::{Schedule, ScheduleError};
 use moneyer_authority::mint::{AudiencePolicy, AudienceProfile};
 use moneyer_authority::registry::SystemWorkload;
 use moneyer_authority::signer::KeyKind;
@@ -28,6 +31,7 @@ impl Config {
         let mut wrong = |key: &str, message: String| errors.push(source.position(key), message);
         let trust_domain = self.trust_domain().map_err(|text| wrong("spiffe.trust_domain", text));
         let lifetimes = self.lifetimes(&mut wrong);
+        let schedule = self.schedule(&mut wrong);
         let key_kind = self.key_kind();
         if key_kind.is_none() {
             let message = format!(
@@ -63,19 +67,25 @@ impl Config {
             }
             None => None,
         };
-        match (trust_domain, policy, key_kind) {
-            (Ok(trust_domain), Some(policy), Some(key_kind)) if errors.is_empty() => Ok(Charter {
-                issuer: self.issuer.url.clone(),
-                parts: SubjectParts {
-                    organization: self.issuer.organization_id.clone(),
-                    cluster: self.issuer.cluster_id.clone(),
-                    trust_domain,
-                },
-                key_set_path: self.issuer.jwks_path.as_str().to_owned(),
-                policy,
-                system_workloads: self.workloads(),
-                key_kind,
-            }),
+        match (trust_domain, policy, key_kind, schedule) {
+            (Ok(trust_domain), Some(policy), Some(key_kind), Some(schedule))
+                if errors.is_empty() =>
+            {
+                Ok(Charter {
+                    issuer: self.issuer.url.clone(),
+                    trust_domain_is_named: self.spiffe.trust_domain.is_some(),
+                    parts: SubjectParts {
+                        organization: self.issuer.organization_id.clone(),
+                        cluster: self.issuer.cluster_id.clone(),
+                        trust_domain,
+                    },
+                    key_set_path: self.issuer.jwks_path.as_str().to_owned(),
+                    policy,
+                    system_workloads: self.workloads(),
+                    key_kind,
+                    schedule,
+                })
+            }
             _ => Err(errors),
         }
     }
@@ -124,6 +134,22 @@ impl Config {
         profiles
     }
 
+    fn schedule(&self, wrong: &mut impl FnMut(&str, String)) -> Option<Schedule> {
+        let max_age = duration(self.keys.max_age);
+        let before_use = self.keys.publish_before_use.map(duration);
+        let schedule = Schedule::new(
+            duration(self.keys.rotate_every),
+            before_use.unwrap_or_else(|| Schedule::default_publish_before_use(max_age)),
+            max_age,
+            duration(self.tokens.maximum_lifetime),
+        );
+        let key = |error: &ScheduleError| match error {
+            ScheduleError::ShorterThanCache { .. } => "keys.publish_before_use",
+            ScheduleError::TooOften | ScheduleError::TooManyKeys { .. } => "keys.rotate_every",
+        };
+        schedule.map_err(|error| wrong(key(&error), error.to_string())).ok()
+    }
+
     fn key_kind(&self) -> Option<KeyKind> {
         match (self.keys.algorithm, self.keys.bits) {
             (KeyAlgorithm::ES256, _) => Some(KeyKind::P256),
@@ -157,6 +183,10 @@ fn profile_lifetimes(
         .map_err(|error| ("default_lifetime", error.to_string()))
 }
 
+fn duration(span: Span) -> Duration {
+    Duration::from_secs(span.as_secs())
+}
+
 fn lifetime(span: Span) -> Lifetime {
     Lifetime::from_seconds(u32::try_from(span.as_secs()).unwrap_or(u32::MAX))
 }
@@ -186,6 +216,21 @@ listen.management = '127.0.0.1:1'
             "moneyer.toml:5:8: listen.management: must be a Unix socket (unix:/path): its callers are known by user id",
         ];
         assert_eq!(errors(text), expected);
+    }
+
+    // Case 168.
+    #[test]
+    fn a_schedule_that_would_break_relying_parties_is_refused() {
+        let text = "\
+keys.publish_before_use = '59m'
+keys.rotate_every = '30d'
+";
+        let expected = [
+            "moneyer.toml:2:6: keys.publish_before_use: is shorter than keys.max_age (3600 s): relying parties would refuse tokens of a key that their cached key set does not have yet; use at least that, or 0s to switch it off",
+        ];
+        assert_eq!(errors(text), expected);
+        let often = errors("keys.rotate_every = '20s'");
+        assert!(often[0].contains("keys.rotate_every: would keep"), "{often:?}");
     }
 
     #[test]

@@ -26,6 +26,15 @@ pub struct IssuerSection {
     pub jwks_aliases: Vec<DocumentPath>,
 }
 
+impl IssuerSection {
+    /// Every path of the key set under the issuer.
+    pub(crate) fn key_set_paths(&self) -> impl Iterator<Item = String> {
+        std::iter::once(&self.jwks_path)
+            .chain(&self.jwks_aliases)
+            .map(|path| path.as_str().to_owned())
+    }
+}
+
 fn default_jwks_path() -> DocumentPath {
     DocumentPath("/.well-known/jwks.json".to_owned())
 }

@@ -1,4 +1,4 @@
-//! `[keys]`: what keys the coordinator signs with.
+//! `[keys]`: what keys the coordinator signs with, and when they change.
 
 use moneyer_daemon::settings::Span;
 use schemars::JsonSchema;
@@ -17,10 +17,17 @@ pub enum KeyAlgorithm {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct KeysSection {
-    /// Algorithm of a new cluster's first key. Default: `RS256`.
+    /// Algorithm of the keys that are made. Default: `RS256`.
     pub algorithm: KeyAlgorithm,
     /// Size of RSA keys in bits: 2048, 3072 or 4096. Default: 2048.
     pub bits: u32,
+    /// How long a key signs before the next one takes over. Default: `30d`.
+    pub rotate_every: Span,
+    /// How long a key is published before it signs. At least `keys.max_age`, so that no relying party
+    /// meets a token of a key it does not have; `0s` switches that off, for tests. Default: a day, or
+    /// three times `keys.max_age` where that is longer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub publish_before_use: Option<Span>,
     /// How long relying parties may cache the key set: `Cache-Control: max-age`. Default: `1h`.
     pub max_age: Span,
     /// Threads that sign. Default: one for each core.
@@ -33,6 +40,8 @@ impl Default for KeysSection {
         Self {
             algorithm: KeyAlgorithm::RS256,
             bits: 2048,
+            rotate_every: Span::from_secs(30 * 24 * 3600),
+            publish_before_use: None,
             max_age: Span::from_secs(3600),
             threads: None,
         }

@@ -105,7 +105,7 @@ impl Minting for MintingService {
         let lifetimes = charter.policy.lifetimes();
         let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
         Ok(Response::new(v1::GetIssuerResponse {
-            issuer: charter.issuer.as_str().to_owned(),
+            issuer: self.authority.issuer().as_str().to_owned(),
             organization_id: text(charter.parts.organization.as_ref().map(OrganizationId::as_str)),
             cluster_id: text(charter.parts.cluster.as_ref().map(ClusterId::as_str)),
             default_audience: charter.policy.default_audience().as_str().to_owned(),

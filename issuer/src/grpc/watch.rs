@@ -8,10 +8,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt as _, stream};
-use moneyer_authority::Authority;
 use moneyer_authority::enrollment::{AuthenticatedRunner, PeerLeaf};
 use moneyer_authority::registry::{PlacementChange, SandboxSubscription};
+use moneyer_authority::{Authority, Reissue};
+use moneyer_identity::IssuerUrl;
 use moneyer_proto::v1;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
@@ -29,6 +31,7 @@ struct Watch {
     leaf: PeerLeaf,
     certificate_end: Instant,
     going_down: CancellationToken,
+    reissue: ReissueNews,
 }
 
 impl SandboxStream {
@@ -57,6 +60,7 @@ impl SandboxStream {
             leaf,
             certificate_end: Instant::now() + left,
             going_down,
+            reissue: ReissueNews::of(authority),
         };
         let changes = stream::unfold(Some(watch), |watch| async move {
             let mut watch = watch?;
@@ -72,16 +76,25 @@ impl SandboxStream {
 impl Watch {
     async fn next(&mut self) -> Result<v1::WatchSandboxesResponse, Status> {
         let change = tokio::select! {
-            change = self.subscription.next() => change.map_err(|_revoked| status::revoked())?,
+            change = self.subscription.next() => Some(change.map_err(|_revoked| status::revoked())?),
+            () = self.reissue.arrives(&self.authority) => None,
             () = self.going_down.cancelled() => return Err(status::going_down()),
             () = tokio::time::sleep_until(self.certificate_end) => return Err(status::revoked()),
         };
         // The runner may have renewed twice or joined anew since: this connection is then not its own.
         self.authority.authenticate(&self.leaf).map_err(status::authenticate)?;
-        self.message(change)
+        let (generation, change) = match change {
+            Some(change) => self.told(change)?,
+            None => (0, None),
+        };
+        let (issuer, reissue) = self.reissue.told();
+        Ok(v1::WatchSandboxesResponse { generation, reissue, issuer, change })
     }
 
-    fn message(&self, change: PlacementChange) -> Result<v1::WatchSandboxesResponse, Status> {
+    fn told(
+        &self,
+        change: PlacementChange,
+    ) -> Result<(u64, Option<v1::watch_sandboxes_response::Change>), Status> {
         use v1::watch_sandboxes_response::Change;
         let policy = &self.authority.charter().policy;
         let (generation, change) = match change {
@@ -98,7 +111,50 @@ impl Watch {
             }
             PlacementChange::Revoked => return Err(status::revoked()),
         };
-        Ok(v1::WatchSandboxesResponse { generation: generation.0, change: Some(change) })
+        Ok((generation.0, Some(change)))
+    }
+}
+
+/// Word of moves and withdrawals: whoever holds tokens gets new ones.
+struct ReissueNews {
+    keys: watch::Receiver<u64>,
+    issuers: watch::Receiver<u64>,
+    told: Reissue,
+    issuer: IssuerUrl,
+}
+
+impl ReissueNews {
+    fn of(authority: &Authority) -> Self {
+        Self {
+            keys: authority.keys().changes(),
+            issuers: authority.issuers().changes(),
+            told: authority.reissue(),
+            issuer: authority.issuer(),
+        }
+    }
+
+    /// Returns when there is something new.
+    async fn arrives(&mut self, authority: &Authority) {
+        loop {
+            let changed = tokio::select! {
+                changed = self.keys.changed() => changed,
+                changed = self.issuers.changed() => changed,
+            };
+            if changed.is_err() {
+                return std::future::pending().await;
+            }
+            if authority.reissue() != self.told {
+                self.told = authority.reissue();
+                self.issuer = authority.issuer();
+                return;
+            }
+        }
+    }
+
+    /// The issuer and the number, as a runner is told them.
+    fn told(&self) -> (String, String) {
+        let Reissue { issuer_since, withdrawals } = self.told;
+        (self.issuer.as_str().to_owned(), format!("{issuer_since}.{withdrawals}"))
     }
 }
 

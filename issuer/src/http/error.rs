@@ -11,6 +11,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use moneyer_authority::RemoveError;
 use moneyer_authority::enrollment::{AuthenticateError, EnrollmentError};
+use moneyer_authority::issuers::IssuersError;
+use moneyer_authority::keys::KeysError;
 use moneyer_authority::mint::MintError;
 use moneyer_authority::registry::RegistryError;
 use moneyer_identity::{ErrorClass, TokenId};
@@ -58,6 +60,18 @@ impl From<EnrollmentError> for Problem {
 
 impl From<RemoveError> for Problem {
     fn from(error: RemoveError) -> Self {
+        Self::of(error.class(), error)
+    }
+}
+
+impl From<KeysError> for Problem {
+    fn from(error: KeysError) -> Self {
+        Self::of(error.class(), error)
+    }
+}
+
+impl From<IssuersError> for Problem {
+    fn from(error: IssuersError) -> Self {
         Self::of(error.class(), error)
     }
 }
@@ -142,14 +156,26 @@ fn answer(status: StatusCode, title: &'static str, detail: &str, request_id: &st
     (status, headers, json).into_response()
 }
 
+/// There is nothing at this path.
+pub(crate) fn no_such_path() -> Response {
+    answer(StatusCode::NOT_FOUND, "Not found", "there is nothing at this path", "")
+}
+
+/// There is something, and it can only be read.
+pub(crate) fn only_get() -> Response {
+    let mut response = wrong_method();
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET,HEAD"));
+    response
+}
+
+fn wrong_method() -> Response {
+    let detail = "this path does not take this method";
+    answer(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed", detail, "")
+}
+
 /// Answers for paths and methods that are not there.
 pub(crate) fn with_fallbacks<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
     router
-        .fallback(|| async {
-            answer(StatusCode::NOT_FOUND, "Not found", "there is nothing at this path", "")
-        })
-        .method_not_allowed_fallback(|| async {
-            let detail = "this path does not take this method";
-            answer(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed", detail, "")
-        })
+        .fallback(|| async { no_such_path() })
+        .method_not_allowed_fallback(|| async { wrong_method() })
 }

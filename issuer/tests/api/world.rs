@@ -128,6 +128,32 @@ impl World {
         ask(&self.app.addresses().public, method, path, fields, &[]).await
     }
 
+    /// A public document once it is answered with this status: documents follow a change of the ring or
+    /// the issuers by themselves, a moment later.
+    pub(crate) async fn public_when(&self, path: &str, fields: &[Field], status: u16) -> Answer {
+        for _ in 0..500 {
+            let answer = self.public(Method::GET, path, fields).await;
+            if answer.status.as_u16() == status {
+                return answer;
+            }
+            tokio::task::yield_now().await;
+        }
+        panic!("{path} was never answered with {status}");
+    }
+
+    /// Waits until the served key set is exactly this.
+    pub(crate) async fn until_served(&self, key_ids: &[&str]) {
+        for _ in 0..500 {
+            let served = json(&self.public(Method::GET, "/.well-known/jwks.json", &[]).await);
+            let served = served["keys"].as_array().unwrap();
+            if served.iter().map(|key| key["kid"].as_str().unwrap()).eq(key_ids.iter().copied()) {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+        panic!("{key_ids:?} was never served");
+    }
+
     pub(crate) async fn operations(&self, method: Method, path: &str) -> Answer {
         ask(&self.app.addresses().operations, method, path, &[], &[]).await
     }

@@ -69,6 +69,9 @@ pub(crate) struct IssuerFacts {
 pub(crate) struct Placement {
     pub(crate) generation: u64,
     pub(crate) issuer: Option<IssuerFacts>,
+    /// What the coordinator said last of when tokens in hand are to be replaced.
+    #[serde(default)]
+    pub(crate) reissue: String,
     pub(crate) sandboxes: BTreeMap<SandboxId, PlacedSandbox>,
 }
 
@@ -81,6 +84,8 @@ pub(crate) enum PlacementChange {
     Placed(SandboxId, PlacedSandbox),
     /// One sandbox left.
     Removed(SandboxId),
+    /// Every token in hand is to be replaced at once.
+    Reissue,
 }
 
 /// The placement as it is known now. Shared by reference.
@@ -121,6 +126,7 @@ impl KnownPlacement {
                 PlacementChange::Removed(id) => {
                     placement.sandboxes.remove(&id);
                 }
+                PlacementChange::Reissue => {}
             }
         });
     }
@@ -128,6 +134,22 @@ impl KnownPlacement {
     /// Takes in what the coordinator says of the issuer.
     pub(crate) fn set_issuer(&self, issuer: IssuerFacts) {
         self.update(|placement| placement.issuer = Some(issuer));
+    }
+
+    /// Takes in when tokens are to be replaced, and the issuer they name from then on; whether tokens
+    /// that are in hand are from before.
+    pub(crate) fn reissue(&self, reissue: &str, issuer: &IssuerUrl) -> bool {
+        let before = self.now().reissue.clone();
+        if before == reissue {
+            return false;
+        }
+        self.update(|placement| {
+            reissue.clone_into(&mut placement.reissue);
+            if let Some(facts) = &mut placement.issuer {
+                facts.issuer = issuer.clone();
+            }
+        });
+        !before.is_empty()
     }
 
     fn update(&self, change: impl FnOnce(&mut Placement)) {
@@ -237,6 +259,17 @@ mod tests {
         known.apply(3, PlacementChange::All(BTreeMap::new()));
         assert_eq!(known.now().generation, 9);
         assert!(known.now().sandboxes.is_empty());
+    }
+
+    #[test]
+    fn tokens_in_hand_are_from_before_only_if_something_was_heard_before() {
+        let state = tempfile::tempdir().unwrap();
+        let known = KnownPlacement::read(&state.path().join("placement.json")).unwrap();
+        let issuer = IssuerUrl::parse("https://id.example.com").unwrap();
+        assert!(!known.reissue("1.0", &issuer), "the first word says nothing of before");
+        assert!(!known.reissue("1.0", &issuer));
+        assert!(known.reissue("1.1", &issuer));
+        assert!(known.reissue("2.1", &issuer));
     }
 
     #[tokio::test(start_paused = true)]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moneyer_daemon::backoff::{Backoff, jitter};
-use moneyer_identity::IssueError;
+use moneyer_identity::{IssueError, IssuerUrl};
 use moneyer_proto::v1;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -121,8 +121,13 @@ impl Watch {
     }
 
     async fn take_in(&self, message: v1::WatchSandboxesResponse) {
+        let issuer = IssuerUrl::parse(&message.issuer).ok();
+        if issuer.is_some_and(|issuer| self.placement.reissue(&message.reissue, &issuer)) {
+            tracing::info!("the coordinator wants every token replaced");
+            self.changes.send(PlacementChange::Reissue).await.ok();
+        }
         let seen = self.placement.now().generation;
-        if message.generation < seen {
+        if message.change.is_some() && message.generation < seen {
             tracing::error!(
                 coordinator.generation = message.generation,
                 runner.generation = seen,

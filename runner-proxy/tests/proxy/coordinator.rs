@@ -125,8 +125,11 @@ impl Cluster {
     fn tell(&self, change: Change) {
         self.records(|records| {
             records.generation += 1;
-            let message =
-                v1::WatchSandboxesResponse { generation: records.generation, change: Some(change) };
+            let message = v1::WatchSandboxesResponse {
+                generation: records.generation,
+                change: Some(change),
+                ..Default::default()
+            };
             records.watchers.retain(|watcher| watcher.try_send(Ok(message.clone())).is_ok());
         });
     }
@@ -325,7 +328,8 @@ impl Minting for Cluster {
             let sandboxes = records.sandboxes.values().cloned().collect();
             let all = Change::All(v1::PlacedSandboxes { sandboxes });
             let generation = records.generation;
-            let message = v1::WatchSandboxesResponse { generation, change: Some(all) };
+            let message =
+                v1::WatchSandboxesResponse { generation, change: Some(all), ..Default::default() };
             watcher.try_send(Ok(message)).unwrap();
             records.watchers.push(watcher);
         });

@@ -122,8 +122,9 @@ impl Authority {
         let enrollment = Enrollment::open(store.clone(), members.clone(), cluster_authority)
             .await
             .map_err(OpenError::Members)?;
-        let keys =
-            Keys::open(store.clone(), signer, charter.key_kind, charter.schedule, now).await.map_err(OpenError::Keys)?;
+        let keys = Keys::open(store.clone(), signer, charter.key_kind, charter.schedule, now)
+            .await
+            .map_err(OpenError::Keys)?;
         let keys = Arc::new(keys);
         let lifetime = charter.schedule.maximum_lifetime();
         let issuers = Issuers::open(store.clone(), &charter.issuer, lifetime, now)
@@ -134,8 +135,7 @@ impl Authority {
             .await
             .map_err(OpenError::Registry)?;
         let policy = Arc::new(charter.policy.clone());
-        let minter =
-            Minter::new(issuers.clone(), charter.parts.clone(), policy, keys.clone());
+        let minter = Minter::new(issuers.clone(), charter.parts.clone(), policy, keys.clone());
         let charter = Arc::new(charter);
         Ok(Self { charter, ports, keys, issuers, members, enrollment, registry, minter })
     }

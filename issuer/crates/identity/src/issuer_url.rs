@@ -91,6 +91,13 @@ impl IssuerUrl {
         self.host.trim_start_matches('[').trim_end_matches(']')
     }
 
+    /// Host and port as they stand in it: what a client sends as `Host`.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        let to_path = self.text.get(..self.path_at).unwrap_or_default();
+        to_path.split_once("://").map_or(to_path, |(_, authority)| authority)
+    }
+
     /// The path, empty or beginning with a slash.
     #[must_use]
     pub fn path(&self) -> &str {

@@ -82,7 +82,7 @@ async fn demonstrate(
     let sandbox = register(authority, &operator).await?;
     let environment = runner.attach(&sandbox).await?;
     progress.finish("the runner proxy runs");
-    let issuer = authority.issuer().clone();
+    let issuer = authority.issuer();
     let summary = Summary::new(layout, issuer.clone(), app.addresses(), &environment)?;
     let token = std::fs::read_to_string(summary.token_file())
         .map_err(|error| Failure::of("cannot read the sandbox's token file", &error))?;

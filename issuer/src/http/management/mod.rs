@@ -5,6 +5,7 @@
 //! answer that makes them.
 
 mod apps;
+mod issuer;
 mod keys;
 mod members;
 mod routes;
@@ -13,6 +14,7 @@ mod views;
 
 pub(crate) use routes::{ManagementState, router};
 pub(crate) use views::{
-    AppBody, AppView, InvitationBody, InvitationView, KeyView, MemberView, MintBody, MintView,
-    SandboxBody, SandboxPage, SandboxView,
+    AppBody, AppView, InvitationBody, InvitationView, IssuerView, KeyCommandBody, KeyStepsView,
+    KeyVerb, KeyView, MemberView, MintBody, MintView, MoveBody, SandboxBody, SandboxPage,
+    SandboxView, StepView,
 };

@@ -7,7 +7,7 @@ use moneyer_authority::Authority;
 
 use crate::http::authenticate::Operators;
 use crate::http::error;
-use crate::http::management::{apps, keys, members, sandboxes};
+use crate::http::management::{apps, issuer, keys, members, sandboxes};
 
 /// What the handlers need.
 #[derive(Debug, Clone)]
@@ -31,8 +31,9 @@ impl FromRef<ManagementState> for Operators {
 /// The management listener's routes.
 pub(crate) fn router(state: ManagementState) -> Router {
     let api = Router::new()
-        .route("/issuer", get(keys::issuer))
-        .route("/keys", get(keys::list))
+        .route("/issuer", get(issuer::show))
+        .route("/issuer/move", post(issuer::move_to))
+        .route("/keys", get(keys::list).post(keys::command))
         .route("/apps", get(apps::list))
         .route("/apps/{name}", get(apps::show).put(apps::put).delete(apps::remove))
         .route("/sandboxes", get(sandboxes::list))

@@ -1,7 +1,7 @@
 //! The management API's JSON. The command line reads the same types.
 
 use moneyer_authority::enrollment::Member;
-use moneyer_authority::keys::{KeyRecord, KeyState};
+use moneyer_authority::keys::{KeyCommand, KeyRecord, KeyState, Outlook, Step, Waiting};
 use moneyer_authority::registry::{App, Placed};
 use moneyer_identity::{
     Algorithm, AppName, Audience, IssuerUrl, KeyId, RoleName, RunnerId, SandboxId, TokenId,
@@ -14,10 +14,30 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct IssuerView {
     /// The value of `iss`.
     pub(crate) issuer: IssuerUrl,
+    /// From when tokens name it.
+    pub(crate) since: UnixTime,
     /// Where the key set is.
     pub(crate) jwks_uri: String,
     /// The trust domain of members and sandboxes.
     pub(crate) trust_domain: String,
+    /// What live tokens may still name, the one left last first.
+    pub(crate) previous: Vec<PreviousIssuerView>,
+}
+
+/// A previous issuer.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct PreviousIssuerView {
+    pub(crate) issuer: IssuerUrl,
+    pub(crate) left_at: UnixTime,
+    /// Until when it is served and verified.
+    pub(crate) until: UnixTime,
+}
+
+/// Where the issuer moves.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MoveBody {
+    pub(crate) issuer: IssuerUrl,
 }
 
 /// A signing key, without anything private.
@@ -28,13 +48,57 @@ pub(crate) struct KeyView {
     #[serde(default)]
     pub(crate) algorithm: Option<Algorithm>,
     pub(crate) created_at: UnixTime,
-    pub(crate) published_at: UnixTime,
+    pub(crate) published_at: Option<UnixTime>,
     pub(crate) activated_at: Option<UnixTime>,
     pub(crate) sign_until: Option<UnixTime>,
+    /// What comes next for it.
+    pub(crate) next: Option<StepView>,
 }
 
-impl From<&KeyRecord> for KeyView {
-    fn from(record: &KeyRecord) -> Self {
+/// A step to come, or one that was or would be done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StepView {
+    /// `prepare`, `publish`, `activate`, `extend`, `prune`, `request`, `retire` or `withdraw`.
+    pub(crate) step: String,
+    /// The key, or the keys, it is about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) key_ids: Vec<KeyId>,
+    /// When at the earliest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) at: Option<UnixTime>,
+    /// What it waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) waits_for: Option<Waiting>,
+}
+
+impl From<&Step> for StepView {
+    fn from(step: &Step) -> Self {
+        let key_ids = match step {
+            Step::Withdraw(key_ids) => key_ids.clone(),
+            _ => step.key_id().into_iter().cloned().collect(),
+        };
+        Self { step: step.as_str().to_owned(), key_ids, at: None, waits_for: None }
+    }
+}
+
+impl From<&Outlook> for StepView {
+    fn from(next: &Outlook) -> Self {
+        Self { at: next.at, waits_for: Some(next.waiting), ..Self::from(&next.step) }
+    }
+}
+
+impl KeyView {
+    /// A key, and what of the outlook is about it; about the active one: what becomes of its successor.
+    pub(crate) fn of(record: &KeyRecord, outlook: &[Outlook]) -> Self {
+        let about = |next: &&Outlook| match &next.step {
+            Step::Extend(..) => false,
+            Step::Prepare | Step::Publish(_) | Step::Activate(_)
+                if record.state == KeyState::Active =>
+            {
+                true
+            }
+            step => step.key_id() == Some(&record.key_id),
+        };
         Self {
             key_id: record.key_id.clone(),
             state: record.state,
@@ -43,8 +107,59 @@ impl From<&KeyRecord> for KeyView {
             published_at: record.published_at,
             activated_at: record.activated_at,
             sign_until: record.sign_until,
+            next: outlook.iter().find(about).map(StepView::from),
         }
     }
+}
+
+/// What is asked of the keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum KeyVerb {
+    Prepare,
+    Activate,
+    Rotate,
+    Emergency,
+    Retire,
+    Prune,
+}
+
+/// A command for the keys.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KeyCommandBody {
+    pub(crate) command: KeyVerb,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) key_id: Option<KeyId>,
+    /// Only say what would be done.
+    #[serde(default)]
+    pub(crate) dry_run: bool,
+}
+
+impl KeyCommandBody {
+    /// The command, or `None` where it needs a key and names none, or names one it has no use for.
+    pub(crate) fn command(&self) -> Option<KeyCommand> {
+        match (self.command, self.key_id.clone()) {
+            (KeyVerb::Prepare, None) => Some(KeyCommand::Prepare),
+            (KeyVerb::Rotate, None) => Some(KeyCommand::Rotate),
+            (KeyVerb::Activate, key_id) => Some(KeyCommand::Activate(key_id)),
+            (KeyVerb::Emergency, key_id) => Some(KeyCommand::Emergency(key_id)),
+            (KeyVerb::Retire, Some(key_id)) => Some(KeyCommand::Retire(key_id)),
+            (KeyVerb::Prune, key_id) => Some(KeyCommand::Prune(key_id)),
+            (KeyVerb::Prepare | KeyVerb::Rotate, Some(_)) | (KeyVerb::Retire, None) => None,
+        }
+    }
+}
+
+/// What became of a command.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct KeyStepsView {
+    /// Whether nothing was done.
+    pub(crate) dry_run: bool,
+    /// What was or would be done.
+    pub(crate) steps: Vec<StepView>,
+    /// What comes next after that, the earliest first.
+    pub(crate) outlook: Vec<StepView>,
 }
 
 /// An app.

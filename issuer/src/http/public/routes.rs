@@ -1,44 +1,27 @@
-//! Which path answers with which document.
+//! Which request is answered with which document.
 
 use axum::Router;
-use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::extract::{Request, State};
+use axum::http::uri::Authority;
+use axum::http::{Method, header};
 use axum::response::Response;
-use axum::routing::get;
 
-use crate::config::IssuerSection;
 use crate::http::error;
 use crate::http::public::document::PublicDocuments;
 
-/// The public listener's routes.
-///
-/// Discovery is appended to the issuer, path included; RFC 8414 section 3.1 inserts its path between
-/// host and issuer path. Both are served, each with the same document.
-pub(crate) fn router(issuer: &IssuerSection, documents: PublicDocuments) -> Router {
-    let prefix = issuer.url.path();
-    let mut router = Router::new()
-        .route(&format!("{prefix}/.well-known/openid-configuration"), get(discovery))
-        .route(&format!("{prefix}/.well-known/oauth-authorization-server"), get(discovery));
-    if !prefix.is_empty() {
-        let inserted = format!("/.well-known/oauth-authorization-server{prefix}");
-        router = router.route(&inserted, get(discovery));
-    }
-    let mut paths: Vec<_> = std::iter::once(&issuer.jwks_path)
-        .chain(&issuer.jwks_aliases)
-        .map(|path| format!("{prefix}{}", path.as_str()))
-        .collect();
-    paths.sort_unstable();
-    paths.dedup();
-    for path in paths {
-        router = router.route(&path, get(key_set));
-    }
-    error::with_fallbacks(router).with_state(documents)
+/// The public listener's routes: a look-up, since the paths change when the issuer moves.
+pub(crate) fn router(documents: PublicDocuments) -> Router {
+    Router::new().fallback(answer).with_state(documents)
 }
 
-async fn discovery(State(documents): State<PublicDocuments>, headers: HeaderMap) -> Response {
-    documents.now().discovery.answer(&headers)
-}
-
-async fn key_set(State(documents): State<PublicDocuments>, headers: HeaderMap) -> Response {
-    documents.now().key_set.answer(&headers)
+async fn answer(State(documents): State<PublicDocuments>, request: Request) -> Response {
+    let named = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = request.uri().authority().map(Authority::as_str).or(named);
+    let Some(document) = documents.find(host, request.uri().path()) else {
+        return error::no_such_path();
+    };
+    match *request.method() {
+        Method::GET | Method::HEAD => document.answer(request.headers()),
+        _ => error::only_get(),
+    }
 }

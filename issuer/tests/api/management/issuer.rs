@@ -10,8 +10,10 @@ async fn the_issuer_is_told() {
     let world = World::start().await;
     let expected = json!({
         "issuer": "https://id.example.com",
+        "since": world.authority().now().0,
         "jwks_uri": "https://id.example.com/.well-known/jwks.json",
         "trust_domain": "id.example.com",
+        "previous": [],
     });
     assert_eq!(json(&world.manage(Method::GET, "/issuer", "").await), expected);
 }
@@ -24,7 +26,8 @@ async fn keys_are_listed_without_anything_private() {
     let key_id = keys[0]["key_id"].clone();
     let expected = json!([{
         "key_id": key_id, "state": "active", "algorithm": "ES256", "created_at": now,
-        "published_at": now, "activated_at": now, "sign_until": null,
+        "published_at": now, "activated_at": now, "sign_until": now + 33 * 24 * 3600,
+        "next": { "step": "prepare", "at": now + 29 * 24 * 3600, "waits_for": "schedule" },
     }]);
     assert_eq!(keys, expected);
     let published = json(&world.public(Method::GET, "/.well-known/jwks.json", &[]).await);
@@ -32,11 +35,84 @@ async fn keys_are_listed_without_anything_private() {
 }
 
 #[tokio::test]
+async fn the_issuer_moves_and_both_are_served_by_host() {
+    let world = World::start().await;
+    let body = r#"{"issuer":"https://new.example.com/cluster"}"#;
+    let moved = json(&world.manage(Method::POST, "/issuer/move", body).await);
+    assert_eq!(moved["issuer"], "https://new.example.com/cluster");
+    assert_eq!(moved["previous"][0]["issuer"], "https://id.example.com");
+    assert_eq!(moved["trust_domain"], "id.example.com", "it stays");
+    let discovery = async |host: &'static str, path: &str| {
+        let path = format!("{path}/.well-known/openid-configuration");
+        world.public_when(&path, &[("host", host)], 200).await
+    };
+    let new = json(&discovery("new.example.com", "/cluster").await);
+    assert_eq!(new["issuer"], "https://new.example.com/cluster");
+    assert_eq!(new["jwks_uri"], "https://new.example.com/cluster/.well-known/jwks.json");
+    for host in ["id.example.com", "ID.EXAMPLE.com", "id.example.com:443"] {
+        let previous = json(&discovery(host, "").await);
+        assert_eq!(previous["issuer"], "https://id.example.com", "{host}");
+        assert_eq!(previous["jwks_uri"], "https://id.example.com/.well-known/jwks.json");
+    }
+    for host in ["evil.example", "new.example.com", "id.example.com:8443", "id.example.com.evil"] {
+        let fields = [("host", host)];
+        let path = "/.well-known/openid-configuration";
+        problem(&world.public(Method::GET, path, &fields).await, 404);
+    }
+    let again = world.manage(Method::POST, "/issuer/move", body).await;
+    assert!(problem(&again, 409).contains("is the issuer already"));
+    for wrong in [r#"{"issuer":"https://new.example.com/"}"#, r#"{"issuer":"http://a.example"}"#] {
+        problem(&world.manage(Method::POST, "/issuer/move", wrong).await, 400);
+    }
+}
+
+#[tokio::test]
+async fn keys_are_commanded_and_a_trial_changes_nothing() {
+    let world = World::start().await;
+    let command = async |body: &str| world.manage(Method::POST, "/keys", body).await;
+    let before = json(&world.manage(Method::GET, "/keys", "").await);
+    let trial = json(&command(r#"{"command":"rotate","dry_run":true}"#).await);
+    assert_eq!(trial["steps"], json!([{ "step": "request" }]));
+    assert_eq!(json(&world.manage(Method::GET, "/keys", "").await), before);
+    let nothing = command(r#"{"command":"activate"}"#).await;
+    assert!(problem(&nothing, 409).contains("`moneyer key prepare` makes one"));
+    assert_eq!(json(&command(r#"{"command":"prepare"}"#).await)["dry_run"], false);
+    let keys = json(&world.manage(Method::GET, "/keys", "").await);
+    assert_eq!((&keys[1]["state"], &keys[1]["activated_at"]), (&json!("prepared"), &json!(null)));
+    let early = command(r#"{"command":"activate","dry_run":true}"#).await;
+    problem(&early, 409);
+    for wrong in [
+        r#"{"command":"retire"}"#,
+        r#"{"command":"rotate","key_id":"a"}"#,
+        r#"{"command":"delete"}"#,
+        r#"{"command":"prune","force":true}"#,
+        "{}",
+    ] {
+        problem(&command(wrong).await, 400);
+    }
+    problem(&command(r#"{"command":"prune","key_id":"unknown"}"#).await, 404);
+}
+
+#[tokio::test]
+async fn an_emergency_withdraws_the_key_from_the_served_set() {
+    let world = World::start().await;
+    let before = json(&world.manage(Method::GET, "/keys", "").await)[0]["key_id"].clone();
+    let answer = world.manage(Method::POST, "/keys", r#"{"command":"emergency"}"#).await;
+    assert_eq!(json(&answer)["steps"], json!([{ "step": "withdraw", "key_ids": [before] }]));
+    let keys = json(&world.manage(Method::GET, "/keys", "").await);
+    assert_eq!(keys[0]["state"], "active");
+    assert_eq!((&keys[1]["key_id"], &keys[1]["state"]), (&before, &json!("withdrawn")));
+    let expected = keys[0]["key_id"].as_str().unwrap().to_owned();
+    world.until_served(&[&expected]).await;
+}
+
+#[tokio::test]
 async fn a_wrong_method_is_told_the_right_ones() {
     let world = World::start().await;
     for (path, allow) in [
         ("/issuer", "GET,HEAD"),
-        ("/keys", "GET,HEAD"),
+        ("/issuer/move", "POST"),
+        ("/keys", "GET,HEAD,POST"),
         ("/apps", "GET,HEAD"),
         ("/apps/web", "DELETE,GET,HEAD,PUT"),
         ("/sandboxes", "GET,HEAD"),

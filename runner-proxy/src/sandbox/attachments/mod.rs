@@ -35,6 +35,10 @@ use present::Present;
 /// that was placed a moment ago: short for a person, long for a network.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Time over which a host replaces its tokens when the coordinator asks for it: at once to whoever
+/// waits, and long enough that a hundred hosts do not sign in one instant.
+const REISSUE_SPREAD: Duration = Duration::from_secs(2);
+
 /// What attachments are made with.
 pub(crate) struct Workshop {
     /// The parent of the sandboxes' directories.
@@ -284,9 +288,23 @@ impl Attachments {
                         }
                     }
                 }
+                Some(PlacementChange::Reissue) => self.reissue().await,
                 None => return,
             }
         }
+    }
+
+    /// Rewrites every environment, since the issuer may be another, and replaces every token.
+    async fn reissue(&self) {
+        let mut state = self.state.lock().await;
+        let attached: Vec<_> = state.roster.entries.keys().cloned().collect();
+        for sandbox in attached {
+            let placed = self.workshop.placement.now().sandboxes.get(&sandbox).cloned();
+            if let Some(placed) = placed {
+                state.refresh(&self.workshop, &sandbox, &placed);
+            }
+        }
+        self.workshop.server.source.supersede(REISSUE_SPREAD);
     }
 
     /// Brings a sandbox in line with what the coordinator says of it; takes everything away from one

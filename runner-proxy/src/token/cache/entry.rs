@@ -73,6 +73,8 @@ pub(super) struct Entry {
     /// Failures in a row of its renewal.
     pub(super) failures: u32,
     pub(super) refused: bool,
+    /// Tokens like the one held should be replaced at once: it is given out only if no other can be had.
+    pub(super) superseded: bool,
     /// Made while the cache was full: dropped once its waiters have their answer.
     pub(super) transient: bool,
 }
@@ -88,12 +90,14 @@ impl Entry {
             last_used: 0,
             failures: 0,
             refused: false,
+            superseded: false,
             transient: false,
         }
     }
 
     pub(super) fn standing(&self, now: Instant) -> Standing {
-        self.held.as_ref().map_or(Standing::Over, |held| held.life.standing(now))
+        let held = self.held.as_ref().filter(|_| !self.superseded);
+        held.map_or(Standing::Over, |held| held.life.standing(now))
     }
 
     pub(super) fn state(&self, now: Instant) -> TokenState {
@@ -112,11 +116,15 @@ impl Entry {
     }
 
     /// Marks the entry as being fetched.
-    pub(super) fn take_off(&mut self, request: TokenRequest, flight: u64) -> (Ticket, Flight) {
+    pub(super) fn take_off(
+        &mut self,
+        request: TokenRequest,
+        (flight, reissues): (u64, u64),
+    ) -> (Ticket, Flight) {
         let (sender, receiver) = oneshot::channel();
         let receiver = receiver.shared();
         self.flight = Some((flight, receiver.clone()));
-        (Ticket { request, flight, sender }, receiver)
+        (Ticket { request, flight, reissues, sender }, receiver)
     }
 }
 
@@ -126,6 +134,8 @@ impl Entry {
 pub(crate) struct Ticket {
     pub(crate) request: TokenRequest,
     pub(super) flight: u64,
+    /// How often tokens had been superseded when it began.
+    pub(super) reissues: u64,
     pub(super) sender: oneshot::Sender<Outcome>,
 }
 

@@ -81,6 +81,7 @@ pub(crate) struct Cache {
     asked: usize,
     flights: u64,
     uses: u64,
+    reissues: u64,
 }
 
 impl Cache {
@@ -93,6 +94,7 @@ impl Cache {
             asked: 0,
             flights: 0,
             uses: 0,
+            reissues: 0,
         }
     }
 
@@ -129,6 +131,18 @@ impl Cache {
             } else if entry.flight.is_none() && (entry.held.is_none() || entry.refused) {
                 let due = now + (self.random_part)(spread);
                 self.agenda.set(&mut entry.slot, &request, due);
+            }
+        }
+    }
+
+    /// Replaces every token, those that files show within `spread`; until then, and while the
+    /// coordinator is away, the one in hand is better than none.
+    pub(crate) fn supersede(&mut self, now: Instant, spread: Duration) {
+        self.reissues += 1;
+        for (request, entry) in self.sandboxes.values_mut().flatten() {
+            entry.superseded = true;
+            if entry.flight.is_none() {
+                self.agenda.set(&mut entry.slot, request, now + (self.random_part)(spread));
             }
         }
     }
@@ -188,7 +202,7 @@ impl Cache {
         }
         self.agenda.clear(&mut entry.slot);
         self.flights += 1;
-        let (ticket, flight) = entry.take_off(request.clone(), self.flights);
+        let (ticket, flight) = entry.take_off(request.clone(), (self.flights, self.reissues));
         Look::Wait { flight, begun: Some(ticket), fallback }
     }
 
@@ -236,7 +250,7 @@ impl Cache {
                 (true, Purpose::Files, _) | (true, Purpose::Asked, Some(_)) => {
                     self.agenda.clear(&mut entry.slot);
                     self.flights += 1;
-                    tickets.push(entry.take_off(request, self.flights).0);
+                    tickets.push(entry.take_off(request, (self.flights, self.reissues)).0);
                 }
                 // Nobody asked since the last renewal: kept for what is left, then dropped.
                 (false, _, Some(end)) => self.agenda.set(&mut entry.slot, &request, end),
@@ -262,7 +276,8 @@ impl Cache {
         result: Result<MintedToken, IssueError>,
         now: Instant,
     ) -> Landing {
-        let Ticket { request, flight, sender } = ticket;
+        let Ticket { request, flight, reissues, sender } = ticket;
+        let superseded = reissues != self.reissues;
         let entries = self.sandboxes.get_mut(&request.sandbox);
         let entry = entries
             .and_then(|entries| entries.get_mut(&request))
@@ -279,7 +294,9 @@ impl Cache {
                 let held = Held::new(minted, asked_at);
                 let token = Arc::clone(&held.token);
                 let jitter = (self.random_part)(held.life.jitter(self.limits.jitter));
-                let due = held.life.renewal(jitter).max(now + RENEW_AT_MOST_EVERY);
+                let renewal = held.life.renewal(jitter).max(now + RENEW_AT_MOST_EVERY);
+                let due = if superseded { now } else { renewal };
+                entry.superseded = superseded;
                 entry.held = Some(held);
                 (entry.used, entry.failures, entry.refused) = (false, 0, false);
                 self.agenda.set(&mut entry.slot, &request, due);

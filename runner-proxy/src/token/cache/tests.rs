@@ -108,3 +108,42 @@ async fn a_file_that_is_no_longer_chosen_is_renewed_no_more() {
     let due: Vec<_> = cache.take_due(later, 64).into_iter().map(|ticket| ticket.request).collect();
     assert!(due.contains(&default) && !due.contains(&aws), "{due:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn superseded_tokens_are_fetched_anew_and_serve_only_as_a_last_resort() {
+    let mut cache = cache();
+    let now = Instant::now();
+    assert_eq!(fetch(&mut cache, "a", "1"), "fetched");
+    cache.supersede(now, Duration::ZERO);
+    let look = cache.look(&request("a", &["1"]), now);
+    let Look::Wait { begun: Some(ticket), fallback: Some(_), .. } = look else {
+        panic!("{look:?}");
+    };
+    cache.land(ticket, now, Ok(minted("1", 3600)), now);
+    assert_eq!(fetch(&mut cache, "a", "1"), "cached", "the new one is as good as any");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_was_under_way_when_tokens_were_superseded_is_fetched_again() {
+    let mut cache = cache();
+    let now = Instant::now();
+    let Look::Wait { begun: Some(ticket), .. } = cache.look(&request("a", &["1"]), now) else {
+        panic!("it was not fetched");
+    };
+    cache.supersede(now, Duration::ZERO);
+    cache.land(ticket, now, Ok(minted("1", 3600)), now);
+    assert_eq!(fetch(&mut cache, "a", "1"), "fetched");
+    assert_eq!(fetch(&mut cache, "a", "1"), "cached");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_tokens_of_files_are_due_when_tokens_are_superseded() {
+    let mut cache = cache();
+    let now = Instant::now();
+    for ticket in cache.take_due(now, 64) {
+        cache.land(ticket, now, Ok(minted("", 3600)), now);
+    }
+    assert!(cache.take_due(now, 64).is_empty());
+    cache.supersede(now, Duration::ZERO);
+    assert_eq!(cache.take_due(now, 64).len(), 2);
+}

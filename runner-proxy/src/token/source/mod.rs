@@ -70,6 +70,12 @@ impl TokenSource {
         self.shared.wake.notify_one();
     }
 
+    /// Replaces every token, those that files show within `spread`.
+    pub(crate) fn supersede(&self, spread: Duration) {
+        self.cache().supersede(Instant::now(), spread);
+        self.shared.wake.notify_one();
+    }
+
     /// Forgets a sandbox and all its tokens.
     pub(crate) fn retire(&self, sandbox: &SandboxId) {
         self.cache().retire(sandbox);

@@ -26,7 +26,9 @@ pub enum IssuersError {
     #[error("the issuer's records cannot be read or written")]
     Store(#[source] StoreError),
     /// None or several records say that tokens name their issuer now.
-    #[error("the records do not say which issuer is the current one; restore a backup of the store")]
+    #[error(
+        "the records do not say which issuer is the current one; restore a backup of the store"
+    )]
     NoCurrent,
     /// The configuration names an issuer that this cluster never had.
     #[error(
@@ -43,7 +45,9 @@ pub enum IssuersError {
     #[error("{0} is the issuer already")]
     Same(IssuerUrl),
     /// The list is full.
-    #[error("{MAXIMUM_PREVIOUS_ISSUERS} previous issuers are still served; wait until one has ended")]
+    #[error(
+        "{MAXIMUM_PREVIOUS_ISSUERS} previous issuers are still served; wait until one has ended"
+    )]
     TooMany,
 }
 
@@ -168,9 +172,10 @@ impl Issuers {
         let ended = |record: &IssuerRecord| {
             before.previous().iter().any(|p| p.issuer == record.issuer && p.until <= now)
         };
-        let removals = records.iter().filter(|(record, _)| ended(record)).map(|(record, at)| {
-            Change::remove(IssuerRecord::COLLECTION, &record.id(), *at)
-        });
+        let removals = records
+            .iter()
+            .filter(|(record, _)| ended(record))
+            .map(|(record, at)| Change::remove(IssuerRecord::COLLECTION, &record.id(), *at));
         self.put_in_force(removals.collect()).await
     }
 

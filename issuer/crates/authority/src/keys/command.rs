@@ -114,8 +114,7 @@ impl Rotation<'_> {
                 if key.state != KeyState::Withdrawn {
                     expect(key, KeyState::Retiring, "pruned")?;
                 }
-                let until =
-                    self.dead_at(key).ok_or_else(|| CommandError::NoEnd(key_id.clone()))?;
+                let until = self.dead_at(key).ok_or_else(|| CommandError::NoEnd(key_id.clone()))?;
                 if until > now {
                     return Err(CommandError::LivingTokens { key_id: key_id.clone(), until, now });
                 }

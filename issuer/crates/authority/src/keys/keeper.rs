@@ -194,13 +194,9 @@ impl Keys {
     async fn put_in_force(&self, book: &mut Option<Book>, draft: Draft) -> Result<(), KeysError> {
         // Opened first: a ring that is not sound is never stored.
         let before = book.take();
-        let ring = open_ring(
-            &*self.signer,
-            draft.records(),
-            draft.ring().clone(),
-            Some(&self.ring()),
-        )
-        .await;
+        let ring =
+            open_ring(&*self.signer, draft.records(), draft.ring().clone(), Some(&self.ring()))
+                .await;
         let ring = match ring {
             Ok(ring) => ring,
             Err(error) => {

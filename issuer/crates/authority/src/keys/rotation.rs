@@ -234,8 +234,7 @@ impl Rotation<'_> {
     }
 
     fn pruning(&self) -> impl Iterator<Item = Outlook> {
-        let ended =
-            |key: &&KeyTimes| matches!(key.state, KeyState::Retiring | KeyState::Withdrawn);
+        let ended = |key: &&KeyTimes| matches!(key.state, KeyState::Retiring | KeyState::Withdrawn);
         self.keys.iter().filter(ended).map(|key| Outlook {
             step: Step::Prune(key.key_id.clone()),
             at: self.dead_at(key),

@@ -141,10 +141,7 @@ mod tests {
     #[test]
     fn a_key_is_not_used_before_caches_have_it() {
         let schedule = |before| Schedule::new(30 * DAY, before, HOUR, DAY);
-        assert_eq!(
-            schedule(seconds(3599)),
-            Err(ScheduleError::ShorterThanCache { max_age: HOUR })
-        );
+        assert_eq!(schedule(seconds(3599)), Err(ScheduleError::ShorterThanCache { max_age: HOUR }));
         assert!(schedule(HOUR).is_ok());
         assert!(schedule(Duration::ZERO).is_ok());
     }

@@ -41,7 +41,7 @@ impl<P: Places> TokenIssuer for PermittedIssuer<P> {
     }
 
     async fn issuer_url(&self) -> Result<IssuerUrl, IssueError> {
-        Ok(self.authority.issuer().clone())
+        Ok(self.authority.issuer())
     }
 }
 

@@ -152,7 +152,11 @@ fn the_end_of_a_key_without_a_successor_moves_out_in_time() {
     assert_eq!(ring.due(half - SECOND), []);
     assert_eq!(ring.due(half), [Step::Extend(id("a"), after(half + 3 * DAY))]);
     let late = 90 * DAY;
-    assert_eq!(ring.due(late), [Step::Extend(id("a"), after(late + 3 * DAY))], "after a long sleep");
+    assert_eq!(
+        ring.due(late),
+        [Step::Extend(id("a"), after(late + 3 * DAY))],
+        "after a long sleep"
+    );
 }
 
 #[test]

@@ -41,6 +41,13 @@ impl KeyId {
     }
 }
 
+impl std::str::FromStr for KeyId {
+    type Err = KeyIdError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::parse(text).ok_or(KeyIdError)
+    }
+}
+
 impl TryFrom<String> for KeyId {
     type Error = KeyIdError;
     fn try_from(text: String) -> Result<Self, Self::Error> {

@@ -1,0 +1,77 @@
+//! The loop that keeps keys and issuers: it looks, and does what is due.
+//!
+//! All it knows of time is how often to look; what is due when is the authority's rule. A key counts as
+//! published when the documents that list it are the ones that are served.
+
+use std::time::Duration;
+
+use moneyer_authority::Authority;
+use moneyer_identity::KeyId;
+
+use crate::http::public::PublicDocuments;
+
+/// How often it looks. A round may be as short as ten seconds, in tests; a look costs microseconds.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Carries out what is due, for ever.
+pub(super) async fn rotate(authority: Authority) {
+    let mut every = tokio::time::interval(LOOK_EVERY);
+    let mut failing = false;
+    loop {
+        every.tick().await;
+        let mut failed = false;
+        for (step, outcome) in authority.rotate().await {
+            let key_id = step.key_id().map(KeyId::as_str).unwrap_or_default();
+            match outcome {
+                Ok(()) => {
+                    tracing::info!(key.step = step.as_str(), key.id = key_id, "a key was changed");
+                }
+                Err(error) => {
+                    failed = true;
+                    // Once for an outage, not once a second.
+                    if !failing {
+                        let cause = crate::chain(&error);
+                        tracing::error!(
+                            key.step = step.as_str(),
+                            key.id = key_id,
+                            error.cause = cause,
+                            "a step of the rotation failed; it is tried again every second"
+                        );
+                    }
+                }
+            }
+        }
+        failing = failed;
+        if let Err(error) = authority.prune_issuers().await {
+            let cause = crate::chain(&error);
+            tracing::warn!(error.cause = cause, "a previous issuer that has ended is still listed");
+        }
+    }
+}
+
+/// Renders the public documents anew when the ring or the issuers have changed, and says which keys are
+/// served.
+pub(super) async fn republish(authority: Authority, documents: PublicDocuments) {
+    let mut keys = authority.keys().changes();
+    let mut issuers = authority.issuers().changes();
+    loop {
+        let published = authority.published();
+        match documents.replace(&published) {
+            Ok(()) => {
+                let served = published.key_set.iter().map(|key| key.key_id().clone());
+                authority.keys().served(served);
+            }
+            Err(error) => {
+                let cause = crate::chain(&error);
+                tracing::error!(error.cause = cause, "the public documents could not be rendered");
+            }
+        }
+        let changed = tokio::select! {
+            changed = keys.changed() => changed,
+            changed = issuers.changed() => changed,
+        };
+        if changed.is_err() {
+            return;
+        }
+    }
+}
