@@ -35,14 +35,14 @@ pub(super) async fn run(
             client.post("/api/v1/issuer/move", &body).await?
         }
     };
-    let mut text = described(&view);
+    let mut lines = described(&view);
     if matches!(command, IssuerCommand::Move { .. }) {
-        text.push_str(&format!("\nnow set issuer.url = \"{}\" in the configuration", view.issuer));
+        lines.push(format!("now set issuer.url = \"{}\" in the configuration", view.issuer));
     }
-    output.record(&view, &text)
+    output.record(&view, &lines.join("\n"))
 }
 
-fn described(view: &IssuerView) -> String {
+fn described(view: &IssuerView) -> Vec<String> {
     let mut lines = vec![
         format!("issuer        {} (since {})", view.issuer, time(view.since)),
         format!("key set       {}", view.jwks_uri),
@@ -51,5 +51,5 @@ fn described(view: &IssuerView) -> String {
     for left in &view.previous {
         lines.push(format!("previous      {} (served until {})", left.issuer, time(left.until)));
     }
-    lines.join("\n")
+    lines
 }

@@ -73,8 +73,9 @@ pub(super) struct Entry {
     /// Failures in a row of its renewal.
     pub(super) failures: u32,
     pub(super) refused: bool,
-    /// Tokens like the one held should be replaced at once: it is given out only if no other can be had.
-    pub(super) superseded: bool,
+    /// How often tokens had been superseded when the one held was asked for. It is given out after that
+    /// only if no other can be had.
+    pub(super) reissues: u64,
     /// Made while the cache was full: dropped once its waiters have their answer.
     pub(super) transient: bool,
 }
@@ -90,13 +91,13 @@ impl Entry {
             last_used: 0,
             failures: 0,
             refused: false,
-            superseded: false,
+            reissues: 0,
             transient: false,
         }
     }
 
-    pub(super) fn standing(&self, now: Instant) -> Standing {
-        let held = self.held.as_ref().filter(|_| !self.superseded);
+    pub(super) fn standing(&self, now: Instant, reissues: u64) -> Standing {
+        let held = self.held.as_ref().filter(|_| self.reissues == reissues);
         held.map_or(Standing::Over, |held| held.life.standing(now))
     }
 

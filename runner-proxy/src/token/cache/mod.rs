@@ -124,6 +124,7 @@ impl Cache {
             }
             if let Some(held) = held {
                 entry.refused = false;
+                entry.reissues = self.reissues;
                 let due =
                     held.life.renewal((self.random_part)(held.life.jitter(self.limits.jitter)));
                 entry.held = Some(held);
@@ -140,7 +141,6 @@ impl Cache {
     pub(crate) fn supersede(&mut self, now: Instant, spread: Duration) {
         self.reissues += 1;
         for (request, entry) in self.sandboxes.values_mut().flatten() {
-            entry.superseded = true;
             if entry.flight.is_none() {
                 self.agenda.set(&mut entry.slot, request, now + (self.random_part)(spread));
             }
@@ -186,7 +186,7 @@ impl Cache {
         };
         entry.used = true;
         entry.last_used = self.uses;
-        let standing = entry.standing(now);
+        let standing = entry.standing(now, self.reissues);
         let living = entry.living(now);
         if let (Some(token), Standing::Fresh | Standing::Ageing) = (living, standing) {
             let asleep = entry.slot.due().is_none_or(|due| due > now) && entry.failures == 0;
@@ -296,7 +296,7 @@ impl Cache {
                 let jitter = (self.random_part)(held.life.jitter(self.limits.jitter));
                 let renewal = held.life.renewal(jitter).max(now + RENEW_AT_MOST_EVERY);
                 let due = if superseded { now } else { renewal };
-                entry.superseded = superseded;
+                entry.reissues = reissues;
                 entry.held = Some(held);
                 (entry.used, entry.failures, entry.refused) = (false, 0, false);
                 self.agenda.set(&mut entry.slot, &request, due);

@@ -2,7 +2,7 @@
 //!
 //! A verifying key stays in the key set until the last token that its issuer can have signed with it is
 //! dead. A signing key goes on signing: as the first key of a cluster that takes another issuer's place,
-//! it is the one relying parties know. It has an end, and a legacy one (EdDSA) has its successor prepared
+//! it is the one relying parties know. It has an end, and a legacy one (`EdDSA`) has its successor prepared
 //! at once.
 
 use moneyer_identity::{KeyId, UnixTime, VerifyingKey};

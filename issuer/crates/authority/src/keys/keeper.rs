@@ -117,7 +117,7 @@ impl Keys {
             _ => None,
         };
         let mut book = self.book().await?;
-        let mut draft = current(&book)?.draft();
+        let mut draft = current(book.as_ref())?.draft();
         if !still_stands(step, draft.records()) {
             return Err(KeysError::Overtaken);
         }
@@ -135,7 +135,7 @@ impl Keys {
     /// Adds keys of another issuer's making that this one goes on verifying with.
     pub async fn import(&self, imports: Vec<Import>, now: UnixTime) -> Result<(), KeysError> {
         let mut book = self.book().await?;
-        let mut draft = current(&book)?.draft();
+        let mut draft = current(book.as_ref())?.draft();
         add_verifying(&mut draft, imports, now);
         self.put_in_force(&mut book, draft).await
     }
@@ -232,8 +232,8 @@ fn add_verifying(draft: &mut Draft, imports: Vec<Import>, now: UnixTime) {
     }
 }
 
-fn current(book: &Option<Book>) -> Result<&Book, KeysError> {
-    book.as_ref().ok_or(KeysError::Overtaken)
+fn current(book: Option<&Book>) -> Result<&Book, KeysError> {
+    book.ok_or(KeysError::Overtaken)
 }
 
 /// Whether the keys a step is about are still as it takes them to be.

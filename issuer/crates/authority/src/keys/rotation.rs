@@ -34,7 +34,7 @@ pub struct KeyTimes {
     pub activated_at: Option<UnixTime>,
     /// From when it does not.
     pub sign_until: Option<UnixTime>,
-    /// Whether new tokens should not be signed with it any more (EdDSA).
+    /// Whether new tokens should not be signed with it any more (`EdDSA`).
     pub legacy: bool,
 }
 
