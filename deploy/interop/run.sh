@@ -31,4 +31,4 @@ fi
 cd "$here"
 # -I: nothing of the caller's environment reaches the interpreter. -B: no byte code in the tree.
 # no_proxy: all that is asked for is on this machine.
-MONEYER_BIN_DIR=$bin_dir no_proxy=127.0.0.1 exec "$venv/bin/python" -I -B -m pytest
+MONEYER_BIN_DIR=$bin_dir no_proxy=127.0.0.1 exec "$venv/bin/python" -I -B -m pytest "${@:2}"

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -48,8 +49,11 @@ def read(path: pathlib.Path) -> Cluster:
 
 
 @contextmanager
-def running(moneyer: pathlib.Path):
-    """Starts a cluster in a directory of its own, and stops it as an operator does."""
+def running(moneyer: pathlib.Path, settings: Mapping[str, str] | None = None):
+    """Starts a cluster in a directory of its own, and stops it as an operator does.
+
+    `settings` are variables such as `MONEYER__KEYS__ROTATE_EVERY`.
+    """
     # The system's own temporary directory: a socket's path has room for 107 bytes.
     with tempfile.TemporaryDirectory(prefix="moneyer-") as directory:
         place = pathlib.Path(directory)
@@ -57,7 +61,7 @@ def running(moneyer: pathlib.Path):
             process = subprocess.Popen(
                 [moneyer, "dev", "--dir", place / "dev"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                env={"PATH": os.environ["PATH"], "HOME": directory},
+                env={"PATH": os.environ["PATH"], "HOME": directory, **(settings or {})},
             )
         try:
             ready = place / "dev" / "dev.json"

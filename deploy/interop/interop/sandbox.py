@@ -23,9 +23,9 @@ def token_from_file(cluster: Cluster, name: str = "token") -> str:
     return (cluster.sandbox_directory / name).read_bytes().decode("ascii")
 
 
-def token_from_socket(cluster: Cluster, audience: str) -> str:
+def token_from_socket(cluster: Cluster, audience: str, ttl: int = 900) -> str:
     """A token for an audience of the caller's choice. Being able to connect is the credential."""
-    query = urllib.parse.urlencode({"audience": audience, "ttl": 900})
+    query = urllib.parse.urlencode({"audience": audience, "ttl": ttl})
     connection = _UnixConnection(str(cluster.identity_sock))
     try:
         connection.request("GET", f"/v1/token?{query}")

@@ -141,6 +141,8 @@ async fn join(binary: &Path, config: &Path, token: &str) -> Result<(), Failure> 
 
 fn command(binary: &Path, config: &Path) -> Command {
     let mut command = Command::new(binary);
+    // Variables that set the coordinator's configuration would be mistakes in the runner proxy's.
+    command.env_clear();
     command.arg("--config").arg(config).stdin(Stdio::null()).kill_on_drop(true);
     command
 }
