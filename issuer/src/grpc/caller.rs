@@ -16,7 +16,7 @@ pub(super) fn leaf<T>(request: &Request<T>) -> Result<PeerLeaf, Status> {
     let peer = request.extensions().get::<Arc<Peer>>();
     let certificate = peer.and_then(|peer| peer.certificate.as_ref());
     let certificate = certificate.ok_or_else(status::wrong_caller)?;
-    PeerLeaf::parse(certificate.der()).map_err(|error| status::leaf(&error))
+    certificate.read(PeerLeaf::parse).map_err(|error| status::leaf(&error))
 }
 
 /// The member that makes a request.

@@ -276,7 +276,7 @@ impl Shared {
             .map_err(EnrollmentError::Certificate)?;
         let member = Member {
             serial: certificate.serial.clone(),
-            previous_serial: Some(leaf.serial.clone()),
+            previous_serial: Some(leaf.serial.to_string()),
             certificate_ends_at: certificate.not_after,
             ..Member::clone(&present)
         };

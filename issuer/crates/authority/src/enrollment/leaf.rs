@@ -4,6 +4,8 @@
 //! `keyCertSign`. The chain, the signature and the extended key usage were the handshake's business.
 //! Read once per connection; the times and the serial number are compared on every call.
 
+use std::sync::Arc;
+
 use moneyer_identity::UnixTime;
 use moneyer_identity::spiffe::{SpiffeId, SpiffeIdError};
 use x509_parser::prelude::{FromDer as _, GeneralName, ParsedExtension, X509Certificate};
@@ -31,7 +33,7 @@ pub enum LeafError {
 #[derive(Debug, Clone)]
 pub struct PeerLeaf {
     pub(super) id: SpiffeId,
-    pub(super) serial: String,
+    pub(super) serial: Arc<str>,
     pub(super) not_before: UnixTime,
     pub(super) not_after: UnixTime,
 }
@@ -69,7 +71,7 @@ impl PeerLeaf {
         let validity = certificate.validity();
         Ok(Self {
             id: SpiffeId::parse(uri).map_err(LeafError::SpiffeId)?,
-            serial: hex(certificate.raw_serial()),
+            serial: hex(certificate.raw_serial()).into(),
             not_before: UnixTime(validity.not_before.timestamp()),
             not_after: UnixTime(validity.not_after.timestamp()),
         })
