@@ -59,7 +59,7 @@ fixtures! {
     P256_B = "ec-p256-b", Some(KeyKind::P256);
     /// P-384: refused wherever a key is taken.
     P384 = "ec-p384", None;
-    /// Ed25519: published and verified, never made.
+    /// Ed25519: adopted, never made.
     ED25519_A = "ed25519-a", None;
     /// Ed25519.
     ED25519_B = "ed25519-b", None;
@@ -77,6 +77,9 @@ impl FixtureKey {
         Self::P256_A,
         Self::P256_B,
     ];
+
+    /// Those that a signer opens though it makes none of their kind.
+    pub const ADOPTED: [Self; 2] = [Self::ED25519_A, Self::ED25519_B];
 
     /// The private half, PKCS#8, PEM.
     #[must_use]

@@ -8,16 +8,24 @@ use aws_lc_rs::rsa::KeyPair as RsaKeyPair;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256,
 };
+use ed25519_dalek::Signer as _;
 use josekit::JoseError;
-use josekit::jws::{ES256, JwsAlgorithm, JwsSigner, RS256};
+use josekit::jws::{ES256, EdDSA, JwsAlgorithm, JwsSigner, RS256};
 use moneyer_authority::signer::{KeyKind, SignerError};
 use moneyer_identity::{Algorithm, KeyError, VerifyingKey};
+use zeroize::Zeroizing;
+
+/// What stands before the 32 bytes of an Ed25519 key in PKCS#8 version 1 (RFC 8410 section 7).
+const ED25519_PKCS8: [u8; 16] = [
+    0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
+];
 
 /// A private key, parsed once.
 #[derive(Clone)]
-pub(super) enum PrivateKey {
+pub(crate) enum PrivateKey {
     Rsa(Arc<RsaKeyPair>),
     P256(Arc<EcdsaKeyPair>),
+    Ed25519(Arc<ed25519_dalek::SigningKey>),
 }
 
 impl fmt::Debug for PrivateKey {
@@ -25,6 +33,7 @@ impl fmt::Debug for PrivateKey {
         f.write_str(match self {
             Self::Rsa(_) => "PrivateKey(RSA, redacted)",
             Self::P256(_) => "PrivateKey(P-256, redacted)",
+            Self::Ed25519(_) => "PrivateKey(Ed25519, redacted)",
         })
     }
 }
@@ -52,8 +61,8 @@ impl PrivateKey {
         Ok((Self::Rsa(Arc::new(pair)), pkcs8))
     }
 
-    /// Reads a PKCS#8 key.
-    pub(super) fn parse(algorithm: Algorithm, pkcs8: &[u8]) -> Result<Self, SignerError> {
+    /// Reads a PKCS#8 key; Ed25519 in version 1 only, as [`ed25519_pkcs8`] writes it.
+    pub(crate) fn parse(algorithm: Algorithm, pkcs8: &[u8]) -> Result<Self, SignerError> {
         match algorithm {
             Algorithm::RS256 => {
                 let pair = RsaKeyPair::from_pkcs8(pkcs8).map_err(open)?;
@@ -63,12 +72,17 @@ impl PrivateKey {
                 let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8);
                 Ok(Self::P256(Arc::new(pair.map_err(open)?)))
             }
-            Algorithm::EdDsa => Err(SignerError::Open("EdDSA keys do not sign".into())),
+            Algorithm::EdDsa => {
+                let seed = pkcs8.strip_prefix(&ED25519_PKCS8).and_then(|seed| seed.try_into().ok());
+                let seed: Option<&[u8; 32]> = seed;
+                let seed = seed.ok_or_else(|| open("not an Ed25519 key in PKCS#8 version 1"))?;
+                Ok(Self::Ed25519(Arc::new(ed25519_dalek::SigningKey::from_bytes(seed))))
+            }
         }
     }
 
     /// The public half.
-    pub(super) fn verifying_key(&self) -> Result<VerifyingKey, KeyError> {
+    pub(crate) fn verifying_key(&self) -> Result<VerifyingKey, KeyError> {
         match self {
             Self::Rsa(pair) => {
                 let public = pair.public_key();
@@ -85,6 +99,7 @@ impl PrivateKey {
                     _ => Err(KeyError::Malformed),
                 }
             }
+            Self::Ed25519(key) => VerifyingKey::ed25519(key.verifying_key().as_bytes()),
         }
     }
 
@@ -97,6 +112,7 @@ impl PrivateKey {
                 Ok(signature)
             }
             Self::P256(pair) => Ok(pair.sign(&random, message)?.as_ref().to_vec()),
+            Self::Ed25519(key) => Ok(key.sign(message).to_vec()),
         }
     }
 }
@@ -106,6 +122,7 @@ impl JwsSigner for PrivateKey {
         match self {
             Self::Rsa(_) => &RS256,
             Self::P256(_) => &ES256,
+            Self::Ed25519(_) => &EdDSA,
         }
     }
 
@@ -116,7 +133,7 @@ impl JwsSigner for PrivateKey {
     fn signature_len(&self) -> usize {
         match self {
             Self::Rsa(pair) => pair.public_modulus_len(),
-            Self::P256(_) => 64,
+            Self::P256(_) | Self::Ed25519(_) => 64,
         }
     }
 
@@ -127,6 +144,15 @@ impl JwsSigner for PrivateKey {
     fn box_clone(&self) -> Box<dyn JwsSigner> {
         Box::new(self.clone())
     }
+}
+
+/// An Ed25519 key as PKCS#8 version 1, 48 bytes, which everyone reads; version 2 adds the public half,
+/// and some readers refuse it.
+pub(crate) fn ed25519_pkcs8(seed: &[u8; 32]) -> Zeroizing<Vec<u8>> {
+    let mut pkcs8 = Zeroizing::new(Vec::with_capacity(ED25519_PKCS8.len() + seed.len()));
+    pkcs8.extend_from_slice(&ED25519_PKCS8);
+    pkcs8.extend_from_slice(seed);
+    pkcs8
 }
 
 fn generate(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> SignerError {

@@ -4,7 +4,7 @@ use std::sync::mpsc;
 use moneyer_authority::signer::{KeyHandle, Signer as _, SignerError};
 use moneyer_identity::{Token, UnsignedToken};
 use moneyer_testkit::FixtureKey;
-use moneyer_testkit::signer::{FixtureSigner, sample_claims, suite};
+use moneyer_testkit::signer::{FixtureSigner, adopted_suite, sample_claims, suite};
 
 use super::pool::Pool;
 use super::{LocalSigner, PoolLimits};
@@ -20,6 +20,23 @@ fn signer() -> LocalSigner {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_local_signer_is_a_signer() {
     suite(&signer()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_local_signer_signs_with_adopted_keys() {
+    adopted_suite(&signer()).await;
+}
+
+// RFC 8032 signatures are deterministic too.
+#[tokio::test]
+async fn eddsa_makes_the_bytes_that_openssl_makes() {
+    let public = FixtureKey::ED25519_A.verifying_key();
+    let unsigned = UnsignedToken::new(public.key_id().clone(), &sample_claims()).unwrap();
+    let ours = signer().open(&public, &FixtureKey::ED25519_A.handle()).await.unwrap();
+    let theirs = FixtureSigner::default().open(&public, &FixtureKey::ED25519_A.handle()).await;
+    let (ours, theirs) =
+        (ours.sign(unsigned.clone()).await.unwrap(), theirs.unwrap().sign(unsigned).await.unwrap());
+    assert_eq!(ours.expose(), theirs.expose());
 }
 
 // RSASSA-PKCS1-v1_5 has one signature for each message: OpenSSL's is the same.
@@ -43,13 +60,19 @@ async fn keys_that_are_not_ours_are_not_opened() {
     let rsa = FixtureKey::RSA_2048_A.verifying_key();
     let p256 = FixtureKey::P256_A.verifying_key();
     let ed25519 = FixtureKey::ED25519_A.verifying_key();
+    let pkcs8 = FixtureKey::ED25519_A.pkcs8();
+    let longer = KeyHandle::new([&pkcs8[..], &[0]].concat());
+    let bare = KeyHandle::new(pkcs8[16..].to_vec());
     let cases = [
         ("the modulus of another key", &rsa, FixtureKey::mismatched_rsa()),
         ("1024 bits", &rsa, FixtureKey::RSA_1024.handle()),
         ("PEM", &rsa, KeyHandle::new(FixtureKey::RSA_2048_A.pem().as_bytes().to_vec())),
         ("P-384", &p256, FixtureKey::P384.handle()),
         ("an RSA key for P-256", &p256, FixtureKey::RSA_2048_A.handle()),
-        ("EdDSA", &ed25519, FixtureKey::ED25519_A.handle()),
+        ("an RSA key for Ed25519", &ed25519, FixtureKey::RSA_2048_A.handle()),
+        ("Ed25519, one byte more", &ed25519, longer),
+        ("Ed25519 without its wrapping", &ed25519, bare),
+        ("an Ed25519 key for P-256", &p256, FixtureKey::ED25519_A.handle()),
     ];
     for (case, public, handle) in cases {
         let opened = signer().open(public, &handle).await;

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use josekit::jws::{ES256, JwsSigner, RS256};
+use josekit::jws::{ES256, EdDSA, JwsSigner, RS256};
 use moneyer_authority::signer::{KeyHandle, KeyKind, NewKey, Signer, SignerError, SigningKey};
 use moneyer_identity::{Algorithm, Token, UnsignedToken, VerifyingKey};
 
@@ -48,7 +48,8 @@ impl Signer for FixtureSigner {
         verifying_key: &VerifyingKey,
         handle: &KeyHandle,
     ) -> Result<Arc<dyn SigningKey>, SignerError> {
-        let fixture = FixtureKey::MADE.into_iter().find(|key| key.handle() == *handle);
+        let known = FixtureKey::MADE.into_iter().chain(FixtureKey::ADOPTED);
+        let fixture = known.into_iter().find(|key| key.handle() == *handle);
         let fixture = fixture.ok_or_else(|| SignerError::Open("not one of the fixtures".into()))?;
         if fixture.verifying_key().thumbprint() != verifying_key.thumbprint() {
             return Err(SignerError::Mismatch);
@@ -57,7 +58,7 @@ impl Signer for FixtureSigner {
         let signer: Box<dyn JwsSigner> = match verifying_key.algorithm() {
             Algorithm::RS256 => Box::new(RS256.signer_from_pem(fixture.pem()).map_err(open)?),
             Algorithm::ES256 => Box::new(ES256.signer_from_pem(fixture.pem()).map_err(open)?),
-            Algorithm::EdDsa => return Err(SignerError::Open("EdDSA keys do not sign".into())),
+            Algorithm::EdDsa => Box::new(EdDSA.signer_from_pem(fixture.pem()).map_err(open)?),
         };
         Ok(Arc::new(OpenedFixture { verifying_key: verifying_key.clone(), signer }))
     }
@@ -95,6 +96,7 @@ mod tests {
     #[tokio::test]
     async fn the_fixture_signer_is_a_signer() {
         crate::signer::suite(&FixtureSigner::default()).await;
+        crate::signer::adopted_suite(&FixtureSigner::default()).await;
     }
 
     #[tokio::test]

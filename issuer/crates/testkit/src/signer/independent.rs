@@ -1,12 +1,13 @@
-//! A second opinion on a signature: RSA by the `rsa` crate, P-256 by aws-lc-rs.
+//! A second opinion on a signature: RSA by the `rsa` crate, P-256 by aws-lc-rs, Ed25519 by OpenSSL.
 //!
-//! The verifier under test uses OpenSSL for both.
+//! The verifier under test uses OpenSSL for the first two and ed25519-dalek for the third.
 
 #![expect(clippy::expect_used, reason = "a check fails by panicking")]
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use moneyer_identity::{Algorithm, VerifyingKey};
+use openssl::pkey::{Id, PKey};
 use rsa::{BigUint, Pkcs1v15Sign, RsaPublicKey};
 
 /// The `DigestInfo` before a SHA-256 digest (RFC 8017 section 9.2, note 1).
@@ -37,7 +38,13 @@ pub(super) fn check_signature(key: &VerifyingKey, token: &str) {
                 .verify(input.as_bytes(), &signature)
                 .expect("aws-lc-rs takes the signature");
         }
-        Algorithm::EdDsa => assert_eq!(key.algorithm(), Algorithm::RS256, "no signer signs EdDSA"),
+        Algorithm::EdDsa => {
+            let public = PKey::public_key_from_raw_bytes(&member(&jwk.x), Id::ED25519);
+            let public = public.expect("an Ed25519 key");
+            let mut verifier = openssl::sign::Verifier::new_without_digest(&public).expect("ready");
+            let good = verifier.verify_oneshot(&signature, input.as_bytes()).expect("checked");
+            assert!(good, "OpenSSL takes the signature");
+        }
     }
 }
 

@@ -19,6 +19,7 @@ use moneyer_identity::{
 
 use super::independent::{check_signature, decode};
 use crate::clock::START;
+use crate::fixture_key::FixtureKey;
 
 const ISSUER: &str = "https://id.example.com";
 const AUDIENCE: &str = "https://rp.example.com";
@@ -57,6 +58,23 @@ pub async fn suite(signer: &dyn Signer) {
         refuses_a_token_of_another_key(signer, first, &second).await;
         signs_at_once(open(signer, first).await).await;
     }
+}
+
+/// Checks a signer with keys it never makes: Ed25519, from their handles.
+pub async fn adopted_suite(signer: &dyn Signer) {
+    let keys = FixtureKey::ADOPTED
+        .map(|key| NewKey { verifying_key: key.verifying_key(), handle: key.handle() });
+    for key in &keys {
+        for _ in 0..2 {
+            check_token(&*open(signer, key).await).await;
+        }
+        refuses_damaged_handles(signer, key).await;
+        shows_no_key(signer, key).await;
+        signs_at_once(open(signer, key).await).await;
+    }
+    let [first, second] = &keys;
+    refuses_the_wrong_half(signer, first, second).await;
+    refuses_a_token_of_another_key(signer, first, second).await;
 }
 
 async fn open(signer: &dyn Signer, key: &NewKey) -> Arc<dyn SigningKey> {
