@@ -4,6 +4,7 @@
 //! HTTP and gRPC. An edge converts a request, makes one call into the authority, and converts the
 //! answer; the rules are all behind it.
 
+pub mod adoption;
 mod app;
 pub mod cli;
 pub mod config;

@@ -1,0 +1,115 @@
+//! Why a directory is not adopted.
+
+use std::io;
+use std::path::PathBuf;
+
+use moneyer_daemon::file::ReadSecretError;
+use moneyer_identity::ErrorClass;
+use moneyer_signer::import::ImportError;
+
+use crate::adoption::adopted::Skipped;
+use crate::adoption::recorded::RecordError;
+
+/// Why a directory is not adopted. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum AdoptionError {
+    /// The directory or an entry of it cannot be looked at.
+    #[error("cannot look at {path}")]
+    Look {
+        /// What.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The path is a file or a symbolic link.
+    #[error("{path} is not a directory; name the server/ directory itself, not a link to it")]
+    NotADirectory {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Others than the owner may enter the directory.
+    #[error("{path} is open to others (mode {mode:04o}); run: chmod 700 {path}")]
+    OpenToOthers {
+        /// The directory.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// Someone else could have put the file there.
+    #[error(
+        "{path} belongs to user {owner} and not to user {expected}; find out who wrote it, then run: \
+         chown {expected} {path}"
+    )]
+    Owner {
+        /// The file or directory.
+        path: PathBuf,
+        /// Whose it is.
+        owner: u32,
+        /// Whose it has to be.
+        expected: u32,
+    },
+    /// There is no key that signs.
+    #[error("there is no {path}; name the server/ directory of the cluster to adopt")]
+    NoPrimary {
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// A file cannot be read, or is not safe to read.
+    #[error(transparent)]
+    Read(ReadSecretError),
+    /// A file is not taken as a key.
+    #[error("{path} cannot be adopted as a key")]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        cause: ImportError,
+    },
+    /// More live keys than a key set has room for.
+    #[error("{path} holds more than 16 files, more than a key set has room for; remove old ones")]
+    TooMany {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Some live keys cannot be adopted. Each is named with its reason.
+    #[error(
+        "tokens of these live keys would fail: {}; mend the files, or order the adoption to skip them",
+        names(.0)
+    )]
+    Unreadable(Vec<Skipped>),
+    /// The record of an issuer cannot be understood.
+    #[error("{path} does not say which issuer it records")]
+    Record {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        cause: RecordError,
+    },
+}
+
+impl AdoptionError {
+    /// The kind of failure.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::Look { .. } => ErrorClass::Unavailable,
+            Self::NotADirectory { .. }
+            | Self::OpenToOthers { .. }
+            | Self::Owner { .. }
+            | Self::NoPrimary { .. }
+            | Self::Read(_)
+            | Self::Key { .. }
+            | Self::TooMany { .. }
+            | Self::Unreadable(_)
+            | Self::Record { .. } => ErrorClass::Invalid,
+        }
+    }
+}
+
+fn names(skipped: &[Skipped]) -> String {
+    let names: Vec<_> = skipped.iter().map(|one| one.file.display().to_string()).collect();
+    names.join(", ")
+}
