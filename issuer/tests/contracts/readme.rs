@@ -14,6 +14,7 @@ use moneyer_authority::registry::{AppChange, Sandbox};
 use moneyer_authority::{Authority, Ports};
 use moneyer_daemon::settings::Source;
 use moneyer_identity::{AppName, MintedToken, RunnerId, SandboxId};
+use moneyer_testkit::audit::MemoryAudit;
 use moneyer_testkit::signer::FixtureSigner;
 use moneyer_testkit::store::MemoryStore;
 use moneyer_testkit::{ManualClock, MemberRequest, START};
@@ -97,6 +98,7 @@ async fn demo_token() -> MintedToken {
     let ports = Ports {
         store: Arc::new(MemoryStore::default()),
         signer: Arc::new(FixtureSigner::default()),
+        audit: Arc::new(MemoryAudit::default()),
         clock: Arc::new(ManualClock::default()),
     };
     let authority = Authority::open(charter, ports).await.unwrap();

@@ -11,14 +11,15 @@ use moneyer_identity::{
     UnixTime,
 };
 
+use crate::audit::{Actor, Audit, Holder, Ledger, Refusals};
 use crate::enrollment::{
     AuthenticateError, AuthenticatedRunner, Caller, ClusterAuthority, Enrollment, EnrollmentError,
     Member, MemberKind, Members, PeerLeaf, Places,
 };
 use crate::issuers::{Issuers, IssuersError};
 use crate::keys::{Keys, KeysError, Published, Schedule};
-use crate::mint::{Ask, AudiencePolicy, MintError, Minter};
-use crate::registry::{Registry, RegistryError, SystemWorkload};
+use crate::mint::{Ask, AudiencePolicy, Gate, MintError, Minter, Request};
+use crate::registry::{Registry, RegistryError, SystemPermit, SystemWorkload};
 use crate::signer::{KeyKind, Signer};
 use crate::store::{Store, StoreError, load_records};
 
@@ -51,6 +52,8 @@ pub struct Ports {
     pub store: Arc<dyn Store>,
     /// Holds private keys.
     pub signer: Arc<dyn Signer>,
+    /// Keeps the audit log.
+    pub audit: Arc<dyn Audit>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
 }
@@ -108,18 +111,22 @@ pub struct Authority {
     enrollment: Enrollment,
     registry: Registry,
     minter: Minter,
+    ledger: Ledger,
+    refusals: Refusals,
+    gate: Gate,
 }
 
 impl Authority {
     /// Loads everything into memory; makes the first key and the cluster's own authority where there
     /// are none.
     pub async fn open(mut charter: Charter, ports: Ports) -> Result<Self, OpenError> {
-        let Ports { store, signer, clock } = ports.clone();
+        let Ports { store, signer, audit, clock } = ports.clone();
         let now = clock.now();
+        let ledger = Ledger::new(store.clone(), audit.clone(), clock);
         let cluster_authority = open_cluster(&mut charter, &*store, now).await?;
         let records = load_records::<Member>(&*store).await.map_err(OpenError::Members)?;
         let members = Arc::new(Members::new(records));
-        let enrollment = Enrollment::open(store.clone(), members.clone(), cluster_authority)
+        let enrollment = Enrollment::open(ledger.clone(), members.clone(), cluster_authority)
             .await
             .map_err(OpenError::Members)?;
         let keys = Keys::open(store.clone(), signer, charter.key_kind, charter.schedule, now)
@@ -131,13 +138,28 @@ impl Authority {
             .await
             .map_err(OpenError::Issuers)?;
         let issuers = Arc::new(issuers);
-        let registry = Registry::open(store, members.clone(), charter.system_workloads.clone())
+        let workloads = charter.system_workloads.clone();
+        let registry = Registry::open(ledger.clone(), members.clone(), workloads)
             .await
             .map_err(OpenError::Registry)?;
         let policy = Arc::new(charter.policy.clone());
         let minter = Minter::new(issuers.clone(), charter.parts.clone(), policy, keys.clone());
         let charter = Arc::new(charter);
-        Ok(Self { charter, ports, keys, issuers, members, enrollment, registry, minter })
+        let refusals = Refusals::new(audit.clone());
+        let gate = Gate::new(audit, refusals.clone());
+        Ok(Self {
+            charter,
+            ports,
+            keys,
+            issuers,
+            members,
+            enrollment,
+            registry,
+            minter,
+            ledger,
+            refusals,
+            gate,
+        })
     }
 
     /// The value of `iss` at this moment.
@@ -168,6 +190,18 @@ impl Authority {
     #[must_use]
     pub fn store(&self) -> &dyn Store {
         &*self.ports.store
+    }
+
+    /// Where it is recorded what happens.
+    #[must_use]
+    pub fn audit(&self) -> &dyn Audit {
+        &*self.ports.audit
+    }
+
+    /// What records changes and makes them: nothing is changed in any other way.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     /// The time now, for the edges.
@@ -226,11 +260,13 @@ impl Authority {
         sandbox: &SandboxId,
         ask: Ask,
     ) -> Result<MintedToken, MintError> {
-        let permit = self.registry.permit(runner, sandbox).map_err(MintError::Registry)?;
-        let minted = self.minter.mint(&permit, ask, self.now()).await?;
-        // Signing takes a while, and a removal acknowledged meanwhile holds for this token too.
-        self.registry.permit(runner, sandbox).map_err(MintError::Registry)?;
-        Ok(minted)
+        let permit = || self.registry.permit(runner, sandbox);
+        let (by, holder) = (self.request(runner.actor()), Holder::Sandbox(sandbox.clone()));
+        let drafted = permit().map_err(MintError::Registry).and_then(|permit| {
+            let key = self.minter.signing_key(by.now)?;
+            self.minter.draft(key, &permit, ask, by.now)
+        });
+        self.gate.pass(by, holder, drafted, || permit().map(drop)).await
     }
 
     /// Tokens for sandboxes that are placed on this runner now, in the order they are asked for. One
@@ -240,22 +276,24 @@ impl Authority {
         runner: &AuthenticatedRunner,
         asked: Vec<(SandboxId, Ask)>,
     ) -> Vec<Result<MintedToken, MintError>> {
-        let mut permitted = Vec::with_capacity(asked.len());
+        let by = self.request(runner.actor());
+        let key = self.minter.signing_key(by.now).ok();
+        let mut drafted = Vec::with_capacity(asked.len());
         let mut sandboxes = Vec::with_capacity(asked.len());
         for (sandbox, ask) in asked {
             let permit = self.registry.permit(runner, &sandbox).map_err(MintError::Registry);
-            sandboxes.push(permit.map(|permit| {
-                permitted.push((permit, ask));
-                sandbox
-            }));
+            let draft = permit.and_then(|permit| {
+                let key = key.clone().map_or_else(|| self.minter.signing_key(by.now), Ok)?;
+                self.minter.draft(key, &permit, ask, by.now)
+            });
+            drafted.push((Holder::Sandbox(sandbox.clone()), draft));
+            sandboxes.push(sandbox);
         }
-        let mut minted = self.minter.mint_all(permitted, self.now()).await.into_iter();
-        let mut permit_again = |sandbox: SandboxId| {
-            let minted = minted.next().unwrap_or(Err(MintError::NoKey))?;
-            self.registry.permit(runner, &sandbox).map_err(MintError::Registry)?;
-            Ok(minted)
+        let permitted = |at: usize| {
+            let sandbox = sandboxes.get(at).ok_or(RegistryError::NoSuchSandbox)?;
+            self.registry.permit(runner, sandbox).map(drop)
         };
-        sandboxes.into_iter().map(|sandbox| sandbox.and_then(&mut permit_again)).collect()
+        self.gate.pass_all(by, drafted, permitted).await
     }
 
     /// A token for any sandbox, on behalf of whoever may place it.
@@ -265,11 +303,13 @@ impl Authority {
         sandbox: &SandboxId,
         ask: Ask,
     ) -> Result<MintedToken, MintError> {
-        let permit = self.registry.permit_any(by, sandbox).map_err(MintError::Registry)?;
-        let minted = self.minter.mint(&permit, ask, self.now()).await?;
-        // As in `mint`.
-        self.registry.permit_any(by, sandbox).map_err(MintError::Registry)?;
-        Ok(minted)
+        let permit = || self.registry.permit_any(by, sandbox);
+        let (by, holder) = (self.request(by.actor()), Holder::Sandbox(sandbox.clone()));
+        let drafted = permit().map_err(MintError::Registry).and_then(|permit| {
+            let key = self.minter.signing_key(by.now)?;
+            self.minter.draft(key, &permit, ask, by.now)
+        });
+        self.gate.pass(by, holder, drafted, || permit().map(drop)).await
     }
 
     /// A token for a system workload that runs on this runner.
@@ -279,11 +319,8 @@ impl Authority {
         workload: &SystemWorkloadName,
         ask: Ask,
     ) -> Result<MintedToken, MintError> {
-        let permit = self.registry.permit_system(runner, workload).map_err(MintError::Registry)?;
-        let minted = self.minter.mint_system(permit, ask, self.now()).await?;
-        // As in `mint`.
-        self.registry.permit_system(runner, workload).map_err(MintError::Registry)?;
-        Ok(minted)
+        let permit = || self.registry.permit_system(runner, workload);
+        self.mint_permitted(runner.actor(), workload, ask, permit).await
     }
 
     /// A token for any system workload, on behalf of a controller or operator.
@@ -293,8 +330,39 @@ impl Authority {
         workload: &SystemWorkloadName,
         ask: Ask,
     ) -> Result<MintedToken, MintError> {
-        let permit = self.registry.permit_system_any(by, workload).map_err(MintError::Registry)?;
-        self.minter.mint_system(permit, ask, self.now()).await
+        let permit = || self.registry.permit_system_any(by, workload);
+        self.mint_permitted(by.actor(), workload, ask, permit).await
+    }
+
+    async fn mint_permitted(
+        &self,
+        who: Actor,
+        workload: &SystemWorkloadName,
+        ask: Ask,
+        permit: impl Fn() -> Result<SystemPermit, RegistryError> + Send + Sync,
+    ) -> Result<MintedToken, MintError> {
+        let (by, holder) = (self.request(who), Holder::System(workload.clone()));
+        let drafted = permit().map_err(MintError::Registry).and_then(|permit| {
+            let key = self.minter.signing_key(by.now)?;
+            self.minter.draft_system(key, &permit, ask, by.now)
+        });
+        self.gate.pass(by, holder, drafted, || permit().map(drop)).await
+    }
+
+    fn request(&self, who: Actor) -> Request {
+        Request { who, now: self.now() }
+    }
+
+    /// Records that a known runner was refused a token at the edge: its request was not one, or beyond its
+    /// share. What it may have is refused, and recorded, by the calls that mint.
+    pub fn refused(&self, runner: &AuthenticatedRunner, class: ErrorClass, told: &str) {
+        let refusal = (class.as_str(), crate::audit::bounded(told.to_owned()));
+        self.refusals.note(&runner.actor(), None, refusal, self.now());
+    }
+
+    /// Records the refusals that were counted and whose minute is over, or all of them before the end.
+    pub fn settle_refusals(&self, all: bool) {
+        self.refusals.settle(self.now(), all);
     }
 }
 

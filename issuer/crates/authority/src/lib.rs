@@ -2,9 +2,10 @@
 //! token, and what it says.
 //!
 //! Everything outside is a port: [`store::Store`] keeps records, [`signer::Signer`] holds private keys,
-//! a clock tells the time. Nothing here knows HTTP, gRPC, files or SQL. What a caller has proved is a
+//! [`audit::Audit`] keeps the audit log, a clock tells the time. Nothing here knows HTTP, gRPC, files or SQL. What a caller has proved is a
 //! value that only this crate can make, and minting takes that value.
 
+pub mod audit;
 mod authority;
 pub mod enrollment;
 pub mod issuers;

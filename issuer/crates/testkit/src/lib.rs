@@ -2,6 +2,7 @@
 //!
 //! Only ever a development dependency: what is here panics where a check fails.
 
+pub mod audit;
 mod certificates;
 mod clock;
 mod fixture_key;

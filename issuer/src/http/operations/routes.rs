@@ -57,6 +57,7 @@ mod tests {
     use moneyer_authority::Ports;
     use moneyer_daemon::settings::Source;
     use moneyer_testkit::ManualClock;
+    use moneyer_testkit::audit::MemoryAudit;
     use moneyer_testkit::signer::FixtureSigner;
     use moneyer_testkit::store::MemoryStore;
     use tower::ServiceExt as _;
@@ -80,6 +81,7 @@ mod tests {
         let ports = Ports {
             store: Arc::new(MemoryStore::default()),
             signer: Arc::new(FixtureSigner::default()),
+            audit: Arc::new(MemoryAudit::default()),
             clock: Arc::new(ManualClock::default()),
         };
         let authority = Authority::open(charter, ports).await.unwrap();
@@ -91,7 +93,7 @@ mod tests {
         let (status, body) = answer(&router).await;
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(body["ready"], false);
-        let lifecycle = &body["checks"][2];
+        let lifecycle = &body["checks"][3];
         assert_eq!((&lifecycle["name"], &lifecycle["ok"]), (&"lifecycle".into(), &false.into()));
         assert_eq!(lifecycle["problem"], "the daemon is going down");
     }

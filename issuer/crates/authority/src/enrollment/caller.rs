@@ -7,6 +7,7 @@
 use moneyer_identity::spiffe::TrustDomain;
 use moneyer_identity::{ControllerName, ErrorClass, RunnerId, UnixTime};
 
+use crate::audit::Actor;
 use crate::enrollment::leaf::PeerLeaf;
 use crate::enrollment::member::{MemberKind, Members};
 
@@ -55,6 +56,12 @@ impl AuthenticatedRunner {
         &self.id
     }
 
+    /// As the audit log names it.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        Actor::Runner(self.id.clone())
+    }
+
     /// When its certificate ends, and with it every stream opened by it.
     #[must_use]
     pub fn certificate_ends_at(&self) -> UnixTime {
@@ -79,24 +86,24 @@ impl AuthenticatedController {
 /// An operator that proved who it is, on this call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthenticatedOperator {
-    name: String,
+    uid: u32,
 }
 
 /// Whoever may say which sandboxes there are and where.
 pub trait Places: private::Sealed + Send + Sync {
-    /// For logs and audit records.
-    fn actor(&self) -> String;
+    /// As the audit log names it.
+    fn actor(&self) -> Actor;
 }
 
 impl Places for AuthenticatedController {
-    fn actor(&self) -> String {
-        format!("controller/{}", self.name)
+    fn actor(&self) -> Actor {
+        Actor::Controller(self.name.clone())
     }
 }
 
 impl Places for AuthenticatedOperator {
-    fn actor(&self) -> String {
-        format!("operator/{}", self.name)
+    fn actor(&self) -> Actor {
+        Actor::Operator { uid: self.uid }
     }
 }
 
@@ -169,7 +176,7 @@ impl LocalPeer {
         operators: &[u32],
     ) -> Result<AuthenticatedOperator, AuthenticateError> {
         if self.uid == 0 || self.uid == own_uid || operators.contains(&self.uid) {
-            Ok(AuthenticatedOperator { name: format!("uid-{}", self.uid) })
+            Ok(AuthenticatedOperator { uid: self.uid })
         } else {
             Err(AuthenticateError::NotAnOperator)
         }

@@ -6,6 +6,7 @@ use moneyer_identity::spiffe::{SpiffeId, TrustDomain};
 use moneyer_identity::{ControllerName, RunnerId, UnixTime};
 use serde::{Deserialize, Serialize};
 
+use crate::audit::Actor;
 use crate::enrollment::member::MemberKind;
 use crate::store::Cause;
 
@@ -56,6 +57,15 @@ impl Principal {
         match self {
             Self::Runner(id) => id.as_str(),
             Self::Controller(name) => name.as_str(),
+        }
+    }
+
+    /// As the audit log names it.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        match self {
+            Self::Runner(id) => Actor::Runner(id.clone()),
+            Self::Controller(name) => Actor::Controller(name.clone()),
         }
     }
 

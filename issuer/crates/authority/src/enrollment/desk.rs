@@ -7,15 +7,14 @@ use std::time::Duration;
 use moneyer_identity::{ErrorClass, UnixTime};
 use tokio::sync::Mutex;
 
+use crate::audit::{Actor, AuditError, Event, Ledger, LedgerError};
 use crate::enrollment::caller::{AuthenticateError, Caller, Places};
 use crate::enrollment::certificate::{Certificate, CertificateError, Principal};
 use crate::enrollment::cluster_authority::ClusterAuthority;
 use crate::enrollment::join_token::{Contents, Invitation, JoinToken};
 use crate::enrollment::leaf::PeerLeaf;
-use crate::enrollment::member::{Member, MemberKind, Members};
-use crate::store::{
-    Cause, Change, Collection, Expected, Generation, Store, StoreError, load_records,
-};
+use crate::enrollment::member::{Member, MemberKind, Members, full_name};
+use crate::store::{Cause, Change, Collection, Expected, Generation, StoreError, load_records};
 
 /// Longest life of a join token. A week is enough to image a machine.
 const MAXIMUM_INVITATION: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -44,6 +43,9 @@ pub enum EnrollmentError {
     /// The operating system gives no random bytes, or a value cannot be encoded.
     #[error("the join token could not be made")]
     Make(#[source] Cause),
+    /// The change could not be recorded in the audit log. Nothing was changed.
+    #[error("the change could not be recorded")]
+    Audit(#[source] AuditError),
     /// The store refused or failed.
     #[error("the membership could not be stored")]
     Store(#[source] StoreError),
@@ -63,10 +65,20 @@ impl EnrollmentError {
                 ErrorClass::Invalid
             }
             Self::TooMany => ErrorClass::Exhausted,
+            Self::Audit(error) => error.class(),
             Self::Store(error) => error.class(),
             Self::Certificate(CertificateError::Make(_)) | Self::Make(_) | Self::Interrupted(_) => {
                 ErrorClass::Internal
             }
+        }
+    }
+}
+
+impl From<LedgerError> for EnrollmentError {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::Audit(error) => Self::Audit(error),
+            LedgerError::Store(error) => Self::Store(error),
         }
     }
 }
@@ -79,7 +91,7 @@ pub struct Enrollment {
 
 #[derive(Debug)]
 struct Shared {
-    store: Arc<dyn Store>,
+    ledger: Ledger,
     members: Arc<Members>,
     authority: ClusterAuthority,
     /// Held through each invitation and joining, so that a join token is spent once. Members join
@@ -90,14 +102,14 @@ struct Shared {
 impl Enrollment {
     /// Loads the unspent join tokens.
     pub async fn open(
-        store: Arc<dyn Store>,
+        ledger: Ledger,
         members: Arc<Members>,
         authority: ClusterAuthority,
     ) -> Result<Self, StoreError> {
-        let records = load_records::<Invitation>(&*store).await?;
+        let records = load_records::<Invitation>(ledger.store()).await?;
         let entry = |(record, revision): (Invitation, _)| (record.id.clone(), (record, revision));
         let invitations = Mutex::new(records.into_iter().map(entry).collect());
-        Ok(Self { shared: Arc::new(Shared { store, members, authority, invitations }) })
+        Ok(Self { shared: Arc::new(Shared { ledger, members, authority, invitations }) })
     }
 
     /// The authority whose certificates members carry.
@@ -109,24 +121,24 @@ impl Enrollment {
     /// Makes a join token for a runner or controller. It is shown this once.
     pub async fn invite(
         &self,
-        _by: &impl Places,
+        by: &impl Places,
         principal: Principal,
         lifetime: Duration,
         now: UnixTime,
     ) -> Result<JoinToken, EnrollmentError> {
-        let shared = self.shared.clone();
-        unbroken(async move { shared.invite(principal, lifetime, now).await }).await
+        let (shared, who) = (self.shared.clone(), by.actor());
+        unbroken(async move { shared.invite(&who, principal, lifetime, now).await }).await
     }
 
     /// Withdraws the join tokens of a member that are not yet spent. Withdrawing none succeeds.
     pub async fn withdraw(
         &self,
-        _by: &impl Places,
+        by: &impl Places,
         kind: MemberKind,
         name: String,
     ) -> Result<(), EnrollmentError> {
-        let shared = self.shared.clone();
-        unbroken(async move { shared.withdraw(kind, &name).await }).await
+        let (shared, who) = (self.shared.clone(), by.actor());
+        unbroken(async move { shared.withdraw(&who, kind, &name).await }).await
     }
 
     /// Spends a join token and certifies the key of the request.
@@ -163,6 +175,7 @@ async fn unbroken<T: Send + 'static>(
 impl Shared {
     async fn invite(
         &self,
+        who: &Actor,
         principal: Principal,
         lifetime: Duration,
         now: UnixTime,
@@ -184,12 +197,15 @@ impl Shared {
             return Err(EnrollmentError::TooMany);
         }
         let trust_domain = self.authority.trust_domain().clone();
+        let expires_at = now.plus(lifetime);
+        let what =
+            Event::MemberInvited { member: principal.actor().to_string(), expires_at };
         let contents = Contents::new(trust_domain, self.authority.certificate(), principal)
             .map_err(|error| EnrollmentError::Make(error.into()))?;
-        let invitation = contents.record(now.plus(lifetime));
+        let invitation = contents.record(expires_at);
         let token = contents.seal().map_err(|error| EnrollmentError::Make(error.into()))?;
         changes.push(Change::put(&invitation, Expected::Absent).map_err(EnrollmentError::Store)?);
-        let revision = self.store.commit(changes).await.map_err(EnrollmentError::Store)?;
+        let revision = self.ledger.commit(who, vec![what], changes).await?;
         for (id, _) in expired {
             invitations.remove(&id);
         }
@@ -197,7 +213,12 @@ impl Shared {
         Ok(token)
     }
 
-    async fn withdraw(&self, kind: MemberKind, name: &str) -> Result<(), EnrollmentError> {
+    async fn withdraw(
+        &self,
+        who: &Actor,
+        kind: MemberKind,
+        name: &str,
+    ) -> Result<(), EnrollmentError> {
         let mut invitations = self.invitations.lock().await;
         let theirs: Vec<_> = invitations
             .values()
@@ -213,7 +234,9 @@ impl Shared {
             Change::remove(Collection::JoinTokens, id, *revision)
         };
         let changes = theirs.iter().map(remove).collect();
-        self.store.commit(changes).await.map_err(EnrollmentError::Store)?;
+        let (member, count) = (full_name(kind, name), theirs.len());
+        let what = vec![Event::InvitationsWithdrawn { member, count }];
+        self.ledger.commit(who, what, changes).await?;
         for (id, _) in theirs {
             invitations.remove(&id);
         }
@@ -246,8 +269,14 @@ impl Shared {
             certificate_ends_at: certificate.not_after,
         };
         let spend = Change::remove(Collection::JoinTokens, &contents.id, *revision);
+        let who = principal.actor();
+        let what = Event::MemberJoined {
+            member: who.to_string(),
+            serial: certificate.serial.clone(),
+            certificate_ends_at: certificate.not_after,
+        };
         let _turn = self.members.turn().await;
-        self.admit(member, vec![spend]).await?;
+        self.admit(&who, what, member, vec![spend]).await?;
         invitations.remove(&contents.id);
         Ok(certificate)
     }
@@ -280,13 +309,25 @@ impl Shared {
             certificate_ends_at: certificate.not_after,
             ..Member::clone(&present)
         };
-        self.admit(member, Vec::new()).await?;
+        let who = principal.actor();
+        let what = Event::MemberRenewed {
+            member: who.to_string(),
+            serial: certificate.serial.clone(),
+            certificate_ends_at: certificate.not_after,
+        };
+        self.admit(&who, what, member, Vec::new()).await?;
         Ok(certificate)
     }
 
-    async fn admit(&self, member: Member, mut changes: Vec<Change>) -> Result<(), EnrollmentError> {
+    async fn admit(
+        &self,
+        who: &Actor,
+        what: Event,
+        member: Member,
+        mut changes: Vec<Change>,
+    ) -> Result<(), EnrollmentError> {
         changes.push(self.members.change(&member).map_err(EnrollmentError::Store)?);
-        let revision = self.store.commit(changes).await.map_err(EnrollmentError::Store)?;
+        let revision = self.ledger.commit(who, vec![what], changes).await?;
         self.members.apply(member, revision);
         Ok(())
     }

@@ -8,7 +8,8 @@ use moneyer_identity::{RunnerId, UnixTime};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::store::{Change, Collection, Expected, Generation, Record, Store, StoreError};
+use crate::audit::{Actor, Event, Ledger, LedgerError};
+use crate::store::{Change, Collection, Expected, Generation, Record, StoreError};
 
 /// What a member is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -71,6 +72,11 @@ impl Record for Member {
     }
 }
 
+/// A member as the audit log names it: as an actor.
+pub(super) fn full_name(kind: MemberKind, name: &str) -> String {
+    format!("{kind}:{name}")
+}
+
 type Entries = BTreeMap<(MemberKind, String), (Arc<Member>, Generation)>;
 
 /// Every member, in memory.
@@ -124,13 +130,16 @@ impl Members {
     /// Removes a member durably, then from memory. Removing what is not there succeeds.
     pub async fn remove(
         &self,
-        store: &dyn Store,
+        ledger: &Ledger,
+        who: &Actor,
         kind: MemberKind,
         name: &str,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), LedgerError> {
         let _turn = self.turn().await;
         let Some((member, revision)) = self.find(kind, name) else { return Ok(()) };
-        store.commit(vec![Change::remove(Collection::Members, &member.id(), revision)]).await?;
+        let what = vec![Event::MemberRemoved { member: full_name(kind, name) }];
+        let change = Change::remove(Collection::Members, &member.id(), revision);
+        ledger.commit(who, what, vec![change]).await?;
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
         entries.remove(&(kind, name.to_owned()));
         Ok(())

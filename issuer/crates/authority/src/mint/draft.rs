@@ -1,17 +1,25 @@
 //! A token on its way to its signature.
 
+use std::fmt;
+use std::sync::Arc;
+
 use moneyer_identity::{
     ClaimSet, KeyId, Lifetime, MintedToken, Token, TokenId, UnixTime, UnsignedToken,
 };
 
+use crate::audit::TokenMinted;
 use crate::mint::error::MintError;
 use crate::mint::length;
 use crate::signer::SigningKey;
 
 /// A token up to its signature.
-pub(super) struct Draft {
+pub(crate) struct Draft {
+    /// The key that is to sign it.
+    pub(super) key: Arc<dyn SigningKey>,
     pub(super) unsigned: UnsignedToken,
     pub(super) minted: Minted,
+    /// What the audit log is told of it.
+    pub(super) recorded: TokenMinted,
 }
 
 /// What its holder has to know of it.
@@ -24,7 +32,7 @@ pub(super) struct Minted {
 
 impl Draft {
     /// Writes the claims for a key.
-    pub(super) fn new(key: &dyn SigningKey, claims: ClaimSet) -> Result<Self, MintError> {
+    pub(super) fn new(key: Arc<dyn SigningKey>, claims: ClaimSet) -> Result<Self, MintError> {
         let verifying_key = key.verifying_key();
         length::check(&claims, verifying_key)?;
         let key_id = verifying_key.key_id().clone();
@@ -32,12 +40,35 @@ impl Draft {
             .map_err(|error| MintError::Encode(error.into()))?;
         let seconds = claims.exp.since(claims.iat).as_secs();
         let expires_in = Lifetime::from_seconds(u32::try_from(seconds).unwrap_or(u32::MAX));
-        let (expires_at, token_id) = (claims.exp, claims.jti);
-        Ok(Self { unsigned, minted: Minted { expires_in, expires_at, key_id, token_id } })
+        let (expires_at, token_id) = (claims.exp, claims.jti.clone());
+        let recorded = TokenMinted {
+            sandbox: claims.sandbox_id,
+            app: claims.app,
+            runner: claims.runner_id,
+            system_workload: claims.system_workload,
+            sub: claims.sub,
+            aud: claims.aud,
+            jti: claims.jti,
+            kid: key_id.clone(),
+            exp: claims.exp,
+        };
+        let minted = Minted { expires_in, expires_at, key_id, token_id };
+        Ok(Self { key, unsigned, minted, recorded })
+    }
+}
+
+impl fmt::Debug for Draft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Draft").field("recorded", &self.recorded).finish_non_exhaustive()
     }
 }
 
 impl Minted {
+    /// Its `jti`.
+    pub(super) fn token_id(&self) -> &TokenId {
+        &self.token_id
+    }
+
     /// Adds the signed token.
     pub(super) fn with(self, token: Token) -> MintedToken {
         let Self { expires_in, expires_at, key_id, token_id } = self;

@@ -2,6 +2,7 @@
 
 use moneyer_identity::{Audience, AudienceError, ErrorClass, LifetimeError};
 
+use crate::audit::AuditError;
 use crate::registry::RegistryError;
 use crate::signer::SignerError;
 use crate::store::Cause;
@@ -30,6 +31,9 @@ pub enum MintError {
     /// No key may sign now: the active one has reached its end.
     #[error("no key may sign at this time")]
     NoKey,
+    /// The audit log cannot be written now: a token that is not recorded is not given out.
+    #[error("the token was not recorded")]
+    Audit(#[source] AuditError),
     /// The claims cannot be written.
     #[error("the claims cannot be written")]
     Encode(#[source] Cause),
@@ -49,6 +53,7 @@ impl MintError {
             }
             Self::AudienceDenied(_) => ErrorClass::Denied,
             Self::NoKey => ErrorClass::Unavailable,
+            Self::Audit(error) => error.class(),
             Self::Encode(_) => ErrorClass::Internal,
             Self::Signer(error) => error.class(),
         }
@@ -62,7 +67,7 @@ impl MintError {
             Self::Audiences(error) => error.to_string(),
             Self::AudienceDenied(_) => "this audience may not be asked for".to_owned(),
             Self::Combination | Self::TooLong | Self::Lifetime(_) => self.to_string(),
-            Self::NoKey => "no token can be minted at this time".to_owned(),
+            Self::NoKey | Self::Audit(_) => "no token can be minted at this time".to_owned(),
             Self::Encode(_) => "the token could not be minted".to_owned(),
             Self::Signer(SignerError::Overloaded) => "too much to do; try again later".to_owned(),
             Self::Signer(_) => "the token could not be signed".to_owned(),

@@ -1,16 +1,15 @@
-//! Builds claims and has them signed.
+//! Builds claims and writes them for the key that is to sign.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use moneyer_identity::{
-    Audience, ClaimSet, IdentityType, Lifetime, MintedToken, Subject, SubjectParts, TokenId,
-    UnixTime,
+    Audience, ClaimSet, IdentityType, Lifetime, Subject, SubjectParts, TokenId, UnixTime,
 };
 
 use crate::issuers::Issuers;
 use crate::keys::Keys;
-use crate::mint::draft::{Draft, Minted};
+use crate::mint::draft::Draft;
 use crate::mint::error::MintError;
 use crate::mint::policy::{AudiencePolicy, Chosen};
 use crate::registry::{Permit, SystemPermit};
@@ -28,7 +27,7 @@ pub struct Ask {
     pub lifetime: Option<Lifetime>,
 }
 
-/// Mints tokens.
+/// Drafts tokens.
 #[derive(Debug, Clone)]
 pub struct Minter {
     issuers: Arc<Issuers>,
@@ -49,74 +48,15 @@ impl Minter {
         Self { issuers, parts: Arc::new(parts), policy, keys }
     }
 
-    /// A token for a sandbox.
-    pub async fn mint(
-        &self,
-        permit: &Permit,
-        ask: Ask,
-        now: UnixTime,
-    ) -> Result<MintedToken, MintError> {
-        let key = self.signing_key(now)?;
-        let draft = self.draft(&*key, permit, ask, now)?;
-        let token = key.sign(draft.unsigned).await.map_err(MintError::Signer)?;
-        Ok(draft.minted.with(token))
-    }
-
-    /// Tokens for several sandboxes, in the order of their permits. One refusal does not touch the
-    /// others.
-    pub async fn mint_all(
-        &self,
-        asked: Vec<(Permit, Ask)>,
-        now: UnixTime,
-    ) -> Vec<Result<MintedToken, MintError>> {
-        let mut unsigned = Vec::with_capacity(asked.len());
-        let mut minted = Vec::with_capacity(asked.len());
-        let Ok(key) = self.signing_key(now) else {
-            return asked.iter().map(|_| Err(MintError::NoKey)).collect();
-        };
-        for (permit, ask) in asked {
-            let draft = self.draft(&*key, &permit, ask, now);
-            minted.push(draft.map(|draft| {
-                unsigned.push(draft.unsigned);
-                draft.minted
-            }));
-        }
-        let mut signed = key.sign_all(unsigned).await.into_iter();
-        let mut sign = |minted: Minted| match signed.next() {
-            Some(Ok(token)) => Ok(minted.with(token)),
-            Some(Err(error)) => Err(MintError::Signer(error)),
-            None => Err(MintError::NoKey),
-        };
-        minted.into_iter().map(|minted| minted.and_then(&mut sign)).collect()
-    }
-
-    /// A token for a system workload.
-    pub async fn mint_system(
-        &self,
-        permit: SystemPermit,
-        ask: Ask,
-        now: UnixTime,
-    ) -> Result<MintedToken, MintError> {
-        let key = self.signing_key(now)?;
-        let chosen = self.policy.choose_unlimited(ask.audiences, ask.lifetime)?;
-        let subject = self.parts.system(permit.workload());
-        let claims = ClaimSet {
-            runner_id: permit.runner().cloned(),
-            system_workload: Some(permit.workload().clone()),
-            ..self.claims(chosen, subject, IdentityType::System, now)?
-        };
-        let draft = Draft::new(&*key, claims)?;
-        let token = key.sign(draft.unsigned).await.map_err(MintError::Signer)?;
-        Ok(draft.minted.with(token))
-    }
-
-    fn signing_key(&self, now: UnixTime) -> Result<Arc<dyn SigningKey>, MintError> {
+    /// The key that signs now. A batch asks once, so that one key signs all of it.
+    pub(crate) fn signing_key(&self, now: UnixTime) -> Result<Arc<dyn SigningKey>, MintError> {
         self.keys.ring().signing_key(now).cloned().ok_or(MintError::NoKey)
     }
 
-    fn draft(
+    /// A token for a sandbox, up to its signature by this key.
+    pub(crate) fn draft(
         &self,
-        key: &dyn SigningKey,
+        key: Arc<dyn SigningKey>,
         permit: &Permit,
         ask: Ask,
         now: UnixTime,
@@ -131,6 +71,24 @@ impl Minter {
             runner_id: Some(sandbox.runner.clone()),
             role: sandbox.role.clone(),
             ..self.claims(chosen, subject, IdentityType::Sandbox, now)?
+        };
+        Draft::new(key, claims)
+    }
+
+    /// A token for a system workload, up to its signature by this key.
+    pub(crate) fn draft_system(
+        &self,
+        key: Arc<dyn SigningKey>,
+        permit: &SystemPermit,
+        ask: Ask,
+        now: UnixTime,
+    ) -> Result<Draft, MintError> {
+        let chosen = self.policy.choose_unlimited(ask.audiences, ask.lifetime)?;
+        let subject = self.parts.system(permit.workload());
+        let claims = ClaimSet {
+            runner_id: permit.runner().cloned(),
+            system_workload: Some(permit.workload().clone()),
+            ..self.claims(chosen, subject, IdentityType::System, now)?
         };
         Draft::new(key, claims)
     }

@@ -1,4 +1,4 @@
-//! The registry itself: changes go to the store, then into force, then are acknowledged.
+//! The registry itself: changes are recorded, go to the store, then into force, then are acknowledged.
 //!
 //! A change runs in a task of its own, so that a caller who hangs up between the store's word and the
 //! change in memory cannot leave the two apart.
@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use moneyer_identity::{AppName, AppUid, RunnerId, SandboxId, SystemWorkloadName, UnixTime};
 
+use crate::audit::{Actor, Event, Ledger};
 use crate::enrollment::{AuthenticatedRunner, Member, MemberKind, Members, Places};
 use crate::registry::app::{App, AppChange};
 use crate::registry::error::RegistryError;
@@ -15,12 +16,12 @@ use crate::registry::placement::Placements;
 use crate::registry::sandbox::{Placed, Sandbox};
 use crate::registry::stripes::Stripes;
 use crate::registry::subscription::{PlacementChange, Revoked, SandboxSubscription};
-use crate::store::{Change, Collection, Expected, Generation, Store, StoreError, load_records};
+use crate::store::{Change, Collection, Expected, Generation, StoreError, load_records};
 
 /// What the registry and its running changes share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    store: Arc<dyn Store>,
+    ledger: Ledger,
     members: Arc<Members>,
     placements: RwLock<Placements>,
     apps: Stripes,
@@ -49,12 +50,13 @@ pub struct Registry {
 impl Registry {
     /// Loads every record.
     pub async fn open(
-        store: Arc<dyn Store>,
+        ledger: Ledger,
         members: Arc<Members>,
         system_workloads: Vec<SystemWorkload>,
     ) -> Result<Self, RegistryError> {
+        let store = ledger.store();
         let mut placements = Placements { generation: store.generation(), ..Default::default() };
-        for (app, revision) in load_records::<App>(&*store).await.map_err(RegistryError::Store)? {
+        for (app, revision) in load_records::<App>(store).await.map_err(RegistryError::Store)? {
             placements.apply_app(app, revision);
         }
         let mut place = |stored: crate::store::Stored| {
@@ -69,7 +71,7 @@ impl Registry {
         };
         store.load(Collection::Sandboxes, &mut place).await.map_err(RegistryError::Store)?;
         let shared = Shared {
-            store,
+            ledger,
             members,
             placements: RwLock::new(placements),
             apps: Stripes::new(),
@@ -81,49 +83,49 @@ impl Registry {
     /// Makes an app, or changes what it may do.
     pub async fn put_app(
         &self,
-        _by: &impl Places,
+        by: &impl Places,
         change: AppChange,
         now: UnixTime,
     ) -> Result<Arc<App>, RegistryError> {
-        let shared = self.shared.clone();
-        unbroken(async move { shared.put_app(change, now).await }).await
+        let (shared, who) = (self.shared.clone(), by.actor());
+        unbroken(async move { shared.put_app(&who, change, now).await }).await
     }
 
     /// Removes an app that has no sandboxes. Removing what is not there succeeds.
-    pub async fn remove_app(&self, _by: &impl Places, name: AppName) -> Result<(), RegistryError> {
-        let shared = self.shared.clone();
-        unbroken(async move { shared.remove_app(name).await }).await
+    pub async fn remove_app(&self, by: &impl Places, name: AppName) -> Result<(), RegistryError> {
+        let (shared, who) = (self.shared.clone(), by.actor());
+        unbroken(async move { shared.remove_app(&who, name).await }).await
     }
 
     /// Places a sandbox on a runner, or moves it there.
     pub async fn put_sandbox(
         &self,
-        _by: &impl Places,
+        by: &impl Places,
         sandbox: Sandbox,
     ) -> Result<Generation, RegistryError> {
-        let shared = self.shared.clone();
-        unbroken(async move { shared.put_sandbox(sandbox).await }).await
+        let (shared, who) = (self.shared.clone(), by.actor());
+        unbroken(async move { shared.put_sandbox(&who, sandbox).await }).await
     }
 
     /// Removes a sandbox. Removing what is not there succeeds.
     pub async fn remove_sandbox(
         &self,
-        _by: &impl Places,
+        by: &impl Places,
         id: SandboxId,
     ) -> Result<Generation, RegistryError> {
-        let shared = self.shared.clone();
-        unbroken(async move { shared.remove_sandbox(id).await }).await
+        let (shared, who) = (self.shared.clone(), by.actor());
+        unbroken(async move { shared.remove_sandbox(&who, id).await }).await
     }
 
     /// Removes a runner or a controller: its certificates are refused and its watches end at once.
     pub async fn remove_member(
         &self,
-        _by: &impl Places,
+        by: &impl Places,
         kind: MemberKind,
         name: String,
     ) -> Result<(), RegistryError> {
-        let shared = self.shared.clone();
-        unbroken(async move { shared.remove_member(kind, &name).await }).await
+        let (shared, who) = (self.shared.clone(), by.actor());
+        unbroken(async move { shared.remove_member(&who, kind, &name).await }).await
     }
 
     /// Every app in the order of their names, with the number of its sandboxes.
@@ -242,7 +244,12 @@ async fn unbroken<T: Send + 'static>(
 }
 
 impl Shared {
-    async fn put_app(&self, change: AppChange, now: UnixTime) -> Result<Arc<App>, RegistryError> {
+    async fn put_app(
+        &self,
+        who: &Actor,
+        change: AppChange,
+        now: UnixTime,
+    ) -> Result<Arc<App>, RegistryError> {
         let _guard = self.apps.write(&change.name).await;
         let before = {
             let placements = self.read();
@@ -261,11 +268,16 @@ impl Shared {
                 (App { name, uid, audiences, created_at: now }, Expected::Absent)
             }
         };
-        let generation = self.commit(Change::put(&app, expected)).await?;
+        let what = Event::AppPut {
+            app: app.name.clone(),
+            app_uid: app.uid.clone(),
+            audiences: app.audiences.clone(),
+        };
+        let generation = self.commit(who, what, Change::put(&app, expected)).await?;
         Ok(self.write().apply_app(app, generation))
     }
 
-    async fn remove_app(&self, name: AppName) -> Result<(), RegistryError> {
+    async fn remove_app(&self, who: &Actor, name: AppName) -> Result<(), RegistryError> {
         let _guard = self.apps.write(&name).await;
         let revision = {
             let placements = self.read();
@@ -278,12 +290,17 @@ impl Shared {
             }
         };
         let change = Change::remove(Collection::Apps, name.as_str(), revision);
-        let generation = self.commit(Ok(change)).await?;
+        let what = Event::AppRemoved { app: name.clone() };
+        let generation = self.commit(who, what, Ok(change)).await?;
         self.write().apply_app_removal(&name, generation);
         Ok(())
     }
 
-    async fn put_sandbox(&self, sandbox: Sandbox) -> Result<Generation, RegistryError> {
+    async fn put_sandbox(
+        &self,
+        who: &Actor,
+        sandbox: Sandbox,
+    ) -> Result<Generation, RegistryError> {
         // The app's lock first, then the sandbox's: remove_app takes only the former.
         let _app = self.apps.read(&sandbox.app).await;
         let _sandbox = self.sandboxes.write(&sandbox.id).await;
@@ -303,23 +320,39 @@ impl Shared {
                 None => Expected::Absent,
             }
         };
-        let revision = self.commit(Change::put(&sandbox, expected)).await?;
+        let what = Event::SandboxPut {
+            sandbox: sandbox.id.clone(),
+            app: sandbox.app.clone(),
+            runner: sandbox.runner.clone(),
+            role: sandbox.role.clone(),
+        };
+        let revision = self.commit(who, what, Change::put(&sandbox, expected)).await?;
         self.write().apply_sandbox(Placed { sandbox, revision });
         Ok(revision)
     }
 
-    async fn remove_sandbox(&self, id: SandboxId) -> Result<Generation, RegistryError> {
+    async fn remove_sandbox(
+        &self,
+        who: &Actor,
+        id: SandboxId,
+    ) -> Result<Generation, RegistryError> {
         let _guard = self.sandboxes.write(&id).await;
         let before = self.read().sandboxes.get(&id).map(|placed| placed.revision);
-        let Some(revision) = before else { return Ok(self.store.generation()) };
+        let Some(revision) = before else { return Ok(self.ledger.store().generation()) };
         let change = Change::remove(Collection::Sandboxes, id.as_str(), revision);
-        let generation = self.commit(Ok(change)).await?;
+        let what = Event::SandboxRemoved { sandbox: id.clone() };
+        let generation = self.commit(who, what, Ok(change)).await?;
         self.write().apply_sandbox_removal(&id, generation);
         Ok(generation)
     }
 
-    async fn remove_member(&self, kind: MemberKind, name: &str) -> Result<(), RegistryError> {
-        self.members.remove(&*self.store, kind, name).await.map_err(RegistryError::Store)?;
+    async fn remove_member(
+        &self,
+        who: &Actor,
+        kind: MemberKind,
+        name: &str,
+    ) -> Result<(), RegistryError> {
+        self.members.remove(&self.ledger, who, kind, name).await?;
         if let (MemberKind::Runner, Ok(runner)) = (kind, RunnerId::parse(name)) {
             self.write().revoke(&runner);
         }
@@ -328,10 +361,12 @@ impl Shared {
 
     async fn commit(
         &self,
+        who: &Actor,
+        what: Event,
         change: Result<Change, StoreError>,
     ) -> Result<Generation, RegistryError> {
         let change = change.map_err(RegistryError::Store)?;
-        self.store.commit(vec![change]).await.map_err(RegistryError::Store)
+        Ok(self.ledger.commit(who, vec![what], vec![change]).await?)
     }
 }
 

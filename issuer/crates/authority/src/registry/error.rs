@@ -2,6 +2,7 @@
 
 use moneyer_identity::{AppName, ErrorClass, RunnerId};
 
+use crate::audit::{AuditError, LedgerError};
 use crate::store::StoreError;
 
 /// A refusal or failure of the registry.
@@ -33,6 +34,9 @@ pub enum RegistryError {
     /// The operating system gives no random bytes.
     #[error("no random bytes are to be had")]
     Random(#[source] crate::store::Cause),
+    /// The change could not be recorded in the audit log. Nothing was changed.
+    #[error("the change could not be recorded")]
+    Audit(#[source] AuditError),
     /// The store refused or failed.
     #[error("the change could not be stored")]
     Store(#[source] StoreError),
@@ -52,8 +56,18 @@ impl RegistryError {
             | Self::NoSuchSystemWorkload => ErrorClass::NotFound,
             Self::AppInUse { .. } => ErrorClass::Conflict,
             Self::PageSize(_) => ErrorClass::Invalid,
+            Self::Audit(error) => error.class(),
             Self::Store(error) => error.class(),
             Self::Random(_) | Self::Interrupted(_) => ErrorClass::Internal,
+        }
+    }
+}
+
+impl From<LedgerError> for RegistryError {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::Audit(error) => Self::Audit(error),
+            LedgerError::Store(error) => Self::Store(error),
         }
     }
 }

@@ -28,7 +28,7 @@ async fn a_member_is_who_its_certificate_names() {
     let Caller::Controller(controller) = world.authority.authenticate(&leaf).unwrap() else {
         panic!("a controller");
     };
-    assert_eq!(controller.actor(), "controller/scheduler");
+    assert_eq!(controller.actor().to_string(), "controller:scheduler");
 }
 
 #[tokio::test]
@@ -111,7 +111,7 @@ async fn a_removed_member_is_refused_at_its_next_call_and_after_a_restart() {
 fn local_operators_are_root_the_daemon_and_those_configured() {
     for uid in [0, 1000, 1001] {
         let operator = LocalPeer { uid }.authenticate(1000, &[1001]).unwrap();
-        assert_eq!(operator.actor(), format!("operator/uid-{uid}"));
+        assert_eq!(operator.actor().to_string(), format!("operator:uid:{uid}"));
     }
     for uid in [1, 1002, u32::MAX] {
         let refused = LocalPeer { uid }.authenticate(1000, &[1001]).unwrap_err();

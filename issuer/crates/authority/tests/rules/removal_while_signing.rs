@@ -9,6 +9,7 @@ use moneyer_authority::signer::{KeyHandle, KeyKind, NewKey, Signer, SignerError,
 use moneyer_authority::{Authority, Ports};
 use moneyer_identity::{Token, UnsignedToken, VerifyingKey};
 use moneyer_testkit::ManualClock;
+use moneyer_testkit::audit::MemoryAudit;
 use moneyer_testkit::signer::FixtureSigner;
 use moneyer_testkit::store::MemoryStore;
 use tokio::sync::Semaphore;
@@ -70,15 +71,17 @@ impl Held {
     async fn new() -> Self {
         let (begun, let_go) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
         let (store, clock) = (MemoryStore::default(), ManualClock::default());
+        let audit = MemoryAudit::default();
         let inner = FixtureSigner::default();
         let signer = HeldSigner { inner, begun: begun.clone(), let_go: let_go.clone() };
         let ports = Ports {
             store: Arc::new(store.clone()),
             signer: Arc::new(signer),
+            audit: Arc::new(audit.clone()),
             clock: Arc::new(clock.clone()),
         };
         let authority = Authority::open(charter(), ports).await.unwrap();
-        Self { world: World { store, clock, authority }, begun, let_go }
+        Self { world: World { store, audit, clock, authority }, begun, let_go }
     }
 
     async fn begun(&self) {

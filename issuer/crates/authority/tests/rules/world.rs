@@ -18,6 +18,7 @@ use moneyer_identity::{
     AppName, Audience, Clock as _, ClusterId, ControllerName, IssuerUrl, Lifetime, LifetimeRange,
     OrganizationId, RunnerId, SandboxId, SubjectParts, SystemWorkloadName, UnixTime,
 };
+use moneyer_testkit::audit::MemoryAudit;
 use moneyer_testkit::signer::FixtureSigner;
 use moneyer_testkit::store::MemoryStore;
 use moneyer_testkit::{ManualClock, MemberRequest};
@@ -29,6 +30,7 @@ pub(crate) const DAY: Duration = Duration::from_secs(24 * 3600);
 /// A cluster whose store can be opened again.
 pub(crate) struct World {
     pub(crate) store: MemoryStore,
+    pub(crate) audit: MemoryAudit,
     pub(crate) clock: ManualClock,
     pub(crate) authority: Authority,
 }
@@ -40,13 +42,16 @@ impl World {
 
     pub(crate) async fn chartered(charter: Charter) -> Self {
         let (store, clock) = (MemoryStore::default(), ManualClock::default());
-        let authority = open(charter, Arc::new(store.clone()), &clock).await.unwrap();
-        Self { store, clock, authority }
+        let audit = MemoryAudit::default();
+        let ports = ports(Arc::new(store.clone()), &audit, &clock);
+        let authority = Authority::open(charter, ports).await.unwrap();
+        Self { store, audit, clock, authority }
     }
 
     /// What a restarted coordinator makes of the same store.
     pub(crate) async fn reopened(&self) -> Authority {
-        open(charter(), Arc::new(self.store.clone()), &self.clock).await.unwrap()
+        let ports = ports(Arc::new(self.store.clone()), &self.audit, &self.clock);
+        Authority::open(charter(), ports).await.unwrap()
     }
 
     pub(crate) fn now(&self) -> UnixTime {
@@ -132,8 +137,12 @@ pub(crate) async fn open(
     store: Arc<dyn Store>,
     clock: &ManualClock,
 ) -> Result<Authority, OpenError> {
+    Authority::open(charter, ports(store, &MemoryAudit::default(), clock)).await
+}
+
+fn ports(store: Arc<dyn Store>, audit: &MemoryAudit, clock: &ManualClock) -> Ports {
     let signer = Arc::new(FixtureSigner::default());
-    Authority::open(charter, Ports { store, signer, clock: Arc::new(clock.clone()) }).await
+    Ports { store, signer, audit: Arc::new(audit.clone()), clock: Arc::new(clock.clone()) }
 }
 
 /// One audience at a time, `moneyer` by default, 60 s to 24 h, two system workloads of which one runs

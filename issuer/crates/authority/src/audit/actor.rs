@@ -1,0 +1,39 @@
+//! Who did something, as the audit log writes it.
+
+use std::fmt;
+
+use moneyer_identity::{ControllerName, RunnerId};
+use serde::{Serialize, Serializer};
+
+/// Who did something, or asked for it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Actor {
+    /// A runner host, by its certificate or the join token it spent: `runner:<id>`.
+    Runner(RunnerId),
+    /// A sandbox controller, by the same: `controller:<name>`.
+    Controller(ControllerName),
+    /// A user of this machine at the management socket: `operator:uid:<number>`.
+    Operator {
+        /// The user id the kernel told.
+        uid: u32,
+    },
+    /// The coordinator itself, by its schedule: `system`.
+    System,
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Runner(id) => write!(f, "runner:{id}"),
+            Self::Controller(name) => write!(f, "controller:{name}"),
+            Self::Operator { uid } => write!(f, "operator:uid:{uid}"),
+            Self::System => f.write_str("system"),
+        }
+    }
+}
+
+impl Serialize for Actor {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}

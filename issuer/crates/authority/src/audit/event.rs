@@ -1,0 +1,358 @@
+//! What is recorded: a closed list of events.
+//!
+//! Every field is a name, an identifier, a time or a number, or the text of an error of ours. A token, a
+//! join token, a secret and a private key have no field here. Names and fields are a contract with
+//! whoever reads the log: `docs/audit.md` lists them and a test compares.
+
+use std::error::Error;
+
+use moneyer_identity::{
+    Algorithm, AppName, AppUid, Audience, Audiences, ErrorClass, IssuerUrl, KeyId, RoleName,
+    RunnerId, SandboxId, Subject, SystemWorkloadName, TokenId, UnixTime,
+};
+use serde::Serialize;
+
+use crate::audit::actor::Actor;
+use crate::audit::port::Sequence;
+use crate::store::Generation;
+
+/// Longest reason in bytes: an error's text with the longest audience in it.
+const MAXIMUM_REASON_BYTES: usize = 1024;
+
+/// One record, before it has a place in the log.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AuditEvent {
+    /// When, by the coordinator's clock.
+    time: UnixTime,
+    /// Who did it or asked for it.
+    who: Actor,
+    /// How it was decided.
+    decision: Decision,
+    /// What it was.
+    #[serde(flatten)]
+    what: Event,
+}
+
+impl AuditEvent {
+    /// Something that is about to happen, or was refused.
+    #[must_use]
+    pub fn new(time: UnixTime, who: Actor, what: Event) -> Self {
+        Self { time, who, decision: what.decision(), what }
+    }
+
+    /// What it was.
+    #[must_use]
+    pub fn what(&self) -> &Event {
+        &self.what
+    }
+}
+
+/// How something was decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// It may happen, and happens unless a later record says otherwise.
+    Allowed,
+    /// It did not happen: the rules forbid it, or something that is needed is away.
+    Refused,
+    /// It was allowed and recorded, and then did not happen.
+    Withheld,
+}
+
+/// Everything that is recorded.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A token is signed and handed to who asked for it.
+    TokenMinted(TokenMinted),
+    /// A token was asked for by somebody known, who does not get it.
+    TokenRefused(TokenRefused),
+    /// A token that was recorded as minted did not leave the process.
+    TokenWithheld(TokenWithheld),
+    /// An app is made, or what it may do is changed.
+    AppPut {
+        /// Its name.
+        app: AppName,
+        /// Its id, given once.
+        app_uid: AppUid,
+        /// The audiences its sandboxes may ask for; empty for any.
+        audiences: Vec<Audience>,
+    },
+    /// An app is removed.
+    AppRemoved {
+        /// Its name.
+        app: AppName,
+    },
+    /// A sandbox is placed on a runner, or moved there.
+    SandboxPut {
+        /// Its id.
+        sandbox: SandboxId,
+        /// Its app.
+        app: AppName,
+        /// Where it is placed.
+        runner: RunnerId,
+        /// The role its tokens name.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        role: Option<RoleName>,
+    },
+    /// A sandbox is removed: from then on nobody gets a token for it.
+    SandboxRemoved {
+        /// Its id.
+        sandbox: SandboxId,
+    },
+    /// A join token is made for a runner or controller.
+    MemberInvited {
+        /// Who is invited, as `runner:<id>` or `controller:<name>`.
+        member: String,
+        /// When the join token ends.
+        expires_at: UnixTime,
+    },
+    /// The unspent join tokens of a member are withdrawn.
+    InvitationsWithdrawn {
+        /// Whose.
+        member: String,
+        /// How many.
+        count: usize,
+    },
+    /// A runner or controller joins with a join token.
+    MemberJoined {
+        /// Who.
+        member: String,
+        /// Serial number of its certificate, hexadecimal.
+        serial: String,
+        /// When its certificate ends.
+        certificate_ends_at: UnixTime,
+    },
+    /// A member gets another certificate.
+    MemberRenewed {
+        /// Who.
+        member: String,
+        /// Serial number of the new certificate, hexadecimal.
+        serial: String,
+        /// When it ends.
+        certificate_ends_at: UnixTime,
+    },
+    /// A member is removed: its certificates are refused from then on.
+    MemberRemoved {
+        /// Who.
+        member: String,
+    },
+    /// A key is made and published, and does not sign yet.
+    KeyPrepared {
+        /// Its id.
+        kid: KeyId,
+        /// Its algorithm.
+        alg: Algorithm,
+    },
+    /// A key signs from then on.
+    KeyActivated {
+        /// Its id.
+        kid: KeyId,
+        /// Its algorithm.
+        alg: Algorithm,
+        /// Why it may sign before it was published long enough, where it may: `first key`, `emergency`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        exception: Option<String>,
+    },
+    /// A key no longer signs, and stays published until its last token is dead.
+    KeyRetired {
+        /// Its id.
+        kid: KeyId,
+        /// From when on it signs nothing.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        sign_until: Option<UnixTime>,
+    },
+    /// A key is taken out of the key set: its last token is dead.
+    KeyPruned {
+        /// Its id.
+        kid: KeyId,
+    },
+    /// A key is taken out of the key set though its tokens live.
+    KeyWithdrawn {
+        /// Its id.
+        kid: KeyId,
+        /// Why, as the operator says.
+        reason: String,
+    },
+    /// A key that was made elsewhere is taken over.
+    KeyImported {
+        /// Its id.
+        kid: KeyId,
+        /// Its algorithm.
+        alg: Algorithm,
+        /// Whether it may sign, or is there to verify alone.
+        signs: bool,
+    },
+    /// The issuer has another URL from then on.
+    IssuerMoved {
+        /// The URL until then.
+        from: IssuerUrl,
+        /// The URL from then on.
+        to: IssuerUrl,
+    },
+    /// The store's secret records are sealed under another key.
+    StoreRekeyed {
+        /// The id of the key they are sealed under from then on.
+        kek: String,
+    },
+    /// An operator accepts that records are missing from the store.
+    LossAccepted {
+        /// The generation that was found.
+        generation: Generation,
+    },
+    /// A change that was recorded did not happen.
+    ChangeFailed {
+        /// The first record of the change.
+        of: Sequence,
+        /// The kind of failure.
+        class: &'static str,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A token that is signed and handed over.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TokenMinted {
+    /// The sandbox it is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<SandboxId>,
+    /// The sandbox's app.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub app: Option<AppName>,
+    /// The runner the holder is on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runner: Option<RunnerId>,
+    /// The system workload it is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system_workload: Option<SystemWorkloadName>,
+    /// The claim `sub`.
+    pub sub: Subject,
+    /// The claim `aud`: a text, or several.
+    pub aud: Audiences,
+    /// The claim `jti`.
+    pub jti: TokenId,
+    /// The key that signs.
+    pub kid: KeyId,
+    /// The claim `exp`.
+    pub exp: UnixTime,
+}
+
+/// A token that somebody does not get.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TokenRefused {
+    /// The sandbox that was named. Where several refusals are counted in one record, none is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<SandboxId>,
+    /// The system workload that was named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system_workload: Option<SystemWorkloadName>,
+    /// The kind of refusal.
+    pub class: &'static str,
+    /// Why: more than the caller was told.
+    pub reason: String,
+    /// How many refusals this record stands for.
+    pub count: u64,
+}
+
+/// A token that did not leave.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TokenWithheld {
+    /// The sandbox it was for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<SandboxId>,
+    /// The system workload it was for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system_workload: Option<SystemWorkloadName>,
+    /// The `jti` that was recorded as minted.
+    pub jti: TokenId,
+    /// The kind of failure.
+    pub class: &'static str,
+    /// Why.
+    pub reason: String,
+}
+
+impl Event {
+    /// The name of every event, in the order they stand here.
+    pub const NAMES: [&str; 22] = [
+        "token_minted",
+        "token_refused",
+        "token_withheld",
+        "app_put",
+        "app_removed",
+        "sandbox_put",
+        "sandbox_removed",
+        "member_invited",
+        "invitations_withdrawn",
+        "member_joined",
+        "member_renewed",
+        "member_removed",
+        "key_prepared",
+        "key_activated",
+        "key_retired",
+        "key_pruned",
+        "key_withdrawn",
+        "key_imported",
+        "issuer_moved",
+        "store_rekeyed",
+        "loss_accepted",
+        "change_failed",
+    ];
+
+    /// How it was decided.
+    #[must_use]
+    pub fn decision(&self) -> Decision {
+        match self {
+            Self::TokenRefused(_) => Decision::Refused,
+            Self::TokenWithheld(_) | Self::ChangeFailed { .. } => Decision::Withheld,
+            _ => Decision::Allowed,
+        }
+    }
+}
+
+/// Whom a token is for, as a request names it.
+#[derive(Debug, Clone)]
+pub(crate) enum Holder {
+    /// A sandbox.
+    Sandbox(SandboxId),
+    /// A system workload.
+    System(SystemWorkloadName),
+}
+
+impl Holder {
+    /// The fields that name it: one of the two is there.
+    pub(crate) fn into_fields(self) -> (Option<SandboxId>, Option<SystemWorkloadName>) {
+        match self {
+            Self::Sandbox(sandbox) => (Some(sandbox), None),
+            Self::System(workload) => (None, Some(workload)),
+        }
+    }
+}
+
+/// The kind of an error and its text with that of its causes, cut to a bounded length.
+pub(crate) fn reason(
+    class: ErrorClass,
+    error: &(dyn Error + 'static),
+) -> (&'static str, String) {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !text.ends_with(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = error.source();
+    }
+    (class.as_str(), bounded(text))
+}
+
+/// Cuts a text to the longest a reason may have.
+pub(crate) fn bounded(mut text: String) -> String {
+    let mut end = text.len().min(MAXIMUM_REASON_BYTES);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.truncate(end);
+    text
+}

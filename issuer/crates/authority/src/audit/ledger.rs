@@ -1,0 +1,79 @@
+//! The ledger: a change is recorded, then made.
+//!
+//! The registry, the desk of members and the keys commit here and have no other way to the store, so no
+//! change is made that is not recorded first. A change that is recorded and then fails is recorded as
+//! failed. Callers commit together: nothing here takes turns, so that the log and the store can each make
+//! many of them durable at once.
+
+use std::sync::Arc;
+
+use moneyer_identity::Clock;
+
+use crate::audit::actor::Actor;
+use crate::audit::event::{AuditEvent, Event, reason};
+use crate::audit::port::{Audit, AuditError, Sequence};
+use crate::store::{Change, Generation, Store, StoreError};
+
+/// Why a change is not made.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// It could not be recorded. Nothing was changed.
+    #[error("the change could not be recorded")]
+    Audit(#[source] AuditError),
+    /// It was recorded and could not be made.
+    #[error("the change could not be stored")]
+    Store(#[source] StoreError),
+}
+
+/// Records changes and makes them durable. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    store: Arc<dyn Store>,
+    audit: Arc<dyn Audit>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Ledger {
+    /// On this store and this log.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, audit: Arc<dyn Audit>, clock: Arc<dyn Clock>) -> Self {
+        Self { store, audit, clock }
+    }
+
+    /// Where the records are kept, to be read.
+    #[must_use]
+    pub fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    /// Records what is about to change, and returns when that is durable. For what is no change of the
+    /// store; everything else goes through [`commit`](Self::commit).
+    pub async fn record(&self, who: &Actor, what: Vec<Event>) -> Result<Sequence, AuditError> {
+        let now = self.clock.now();
+        let event = |what| AuditEvent::new(now, who.clone(), what);
+        self.audit.record(what.into_iter().map(event).collect())?.durable().await
+    }
+
+    /// Records what is about to change, then makes all changes or none.
+    pub async fn commit(
+        &self,
+        who: &Actor,
+        what: Vec<Event>,
+        changes: Vec<Change>,
+    ) -> Result<Generation, LedgerError> {
+        let of = self.record(who, what).await.map_err(LedgerError::Audit)?;
+        let committed = self.store.commit(changes).await;
+        if let Err(error) = &committed {
+            self.fail(who, of, error);
+        }
+        committed.map_err(LedgerError::Store)
+    }
+
+    /// Records that a change did not happen. Nothing depends on it any more, so nobody waits; a log that
+    /// is failing keeps the record of the change, which says more than happened and never less.
+    pub fn fail(&self, who: &Actor, of: Sequence, error: &StoreError) {
+        let (class, reason) = reason(error.class(), error);
+        let what = Event::ChangeFailed { of, class, reason };
+        self.audit.record(vec![AuditEvent::new(self.clock.now(), who.clone(), what)]).ok();
+    }
+}

@@ -1,0 +1,22 @@
+//! The audit log: one record for each token minted or refused, and for each change of what there is.
+//!
+//! A record is durable before a token leaves the process and before a change is made. Where it cannot be
+//! written nothing leaves and nothing changes: the log fails closed. The log itself is a port, [`Audit`];
+//! what is told to it is a closed list, [`Event`], whose names and fields are a contract
+//! (`docs/audit.md`). No event has a place for a token, a secret or a private key.
+//!
+//! Changes go through the [`Ledger`], which records and then commits: the registry, the desk of members
+//! and the keys have no other way to the store.
+
+mod actor;
+mod event;
+mod ledger;
+mod port;
+mod refusals;
+
+pub use actor::Actor;
+pub use event::{AuditEvent, Decision, Event, TokenMinted, TokenRefused, TokenWithheld};
+pub use ledger::{Ledger, LedgerError};
+pub use port::{Audit, AuditError, Hasten, Recording, Sequence};
+pub(crate) use event::{Holder, bounded, reason};
+pub(crate) use refusals::Refusals;

@@ -1,0 +1,98 @@
+//! One event of each kind, with every field that it can have.
+
+#![expect(clippy::missing_panics_doc, reason = "the texts are constants")]
+#![expect(clippy::expect_used, reason = "the texts are constants")]
+
+use moneyer_authority::audit::{Event, Sequence, TokenMinted, TokenRefused, TokenWithheld};
+use moneyer_authority::store::Generation;
+use moneyer_identity::spiffe::TrustDomain;
+use moneyer_identity::{
+    Algorithm, AppName, AppUid, Audience, Audiences, ErrorClass, IssuerUrl, KeyId, RoleName,
+    RunnerId, SandboxId, SubjectForm, SubjectParts, SystemWorkloadName, TokenId, UnixTime,
+};
+
+const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+/// One event of each kind, in the order of [`Event::NAMES`].
+#[must_use]
+#[expect(clippy::too_many_lines, reason = "a table")]
+pub fn samples() -> Vec<Event> {
+    let app = AppName::parse("web").expect("a name");
+    let sandbox = SandboxId::parse("web-1").expect("an id");
+    let runner = RunnerId::parse("runner-1").expect("an id");
+    let workload = SystemWorkloadName::parse("telemetry").expect("a name");
+    let audience = Audience::parse("sts.amazonaws.com").expect("an audience");
+    let kid = KeyId::parse("key-1").expect("an id");
+    let jti = TokenId::parse(TOKEN).expect("an id");
+    let parts = SubjectParts {
+        organization: None,
+        cluster: None,
+        trust_domain: TrustDomain::parse("id.example.com").expect("a domain"),
+    };
+    let issuer = |text| IssuerUrl::parse(text).expect("a URL");
+    let member = || "runner:runner-1".to_owned();
+    let (class, reason) = (ErrorClass::Unavailable.as_str(), "why".to_owned());
+    let (serial, certificate_ends_at) = ("0a".to_owned(), UnixTime(2));
+    vec![
+        Event::TokenMinted(TokenMinted {
+            sandbox: Some(sandbox.clone()),
+            app: Some(app.clone()),
+            runner: Some(runner.clone()),
+            system_workload: Some(workload.clone()),
+            sub: parts.sandbox(SubjectForm::Sandbox, &app, &sandbox),
+            aud: Audiences::several(vec![audience.clone()], 1).expect("one audience"),
+            jti: jti.clone(),
+            kid: kid.clone(),
+            exp: UnixTime(2),
+        }),
+        Event::TokenRefused(TokenRefused {
+            sandbox: Some(sandbox.clone()),
+            system_workload: Some(workload.clone()),
+            class,
+            reason: reason.clone(),
+            count: 1,
+        }),
+        Event::TokenWithheld(TokenWithheld {
+            sandbox: Some(sandbox.clone()),
+            system_workload: Some(workload),
+            jti,
+            class,
+            reason: reason.clone(),
+        }),
+        Event::AppPut {
+            app: app.clone(),
+            app_uid: AppUid::parse(TOKEN).expect("an id"),
+            audiences: vec![audience],
+        },
+        Event::AppRemoved { app: app.clone() },
+        Event::SandboxPut {
+            sandbox: sandbox.clone(),
+            app,
+            runner,
+            role: Some(RoleName::parse("reader").expect("a name")),
+        },
+        Event::SandboxRemoved { sandbox },
+        Event::MemberInvited { member: member(), expires_at: UnixTime(2) },
+        Event::InvitationsWithdrawn { member: member(), count: 1 },
+        Event::MemberJoined { member: member(), serial: serial.clone(), certificate_ends_at },
+        Event::MemberRenewed { member: member(), serial, certificate_ends_at },
+        Event::MemberRemoved { member: member() },
+        Event::KeyPrepared { kid: kid.clone(), alg: Algorithm::RS256 },
+        Event::KeyActivated {
+            kid: kid.clone(),
+            alg: Algorithm::RS256,
+            exception: Some("first key".to_owned()),
+        },
+        Event::KeyRetired { kid: kid.clone(), sign_until: Some(UnixTime(2)) },
+        Event::KeyPruned { kid: kid.clone() },
+        Event::KeyWithdrawn { kid: kid.clone(), reason: reason.clone() },
+        Event::KeyImported { kid, alg: Algorithm::RS256, signs: true },
+        Event::IssuerMoved {
+            from: issuer("https://one.example.com"),
+            to: issuer("https://two.example.com"),
+        },
+        Event::StoreRekeyed { kek: "0a".to_owned() },
+        Event::LossAccepted { generation: Generation(1) },
+        Event::ChangeFailed { of: Sequence(1), class, reason },
+    ]
+}
