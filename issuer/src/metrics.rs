@@ -3,11 +3,14 @@
 //! Names begin with `moneyer_`. Labels have few values, all from enums: never a sandbox, a subject, an
 //! audience or a token.
 
+use std::sync::Arc;
+
 use metrics::{
     Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram,
     gauge, histogram,
 };
 use metrics_exporter_prometheus::PrometheusHandle;
+use moneyer_audit::FileAudit;
 use moneyer_authority::Authority;
 use moneyer_authority::keys::KeyState;
 use moneyer_identity::ErrorClass;
@@ -19,6 +22,11 @@ const MINT_SECONDS: &str = "moneyer_mint_seconds";
 const SANDBOXES: &str = "moneyer_sandboxes";
 const GENERATION: &str = "moneyer_store_generation";
 const KEYS: &str = "moneyer_keys";
+const AUDIT_RECORDS: &str = "moneyer_audit_records_total";
+const AUDIT_SYNCS: &str = "moneyer_audit_syncs_total";
+const AUDIT_FAILURES: &str = "moneyer_audit_failures_total";
+const AUDIT_SEQUENCE: &str = "moneyer_audit_sequence";
+const AUDIT_GROUP: &str = "moneyer_audit_records_per_sync";
 
 /// The coordinator's metrics, registered once.
 #[derive(Clone)]
@@ -30,6 +38,47 @@ pub(crate) struct Metrics {
     sandboxes: Gauge,
     generation: Gauge,
     keys: [(KeyState, Gauge); 4],
+    audit: AuditMetrics,
+}
+
+/// What was recorded.
+#[derive(Clone)]
+struct AuditMetrics {
+    log: Option<Arc<FileAudit>>,
+    records: Counter,
+    syncs: Counter,
+    failures: Counter,
+    sequence: Gauge,
+    group: Gauge,
+}
+
+impl AuditMetrics {
+    fn new(log: Option<Arc<FileAudit>>) -> Self {
+        describe_counter!(AUDIT_RECORDS, "Audit records made durable");
+        describe_counter!(AUDIT_SYNCS, "Syncs of the audit log; each serves every record that waits");
+        describe_counter!(AUDIT_FAILURES, "Writes and syncs of the audit log that failed");
+        describe_gauge!(AUDIT_SEQUENCE, "Number of the last durable audit record");
+        describe_gauge!(AUDIT_GROUP, "Audit records a sync has served on average since the start");
+        Self {
+            log,
+            records: counter!(AUDIT_RECORDS),
+            syncs: counter!(AUDIT_SYNCS),
+            failures: counter!(AUDIT_FAILURES),
+            sequence: gauge!(AUDIT_SEQUENCE),
+            group: gauge!(AUDIT_GROUP),
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "gauges are floats; counts stay far below 2^52")]
+    fn observe(&self) {
+        let Some(log) = &self.log else { return };
+        let written = log.written();
+        self.records.absolute(written.records);
+        self.syncs.absolute(written.groups);
+        self.failures.absolute(written.failures);
+        self.sequence.set(written.sequence as f64);
+        self.group.set(written.records as f64 / written.groups.max(1) as f64);
+    }
 }
 
 impl std::fmt::Debug for Metrics {
@@ -40,7 +89,7 @@ impl std::fmt::Debug for Metrics {
 
 impl Metrics {
     /// Describes and registers the metrics with the recorder behind the handle.
-    pub(crate) fn new(handle: PrometheusHandle) -> Self {
+    pub(crate) fn new(handle: PrometheusHandle, audit: Option<Arc<FileAudit>>) -> Self {
         describe_counter!(MINTED, "Tokens minted");
         describe_counter!(REFUSED, "Tokens refused, by the class of the refusal");
         describe_histogram!(MINT_SECONDS, Unit::Seconds, "Time from request to token");
@@ -57,6 +106,7 @@ impl Metrics {
             sandboxes: gauge!(SANDBOXES),
             generation: gauge!(GENERATION),
             keys: KeyState::ALL.map(keys),
+            audit: AuditMetrics::new(audit),
         }
     }
 
@@ -78,6 +128,7 @@ impl Metrics {
     pub(crate) fn observe(&self, authority: &Authority) {
         self.sandboxes.set(authority.registry().sandbox_count() as f64);
         self.generation.set(authority.store().generation().0 as f64);
+        self.audit.observe();
         let ring = authority.keys().ring();
         for (state, gauge) in &self.keys {
             let count = ring.records().filter(|record| record.state == *state).count();

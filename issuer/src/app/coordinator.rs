@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use moneyer_audit::{AuditOptions, FileAudit};
 use moneyer_authority::{Authority, Charter, Ports};
 use moneyer_daemon::lifecycle::{Drain, Shutdown};
 use moneyer_identity::Clock;
@@ -23,6 +24,7 @@ pub struct App {
     addresses: Addresses,
     authority: Authority,
     store: Arc<SledStore>,
+    audit: Arc<FileAudit>,
     shutdown: Shutdown,
 }
 
@@ -40,7 +42,17 @@ impl App {
                 .map_err(|error| StartError::Documents(error.into()))?
                 .map_err(StartError::Store)?;
         let store = Arc::new(store);
-        let started = Self::start_on(config, charter, clock, store.clone()).await;
+        let started = match open_audit(config).await {
+            Ok(audit) => {
+                let kept = Kept { store: store.clone(), audit: audit.clone() };
+                let started = Self::start_on(config, charter, clock, kept).await;
+                if started.is_err() {
+                    audit.close().await;
+                }
+                started
+            }
+            Err(error) => Err(error),
+        };
         if started.is_err() {
             store.close().await;
         }
@@ -51,17 +63,18 @@ impl App {
         config: &Config,
         charter: Charter,
         clock: Arc<dyn Clock>,
-        store: Arc<SledStore>,
+        Kept { store, audit }: Kept,
     ) -> Result<Self, StartError> {
         let signer = LocalSigner::start(pool_limits(config)).map_err(StartError::Signer)?;
         // Bound first: a taken port is told before a key is made.
         let listeners = Listeners::bind(config)?;
-        let ports = Ports { store: store.clone(), signer: Arc::new(signer), clock };
+        let signer = Arc::new(signer);
+        let ports = Ports { store: store.clone(), signer, audit: audit.clone(), clock };
         let authority = Authority::open(charter, ports).await.map_err(StartError::Authority)?;
         let shutdown = Shutdown::new();
         let addresses = listeners.addresses();
-        services::start(config, &authority, listeners, &shutdown)?;
-        Ok(Self { addresses, authority, store, shutdown })
+        services::start(config, &authority, &audit, listeners, &shutdown)?;
+        Ok(Self { addresses, authority, store, audit, shutdown })
     }
 
     /// Where it listens.
@@ -76,13 +89,29 @@ impl App {
         &self.authority
     }
 
-    /// Takes no more work, lets what is open finish, and closes the store.
+    /// Takes no more work, lets what is open finish, and closes the audit log and the store.
     pub async fn stop(self) {
         if let Drain::Abandoned(tasks) = self.shutdown.drain(DRAIN).await {
             tracing::warn!(tasks, "some requests did not finish in time and were cut off");
         }
+        self.authority.settle_refusals(true);
+        self.audit.close().await;
         self.store.close().await;
     }
+}
+
+/// What is kept on disk.
+struct Kept {
+    store: Arc<SledStore>,
+    audit: Arc<FileAudit>,
+}
+
+async fn open_audit(config: &Config) -> Result<Arc<FileAudit>, StartError> {
+    let path = config.audit.path.clone();
+    let options = AuditOptions::new(config.audit.rotate_bytes, config.audit.reserve_bytes);
+    let opened = tokio::task::spawn_blocking(move || FileAudit::open(&path, options)).await;
+    let audit = opened.map_err(|error| StartError::Documents(error.into()))?;
+    Ok(Arc::new(audit.map_err(StartError::Audit)?))
 }
 
 fn pool_limits(config: &Config) -> PoolLimits {

@@ -13,6 +13,9 @@ pub enum StartError {
     /// The store refused or is damaged.
     #[error(transparent)]
     Store(moneyer_store::OpenError),
+    /// The audit log refused or is damaged.
+    #[error(transparent)]
+    Audit(moneyer_audit::OpenError),
     /// The signing threads did not start.
     #[error("the signing threads could not be started")]
     Signer(#[source] std::io::Error),

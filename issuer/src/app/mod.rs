@@ -1,8 +1,8 @@
 //! Wiring: the only place that picks implementations.
 //!
-//! [`App::start`] opens the store, brings up the authority, binds every listener and returns the bound
+//! [`App::start`] opens the store and the audit log, brings up the authority, binds every listener and returns the bound
 //! addresses; nothing answers before all of it stands. [`App::stop`] turns readiness off, lets what is
-//! open finish, and closes the store.
+//! open finish, and closes both.
 
 mod certificate;
 mod coordinator;

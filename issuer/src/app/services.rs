@@ -1,7 +1,9 @@
 //! What a coordinator does once it stands: its listeners and its background work.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use moneyer_audit::FileAudit;
 use moneyer_authority::Authority;
 use moneyer_daemon::lifecycle::Shutdown;
 use moneyer_daemon::listener::{Limits, Listener, Tls};
@@ -17,15 +19,19 @@ use crate::http::public::{self, PublicDocuments};
 use crate::http::{Operators, operations};
 use crate::metrics::Metrics;
 
+/// How often it is looked which refusals can be recorded.
+const SETTLE_EVERY: Duration = Duration::from_secs(10);
+
 /// Starts every task of a coordinator.
 pub(super) fn start(
     config: &Config,
     authority: &Authority,
+    audit: &Arc<FileAudit>,
     listeners: Listeners,
     shutdown: &Shutdown,
 ) -> Result<(), StartError> {
     let recorder = moneyer_daemon::telemetry::metrics_recorder();
-    let metrics = Metrics::new(recorder.clone());
+    let metrics = Metrics::new(recorder.clone(), Some(audit.clone()));
     let going_down = shutdown.token().clone();
     let max_age = Duration::from_secs(config.keys.max_age.as_secs());
     let key_set_paths = config.issuer.key_set_paths();
@@ -59,6 +65,7 @@ pub(super) fn start(
     let renewal = renew_certificate(authority.clone(), tls);
     shutdown.spawn("certificate renewal", until(stop.clone(), renewal));
     shutdown.spawn("mint limits", until(stop.clone(), limits.sweep()));
+    shutdown.spawn("refusals", until(stop.clone(), settle_refusals(authority.clone())));
     let upkeep = moneyer_daemon::telemetry::upkeep(recorder);
     shutdown.spawn("metrics", until(stop.clone(), upkeep));
     shutdown.spawn("documents", until(stop.clone(), republish(authority.clone(), documents)));
@@ -79,4 +86,13 @@ fn run(
 
 async fn until(stop: tokio_util::sync::CancellationToken, work: impl Future<Output = ()> + Send) {
     stop.run_until_cancelled(work).await;
+}
+
+/// Records the refusals that were counted, once their minute is over.
+async fn settle_refusals(authority: Authority) {
+    let mut every = tokio::time::interval(SETTLE_EVERY);
+    loop {
+        every.tick().await;
+        authority.settle_refusals(false);
+    }
 }

@@ -9,7 +9,9 @@ use moneyer_daemon::exit::Exit;
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Format, Output};
-use crate::cli::{app, config, controller, dev, init, issuer, key, runner, sandbox, serve, token};
+use crate::cli::{
+    app, audit, config, controller, dev, init, issuer, key, runner, sandbox, serve, token,
+};
 
 /// Moneyer, a per-cluster OIDC workload identity issuer.
 ///
@@ -72,6 +74,9 @@ enum Command {
     /// Sandboxes: instances of apps, each placed on one runner.
     #[command(subcommand)]
     Sandbox(sandbox::SandboxCommand),
+    /// The audit log: find records, walk its hash chain, export lines with their proof.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// The configuration file: check it, show it with its defaults, print its schema.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -111,6 +116,7 @@ async fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::Controller(command) => controller::run(&command, &client()?, output).await,
         Command::App(command) => app::run(&command, &client()?, output).await,
         Command::Sandbox(command) => sandbox::run(&command, &client()?, output).await,
+        Command::Audit(command) => audit::run(&command, &path, output),
         Command::Config(command) => config::run(&command, &path, output),
     }
 }

@@ -26,6 +26,11 @@ impl Failure {
         Self::new(format!("{doing}: {}", crate::chain(error)))
     }
 
+    /// What is kept on disk is damaged.
+    pub(super) fn damaged(error: &(dyn Error + Send + Sync + 'static)) -> Self {
+        Self { exit: Exit::StoreRefused, text: crate::chain(error) }
+    }
+
     /// The arguments are at fault.
     pub(super) fn usage(text: impl Into<String>) -> Self {
         Self { exit: Exit::Usage, text: text.into() }
@@ -59,6 +64,7 @@ impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         let exit = match &error {
             StartError::Store(_) => Exit::StoreRefused,
+            StartError::Audit(error) if error.is_damage() => Exit::StoreRefused,
             _ => Exit::StartFailed,
         };
         Self { exit, text: crate::chain(&error) }

@@ -14,6 +14,12 @@ use moneyer_identity::{Lifetime, LifetimeRange, SubjectParts};
 
 use crate::config::{AudienceSection, Config, KeyAlgorithm};
 
+/// Smallest file of the audit log: fewer would be a file for each group of records.
+const MINIMUM_ROTATE_BYTES: u64 = 64 * 1024;
+
+/// Smallest reserve of the audit log: what may be in flight takes less.
+const MINIMUM_RESERVE_BYTES: u64 = 1024 * 1024;
+
 /// No token may live longer: keys stay published this long after their last signature.
 const MAXIMUM_LIFETIME_SECONDS: u64 = 24 * 3600;
 
@@ -44,6 +50,14 @@ impl Config {
             let message =
                 "must be a Unix socket (unix:/path): its callers are known by user id".to_owned();
             wrong("listen.management", message);
+        }
+        for (key, bytes, minimum) in [
+            ("audit.rotate_bytes", self.audit.rotate_bytes, MINIMUM_ROTATE_BYTES),
+            ("audit.reserve_bytes", self.audit.reserve_bytes, MINIMUM_RESERVE_BYTES),
+        ] {
+            if bytes < minimum {
+                wrong(key, format!("must be at least {minimum}"));
+            }
         }
         let policy = lifetimes.map(|lifetimes| {
             let profiles = self.profiles(&lifetimes, &mut wrong);

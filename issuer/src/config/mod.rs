@@ -6,6 +6,7 @@
 //! the key to change.
 
 mod audience;
+mod audit;
 mod charter;
 mod issuer;
 mod keys;
@@ -21,6 +22,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use audience::AudienceSection;
+pub use audit::AuditSection;
 pub use issuer::{DocumentPath, DocumentPathError, IssuerSection};
 pub use keys::{KeyAlgorithm, KeysSection};
 pub use limits::LimitsSection;
@@ -49,6 +51,9 @@ pub struct Config {
     /// Where records are kept.
     #[serde(default)]
     pub store: StoreSection,
+    /// Where it is recorded what happens.
+    #[serde(default)]
+    pub audit: AuditSection,
     /// SPIFFE identities of the cluster.
     #[serde(default)]
     pub spiffe: SpiffeSection,

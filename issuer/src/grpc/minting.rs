@@ -3,7 +3,7 @@
 use moneyer_authority::Authority;
 use moneyer_authority::enrollment::AuthenticatedRunner;
 use moneyer_authority::mint::{Ask, MintError};
-use moneyer_identity::{ClusterId, MintedToken, OrganizationId, SandboxId};
+use moneyer_identity::{ClusterId, MintedToken, OrganizationId, SandboxId, SystemWorkloadName};
 use moneyer_proto::v1;
 use moneyer_proto::v1::minting_server::Minting;
 use tokio::time::Instant;
@@ -34,7 +34,8 @@ impl MintingService {
         request: v1::MintTokenRequest,
     ) -> Result<v1::MintTokenResponse, Status> {
         let since = Instant::now();
-        let (sandbox, ask) = self.convert(runner, &request)?;
+        let converted = self.convert(runner, &request);
+        let (sandbox, ask) = converted.map_err(|status| self.refused(runner, status))?;
         let minted = self.authority.mint(runner, &sandbox, ask).await;
         self.told(minted, since)
     }
@@ -49,7 +50,9 @@ impl MintingService {
         let mut asked = Vec::with_capacity(requests.len());
         let mut converted = Vec::with_capacity(requests.len());
         for request in requests {
-            converted.push(self.convert(runner, &request).map(|ask| asked.push(ask)));
+            let convert = self.convert(runner, &request);
+            let converted_one = convert.map_err(|status| self.refused(runner, status));
+            converted.push(converted_one.map(|ask| asked.push(ask)));
         }
         let mut minted = self.authority.mint_all(runner, asked).await.into_iter();
         let mut told = |()| match minted.next() {
@@ -71,6 +74,23 @@ impl MintingService {
         let placed = self.authority.registry().permit(runner, &sandbox).is_ok();
         self.limits.take(runner.id(), placed.then_some(&sandbox))?;
         Ok((sandbox, ask))
+    }
+
+    fn convert_system(
+        &self,
+        runner: &AuthenticatedRunner,
+        request: &v1::MintSystemTokenRequest,
+    ) -> Result<(SystemWorkloadName, Ask), Status> {
+        let workload = convert::parse("system_workload", &request.system_workload)?;
+        let ask = convert::ask(&request.audience, request.lifetime_seconds)?;
+        self.limits.take(runner.id(), None)?;
+        Ok((workload, ask))
+    }
+
+    /// Records a refusal that comes before any rule is asked.
+    fn refused(&self, runner: &AuthenticatedRunner, status: Status) -> Status {
+        self.authority.refused(runner, status::class(&status), status.message());
+        status
     }
 
     /// Counts the outcome and puts it into a message.
@@ -153,10 +173,8 @@ impl Minting for MintingService {
     ) -> Result<Response<v1::MintSystemTokenResponse>, Status> {
         let since = Instant::now();
         let runner = caller::runner(&self.authority, &request)?;
-        let request = request.into_inner();
-        let workload = convert::parse("system_workload", &request.system_workload)?;
-        let ask = convert::ask(&request.audience, request.lifetime_seconds)?;
-        self.limits.take(runner.id(), None)?;
+        let converted = self.convert_system(&runner, &request.into_inner());
+        let (workload, ask) = converted.map_err(|status| self.refused(&runner, status))?;
         let minted = self.authority.mint_system(&runner, &workload, ask).await;
         let token = Some(self.told(minted, since)?);
         Ok(Response::new(v1::MintSystemTokenResponse { token }))

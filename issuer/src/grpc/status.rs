@@ -25,6 +25,12 @@ fn code(class: ErrorClass) -> Code {
     }
 }
 
+/// The class of a status that was made here without an error.
+pub(super) fn class(status: &Status) -> ErrorClass {
+    let is_of = |class: &ErrorClass| code(*class) == status.code();
+    ErrorClass::ALL.into_iter().find(is_of).unwrap_or(ErrorClass::Internal)
+}
+
 fn render(class: ErrorClass, told: &str, error: &(dyn Error + Send + Sync + 'static)) -> Status {
     let cause = crate::chain(error);
     match class {

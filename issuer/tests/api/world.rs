@@ -37,6 +37,9 @@ algorithm = "ES256"
 [store]
 path = "@DIR@/store"
 
+[audit]
+path = "@DIR@/audit"
+
 [[audience]]
 name = "aws"
 value = "sts.amazonaws.com"

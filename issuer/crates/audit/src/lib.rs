@@ -10,6 +10,7 @@
 mod chain;
 mod directory;
 mod disk;
+mod export;
 mod line;
 mod log;
 mod open;
@@ -17,10 +18,15 @@ mod options;
 mod query;
 mod queue;
 mod read;
+#[cfg(test)]
+mod tests;
 mod verify;
 mod writer;
 
 pub use chain::{Head, HeadError, LineHash};
+pub use directory::DirectoryError;
+pub use export::{ExportError, Proof, export};
+pub use line::LineError;
 pub use log::{FileAudit, Written};
 pub use open::OpenError;
 pub use options::AuditOptions;

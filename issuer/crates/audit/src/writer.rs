@@ -48,9 +48,7 @@ pub(crate) enum Failure {
 
 impl Failure {
     fn of_write(error: io::Error) -> Self {
-        let is_full =
-            matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
-        if is_full { Self::Full(error.into()) } else { Self::Write(error.into()) }
+        if is_full(&error) { Self::Full(error.into()) } else { Self::Write(error.into()) }
     }
 }
 
@@ -100,9 +98,16 @@ impl<V: Volume> Writer<V> {
         Self { volume, current, head, options, queue, state, buffer, exported }
     }
 
-    /// Sets the reserve aside for the first time.
-    pub(crate) fn reserve(&mut self) -> io::Result<()> {
-        self.volume.reserve(self.options.reserve_bytes)
+    /// Sets the reserve aside for the first time. A disk that is full already is waited for as any other:
+    /// what needs no record works meanwhile.
+    pub(crate) fn begin(&mut self) -> io::Result<()> {
+        match self.volume.reserve(self.options.reserve_bytes) {
+            Err(error) if is_full(&error) => {
+                self.fail(Failure::of_write(error), State::Full);
+                Ok(())
+            }
+            other => other,
+        }
     }
 
     /// Writes until the log is closed and everything that waited is answered.
@@ -170,6 +175,10 @@ impl<V: Volume> Writer<V> {
 
     /// Writes the buffer and syncs.
     fn put(&mut self) -> Result<(), Failure> {
+        if self.state == State::Full {
+            // A line that did not fit may be there in part.
+            self.current.file.cut(self.current.length).map_err(Failure::of_write)?;
+        }
         self.current.file.append(&self.buffer).map_err(Failure::of_write)?;
         self.current.file.sync().map_err(|error| Failure::Sync(error.into()))
     }
@@ -177,7 +186,6 @@ impl<V: Volume> Writer<V> {
     /// Gives the reserve back to the disk and writes once more what did not fit.
     fn use_reserve(&mut self) -> Result<(), Failure> {
         self.volume.release().map_err(Failure::of_write)?;
-        self.current.file.cut(self.current.length).map_err(Failure::of_write)?;
         self.put()
     }
 
@@ -293,6 +301,10 @@ impl<V: Volume> Writer<V> {
         }
         self.exported = (self.head, Instant::now());
     }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 fn tell(message: &'static str, head: Head) {

@@ -85,6 +85,9 @@ management = "unix:{directory}/management.sock"
 [store]
 path = "{directory}/store"
 
+[audit]
+path = "{directory}/audit"
+
 [telemetry]
 filter = "warn"
 

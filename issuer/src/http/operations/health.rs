@@ -25,15 +25,17 @@ pub(crate) struct Health {
 }
 
 impl Health {
-    /// Looks at the store and the key ring.
+    /// Looks at the store, the audit log and the key ring.
     pub(crate) fn of(authority: &Authority) -> Self {
         let store = authority.store().health().map_err(|error| crate::chain(&error));
+        let audit = authority.audit().health().map_err(|error| crate::chain(&error));
         let ring = authority.keys().ring();
         let signing = match ring.signing_key(authority.now()) {
             Some(_) => Ok(()),
             None => Err("the active key has reached the end of its signing time".to_owned()),
         };
-        let checks = vec![check("store", store), check("signing_key", signing)];
+        let checks =
+            vec![check("store", store), check("audit", audit), check("signing_key", signing)];
         Self { ready: checks.iter().all(|check| check.ok), checks }
     }
 }

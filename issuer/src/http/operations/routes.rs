@@ -86,7 +86,7 @@ mod tests {
         };
         let authority = Authority::open(charter, ports).await.unwrap();
         let going_down = CancellationToken::new();
-        let metrics = Metrics::new(moneyer_daemon::telemetry::metrics_recorder());
+        let metrics = Metrics::new(moneyer_daemon::telemetry::metrics_recorder(), None);
         let router = router(authority, metrics, going_down.clone());
         assert_eq!(answer(&router).await.0, StatusCode::OK);
         going_down.cancel();

@@ -21,6 +21,11 @@ async fn the_text_format_names_every_metric_and_no_sandbox() {
         "moneyer_sandboxes",
         "moneyer_store_generation",
         "moneyer_keys{state=\"active\"}",
+        "moneyer_audit_records_total",
+        "moneyer_audit_syncs_total",
+        "moneyer_audit_failures_total",
+        "moneyer_audit_sequence",
+        "moneyer_audit_records_per_sync",
     ] {
         assert!(text.lines().any(|line| line.starts_with(name)), "{name} is not in\n{text}");
     }

@@ -154,8 +154,8 @@ async fn run(
 /// otherwise be what is measured.
 fn configuration(directory: &Path, addresses: &Addresses) -> String {
     let Addresses { public, grpc, operations, management } = addresses;
-    let (store, management) = (directory.join("store"), management.display());
-    let store = store.display();
+    let (store, audit) = (directory.join("store"), directory.join("audit"));
+    let (store, audit, management) = (store.display(), audit.display(), management.display());
     format!(
         r#"[issuer]
 url = "http://{public}"
@@ -174,6 +174,9 @@ bits = 2048
 
 [store]
 path = "{store}"
+
+[audit]
+path = "{audit}"
 
 [spiffe]
 trust_domain = "{TRUST_DOMAIN}"
