@@ -55,7 +55,10 @@ struct AuditMetrics {
 impl AuditMetrics {
     fn new(log: Option<Arc<FileAudit>>) -> Self {
         describe_counter!(AUDIT_RECORDS, "Audit records made durable");
-        describe_counter!(AUDIT_SYNCS, "Syncs of the audit log; each serves every record that waits");
+        describe_counter!(
+            AUDIT_SYNCS,
+            "Syncs of the audit log; each serves every record that waits"
+        );
         describe_counter!(AUDIT_FAILURES, "Writes and syncs of the audit log that failed");
         describe_gauge!(AUDIT_SEQUENCE, "Number of the last durable audit record");
         describe_gauge!(AUDIT_GROUP, "Audit records a sync has served on average since the start");

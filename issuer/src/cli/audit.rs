@@ -200,7 +200,7 @@ fn run_verify(
         "unfinished_bytes": verified.unfinished_bytes,
     });
     let mut sentence = format!(
-        "the audit log is good: {} lines in {} files\nhead {}",
+        "the audit log is good (lines: {}, files: {})\nhead {}",
         verified.lines, verified.files, verified.head
     );
     if verified.unfinished_bytes > 0 {
@@ -233,12 +233,23 @@ fn run_export(
             (Ok(_), Ok(())) => Ok(()),
         };
     };
-    let failed = |error: io::Error| Failure::of(&format!("cannot write {}", path.display()), &error);
+    if path.exists() {
+        let text = format!("{} is there already; name another file", path.display());
+        return Err(Failure::new(text));
+    }
+    let failed =
+        |error: io::Error| Failure::of(&format!("cannot write {}", path.display()), &error);
     let made = File::options().write(true).create_new(true).mode(0o600).open(path);
     let made = made.map_err(failed)?;
     let mut out = BufWriter::new(&made);
-    export(directory, from, to, &mut out).map_err(|error| failure(&error))?;
-    out.flush().and_then(|()| made.sync_all()).map_err(failed)
+    let exported = export(directory, from, to, &mut out).map_err(|error| failure(&error));
+    let exported =
+        exported.and_then(|_| out.flush().and_then(|()| made.sync_all()).map_err(failed));
+    if exported.is_err() {
+        // Half an export proves nothing, and the failure says more than one of the removal could.
+        std::fs::remove_file(path).ok();
+    }
+    exported
 }
 
 fn failure(error: &ExportError) -> Failure {

@@ -223,11 +223,15 @@ tokens.minimum_lifetime = '1h'
 tokens.default_lifetime = '10m'
 keys.bits = 1024
 listen.management = '127.0.0.1:1'
+audit.rotate_bytes = 65535
+audit.reserve_bytes = 1048575
 ";
         let expected = [
             "moneyer.toml:3:8: tokens.default_lifetime: the minimum, default and maximum lifetime must be in that order",
             "moneyer.toml:4:6: keys.bits: 1024 bits is not a size for RSA keys; use 2048, 3072 or 4096",
             "moneyer.toml:5:8: listen.management: must be a Unix socket (unix:/path): its callers are known by user id",
+            "moneyer.toml:6:7: audit.rotate_bytes: must be at least 65536",
+            "moneyer.toml:7:7: audit.reserve_bytes: must be at least 1048576",
         ];
         assert_eq!(errors(text), expected);
     }

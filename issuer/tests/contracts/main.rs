@@ -1,9 +1,11 @@
 //! What is written about the coordinator, compared with what it is.
 //!
 //! The pages under `docs/reference` are generated: a test that finds one out of date writes the new one
-//! beside the build and says how to copy it. The others are written by people: README.md, docs/claims.md
-//! and docs/limits.md are read here, and every command, claim, number and name in them tried.
+//! beside the build and says how to copy it. The others are written by people: README.md, docs/audit.md,
+//! docs/claims.md and docs/limits.md are read here, and every command, claim, number and name in them tried.
 
+#[cfg(test)]
+mod audit;
 #[cfg(test)]
 mod claims;
 #[cfg(test)]

@@ -33,7 +33,9 @@ fn commands(page: &str) -> Vec<String> {
 #[test]
 fn every_command_parses() {
     let mut tried = 0;
-    for page in ["README.md", "docs/claims.md", "docs/limits.md", "docs/architecture.md"] {
+    for page in
+        ["README.md", "docs/claims.md", "docs/limits.md", "docs/architecture.md", "docs/audit.md"]
+    {
         for command in commands(&read(page)) {
             // A verb that is mentioned, such as `moneyer init`, may lack what it needs.
             let parsed = Arguments::try_parse_from(command.split(' '));

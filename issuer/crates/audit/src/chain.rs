@@ -112,7 +112,9 @@ mod tests {
         let mut hex = Vec::new();
         head.hash.write_hex(&mut hex);
         assert_eq!(hex, abc.as_bytes());
-        for bad in ["", "7", "7:", ":00", &format!("-1:{abc}"), &format!("7:{}", abc.to_uppercase())] {
+        for bad in
+            ["", "7", "7:", ":00", &format!("-1:{abc}"), &format!("7:{}", abc.to_uppercase())]
+        {
             assert_eq!(bad.parse::<Head>(), Err(HeadError), "{bad}");
         }
     }

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
 
 use rustix::fs::{FallocateFlags, OFlags};
@@ -37,7 +37,7 @@ pub(crate) trait LogFile: Send + fmt::Debug {
     /// Adds bytes. After an error any part of them may be there.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
 
-    /// Returns once the disk has everything. After an error it is not asked again: what the kernel could
+    /// Returns once the disk has everything, and it is still found by its name. After an error it is not asked again: what the kernel could
     /// not write it may have forgotten, and would then report success.
     fn sync(&mut self) -> io::Result<()>;
 
@@ -73,15 +73,15 @@ impl Volume for DiskVolume {
         if fs::symlink_metadata(&path).is_ok_and(|found| found.is_file() && found.len() == 0) {
             fs::remove_file(&path)?;
         }
-        let file = private().append(true).create_new(true).open(path)?;
+        let file = private().append(true).create_new(true).open(&path)?;
         file.sync_all()?;
         sync(&self.directory)?;
-        Ok(Box::new(DiskFile { file }))
+        DiskFile::new(file, path)
     }
 
     fn open(&mut self, name: &str) -> io::Result<Box<dyn LogFile>> {
-        let file = private().append(true).open(self.directory.join(name))?;
-        Ok(Box::new(DiskFile { file }))
+        let path = self.directory.join(name);
+        DiskFile::new(private().append(true).open(&path)?, path)
     }
 
     fn reserve(&mut self, bytes: u64) -> io::Result<()> {
@@ -121,6 +121,23 @@ fn fill(mut file: &File, bytes: u64) -> io::Result<()> {
 #[derive(Debug)]
 struct DiskFile {
     file: File,
+    path: PathBuf,
+    /// Device and number of the file.
+    identity: (u64, u64),
+}
+
+impl DiskFile {
+    fn new(file: File, path: PathBuf) -> io::Result<Box<dyn LogFile>> {
+        let found = file.metadata()?;
+        let identity = (found.dev(), found.ino());
+        Ok(Box::new(Self { file, path, identity }))
+    }
+
+    /// Whoever moves or removes the file under us would have the records go where nobody looks.
+    fn is_in_its_place(&self) -> bool {
+        let found = fs::symlink_metadata(&self.path);
+        found.is_ok_and(|found| (found.dev(), found.ino()) == self.identity)
+    }
 }
 
 impl LogFile for DiskFile {
@@ -129,7 +146,11 @@ impl LogFile for DiskFile {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.file.sync_data()
+        self.file.sync_data()?;
+        if self.is_in_its_place() {
+            return Ok(());
+        }
+        Err(io::Error::new(io::ErrorKind::NotFound, "the file was moved or removed"))
     }
 
     fn cut(&mut self, length: u64) -> io::Result<()> {

@@ -68,9 +68,8 @@ pub fn export(
     let mut walk: Option<(Walk, Sequence, LineHash)> = None;
     while let Some(record) = records.next() {
         let record = record.map_err(read)?;
-        let broken = |finding| {
-            ExportError::Damage(damage(&records, record.file, record.line, finding))
-        };
+        let broken =
+            |finding| ExportError::Damage(damage(&records, record.file, record.line, finding));
         let link = line::link(&record.bytes).map_err(|error| broken(Finding::Line(error)))?;
         if link.sequence < from {
             continue;

@@ -63,7 +63,8 @@ pub(crate) fn link(line: &[u8]) -> Result<Link, LineError> {
         return Err(LineError::Sequence);
     }
     let rest = rest.strip_suffix(END).ok_or(LineError::Hash)?;
-    let (rest, hash) = rest.split_at_checked(rest.len().saturating_sub(64)).ok_or(LineError::Hash)?;
+    let (rest, hash) =
+        rest.split_at_checked(rest.len().saturating_sub(64)).ok_or(LineError::Hash)?;
     if !rest.ends_with(BEFORE_HASH) {
         return Err(LineError::Hash);
     }

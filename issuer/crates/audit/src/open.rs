@@ -42,7 +42,9 @@ pub enum OpenError {
         source: io::Error,
     },
     /// The chain is broken.
-    #[error("the audit log is damaged; look with `moneyer audit verify`, and move the directory away to begin a new log")]
+    #[error(
+        "the audit log is damaged; look with `moneyer audit verify`, and move the directory away to begin a new log"
+    )]
     Damaged(#[source] Damage),
     /// The thread that writes could not be started.
     #[error("the audit log's thread could not be started")]
@@ -163,9 +165,8 @@ fn before_first(first: Sequence, path: &Path) -> Result<Head, OpenError> {
 
 /// Walks a file to its end; gives the head there, and the length of what is whole.
 fn walk(first: Sequence, path: &Path, head: Head) -> Result<(Head, u64), OpenError> {
-    let damaged = |line, finding| {
-        OpenError::Damaged(Damage::Line { path: path.to_owned(), line, finding })
-    };
+    let damaged =
+        |line, finding| OpenError::Damaged(Damage::Line { path: path.to_owned(), line, finding });
     let due = Sequence(head.sequence.0.saturating_add(1));
     if first != due {
         return Err(damaged(1, Finding::Sequence { expected: due, found: first }));

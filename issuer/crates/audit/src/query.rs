@@ -41,8 +41,7 @@ impl Query {
         let is_until = |until| time.is_some_and(|time| time < until);
         let on_runner = |runner: &String| {
             let actor = format!("runner:{runner}");
-            text("runner") == Some(runner)
-                || [text("who"), text("member")].contains(&Some(&*actor))
+            text("runner") == Some(runner) || [text("who"), text("member")].contains(&Some(&*actor))
         };
         self.since.is_none_or(is_since)
             && self.until.is_none_or(is_until)

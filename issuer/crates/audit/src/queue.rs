@@ -137,9 +137,8 @@ impl Queue {
         }
         if gather && !line.waiting.is_empty() {
             line.writer = Writer::Gathering;
-            let more = |line: &mut Line| {
-                !line.urgent && !line.closed && line.bytes < MAXIMUM_GROUP_BYTES
-            };
+            let more =
+                |line: &mut Line| !line.urgent && !line.closed && line.bytes < MAXIMUM_GROUP_BYTES;
             let waited = self.ready.wait_timeout_while(line, GATHER, more);
             line = waited.unwrap_or_else(PoisonError::into_inner).0;
         }

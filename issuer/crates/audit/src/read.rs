@@ -73,8 +73,7 @@ impl Records {
     /// Of the log in a directory.
     pub fn of(directory: &Path) -> Result<Self, ReadError> {
         let files = directory::files(directory);
-        let files =
-            files.map_err(|source| ReadError::Io { path: directory.to_owned(), source })?;
+        let files = files.map_err(|source| ReadError::Io { path: directory.to_owned(), source })?;
         Ok(Self::of_files(files))
     }
 

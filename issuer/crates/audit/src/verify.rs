@@ -163,8 +163,9 @@ fn blame(records: &mut Records, walk: &Walk, record: &Record, finding: Finding) 
     let here = |finding| damage(records, record.file, record.line, finding);
     let (Finding::Unlinked, Some((file, line))) = (finding, walk.at) else { return here(finding) };
     let is_whole = match records.next() {
-        Some(Ok(next)) => line::link(&next.bytes)
-            .is_ok_and(|link| link.previous == LineHash::of(&record.bytes)),
+        Some(Ok(next)) => {
+            line::link(&next.bytes).is_ok_and(|link| link.previous == LineHash::of(&record.bytes))
+        }
         _ => false,
     };
     if is_whole {

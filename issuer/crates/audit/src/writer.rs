@@ -42,7 +42,9 @@ pub(crate) enum Failure {
     #[error("records could not be synced to disk")]
     Sync(#[source] Arc<io::Error>),
     /// The file is not as it was left.
-    #[error("the file {0} no longer ends with the last acknowledged record: somebody else wrote to it")]
+    #[error(
+        "the file {0} no longer ends with the last acknowledged record: somebody else wrote to it"
+    )]
     Changed(String),
 }
 
@@ -112,7 +114,9 @@ impl<V: Volume> Writer<V> {
 
     /// Writes until the log is closed and everything that waited is answered.
     pub(crate) fn run(mut self) {
-        tell("the audit log begins after this record", self.head);
+        if self.head.sequence.0 > 0 {
+            tell("the audit log goes on after this record", self.head);
+        }
         let mut gather = false;
         loop {
             if self.state != State::Sound && !self.wait_for_disk() {
@@ -132,7 +136,7 @@ impl<V: Volume> Writer<V> {
                 self.export();
             }
         }
-        tell("the audit log ends with this record", self.head);
+        self.export();
     }
 
     fn write(&mut self, group: Vec<Waiting>) {
@@ -152,9 +156,9 @@ impl<V: Volume> Writer<V> {
                 }
             }
             Err(failure) => {
-                refuse(group, &failure);
                 let full = matches!(failure, Failure::Full(_));
-                self.fail(failure, if full { State::Full } else { State::Suspect });
+                self.fail(failure.clone(), if full { State::Full } else { State::Suspect });
+                refuse(group, &failure);
             }
         }
     }
@@ -262,10 +266,11 @@ impl<V: Volume> Writer<V> {
             self.write(waiting);
             return;
         }
-        let failure = self.queue.health().err().map_or_else(
-            || AuditError::Closed.to_string(),
-            |error| error.to_string(),
-        );
+        let failure = self
+            .queue
+            .health()
+            .err()
+            .map_or_else(|| AuditError::Closed.to_string(), |error| error.to_string());
         for waiting in waiting {
             waiting.answer.send(Err(AuditError::Failing(failure.clone().into()))).ok();
         }

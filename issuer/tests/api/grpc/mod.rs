@@ -1,5 +1,6 @@
 //! The services of the wire, over mutual TLS.
 
+mod audit;
 mod deadline;
 mod enrollment;
 mod minting;

@@ -111,7 +111,10 @@ async fn the_chain_is_carried_over_from_file_to_file() {
     assert!(line == 1 && matches!(finding, Finding::Sequence { .. }), "{line} {finding:?}");
     let other = audit.join(crate::directory::file_name(moneyer_authority::audit::Sequence(8)));
     fs::rename(&away, &other).unwrap();
-    assert!(matches!(named(directory.path(), None), (_, Finding::Sequence { .. } | Finding::Name(_))));
+    assert!(matches!(
+        named(directory.path(), None),
+        (_, Finding::Sequence { .. } | Finding::Name(_))
+    ));
     fs::rename(&other, middle).unwrap();
     walk(directory.path(), None).unwrap();
 }

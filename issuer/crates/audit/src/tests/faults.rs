@@ -133,7 +133,8 @@ impl Stand {
         let (directory, disk) = (tempfile::tempdir().unwrap(), Disk::default());
         let path = directory.path().join("audit");
         let faulty = disk.clone();
-        let log = FileAudit::open_with(&path, options(), |inner| FaultyVolume { inner, disk: faulty });
+        let log =
+            FileAudit::open_with(&path, options(), |inner| FaultyVolume { inner, disk: faulty });
         Self { log: Arc::new(log.unwrap()), directory, disk }
     }
 
@@ -273,4 +274,47 @@ async fn f27_a_disk_that_hangs_refuses_within_a_second_and_resumes_by_itself() {
     let recorded = stand.end().await;
     assert_eq!(recorded[..2], ["before", "slow"]);
     assert_eq!(recorded.last().unwrap(), "resumed");
+}
+
+/// Case 180: a file that is moved away under us takes no more records, and the log goes on once it is back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn case_180_a_file_that_is_moved_away_is_noticed_at_once() {
+    let stand = Stand::new();
+    durable(&*stand.log, "before").await;
+    let away = stand.directory.path().join("away");
+    std::fs::rename(stand.path(), &away).unwrap();
+    let recording = stand.log.record(vec![removal("lost")]).unwrap();
+    assert!(matches!(recording.durable().await, Err(AuditError::Failing(_))));
+    std::fs::rename(&away, stand.path()).unwrap();
+    assert_eq!(stand.resumed().await, 2);
+    assert_eq!(stand.end().await, ["before", "resumed"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_so_many_records_wait() {
+    let stand = Stand::new();
+    durable(&*stand.log, "before").await;
+    stand.disk.set(|faults| faults.hangs = true);
+    let long = || {
+        let what = moneyer_authority::audit::Event::StoreRekeyed { kek: "a".repeat(250_000) };
+        let system = moneyer_authority::audit::Actor::System;
+        vec![moneyer_authority::audit::AuditEvent::new(moneyer_identity::UnixTime(1), system, what)]
+    };
+    let mut taken = 0_usize;
+    let refused = loop {
+        match stand.log.record(long()) {
+            Ok(recording) => drop(recording),
+            Err(error) => break error,
+        }
+        taken += 1;
+        assert!(taken < 1000, "records are taken without end");
+    };
+    // A machine so slow that a second has passed meanwhile has seen the other limit.
+    assert!(matches!(refused, AuditError::Overloaded | AuditError::Slow), "{refused:?}");
+    if matches!(refused, AuditError::Overloaded) {
+        assert!((260..=290).contains(&taken), "{taken}");
+    }
+    stand.disk.set(|faults| faults.hangs = false);
+    stand.resumed().await;
+    stand.log.close().await;
 }

@@ -64,3 +64,24 @@ async fn case_180_a_break_in_the_middle_refuses_the_start_and_is_named() {
     fs::write(&path, whole).unwrap();
     drop(FileAudit::open(&audit, options()).unwrap());
 }
+
+#[tokio::test]
+async fn only_so_many_torn_lines_are_kept() {
+    let directory = sample(1, options()).await;
+    let audit = directory.path().join("audit");
+    let path = files(&audit).remove(0);
+    let whole = fs::read(&path).unwrap();
+    let torn = |number: usize| {
+        let end = if number == 0 { ".torn".to_owned() } else { format!(".torn.{number}") };
+        format!("{}{end}", path.display())
+    };
+    for number in 0..999 {
+        fs::write(torn(number), "").unwrap();
+    }
+    fs::write(&path, [&whole[..], b"torn"].concat()).unwrap();
+    FileAudit::open(&audit, options()).unwrap().close().await;
+    assert_eq!(fs::read(torn(999)).unwrap(), b"torn");
+    fs::write(&path, [&whole[..], b"torn"].concat()).unwrap();
+    FileAudit::open(&audit, options()).unwrap_err();
+    assert_eq!(fs::read(&path).unwrap().len(), whole.len() + 4, "nothing was cut off");
+}

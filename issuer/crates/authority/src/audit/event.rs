@@ -330,10 +330,7 @@ impl Holder {
 }
 
 /// The kind of an error and its text with that of its causes, cut to a bounded length.
-pub(crate) fn reason(
-    class: ErrorClass,
-    error: &(dyn Error + 'static),
-) -> (&'static str, String) {
+pub(crate) fn reason(class: ErrorClass, error: &(dyn Error + 'static)) -> (&'static str, String) {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -16,7 +16,7 @@ mod refusals;
 
 pub use actor::Actor;
 pub use event::{AuditEvent, Decision, Event, TokenMinted, TokenRefused, TokenWithheld};
+pub(crate) use event::{Holder, bounded, reason};
 pub use ledger::{Ledger, LedgerError};
 pub use port::{Audit, AuditError, Hasten, Recording, Sequence};
-pub(crate) use event::{Holder, bounded, reason};
 pub(crate) use refusals::Refusals;

@@ -44,7 +44,9 @@ pub enum EnrollmentError {
     #[error("the join token could not be made")]
     Make(#[source] Cause),
     /// The change could not be recorded in the audit log. Nothing was changed.
-    #[error("the change could not be recorded")]
+    #[error(
+        "the change could not be recorded in the audit log, so it was not made; /readyz says why"
+    )]
     Audit(#[source] AuditError),
     /// The store refused or failed.
     #[error("the membership could not be stored")]
@@ -198,8 +200,7 @@ impl Shared {
         }
         let trust_domain = self.authority.trust_domain().clone();
         let expires_at = now.plus(lifetime);
-        let what =
-            Event::MemberInvited { member: principal.actor().to_string(), expires_at };
+        let what = Event::MemberInvited { member: principal.actor().to_string(), expires_at };
         let contents = Contents::new(trust_domain, self.authority.certificate(), principal)
             .map_err(|error| EnrollmentError::Make(error.into()))?;
         let invitation = contents.record(expires_at);

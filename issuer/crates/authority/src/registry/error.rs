@@ -35,7 +35,9 @@ pub enum RegistryError {
     #[error("no random bytes are to be had")]
     Random(#[source] crate::store::Cause),
     /// The change could not be recorded in the audit log. Nothing was changed.
-    #[error("the change could not be recorded")]
+    #[error(
+        "the change could not be recorded in the audit log, so it was not made; /readyz says why"
+    )]
     Audit(#[source] AuditError),
     /// The store refused or failed.
     #[error("the change could not be stored")]

@@ -116,6 +116,12 @@ async fn a_token_whose_sandbox_left_while_it_was_signed_is_not_given_out() {
         } else {
             let refused = matches!(minted, Err(MintError::Registry(RegistryError::NoSuchSandbox)));
             assert!(refused, "{leave}: {minted:?}");
+            // It was recorded before it was signed, so it is recorded that it did not leave.
+            let records = world.audit.records();
+            let of = |event: &str| records.iter().rfind(|record| record["event"] == event).cloned();
+            let (minted, withheld) = (of("token_minted").unwrap(), of("token_withheld").unwrap());
+            assert_eq!(minted["jti"], withheld["jti"], "{leave}");
+            assert_eq!(withheld["class"], "not_found", "{leave}");
         }
     }
 }
