@@ -199,16 +199,16 @@ fn run_verify(
         "head": verified.head.to_string(),
         "unfinished_bytes": verified.unfinished_bytes,
     });
-    let mut sentence = format!(
-        "the audit log is good (lines: {}, files: {})\nhead {}",
+    let unfinished = match verified.unfinished_bytes {
+        0 => String::new(),
+        bytes => format!(
+            "\n{bytes} bytes behind it are a line that is being written, or was cut off by a crash"
+        ),
+    };
+    let sentence = format!(
+        "the audit log is good (lines: {}, files: {})\nhead {}{unfinished}",
         verified.lines, verified.files, verified.head
     );
-    if verified.unfinished_bytes > 0 {
-        let bytes = verified.unfinished_bytes;
-        sentence.push_str(&format!(
-            "\n{bytes} bytes behind it are a line that is being written, or was cut off by a crash"
-        ));
-    }
     output.record(&record, &sentence)
 }
 

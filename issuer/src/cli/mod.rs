@@ -1,9 +1,9 @@
 //! The command line of `moneyer`.
 //!
 //! One file a noun. Commands that change or list records talk to a running coordinator over its
-//! management socket; `init`, `config`, `audit` and `token inspect` need none. Records are printed as a table, or
-//! with `--output json` as JSON. Exit codes: 0 done, 1 failed, 2 usage, 65 store or audit log refused, 78 bad
-//! configuration.
+//! management socket; `init`, `config`, `audit` and `token inspect` need none. Records are printed as a
+//! table, or with `--output json` as JSON. Exit codes: 0 done, 1 failed, 2 usage, 65 store or audit log
+//! refused, 78 bad configuration.
 
 mod app;
 mod arguments;

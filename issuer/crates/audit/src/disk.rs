@@ -76,12 +76,13 @@ impl Volume for DiskVolume {
         let file = private().append(true).create_new(true).open(&path)?;
         file.sync_all()?;
         sync(&self.directory)?;
-        DiskFile::new(file, path)
+        Ok(Box::new(DiskFile::at(path, file)?))
     }
 
     fn open(&mut self, name: &str) -> io::Result<Box<dyn LogFile>> {
         let path = self.directory.join(name);
-        DiskFile::new(private().append(true).open(&path)?, path)
+        let file = private().append(true).open(&path)?;
+        Ok(Box::new(DiskFile::at(path, file)?))
     }
 
     fn reserve(&mut self, bytes: u64) -> io::Result<()> {
@@ -127,10 +128,10 @@ struct DiskFile {
 }
 
 impl DiskFile {
-    fn new(file: File, path: PathBuf) -> io::Result<Box<dyn LogFile>> {
+    fn at(path: PathBuf, file: File) -> io::Result<Self> {
         let found = file.metadata()?;
         let identity = (found.dev(), found.ino());
-        Ok(Box::new(Self { file, path, identity }))
+        Ok(Self { file, path, identity })
     }
 
     /// Whoever moves or removes the file under us would have the records go where nobody looks.

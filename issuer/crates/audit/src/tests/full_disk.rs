@@ -18,7 +18,6 @@ struct Tmpfs {
 
 impl Tmpfs {
     /// None, said loudly, where this user may not mount.
-    #[expect(clippy::print_stderr, reason = "a skipped test says so")]
     fn mount() -> Option<Self> {
         let directory = tempfile::tempdir().unwrap();
         let mounted = Command::new("mount")

@@ -135,12 +135,12 @@ async fn an_event_longer_than_a_line_is_refused_and_costs_the_others_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("audit");
     let log = FileAudit::open(&path, options()).unwrap();
-    let long = |bytes: usize| {
+    let of_bytes = |bytes: usize| {
         let what = Event::StoreRekeyed { kek: "a".repeat(bytes) };
         log.record(vec![AuditEvent::new(UnixTime(1), Actor::System, what)])
     };
-    assert!(long(crate::read::MAXIMUM_LINE_BYTES).is_err());
-    long(crate::read::MAXIMUM_LINE_BYTES - 256).unwrap().durable().await.unwrap();
+    assert!(of_bytes(crate::read::MAXIMUM_LINE_BYTES).is_err());
+    of_bytes(crate::read::MAXIMUM_LINE_BYTES - 256).unwrap().durable().await.unwrap();
     assert_eq!(durable(&log, "after").await, Sequence(2));
     log.close().await;
     assert_eq!(read(&path).len(), 2);

@@ -15,7 +15,6 @@ const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
 /// One event of each kind, in the order of [`Event::NAMES`].
 #[must_use]
-#[expect(clippy::too_many_lines, reason = "a table")]
 pub fn samples() -> Vec<Event> {
     let app = AppName::parse("web").expect("a name");
     let sandbox = SandboxId::parse("web-1").expect("an id");
