@@ -41,6 +41,11 @@ pub struct Written {
 #[error("the event is longer than {MAXIMUM_LINE_BYTES} bytes")]
 struct TooLong;
 
+/// Nothing was told.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no event to record")]
+struct NoEvent;
+
 /// An audit log in a directory of this machine.
 pub struct FileAudit {
     queue: Arc<Queue>,
@@ -103,6 +108,9 @@ impl FileAudit {
 impl Audit for FileAudit {
     fn record(&self, events: Vec<AuditEvent>) -> Result<Recording, AuditError> {
         self.queue.health()?;
+        if events.is_empty() {
+            return Err(AuditError::Encode(NoEvent.into()));
+        }
         let count = events.len() as u64;
         let events = encode(&events)?;
         let (answer, answered) = oneshot::channel();

@@ -26,6 +26,9 @@ use crate::read::MAXIMUM_LINE_BYTES;
 /// How often it looks whether the disk can be written again.
 const RETRY: Duration = Duration::from_millis(250);
 
+/// Bytes after which it is tried again to begin a new file, where that failed.
+const ROTATE_AGAIN: u64 = 1024 * 1024;
+
 /// How often the end of the chain is told to the log of the daemon, where it has changed.
 const EXPORT: Duration = Duration::from_secs(60);
 
@@ -73,6 +76,8 @@ pub(crate) struct Writer<V> {
     pub(crate) queue: Arc<Queue>,
     state: State,
     buffer: Vec<u8>,
+    /// The length at which the present file is ended.
+    rotate_at: u64,
     exported: (Head, Instant),
 }
 
@@ -97,7 +102,8 @@ impl<V: Volume> Writer<V> {
     ) -> Self {
         let exported = (head, Instant::now());
         let (state, buffer) = (State::Sound, Vec::new());
-        Self { volume, current, head, options, queue, state, buffer, exported }
+        let rotate_at = options.rotate_bytes;
+        Self { volume, current, head, options, queue, state, buffer, rotate_at, exported }
     }
 
     /// Sets the reserve aside for the first time. A disk that is full already is waited for as any other:
@@ -151,7 +157,7 @@ impl<V: Volume> Writer<V> {
             Ok(()) => {
                 self.current.length += self.buffer.len() as u64;
                 self.acknowledge(group, firsts, head);
-                if self.current.length >= self.options.rotate_bytes && self.state == State::Sound {
+                if self.current.length >= self.rotate_at && self.state == State::Sound {
                     self.rotate();
                 }
             }
@@ -211,13 +217,17 @@ impl<V: Volume> Writer<V> {
         match self.volume.create(&name) {
             Ok(file) => {
                 self.current = Current { name, file, length: 0 };
+                self.rotate_at = self.options.rotate_bytes;
                 self.export();
             }
-            // The present file goes on; the next group tries again.
-            Err(error) => tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "no new file could be begun for the audit log"
-            ),
+            // The present file goes on.
+            Err(error) => {
+                self.rotate_at = self.current.length.saturating_add(ROTATE_AGAIN);
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "no new file could be begun for the audit log"
+                );
+            }
         }
     }
 
@@ -295,6 +305,7 @@ impl<V: Volume> Writer<V> {
             let name = file_name(Sequence(self.head.sequence.0 + 1));
             let file = self.volume.create(&name).map_err(Failure::of_write)?;
             self.current = Current { name, file, length: 0 };
+            self.rotate_at = self.options.rotate_bytes;
         }
         Ok(())
     }

@@ -22,6 +22,7 @@ struct Faults {
     reserve: usize,
     sync_fails: bool,
     write_fails: bool,
+    create_fails: bool,
     hangs: bool,
     /// How often each file was synced, by the order in which they were opened.
     syncs_after_failure: usize,
@@ -60,7 +61,10 @@ impl FaultyVolume {
 
 impl Volume for FaultyVolume {
     fn create(&mut self, name: &str) -> io::Result<Box<dyn LogFile>> {
-        if self.disk.faults.0.lock().unwrap().write_fails {
+        let faults = self.disk.faults.0.lock().unwrap();
+        let fails = faults.write_fails || faults.create_fails;
+        drop(faults);
+        if fails {
             return Err(io::Error::from_raw_os_error(5));
         }
         let inner = self.inner.create(name)?;
@@ -317,4 +321,23 @@ async fn only_so_many_records_wait() {
     stand.disk.set(|faults| faults.hangs = false);
     stand.resumed().await;
     stand.log.close().await;
+}
+
+/// A new file is a matter of order: without one the present file goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_cannot_be_begun_stops_nothing() {
+    let stand = Stand::new();
+    stand.disk.set(|faults| faults.create_fails = true);
+    let long = "a".repeat(40_000);
+    for _ in 0..3 {
+        let what = moneyer_authority::audit::Event::StoreRekeyed { kek: long.clone() };
+        let system = moneyer_authority::audit::Actor::System;
+        let at = moneyer_identity::UnixTime(1);
+        let event = moneyer_authority::audit::AuditEvent::new(at, system, what);
+        stand.log.record(vec![event]).unwrap().durable().await.unwrap();
+    }
+    stand.log.health().unwrap();
+    assert_eq!(super::files(&stand.path()).len(), 1);
+    stand.log.close().await;
+    assert_eq!(verify(&stand.path(), Head::default(), None, &mut |_| {}).unwrap().lines, 3);
 }

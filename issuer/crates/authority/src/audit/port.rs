@@ -73,7 +73,7 @@ impl AuditError {
 
 /// Keeps the audit log.
 pub trait Audit: Send + Sync + fmt::Debug {
-    /// Takes events in, to be recorded together and in their order. Returns at once: the work begins
+    /// Takes events in, one at least, to be recorded together and in their order. Returns at once: the work begins
     /// now, and [`Recording::durable`] waits for its end. A recording nobody waits for is made as well.
     fn record(&self, events: Vec<AuditEvent>) -> Result<Recording, AuditError>;
 

@@ -35,6 +35,7 @@ macro_rules! audit_suite {
             every_kind_of_event_is_one_record,
             odd_text_stays_in_its_record,
             nobody_has_to_wait,
+            nothing_is_no_record,
             no_two_records_share_a_place,
             the_log_goes_on_after_reopening,
             what_waits_when_it_closes_is_recorded,

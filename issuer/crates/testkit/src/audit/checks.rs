@@ -4,7 +4,7 @@
 #![expect(clippy::expect_used, reason = "a check fails by panicking")]
 #![expect(clippy::indexing_slicing, reason = "a check fails by panicking")]
 
-use moneyer_authority::audit::{Actor, Audit, AuditEvent, Event, Sequence};
+use moneyer_authority::audit::{Actor, Audit, AuditError, AuditEvent, Event, Sequence};
 use moneyer_identity::{SandboxId, UnixTime};
 use serde_json::Value;
 
@@ -84,6 +84,15 @@ pub async fn nobody_has_to_wait<B: Backend>(backend: &B) {
     drop(log.record(vec![removal("a")]).expect("it is taken"));
     durable(&*log, vec![removal("b")]).await;
     assert_eq!(sandboxes(&backend.read()), ["a", "b"]);
+    backend.close(log).await;
+}
+
+/// What has no event has no record, so it must not happen.
+pub async fn nothing_is_no_record<B: Backend>(backend: &B) {
+    let log = backend.open().await;
+    assert!(matches!(log.record(Vec::new()), Err(AuditError::Encode(_))));
+    assert_eq!(durable(&*log, vec![removal("a")]).await, Sequence(1));
+    assert_eq!(backend.read().len(), 1);
     backend.close(log).await;
 }
 

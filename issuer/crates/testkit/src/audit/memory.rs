@@ -68,6 +68,9 @@ impl Audit for MemoryAudit {
         if state.failing {
             return Err(AuditError::Failing("the test made it so".into()));
         }
+        if events.is_empty() {
+            return Err(AuditError::Encode("there is no event to record".into()));
+        }
         let first = Sequence(state.records.len() as u64 + 1);
         for event in events {
             let record = serde_json::to_value(&event);
