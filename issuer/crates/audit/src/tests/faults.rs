@@ -14,6 +14,7 @@ use crate::disk::{DiskVolume, LogFile, Volume};
 use crate::{FileAudit, Head, verify};
 
 /// What is wrong with the disk.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fault of its own")]
 #[derive(Debug, Default)]
 struct Faults {
     /// Bytes that still fit; none: as many as one likes.

@@ -2,7 +2,7 @@
 //!
 //! `iss`, `sub` and every other claim come from configuration and from the records in the permit; a
 //! request contributes an audience and a lifetime, as far as policy allows (Cure53 SPI-01-004). The
-//! public call reads the clock once. Every token leaves by one [gate](Gate), where it is recorded first.
+//! public call reads the clock once. Every token leaves by one gate, where it is recorded first.
 //! Nothing here touches the store.
 
 mod draft;
