@@ -129,12 +129,12 @@ impl Authority {
         let enrollment = Enrollment::open(ledger.clone(), members.clone(), cluster_authority)
             .await
             .map_err(OpenError::Members)?;
-        let keys = Keys::open(store.clone(), signer, charter.key_kind, charter.schedule, now)
+        let keys = Keys::open(ledger.clone(), signer, charter.key_kind, charter.schedule, now)
             .await
             .map_err(OpenError::Keys)?;
         let keys = Arc::new(keys);
         let lifetime = charter.schedule.maximum_lifetime();
-        let issuers = Issuers::open(store.clone(), &charter.issuer, lifetime, now)
+        let issuers = Issuers::open(ledger.clone(), &charter.issuer, lifetime, now)
             .await
             .map_err(OpenError::Issuers)?;
         let issuers = Arc::new(issuers);

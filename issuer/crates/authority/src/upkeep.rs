@@ -4,8 +4,9 @@
 
 use moneyer_identity::{IssuerUrl, UnixTime};
 
+use crate::audit::Actor;
 use crate::authority::Authority;
-use crate::enrollment::AuthenticatedOperator;
+use crate::enrollment::{AuthenticatedOperator, Places as _};
 use crate::issuers::IssuersError;
 use crate::keys::{KeyCommand, KeysError, Step};
 
@@ -19,7 +20,7 @@ impl Authority {
         let now = self.now();
         let mut outcomes = Vec::new();
         for step in self.keys().due(now) {
-            let outcome = self.keys().carry_out(&step, now).await;
+            let outcome = self.keys().carry_out(&Actor::System, &step, now).await;
             outcomes.push((step, outcome));
         }
         outcomes
@@ -37,13 +38,13 @@ impl Authority {
     /// Does what a command asks for, as far as it may be done now, and says what was done.
     pub async fn command_keys(
         &self,
-        _: &AuthenticatedOperator,
+        by: &AuthenticatedOperator,
         command: &KeyCommand,
     ) -> Result<Vec<Step>, KeysError> {
         let now = self.now();
         let steps = self.keys().judge(command, now)?;
         for step in &steps {
-            self.keys().carry_out(step, now).await?;
+            self.keys().carry_out(&by.actor(), step, now).await?;
         }
         Ok(steps)
     }
@@ -51,10 +52,10 @@ impl Authority {
     /// Lets tokens name another issuer from now on.
     pub async fn move_issuer(
         &self,
-        _: &AuthenticatedOperator,
+        by: &AuthenticatedOperator,
         issuer: &IssuerUrl,
     ) -> Result<(), IssuersError> {
-        self.issuers().move_to(issuer, self.now()).await
+        self.issuers().move_to(&by.actor(), issuer, self.now()).await
     }
 
     /// Forgets previous issuers that no live token names.

@@ -69,6 +69,14 @@ impl Ledger {
         committed.map_err(LedgerError::Store)
     }
 
+    /// Makes changes that are bookkeeping of the coordinator's own and change nothing that is recorded.
+    pub(crate) async fn commit_unrecorded(
+        &self,
+        changes: Vec<Change>,
+    ) -> Result<Generation, LedgerError> {
+        self.store.commit(changes).await.map_err(LedgerError::Store)
+    }
+
     /// Records that a change did not happen. Nothing depends on it any more, so nobody waits; a log that
     /// is failing keeps the record of the change, which says more than happened and never less.
     pub fn fail(&self, who: &Actor, of: Sequence, error: &StoreError) {

@@ -11,6 +11,7 @@ use arc_swap::ArcSwap;
 use moneyer_identity::{ErrorClass, IssuerUrl, UnixTime};
 use tokio::sync::{Mutex, watch};
 
+use crate::audit::{Actor, AuditError, Event, Ledger, LedgerError};
 use crate::issuers::list::{IssuerList, PreviousIssuer};
 use crate::issuers::record::IssuerRecord;
 use crate::store::{Change, Expected, Generation, Record as _, Store, StoreError, load_records};
@@ -25,6 +26,11 @@ pub enum IssuersError {
     /// The records cannot be read or written.
     #[error("the issuer's records cannot be read or written")]
     Store(#[source] StoreError),
+    /// The move could not be recorded in the audit log. Nothing was changed.
+    #[error(
+        "the move could not be recorded in the audit log, so it was not made; /readyz says why"
+    )]
+    Audit(#[source] AuditError),
     /// None or several records say that tokens name their issuer now.
     #[error(
         "the records do not say which issuer is the current one; restore a backup of the store"
@@ -57,6 +63,7 @@ impl IssuersError {
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::Store(error) => error.class(),
+            Self::Audit(error) => error.class(),
             Self::NoCurrent => ErrorClass::Internal,
             Self::Configured { .. } | Self::Same(_) => ErrorClass::Conflict,
             Self::TooMany => ErrorClass::Exhausted,
@@ -69,7 +76,7 @@ type Records = Vec<(IssuerRecord, Generation)>;
 /// The issuers of the moment, and word of their changes.
 #[derive(Debug)]
 pub struct Issuers {
-    store: Arc<dyn Store>,
+    ledger: Ledger,
     maximum_lifetime: Duration,
     moving: Mutex<()>,
     list: ArcSwap<IssuerList>,
@@ -79,19 +86,20 @@ pub struct Issuers {
 impl Issuers {
     /// Loads the issuers; the configured one becomes the first where there is none.
     pub async fn open(
-        store: Arc<dyn Store>,
+        ledger: Ledger,
         configured: &IssuerUrl,
         maximum_lifetime: Duration,
         now: UnixTime,
     ) -> Result<Self, IssuersError> {
-        let mut records = load(&*store).await?;
+        let mut records = load(ledger.store()).await?;
         if !records.iter().any(|(record, _)| record.left_at.is_none()) {
             let first = IssuerRecord { issuer: configured.clone(), since: now, left_at: None };
             let known = records.iter().find(|(record, _)| record.issuer == *configured);
             let expected =
                 known.map_or(Expected::Absent, |(_, revision)| Expected::Revision(*revision));
-            commit(&*store, vec![put(&first, expected)?]).await?;
-            records = load(&*store).await?;
+            // The configuration says so, and no token names another.
+            commit(&ledger, vec![put(&first, expected)?]).await?;
+            records = load(ledger.store()).await?;
         }
         let list = list(&records, maximum_lifetime)?;
         let is_previous = |issuer: &PreviousIssuer| issuer.issuer == *configured;
@@ -100,7 +108,7 @@ impl Issuers {
             return Err(IssuersError::Configured { configured, current });
         }
         Ok(Self {
-            store,
+            ledger,
             maximum_lifetime,
             moving: Mutex::default(),
             list: ArcSwap::from_pointee(list),
@@ -121,9 +129,14 @@ impl Issuers {
     }
 
     /// Lets tokens name another issuer from now on. The present one stays served and verifiable.
-    pub async fn move_to(&self, issuer: &IssuerUrl, now: UnixTime) -> Result<(), IssuersError> {
+    pub async fn move_to(
+        &self,
+        who: &Actor,
+        issuer: &IssuerUrl,
+        now: UnixTime,
+    ) -> Result<(), IssuersError> {
         let _moving = self.moving.lock().await;
-        let records = load(&*self.store).await?;
+        let records = load(self.ledger.store()).await?;
         let before = list(&records, self.maximum_lifetime)?;
         if before.current() == issuer {
             return Err(IssuersError::Same(issuer.clone()));
@@ -143,13 +156,19 @@ impl Issuers {
             known.map_or(Expected::Absent, |(_, revision)| Expected::Revision(*revision));
         let current = IssuerRecord { issuer: issuer.clone(), since: now, left_at: None };
         changes.push(put(&current, expected)?);
-        self.put_in_force(changes).await
+        let moved = Event::IssuerMoved { from: before.current().clone(), to: issuer.clone() };
+        let committed = self.ledger.commit(who, vec![moved], changes).await;
+        committed.map_err(|error| match error {
+            LedgerError::Audit(error) => IssuersError::Audit(error),
+            LedgerError::Store(error) => IssuersError::Store(error),
+        })?;
+        self.reload().await
     }
 
     /// Adds issuers that another system's live tokens name, left at these times.
     pub async fn adopt(&self, left: &[(IssuerUrl, UnixTime)]) -> Result<(), IssuersError> {
         let _moving = self.moving.lock().await;
-        let records = load(&*self.store).await?;
+        let records = load(self.ledger.store()).await?;
         let mut changes = Vec::new();
         for (issuer, left_at) in left {
             if !records.iter().any(|(record, _)| record.issuer == *issuer) {
@@ -167,7 +186,7 @@ impl Issuers {
             return Ok(());
         }
         let _moving = self.moving.lock().await;
-        let records = load(&*self.store).await?;
+        let records = load(self.ledger.store()).await?;
         let before = list(&records, self.maximum_lifetime)?;
         let ended = |record: &IssuerRecord| {
             before.previous().iter().any(|p| p.issuer == record.issuer && p.until <= now)
@@ -180,8 +199,12 @@ impl Issuers {
     }
 
     async fn put_in_force(&self, changes: Vec<Change>) -> Result<(), IssuersError> {
-        commit(&*self.store, changes).await?;
-        let records = load(&*self.store).await?;
+        commit(&self.ledger, changes).await?;
+        self.reload().await
+    }
+
+    async fn reload(&self) -> Result<(), IssuersError> {
+        let records = load(self.ledger.store()).await?;
         self.list.store(Arc::new(list(&records, self.maximum_lifetime)?));
         self.changed.send_modify(|count| *count = count.wrapping_add(1));
         Ok(())
@@ -201,6 +224,10 @@ fn put(record: &IssuerRecord, expected: Expected) -> Result<Change, IssuersError
     Change::put(record, expected).map_err(IssuersError::Store)
 }
 
-async fn commit(store: &dyn Store, changes: Vec<Change>) -> Result<(), IssuersError> {
-    store.commit(changes).await.map(drop).map_err(IssuersError::Store)
+async fn commit(ledger: &Ledger, changes: Vec<Change>) -> Result<(), IssuersError> {
+    match ledger.commit_unrecorded(changes).await {
+        Ok(_) => Ok(()),
+        Err(LedgerError::Store(error)) => Err(IssuersError::Store(error)),
+        Err(LedgerError::Audit(error)) => Err(IssuersError::Audit(error)),
+    }
 }

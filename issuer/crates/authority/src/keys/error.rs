@@ -2,6 +2,7 @@
 
 use moneyer_identity::{ErrorClass, KeyId};
 
+use crate::audit::{AuditError, LedgerError};
 use crate::keys::command::CommandError;
 use crate::keys::ring::RingError;
 use crate::signer::SignerError;
@@ -13,6 +14,11 @@ pub enum KeysError {
     /// The records cannot be read or written.
     #[error("the key records cannot be read or written")]
     Store(#[source] StoreError),
+    /// The change could not be recorded in the audit log. Nothing was changed.
+    #[error(
+        "the change could not be recorded in the audit log, so it was not made; /readyz says why"
+    )]
+    Audit(#[source] AuditError),
     /// A key cannot be made.
     #[error("a signing key could not be made")]
     Generate(#[source] SignerError),
@@ -48,10 +54,20 @@ impl KeysError {
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::Store(error) => error.class(),
+            Self::Audit(error) => error.class(),
             Self::Generate(error) => error.class(),
             Self::Open { .. } | Self::Ring(_) => ErrorClass::Internal,
             Self::Command(error) => error.class(),
             Self::Overtaken | Self::NotEmpty => ErrorClass::Conflict,
+        }
+    }
+}
+
+impl From<LedgerError> for KeysError {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::Audit(error) => Self::Audit(error),
+            LedgerError::Store(error) => Self::Store(error),
         }
     }
 }

@@ -11,6 +11,7 @@ use arc_swap::ArcSwap;
 use moneyer_identity::{KeyId, UnixTime};
 use tokio::sync::{Mutex, MutexGuard, watch};
 
+use crate::audit::{Actor, Event, Ledger};
 use crate::keys::book::{Book, Draft, activate, prepared};
 use crate::keys::command::KeyCommand;
 use crate::keys::error::KeysError;
@@ -19,13 +20,13 @@ use crate::keys::record::{KeyRecord, KeyState, RingRecord};
 use crate::keys::ring::{KeyRing, RingKey};
 use crate::keys::rotation::{Outlook, Rotation, Step};
 use crate::keys::schedule::Schedule;
+use crate::keys::told::{Why, told};
 use crate::signer::{KeyKind, NewKey, Signer};
-use crate::store::Store;
 
 /// The ring of the moment, its records, and word of its changes.
 #[derive(Debug)]
 pub struct Keys {
-    store: Arc<dyn Store>,
+    ledger: Ledger,
     signer: Arc<dyn Signer>,
     kind: KeyKind,
     schedule: Schedule,
@@ -40,24 +41,25 @@ impl Keys {
     /// Loads the ring. Where there is no key yet, makes the first one, active at once: nobody can have
     /// cached a key set of an issuer that did not exist.
     pub async fn open(
-        store: Arc<dyn Store>,
+        ledger: Ledger,
         signer: Arc<dyn Signer>,
         kind: KeyKind,
         schedule: Schedule,
         now: UnixTime,
     ) -> Result<Self, KeysError> {
-        let mut book = Book::load(&*store).await.map_err(KeysError::Store)?;
+        let mut book = Book::load(ledger.store()).await.map_err(KeysError::Store)?;
         if book.is_empty() {
             let new = signer.generate(kind).await.map_err(KeysError::Generate)?;
             let mut first = prepared(new, now);
             activate(&mut first, &schedule, now);
             let mut draft = book.draft();
             draft.add(first);
-            book = commit(&*store, draft).await?;
+            let what = told(&[], draft.records(), Why::First);
+            book = commit(&ledger, &Actor::System, what, draft).await?;
         }
         let ring = open_ring(&*signer, book.records(), book.ring.clone(), None).await?;
         Ok(Self {
-            store,
+            ledger,
             signer,
             kind,
             schedule,
@@ -110,7 +112,12 @@ impl Keys {
     }
 
     /// Carries out one step that was due or judged, from the ring as it is now.
-    pub async fn carry_out(&self, step: &Step, now: UnixTime) -> Result<(), KeysError> {
+    pub async fn carry_out(
+        &self,
+        who: &Actor,
+        step: &Step,
+        now: UnixTime,
+    ) -> Result<(), KeysError> {
         let new = match step {
             Step::Prepare => Some(self.make().await?),
             Step::Withdraw(key_ids) if self.replaces_active(key_ids) => Some(self.make().await?),
@@ -129,34 +136,42 @@ impl Keys {
             }
             draft.add(record);
         }
-        self.put_in_force(&mut book, draft).await
+        let why = if matches!(step, Step::Withdraw(_)) { Why::Emergency } else { Why::Schedule };
+        self.put_in_force(&mut book, draft, who, why).await
     }
 
     /// Adds keys of another issuer's making that this one goes on verifying with.
-    pub async fn import(&self, imports: Vec<Import>, now: UnixTime) -> Result<(), KeysError> {
+    pub async fn import(
+        &self,
+        who: &Actor,
+        imports: Vec<Import>,
+        now: UnixTime,
+    ) -> Result<(), KeysError> {
         let mut book = self.book().await?;
         let mut draft = current(book.as_ref())?.draft();
         add_verifying(&mut draft, imports, now);
-        self.put_in_force(&mut book, draft).await
+        self.put_in_force(&mut book, draft, who, Why::Import).await
     }
 
     /// Makes keys of another issuer's the first keys of this cluster: relying parties know them, so the
     /// primary one goes on signing. Before [`open`](Self::open), on a store without keys.
     pub async fn adopt(
-        store: &dyn Store,
+        ledger: &Ledger,
+        who: &Actor,
         primary: Import,
         others: Vec<Import>,
         schedule: &Schedule,
         now: UnixTime,
     ) -> Result<(), KeysError> {
-        let book = Book::load(store).await.map_err(KeysError::Store)?;
+        let book = Book::load(ledger.store()).await.map_err(KeysError::Store)?;
         if !book.is_empty() {
             return Err(KeysError::NotEmpty);
         }
         let mut draft = book.draft();
         draft.add(primary.into_active_record(schedule, now));
         add_verifying(&mut draft, others, now);
-        commit(store, draft).await.map(drop)
+        let what = told(&[], draft.records(), Why::Import);
+        commit(ledger, who, what, draft).await.map(drop)
     }
 
     async fn make(&self) -> Result<NewKey, KeysError> {
@@ -184,14 +199,22 @@ impl Keys {
     async fn book(&self) -> Result<MutexGuard<'_, Option<Book>>, KeysError> {
         let mut book = self.book.lock().await;
         if book.is_none() {
-            let loaded = Book::load(&*self.store).await.map_err(KeysError::Store)?;
+            let loaded = Book::load(self.ledger.store()).await.map_err(KeysError::Store)?;
             self.swap(&loaded).await?;
             *book = Some(loaded);
         }
         Ok(book)
     }
 
-    async fn put_in_force(&self, book: &mut Option<Book>, draft: Draft) -> Result<(), KeysError> {
+    async fn put_in_force(
+        &self,
+        book: &mut Option<Book>,
+        draft: Draft,
+        who: &Actor,
+        why: Why,
+    ) -> Result<(), KeysError> {
+        let known: Vec<_> = book.iter().flat_map(Book::records).cloned().collect();
+        let what = told(&known, draft.records(), why);
         // Opened first: a ring that is not sound is never stored.
         let before = book.take();
         let ring =
@@ -204,7 +227,16 @@ impl Keys {
                 return Err(error);
             }
         };
-        let stored = commit(&*self.store, draft).await?;
+        let stored = match commit(&self.ledger, who, what, draft).await {
+            Ok(stored) => stored,
+            Err(error) => {
+                if matches!(error, KeysError::Audit(_)) {
+                    // Not even begun, so what is known still holds.
+                    *book = before;
+                }
+                return Err(error);
+            }
+        };
         *book = Some(stored);
         self.put(ring);
         Ok(())
@@ -249,9 +281,19 @@ fn still_stands<'a>(step: &Step, records: impl Iterator<Item = &'a KeyRecord>) -
     records.any(|key| step.key_id() == Some(&key.key_id) && needed.contains(&key.state))
 }
 
-async fn commit(store: &dyn Store, mut draft: Draft) -> Result<Book, KeysError> {
+/// What changes no key's state, such as that a key is served, is stored without a record.
+async fn commit(
+    ledger: &Ledger,
+    who: &Actor,
+    what: Vec<Event>,
+    mut draft: Draft,
+) -> Result<Book, KeysError> {
     let changes = draft.changes().map_err(KeysError::Store)?;
-    let generation = store.commit(changes).await.map_err(KeysError::Store)?;
+    let generation = if what.is_empty() {
+        ledger.commit_unrecorded(changes).await?
+    } else {
+        ledger.commit(who, what, changes).await?
+    };
     Ok(draft.stored(generation))
 }
 

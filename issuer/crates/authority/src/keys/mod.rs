@@ -15,6 +15,7 @@ mod record;
 mod ring;
 mod rotation;
 mod schedule;
+mod told;
 
 pub use command::{CommandError, KeyCommand};
 pub use error::KeysError;

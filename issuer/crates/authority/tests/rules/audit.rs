@@ -206,7 +206,13 @@ async fn every_change_is_recorded_with_who_made_it_and_no_change_is_not() {
     world.authority.registry().remove_app(&operator(), app("web")).await.unwrap();
     world.authority.registry().remove_app(&operator(), app("web")).await.unwrap();
     world.remove_runner("runner-1").await;
-    let records = world.audit.records();
+    let mut records = world.audit.records();
+    // The first key: recorded as the coordinator's own, and as an exception.
+    let first = records.split_off(2);
+    let first = std::mem::replace(&mut records, first);
+    assert_eq!((&first[0]["event"], &first[0]["who"]), (&"key_prepared".into(), &"system".into()));
+    assert_eq!(first[1]["exception"], "first key");
+    assert_eq!(first[1]["kid"], world.authority.keys().ring().keys()[0].record.key_id.as_str());
     let pair = |record: &Value| {
         let text = |name: &str| record[name].as_str().unwrap().to_owned();
         (text("event"), text("who"))
@@ -298,4 +304,22 @@ async fn p11_no_token_secret_or_key_is_in_any_record() {
         assert!(!text.contains(&secret), "{secret}");
     }
     assert!(!text.contains(&long), "a reason has a longest length");
+}
+
+#[tokio::test]
+async fn case_71_the_issuer_moves_on_record_alone() {
+    let world = World::new().await;
+    let next = moneyer_identity::IssuerUrl::parse("https://next.example.com").unwrap();
+    let before = world.audit.records().len();
+    world.audit.set_failing(true);
+    let refused = world.authority.move_issuer(&operator(), &next).await.unwrap_err();
+    assert_eq!(refused.class(), ErrorClass::Unavailable);
+    assert_ne!(world.authority.issuer(), next);
+    world.audit.set_failing(false);
+    world.authority.move_issuer(&operator(), &next).await.unwrap();
+    let moved = json!({
+        "who": "operator:uid:0", "decision": "allowed", "event": "issuer_moved",
+        "from": crate::world::ISSUER, "to": "https://next.example.com",
+    });
+    assert_eq!(since(&world, before), [moved]);
 }

@@ -10,7 +10,7 @@ use moneyer_identity::{ErrorClass, IssuerUrl};
 use moneyer_testkit::START;
 use moneyer_testkit::store::MemoryStore;
 
-use crate::world::{DAY, HOUR, World, audience, charter, issuer, open, operator, workload};
+use crate::world::{DAY, HOUR, World, audience, charter, issuer, ledger, open, operator, workload};
 
 fn url(text: &str) -> IssuerUrl {
     IssuerUrl::parse(text).unwrap()
@@ -121,8 +121,8 @@ async fn a_list_has_an_end() {
 
 #[tokio::test]
 async fn issuers_of_another_system_are_taken_over() {
-    let store = Arc::new(MemoryStore::default());
-    let issuers = Issuers::open(store, &issuer(), DAY, START).await.unwrap();
+    let issuers =
+        Issuers::open(ledger(&MemoryStore::default()), &issuer(), DAY, START).await.unwrap();
     let old = url("https://old.example.com");
     issuers.adopt(&[(old.clone(), START)]).await.unwrap();
     issuers.adopt(&[(old.clone(), START)]).await.unwrap();

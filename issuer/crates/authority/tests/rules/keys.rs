@@ -15,7 +15,7 @@ use moneyer_testkit::signer::FixtureSigner;
 use moneyer_testkit::store::MemoryStore;
 use moneyer_testkit::{FixtureKey, START};
 
-use crate::world::{DAY, World, issuer, operator, schedule, stored, workload};
+use crate::world::{DAY, World, issuer, ledger, operator, schedule, stored, workload};
 
 fn record(key: FixtureKey, state: KeyState) -> KeyRecord {
     KeyRecord {
@@ -39,7 +39,7 @@ async fn open_with(
     signer: FixtureSigner,
     kind: KeyKind,
 ) -> Result<Keys, KeysError> {
-    Keys::open(Arc::new(store.clone()), Arc::new(signer), kind, schedule(), START).await
+    Keys::open(ledger(store), Arc::new(signer), kind, schedule(), START).await
 }
 
 async fn holding(records: &[KeyRecord]) -> MemoryStore {
@@ -172,7 +172,7 @@ async fn the_active_key_stands_first_then_prepared_then_retiring_the_youngest_fi
         FixtureKey::RSA_2048_A,
     ]
     .map(|key| key.verifying_key().key_id().clone());
-    let issuers = Issuers::open(Arc::new(store.clone()), &issuer(), DAY, START).await.unwrap();
+    let issuers = Issuers::open(ledger(&store), &issuer(), DAY, START).await.unwrap();
     let published = Published::of(&ring, &issuers.list(), "/jwks.json");
     let order: Vec<_> = published.key_set.iter().map(|key| key.key_id().clone()).collect();
     assert_eq!(order, expected);

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use moneyer_authority::audit::Actor;
 use moneyer_authority::keys::{KeyCommand, KeyState, Keys, SKEW, Schedule};
 use moneyer_authority::signer::KeyKind;
 use moneyer_identity::{Clock as _, KeyId, UnixTime};
@@ -13,6 +14,8 @@ use moneyer_testkit::signer::FreshSigner;
 use moneyer_testkit::store::MemoryStore;
 use moneyer_testkit::{ManualClock, START};
 use proptest::prelude::*;
+
+use crate::world::ledger;
 
 const LIFETIME: Duration = Duration::from_secs(120);
 const MAX_AGE: Duration = Duration::from_secs(10);
@@ -82,7 +85,7 @@ impl Recorder {
     async fn look(&self) {
         for step in self.keys.due(self.now()) {
             // A step that the store refuses is due again.
-            self.keys.carry_out(&step, self.now()).await.ok();
+            self.keys.carry_out(&Actor::System, &step, self.now()).await.ok();
         }
     }
 
@@ -117,7 +120,7 @@ impl Recorder {
                 };
                 let now = self.now();
                 for step in self.keys.judge(&command, now).unwrap_or_default() {
-                    self.keys.carry_out(&step, now).await.ok();
+                    self.keys.carry_out(&Actor::System, &step, now).await.ok();
                 }
             }
             Event::Store(unavailable) => self.store.set_unavailable(unavailable),
@@ -161,7 +164,7 @@ fn is_prepared(record: &moneyer_authority::keys::KeyRecord) -> bool {
 
 async fn open(store: &MemoryStore, schedule: Schedule, now: UnixTime) -> Keys {
     let signer = Arc::new(FreshSigner);
-    Keys::open(Arc::new(store.clone()), signer, KeyKind::P256, schedule, now).await.unwrap()
+    Keys::open(ledger(store), signer, KeyKind::P256, schedule, now).await.unwrap()
 }
 
 fn run(schedule: Schedule, events: &[Event]) -> Recorder {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use moneyer_authority::audit::Ledger;
 use moneyer_authority::enrollment::{
     AuthenticatedOperator, AuthenticatedRunner, Caller, Certificate, EnrollmentError, LocalPeer,
     PeerLeaf, Principal,
@@ -138,6 +139,12 @@ pub(crate) async fn open(
     clock: &ManualClock,
 ) -> Result<Authority, OpenError> {
     Authority::open(charter, ports(store, &MemoryAudit::default(), clock)).await
+}
+
+/// Records in a log of its own.
+pub(crate) fn ledger(store: &MemoryStore) -> Ledger {
+    let (audit, clock) = (MemoryAudit::default(), ManualClock::default());
+    Ledger::new(Arc::new(store.clone()), Arc::new(audit), Arc::new(clock))
 }
 
 fn ports(store: Arc<dyn Store>, audit: &MemoryAudit, clock: &ManualClock) -> Ports {
