@@ -11,6 +11,7 @@ mod issuer;
 mod keys;
 mod limits;
 mod listen;
+mod seal;
 mod spiffe;
 mod store;
 mod system_workload;
@@ -25,6 +26,7 @@ pub use issuer::{DocumentPath, DocumentPathError, IssuerSection};
 pub use keys::{KeyAlgorithm, KeysSection};
 pub use limits::LimitsSection;
 pub use listen::ListenSection;
+pub use seal::SealSection;
 pub use spiffe::SpiffeSection;
 pub use store::StoreSection;
 pub use system_workload::SystemWorkloadSection;
@@ -49,6 +51,9 @@ pub struct Config {
     /// Where records are kept.
     #[serde(default)]
     pub store: StoreSection,
+    /// The key that records with secrets are sealed under.
+    #[serde(default)]
+    pub seal: SealSection,
     /// SPIFFE identities of the cluster.
     #[serde(default)]
     pub spiffe: SpiffeSection,
