@@ -19,6 +19,7 @@ const MINT_SECONDS: &str = "moneyer_mint_seconds";
 const SANDBOXES: &str = "moneyer_sandboxes";
 const GENERATION: &str = "moneyer_store_generation";
 const KEYS: &str = "moneyer_keys";
+const CLOCK_SOUND: &str = "moneyer_clock_sound";
 
 /// The coordinator's metrics, registered once.
 #[derive(Clone)]
@@ -30,6 +31,7 @@ pub(crate) struct Metrics {
     sandboxes: Gauge,
     generation: Gauge,
     keys: [(KeyState, Gauge); 4],
+    clock_sound: Gauge,
 }
 
 impl std::fmt::Debug for Metrics {
@@ -47,6 +49,7 @@ impl Metrics {
         describe_gauge!(SANDBOXES, "Sandboxes placed");
         describe_gauge!(GENERATION, "Generation of the store");
         describe_gauge!(KEYS, "Keys in the ring, by state");
+        describe_gauge!(CLOCK_SOUND, "1 while the clock can be trusted, else 0: nothing is minted");
         let refused = |class: ErrorClass| (class, counter!(REFUSED, "class" => class.as_str()));
         let keys = |state: KeyState| (state, gauge!(KEYS, "state" => state.as_str()));
         Self {
@@ -57,6 +60,7 @@ impl Metrics {
             sandboxes: gauge!(SANDBOXES),
             generation: gauge!(GENERATION),
             keys: KeyState::ALL.map(keys),
+            clock_sound: gauge!(CLOCK_SOUND),
         }
     }
 
@@ -78,6 +82,7 @@ impl Metrics {
     pub(crate) fn observe(&self, authority: &Authority) {
         self.sandboxes.set(authority.registry().sandbox_count() as f64);
         self.generation.set(authority.store().generation().0 as f64);
+        self.clock_sound.set(if authority.sound_time().is_ok() { 1.0 } else { 0.0 });
         let ring = authority.keys().ring();
         for (state, gauge) in &self.keys {
             let count = ring.records().filter(|record| record.state == *state).count();

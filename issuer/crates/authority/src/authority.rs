@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use moneyer_identity::spiffe::TrustDomain;
 use moneyer_identity::{
-    Clock, ErrorClass, IssuerUrl, MintedToken, SandboxId, SubjectParts, SystemWorkloadName,
-    UnixTime,
+    Clock, ClockFault, ErrorClass, IssuerUrl, MintedToken, SandboxId, SubjectParts,
+    SystemWorkloadName, UnixTime,
 };
 
 use crate::enrollment::{
@@ -176,6 +176,15 @@ impl Authority {
         self.ports.clock.now()
     }
 
+    /// The time now, if the clock can be trusted to sign and to retire keys with.
+    pub fn sound_time(&self) -> Result<UnixTime, ClockFault> {
+        self.ports.clock.sound()
+    }
+
+    fn minting_time(&self) -> Result<UnixTime, MintError> {
+        self.sound_time().map_err(MintError::Clock)
+    }
+
     /// The signing keys.
     #[must_use]
     pub fn keys(&self) -> &Arc<Keys> {
@@ -227,7 +236,7 @@ impl Authority {
         ask: Ask,
     ) -> Result<MintedToken, MintError> {
         let permit = self.registry.permit(runner, sandbox).map_err(MintError::Registry)?;
-        let minted = self.minter.mint(&permit, ask, self.now()).await?;
+        let minted = self.minter.mint(&permit, ask, self.minting_time()?).await?;
         // Signing takes a while, and a removal acknowledged meanwhile holds for this token too.
         self.registry.permit(runner, sandbox).map_err(MintError::Registry)?;
         Ok(minted)
@@ -240,6 +249,10 @@ impl Authority {
         runner: &AuthenticatedRunner,
         asked: Vec<(SandboxId, Ask)>,
     ) -> Vec<Result<MintedToken, MintError>> {
+        let now = match self.sound_time() {
+            Ok(now) => now,
+            Err(fault) => return asked.iter().map(|_| Err(MintError::Clock(fault))).collect(),
+        };
         let mut permitted = Vec::with_capacity(asked.len());
         let mut sandboxes = Vec::with_capacity(asked.len());
         for (sandbox, ask) in asked {
@@ -249,7 +262,7 @@ impl Authority {
                 sandbox
             }));
         }
-        let mut minted = self.minter.mint_all(permitted, self.now()).await.into_iter();
+        let mut minted = self.minter.mint_all(permitted, now).await.into_iter();
         let mut permit_again = |sandbox: SandboxId| {
             let minted = minted.next().unwrap_or(Err(MintError::NoKey))?;
             self.registry.permit(runner, &sandbox).map_err(MintError::Registry)?;
@@ -266,7 +279,7 @@ impl Authority {
         ask: Ask,
     ) -> Result<MintedToken, MintError> {
         let permit = self.registry.permit_any(by, sandbox).map_err(MintError::Registry)?;
-        let minted = self.minter.mint(&permit, ask, self.now()).await?;
+        let minted = self.minter.mint(&permit, ask, self.minting_time()?).await?;
         // As in `mint`.
         self.registry.permit_any(by, sandbox).map_err(MintError::Registry)?;
         Ok(minted)
@@ -280,7 +293,7 @@ impl Authority {
         ask: Ask,
     ) -> Result<MintedToken, MintError> {
         let permit = self.registry.permit_system(runner, workload).map_err(MintError::Registry)?;
-        let minted = self.minter.mint_system(permit, ask, self.now()).await?;
+        let minted = self.minter.mint_system(permit, ask, self.minting_time()?).await?;
         // As in `mint`.
         self.registry.permit_system(runner, workload).map_err(MintError::Registry)?;
         Ok(minted)
@@ -294,7 +307,7 @@ impl Authority {
         ask: Ask,
     ) -> Result<MintedToken, MintError> {
         let permit = self.registry.permit_system_any(by, workload).map_err(MintError::Registry)?;
-        self.minter.mint_system(permit, ask, self.now()).await
+        self.minter.mint_system(permit, ask, self.minting_time()?).await
     }
 }
 

@@ -14,9 +14,12 @@ pub type Outcome = (Step, Result<(), KeysError>);
 
 impl Authority {
     /// Carries out every step that is due, and says what became of each. A step that fails does not hold
-    /// up the others; it is due again the next time.
+    /// up the others; it is due again the next time. Nothing is due while the clock is wrong: a jump
+    /// forward would retire every key at once.
     pub async fn rotate(&self) -> Vec<Outcome> {
-        let now = self.now();
+        let Ok(now) = self.sound_time() else {
+            return Vec::new();
+        };
         let mut outcomes = Vec::new();
         for step in self.keys().due(now) {
             let outcome = self.keys().carry_out(&step, now).await;
@@ -57,9 +60,12 @@ impl Authority {
         self.issuers().move_to(issuer, self.now()).await
     }
 
-    /// Forgets previous issuers that no live token names.
+    /// Forgets previous issuers that no live token names; none while the clock is wrong.
     pub async fn prune_issuers(&self) -> Result<(), IssuersError> {
-        self.issuers().prune(self.now()).await
+        match self.sound_time() {
+            Ok(now) => self.issuers().prune(now).await,
+            Err(_) => Ok(()),
+        }
     }
 
     /// A number that changes when whoever holds tokens should get new ones at once: tokens name another

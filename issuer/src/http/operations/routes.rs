@@ -91,7 +91,7 @@ mod tests {
         let (status, body) = answer(&router).await;
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(body["ready"], false);
-        let lifecycle = &body["checks"][2];
+        let lifecycle = &body["checks"][3];
         assert_eq!((&lifecycle["name"], &lifecycle["ok"]), (&"lifecycle".into(), &false.into()));
         assert_eq!(lifecycle["problem"], "the daemon is going down");
     }

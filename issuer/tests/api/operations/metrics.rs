@@ -21,6 +21,7 @@ async fn the_text_format_names_every_metric_and_no_sandbox() {
         "moneyer_sandboxes",
         "moneyer_store_generation",
         "moneyer_keys{state=\"active\"}",
+        "moneyer_clock_sound 1",
     ] {
         assert!(text.lines().any(|line| line.starts_with(name)), "{name} is not in\n{text}");
     }

@@ -1,6 +1,6 @@
 //! Why a token is not minted.
 
-use moneyer_identity::{Audience, AudienceError, ErrorClass, LifetimeError};
+use moneyer_identity::{Audience, AudienceError, ClockFault, ErrorClass, LifetimeError};
 
 use crate::registry::RegistryError;
 use crate::signer::SignerError;
@@ -30,6 +30,9 @@ pub enum MintError {
     /// No key may sign now: the active one has reached its end.
     #[error("no key may sign at this time")]
     NoKey,
+    /// The wall clock cannot be trusted.
+    #[error("no token is minted by a clock that is wrong")]
+    Clock(#[source] ClockFault),
     /// The claims cannot be written.
     #[error("the claims cannot be written")]
     Encode(#[source] Cause),
@@ -48,7 +51,7 @@ impl MintError {
                 ErrorClass::Invalid
             }
             Self::AudienceDenied(_) => ErrorClass::Denied,
-            Self::NoKey => ErrorClass::Unavailable,
+            Self::NoKey | Self::Clock(_) => ErrorClass::Unavailable,
             Self::Encode(_) => ErrorClass::Internal,
             Self::Signer(error) => error.class(),
         }
@@ -62,7 +65,7 @@ impl MintError {
             Self::Audiences(error) => error.to_string(),
             Self::AudienceDenied(_) => "this audience may not be asked for".to_owned(),
             Self::Combination | Self::TooLong | Self::Lifetime(_) => self.to_string(),
-            Self::NoKey => "no token can be minted at this time".to_owned(),
+            Self::NoKey | Self::Clock(_) => "no token can be minted at this time".to_owned(),
             Self::Encode(_) => "the token could not be minted".to_owned(),
             Self::Signer(SignerError::Overloaded) => "too much to do; try again later".to_owned(),
             Self::Signer(_) => "the token could not be signed".to_owned(),

@@ -43,3 +43,5 @@ mod rotation_histories;
 mod watch;
 #[cfg(test)]
 mod world;
+#[cfg(test)]
+mod wrong_clock;
