@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields, default)]
 pub struct SealSection {
     /// A file of 32 random bytes, raw, as 64 hexadecimal digits or in base64, that only its owner may
-    /// read: root or the daemon's user. It may not lie in the store's directory. Default:
-    /// `/etc/moneyer/seal.key`, unless `credential` is set.
+    /// read: root or the daemon's user. It may not lie in the store's directory.
+    /// Default: `/etc/moneyer/seal.key`, unless `credential` is set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_file: Option<PathBuf>,
     /// Name of a systemd credential (`LoadCredentialEncrypted=`) with the same contents. Default: none.

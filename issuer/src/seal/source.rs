@@ -122,9 +122,8 @@ fn read_key(path: &Path, store: &Path) -> Result<KeyEncryptionKey, SealKeyError>
 
 /// Whose it is, and where it lies.
 fn check_place(path: &Path, store: &Path) -> Result<(), SealKeyError> {
-    let failed = |source| {
-        SealKeyError::Read(ReadSecretError::Read { path: path.to_owned(), source })
-    };
+    let failed =
+        |source| SealKeyError::Read(ReadSecretError::Read { path: path.to_owned(), source });
     let real = path.canonicalize().map_err(failed)?;
     let uid = real.metadata().map_err(failed)?.uid();
     if uid != 0 && uid != rustix::process::geteuid().as_raw() {

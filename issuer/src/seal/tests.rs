@@ -39,7 +39,8 @@ impl Directory {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits = |byte: &u8| [byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16));
+    bytes.iter().flat_map(digits).flatten().collect()
 }
 
 #[test]
@@ -73,9 +74,9 @@ fn odd_key_files_are_refused() {
         &hex.as_bytes()[..63],
         &format!("{hex}\n\n").into_bytes(),
         &format!(" {hex}").into_bytes(),
-        &format!("+{}", &hex[1..]).into_bytes(),
+        &hex.replacen('0', "+", 1).into_bytes(),
         &format!("{hex}0").into_bytes(),
-        STANDARD.encode([1; 31]).as_bytes(),
+        &STANDARD.encode([1; 31]).into_bytes(),
     ];
     for bytes in odd {
         let path = directory.write("seal.key", bytes);
@@ -139,10 +140,8 @@ fn a_key_of_somebody_else_is_refused() {
 fn a_credential_is_read_from_its_directory_and_no_other() {
     let directory = Directory::new();
     directory.write("seal", &KEY);
-    let credential = |name: &str| SealSection {
-        credential: Some(name.to_owned()),
-        ..SealSection::default()
-    };
+    let credential =
+        |name: &str| SealSection { credential: Some(name.to_owned()), ..SealSection::default() };
     let read = |name, from| seals_from(&credential(name), &directory.store(), from);
     let from = Some(directory.0.path());
     let expected = KeyEncryptionKey::from_bytes(KEY).unwrap().id();

@@ -1,7 +1,7 @@
 //! A clock that tells the time a test says.
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use moneyer_identity::{Clock, ClockFault, UnixTime};
@@ -32,7 +32,7 @@ impl ManualClock {
 
     /// Is wrong from now on, or right again.
     pub fn fail(&self, fault: Option<ClockFault>) {
-        *self.1.lock().unwrap() = fault;
+        *self.1.lock().unwrap_or_else(PoisonError::into_inner) = fault;
     }
 }
 
@@ -42,7 +42,7 @@ impl Clock for ManualClock {
     }
 
     fn sound(&self) -> Result<UnixTime, ClockFault> {
-        self.1.lock().unwrap().map_or_else(|| Ok(self.now()), Err)
+        self.1.lock().unwrap_or_else(PoisonError::into_inner).map_or_else(|| Ok(self.now()), Err)
     }
 }
 

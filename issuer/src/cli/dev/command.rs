@@ -1,7 +1,6 @@
 //! The command: start, register, verify, report, wait.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::Args;
 use moneyer_authority::Authority;

@@ -15,7 +15,8 @@ fn seals(first: u8) -> Seals {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits = |byte: &u8| [byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16));
+    bytes.iter().flat_map(digits).flatten().collect()
 }
 
 // Values made with another implementation: HKDF and AESGCM of the Python package `cryptography`.
