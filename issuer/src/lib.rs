@@ -11,6 +11,7 @@ pub mod config;
 mod grpc;
 mod http;
 mod metrics;
+pub mod seal;
 
 use std::error::Error;
 

@@ -27,6 +27,7 @@ const AUDIT_SYNCS: &str = "moneyer_audit_syncs_total";
 const AUDIT_FAILURES: &str = "moneyer_audit_failures_total";
 const AUDIT_SEQUENCE: &str = "moneyer_audit_sequence";
 const AUDIT_GROUP: &str = "moneyer_audit_records_per_sync";
+const CLOCK_SOUND: &str = "moneyer_clock_sound";
 
 /// The coordinator's metrics, registered once.
 #[derive(Clone)]
@@ -38,6 +39,7 @@ pub(crate) struct Metrics {
     sandboxes: Gauge,
     generation: Gauge,
     keys: [(KeyState, Gauge); 4],
+    clock_sound: Gauge,
     audit: AuditMetrics,
 }
 
@@ -99,6 +101,7 @@ impl Metrics {
         describe_gauge!(SANDBOXES, "Sandboxes placed");
         describe_gauge!(GENERATION, "Generation of the store");
         describe_gauge!(KEYS, "Keys in the ring, by state");
+        describe_gauge!(CLOCK_SOUND, "1 while the clock can be trusted, else 0: nothing is minted");
         let refused = |class: ErrorClass| (class, counter!(REFUSED, "class" => class.as_str()));
         let keys = |state: KeyState| (state, gauge!(KEYS, "state" => state.as_str()));
         Self {
@@ -110,6 +113,7 @@ impl Metrics {
             generation: gauge!(GENERATION),
             keys: KeyState::ALL.map(keys),
             audit: AuditMetrics::new(audit),
+            clock_sound: gauge!(CLOCK_SOUND),
         }
     }
 
@@ -132,6 +136,7 @@ impl Metrics {
         self.sandboxes.set(authority.registry().sandbox_count() as f64);
         self.generation.set(authority.store().generation().0 as f64);
         self.audit.observe();
+        self.clock_sound.set(if authority.sound_time().is_ok() { 1.0 } else { 0.0 });
         let ring = authority.keys().ring();
         for (state, gauge) in &self.keys {
             let count = ring.records().filter(|record| record.state == *state).count();

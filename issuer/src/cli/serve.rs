@@ -4,11 +4,11 @@ use std::io::IsTerminal as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use moneyer_daemon::clock::GuardedClock;
 use moneyer_daemon::lifecycle::{Signal, signals};
 use moneyer_daemon::progress::Progress;
 use moneyer_daemon::settings::Source;
 use moneyer_daemon::telemetry::{self, TelemetryError};
-use moneyer_identity::SystemClock;
 
 use crate::app::App;
 use crate::cli::failure::Failure;
@@ -18,6 +18,7 @@ pub(super) async fn run(path: &Path) -> Result<(), Failure> {
     let source = Source::read(path, "MONEYER")?;
     let (config, charter) = Config::load(&source)?;
     start_logging(&config)?;
+    harden()?;
     let mut signals = signals().map_err(|error| Failure::of("cannot catch signals", &error))?;
     let issuer = charter.issuer.clone();
     moneyer_daemon::lifecycle::raise_descriptor_limit();
@@ -25,7 +26,9 @@ pub(super) async fn run(path: &Path) -> Result<(), Failure> {
     // is read by programs, and says when the coordinator is ready.
     let on_terminal = std::io::stderr().is_terminal();
     let progress = on_terminal.then(|| Progress::start("opening the store and the keys"));
-    let app = App::start(&config, charter, Arc::new(SystemClock)).await?;
+    let clock = guarded_clock(&config)?;
+    let app = App::start(&config, charter, clock.clone()).await?;
+    let watch = watch(clock.clone());
     if let Some(progress) = progress {
         progress.finish("the store and the keys are open");
     }
@@ -44,8 +47,27 @@ pub(super) async fn run(path: &Path) -> Result<(), Failure> {
         );
     }
     tracing::info!("the coordinator is going down");
+    watch.abort();
+    clock.keep_or_say();
     app.stop().await;
     Ok(())
+}
+
+/// Closes the process to others: before a key is read.
+pub(super) fn harden() -> Result<(), Failure> {
+    moneyer_daemon::hardening::harden_process()
+        .map_err(|error| Failure::of("the process could not be protected", &error))
+}
+
+/// The clock that tokens are signed by. The latest time it has seen lies beside the records.
+pub(super) fn guarded_clock(config: &Config) -> Result<Arc<GuardedClock>, Failure> {
+    let clock = GuardedClock::open(&config.store.path.join("CLOCK"), None);
+    clock.map(Arc::new).map_err(|error| Failure::of("the clock cannot be judged", &error))
+}
+
+/// Watches it until aborted.
+pub(super) fn watch(clock: Arc<GuardedClock>) -> tokio::task::JoinHandle<()> {
+    tokio::spawn(async move { clock.watch().await })
 }
 
 /// Sends logs to standard error as configured.

@@ -12,6 +12,7 @@ mod issuer;
 mod keys;
 mod limits;
 mod listen;
+mod seal;
 mod spiffe;
 mod store;
 mod system_workload;
@@ -27,6 +28,7 @@ pub use issuer::{DocumentPath, DocumentPathError, IssuerSection};
 pub use keys::{KeyAlgorithm, KeysSection};
 pub use limits::LimitsSection;
 pub use listen::ListenSection;
+pub use seal::SealSection;
 pub use spiffe::SpiffeSection;
 pub use store::StoreSection;
 pub use system_workload::SystemWorkloadSection;
@@ -54,6 +56,9 @@ pub struct Config {
     /// Where it is recorded what happens.
     #[serde(default)]
     pub audit: AuditSection,
+    /// The key that records with secrets are sealed under.
+    #[serde(default)]
+    pub seal: SealSection,
     /// SPIFFE identities of the cluster.
     #[serde(default)]
     pub spiffe: SpiffeSection,

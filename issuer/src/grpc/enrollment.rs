@@ -1,6 +1,8 @@
 //! The Enrollment service.
 
 use moneyer_authority::Authority;
+use moneyer_authority::enrollment::EnrollmentError;
+use moneyer_identity::UnixTime;
 use moneyer_proto::v1;
 use moneyer_proto::v1::enrollment_server::Enrollment;
 use tonic::{Request, Response, Status};
@@ -15,6 +17,13 @@ pub(super) struct EnrollmentService {
     pub(super) limits: MintLimits,
 }
 
+impl EnrollmentService {
+    fn certifying_time(&self) -> Result<UnixTime, Status> {
+        let sound = self.authority.sound_time().map_err(EnrollmentError::Clock);
+        sound.map_err(|error| status::enrollment(&error))
+    }
+}
+
 #[tonic::async_trait]
 impl Enrollment for EnrollmentService {
     async fn join(
@@ -23,7 +32,7 @@ impl Enrollment for EnrollmentService {
     ) -> Result<Response<v1::JoinResponse>, Status> {
         let v1::JoinRequest { token, csr } = request.into_inner();
         let enrollment = self.authority.enrollment();
-        let joined = enrollment.join(&token, csr, self.authority.now()).await;
+        let joined = enrollment.join(&token, csr, self.certifying_time()?).await;
         let certificate = joined.map_err(|error| status::enrollment(&error))?;
         let certificate = Some(convert::certificate(certificate, enrollment.authority()));
         Ok(Response::new(v1::JoinResponse { certificate }))
@@ -38,7 +47,7 @@ impl Enrollment for EnrollmentService {
         self.limits.take_renewal(&leaf)?;
         let csr = request.into_inner().csr;
         let enrollment = self.authority.enrollment();
-        let renewed = enrollment.renew(member, leaf, csr, self.authority.now()).await;
+        let renewed = enrollment.renew(member, leaf, csr, self.certifying_time()?).await;
         let certificate = renewed.map_err(|error| status::enrollment(&error))?;
         let certificate = Some(convert::certificate(certificate, enrollment.authority()));
         Ok(Response::new(v1::RenewResponse { certificate }))

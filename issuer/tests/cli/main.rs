@@ -12,6 +12,8 @@
 #[cfg(test)]
 mod command_line;
 #[cfg(test)]
+mod hardening;
+#[cfg(test)]
 mod session;
 #[cfg(test)]
 mod transcript;

@@ -17,6 +17,9 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     };
     telemetry::init(format, &config.telemetry.filter)
         .map_err(|error| Failure::of("cannot start logging (telemetry.filter)", &error))?;
+    // Before the certificate's key is read: nobody attaches, and no core is written.
+    moneyer_daemon::hardening::harden_process()
+        .map_err(|error| Failure::of("the process could not be protected", &error))?;
     let mut signals = signals().map_err(|error| Failure::of("cannot catch signals", &error))?;
     moneyer_daemon::lifecycle::raise_descriptor_limit();
     let app = App::start(config, Arc::new(SystemClock))

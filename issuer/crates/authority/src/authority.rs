@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use moneyer_identity::spiffe::TrustDomain;
 use moneyer_identity::{
-    Clock, ErrorClass, IssuerUrl, MintedToken, SandboxId, SubjectParts, SystemWorkloadName,
-    UnixTime,
+    Clock, ClockFault, ErrorClass, IssuerUrl, MintedToken, SandboxId, SubjectParts,
+    SystemWorkloadName, UnixTime,
 };
 
 use crate::audit::{Actor, Audit, Holder, Ledger, Refusals};
@@ -20,7 +20,7 @@ use crate::issuers::{Issuers, IssuersError};
 use crate::keys::{Keys, KeysError, Published, Schedule};
 use crate::mint::{Ask, AudiencePolicy, Gate, MintError, Minter, Request};
 use crate::registry::{Registry, RegistryError, SystemPermit, SystemWorkload};
-use crate::signer::{KeyKind, Signer};
+use crate::signer::{KeyKind, Signer, SigningKey};
 use crate::store::{Store, StoreError, load_records};
 
 /// What an authority is for.
@@ -210,6 +210,11 @@ impl Authority {
         self.ports.clock.now()
     }
 
+    /// The time now, if the clock can be trusted to sign and to retire keys with.
+    pub fn sound_time(&self) -> Result<UnixTime, ClockFault> {
+        self.ports.clock.sound()
+    }
+
     /// The signing keys.
     #[must_use]
     pub fn keys(&self) -> &Arc<Keys> {
@@ -263,7 +268,7 @@ impl Authority {
         let permit = || self.registry.permit(runner, sandbox);
         let (by, holder) = (self.request(runner.actor()), Holder::Sandbox(sandbox.clone()));
         let drafted = permit().map_err(MintError::Registry).and_then(|permit| {
-            let key = self.minter.signing_key(by.now)?;
+            let key = self.minting_key(&by)?;
             self.minter.draft(key, &permit, ask, by.now)
         });
         self.gate.pass(by, holder, drafted, || permit().map(drop)).await
@@ -277,13 +282,13 @@ impl Authority {
         asked: Vec<(SandboxId, Ask)>,
     ) -> Vec<Result<MintedToken, MintError>> {
         let by = self.request(runner.actor());
-        let key = self.minter.signing_key(by.now).ok();
+        let key = self.minting_key(&by).ok();
         let mut drafted = Vec::with_capacity(asked.len());
         let mut sandboxes = Vec::with_capacity(asked.len());
         for (sandbox, ask) in asked {
             let permit = self.registry.permit(runner, &sandbox).map_err(MintError::Registry);
             let draft = permit.and_then(|permit| {
-                let key = key.clone().map_or_else(|| self.minter.signing_key(by.now), Ok)?;
+                let key = key.clone().map_or_else(|| self.minting_key(&by), Ok)?;
                 self.minter.draft(key, &permit, ask, by.now)
             });
             drafted.push((Holder::Sandbox(sandbox.clone()), draft));
@@ -306,7 +311,7 @@ impl Authority {
         let permit = || self.registry.permit_any(by, sandbox);
         let (by, holder) = (self.request(by.actor()), Holder::Sandbox(sandbox.clone()));
         let drafted = permit().map_err(MintError::Registry).and_then(|permit| {
-            let key = self.minter.signing_key(by.now)?;
+            let key = self.minting_key(&by)?;
             self.minter.draft(key, &permit, ask, by.now)
         });
         self.gate.pass(by, holder, drafted, || permit().map(drop)).await
@@ -343,10 +348,16 @@ impl Authority {
     ) -> Result<MintedToken, MintError> {
         let (by, holder) = (self.request(who), Holder::System(workload.clone()));
         let drafted = permit().map_err(MintError::Registry).and_then(|permit| {
-            let key = self.minter.signing_key(by.now)?;
+            let key = self.minting_key(&by)?;
             self.minter.draft_system(key, &permit, ask, by.now)
         });
         self.gate.pass(by, holder, drafted, || permit().map(drop)).await
+    }
+
+    /// The key that signs, while the clock can be trusted.
+    fn minting_key(&self, by: &Request) -> Result<Arc<dyn SigningKey>, MintError> {
+        self.sound_time().map_err(MintError::Clock)?;
+        self.minter.signing_key(by.now)
     }
 
     fn request(&self, who: Actor) -> Request {

@@ -15,9 +15,12 @@ pub type Outcome = (Step, Result<(), KeysError>);
 
 impl Authority {
     /// Carries out every step that is due, and says what became of each. A step that fails does not hold
-    /// up the others; it is due again the next time.
+    /// up the others; it is due again the next time. Nothing is due while the clock is wrong: a jump
+    /// forward would retire every key at once.
     pub async fn rotate(&self) -> Vec<Outcome> {
-        let now = self.now();
+        let Ok(now) = self.sound_time() else {
+            return Vec::new();
+        };
         let mut outcomes = Vec::new();
         for step in self.keys().due(now) {
             let outcome = self.keys().carry_out(&Actor::System, &step, now).await;
@@ -35,13 +38,17 @@ impl Authority {
         self.keys().judge(command, self.now())
     }
 
-    /// Does what a command asks for, as far as it may be done now, and says what was done.
+    /// Does what a command asks for, as far as it may be done now, and says what was done. While the
+    /// clock is wrong nothing but an emergency is done.
     pub async fn command_keys(
         &self,
         by: &AuthenticatedOperator,
         command: &KeyCommand,
     ) -> Result<Vec<Step>, KeysError> {
-        let now = self.now();
+        let now = match command {
+            KeyCommand::Emergency(_) => self.now(),
+            _ => self.sound_time().map_err(KeysError::Clock)?,
+        };
         let steps = self.keys().judge(command, now)?;
         for step in &steps {
             self.keys().carry_out(&by.actor(), step, now).await?;
@@ -55,12 +62,16 @@ impl Authority {
         by: &AuthenticatedOperator,
         issuer: &IssuerUrl,
     ) -> Result<(), IssuersError> {
-        self.issuers().move_to(&by.actor(), issuer, self.now()).await
+        let now = self.sound_time().map_err(IssuersError::Clock)?;
+        self.issuers().move_to(&by.actor(), issuer, now).await
     }
 
-    /// Forgets previous issuers that no live token names.
+    /// Forgets previous issuers that no live token names; none while the clock is wrong.
     pub async fn prune_issuers(&self) -> Result<(), IssuersError> {
-        self.issuers().prune(self.now()).await
+        match self.sound_time() {
+            Ok(now) => self.issuers().prune(now).await,
+            Err(_) => Ok(()),
+        }
     }
 
     /// A number that changes when whoever holds tokens should get new ones at once: tokens name another

@@ -6,8 +6,10 @@
 //! subscriber of `tracing` and the crypto provider of rustls force on a process.
 //!
 //! - [`backoff`]: waits between attempts
+//! - [`clock`]: the wall clock, watched
 //! - [`exit`]: exit codes
 //! - [`mod@file`]: atomic writes, secret files, locks
+//! - [`hardening`]: no core dumps, nobody attaches
 //! - [`lifecycle`]: shutdown, tasks, signals
 //! - [`listener`]: one HTTP server with limits for every protocol
 //! - [`outbound`]: the one outbound HTTP client
@@ -18,8 +20,10 @@
 //! - [`unix_http`]: a small HTTP client over a Unix socket
 
 pub mod backoff;
+pub mod clock;
 pub mod exit;
 pub mod file;
+pub mod hardening;
 pub mod lifecycle;
 pub mod listener;
 pub mod outbound;

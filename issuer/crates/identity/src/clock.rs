@@ -42,20 +42,49 @@ impl fmt::Display for UnixTime {
 
 /// Where wall-clock time comes from.
 pub trait Clock: Send + Sync + fmt::Debug {
-    /// The time now.
+    /// The time now, right or wrong.
     fn now(&self) -> UnixTime;
+
+    /// The time now, if it can be trusted to sign with. A clock that nobody guards always can.
+    fn sound(&self) -> Result<UnixTime, ClockFault> {
+        Ok(self.now())
+    }
+}
+
+/// Why the wall clock is not trusted to sign with. Shown, it says what to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClockFault {
+    /// It moved otherwise than the time since boot.
+    Jumped {
+        /// How far it is from where it ought to be.
+        by: Duration,
+        /// Whether it is ahead.
+        forward: bool,
+    },
+    /// It is behind a time that was already seen.
+    Behind {
+        /// How far.
+        by: Duration,
+    },
 }
 
 /// The operating system's clock: the only place that reads it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
-impl Clock for SystemClock {
+impl SystemClock {
+    /// Time since 1970, to the nanosecond.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
-    fn now(&self) -> UnixTime {
+    #[must_use]
+    pub fn since_epoch(&self) -> Duration {
         // Before 1970 there is no valid token to sign; 0 is before every record's time.
-        let since = std::time::SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        UnixTime(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+        std::time::SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> UnixTime {
+        UnixTime(i64::try_from(self.since_epoch().as_secs()).unwrap_or(i64::MAX))
     }
 }
 

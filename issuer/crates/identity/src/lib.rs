@@ -12,6 +12,7 @@ mod algorithm;
 mod audience;
 mod claims;
 mod clock;
+mod clock_judge;
 mod component;
 mod error_class;
 mod issuer_url;
@@ -28,7 +29,8 @@ mod token_issuer;
 pub use algorithm::Algorithm;
 pub use audience::{Audience, AudienceError, Audiences, MAXIMUM_AUDIENCE_BYTES};
 pub use claims::{ClaimSet, IdentityType};
-pub use clock::{Clock, SystemClock, UnixTime};
+pub use clock::{Clock, ClockFault, SystemClock, UnixTime};
+pub use clock_judge::{ClockJudge, ClockReading};
 pub use component::{
     AppName, ClusterId, ComponentError, ControllerName, MAXIMUM_COMPONENT_BYTES, OperatorName,
     OrganizationId, ProfileName, RoleName, RunnerId, SandboxId, SystemWorkloadName,

@@ -1,7 +1,6 @@
 //! The command: start, register, verify, report, wait.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::Args;
 use moneyer_authority::Authority;
@@ -20,7 +19,7 @@ use crate::cli::dev::report::Summary;
 use crate::cli::dev::runner_process::RunnerProcess;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Output, json, print};
-use crate::cli::serve::start_logging;
+use crate::cli::serve::{guarded_clock, harden, start_logging, watch};
 use crate::cli::verification::verifier_of;
 use crate::config::Config;
 
@@ -41,9 +40,12 @@ pub(crate) async fn run(arguments: &DevArguments, output: Output) -> Result<(), 
     let source = Source::read(&layout.config(), "MONEYER")?;
     let (config, charter) = Config::load(&source)?;
     start_logging(&config)?;
+    harden()?;
     let mut signals = signals().map_err(|error| Failure::of("cannot catch signals", &error))?;
     let progress = Progress::start("starting the coordinator");
-    let app = App::start(&config, charter, Arc::new(SystemClock)).await?;
+    let clock = guarded_clock(&config)?;
+    let app = App::start(&config, charter, clock.clone()).await?;
+    let watch = watch(clock.clone());
     progress.finish("the coordinator runs");
     let (runner, summary, verified) = match demonstrate(&layout, &app).await {
         Ok(demonstrated) => demonstrated,
@@ -63,6 +65,8 @@ pub(crate) async fn run(arguments: &DevArguments, output: Output) -> Result<(), 
         while signals.recv().await != Signal::Terminate {}
     }
     runner.stop().await;
+    watch.abort();
+    clock.keep_or_say();
     app.stop().await;
     Ok(())
 }

@@ -25,7 +25,7 @@ pub(crate) struct Health {
 }
 
 impl Health {
-    /// Looks at the store, the audit log and the key ring.
+    /// Looks at the store, the audit log, the key ring and the clock.
     pub(crate) fn of(authority: &Authority) -> Self {
         let store = authority.store().health().map_err(|error| crate::chain(&error));
         let audit = authority.audit().health().map_err(|error| crate::chain(&error));
@@ -34,8 +34,13 @@ impl Health {
             Some(_) => Ok(()),
             None => Err("the active key has reached the end of its signing time".to_owned()),
         };
-        let checks =
-            vec![check("store", store), check("audit", audit), check("signing_key", signing)];
+        let clock = authority.sound_time().map(drop).map_err(|fault| fault.to_string());
+        let checks = vec![
+            check("store", store),
+            check("audit", audit),
+            check("signing_key", signing),
+            check("clock", clock),
+        ];
         Self { ready: checks.iter().all(|check| check.ok), checks }
     }
 }

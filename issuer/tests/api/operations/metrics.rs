@@ -26,6 +26,7 @@ async fn the_text_format_names_every_metric_and_no_sandbox() {
         "moneyer_audit_failures_total",
         "moneyer_audit_sequence",
         "moneyer_audit_records_per_sync",
+        "moneyer_clock_sound 1",
     ] {
         assert!(text.lines().any(|line| line.starts_with(name)), "{name} is not in\n{text}");
     }

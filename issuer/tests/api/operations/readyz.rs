@@ -12,7 +12,7 @@ async fn each_dependency_is_named() {
     let answer = world.operations(Method::GET, "/readyz").await;
     assert_eq!(answer.status, 200);
     assert_eq!(field(&answer, "cache-control"), "no-store");
-    let named = ["store", "audit", "signing_key"];
+    let named = ["store", "audit", "signing_key", "clock"];
     let checks = named.map(|name| json!({ "name": name, "ok": true }));
     assert_eq!(json(&answer), json!({ "ready": true, "checks": checks }));
 }

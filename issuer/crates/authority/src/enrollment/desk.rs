@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use moneyer_identity::{ErrorClass, UnixTime};
+use moneyer_identity::{ClockFault, ErrorClass, UnixTime};
 use tokio::sync::Mutex;
 
 use crate::audit::{Actor, AuditError, Event, Ledger, LedgerError};
@@ -51,6 +51,9 @@ pub enum EnrollmentError {
     /// The store refused or failed.
     #[error("the membership could not be stored")]
     Store(#[source] StoreError),
+    /// The wall clock cannot be trusted.
+    #[error("no certificate is made by a clock that is wrong")]
+    Clock(#[source] ClockFault),
     /// The task that makes the change ended early.
     #[error("the change was interrupted")]
     Interrupted(#[source] tokio::task::JoinError),
@@ -68,6 +71,7 @@ impl EnrollmentError {
             }
             Self::TooMany => ErrorClass::Exhausted,
             Self::Audit(error) => error.class(),
+            Self::Clock(_) => ErrorClass::Unavailable,
             Self::Store(error) => error.class(),
             Self::Certificate(CertificateError::Make(_)) | Self::Make(_) | Self::Interrupted(_) => {
                 ErrorClass::Internal

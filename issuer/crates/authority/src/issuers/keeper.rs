@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use moneyer_identity::{ErrorClass, IssuerUrl, UnixTime};
+use moneyer_identity::{ClockFault, ErrorClass, IssuerUrl, UnixTime};
 use tokio::sync::{Mutex, watch};
 
 use crate::audit::{Actor, AuditError, Event, Ledger, LedgerError};
@@ -50,6 +50,9 @@ pub enum IssuersError {
     /// It is the issuer already.
     #[error("{0} is the issuer already")]
     Same(IssuerUrl),
+    /// The wall clock cannot be trusted.
+    #[error("the issuer does not move by a clock that is wrong")]
+    Clock(#[source] ClockFault),
     /// The list is full.
     #[error(
         "{MAXIMUM_PREVIOUS_ISSUERS} previous issuers are still served; wait until one has ended"
@@ -65,6 +68,7 @@ impl IssuersError {
             Self::Store(error) => error.class(),
             Self::Audit(error) => error.class(),
             Self::NoCurrent => ErrorClass::Internal,
+            Self::Clock(_) => ErrorClass::Unavailable,
             Self::Configured { .. } | Self::Same(_) => ErrorClass::Conflict,
             Self::TooMany => ErrorClass::Exhausted,
         }

@@ -1,6 +1,6 @@
 //! Why the keys cannot be kept or changed.
 
-use moneyer_identity::{ErrorClass, KeyId};
+use moneyer_identity::{ClockFault, ErrorClass, KeyId};
 
 use crate::audit::{AuditError, LedgerError};
 use crate::keys::command::CommandError;
@@ -37,6 +37,9 @@ pub enum KeysError {
     /// A command is refused.
     #[error(transparent)]
     Command(CommandError),
+    /// The wall clock cannot be trusted.
+    #[error("keys are not changed by a clock that is wrong; an emergency is carried out all the same")]
+    Clock(#[source] ClockFault),
     /// Someone else changed the keys meanwhile. Nothing was done.
     #[error("the keys changed meanwhile; look again")]
     Overtaken,
@@ -58,6 +61,7 @@ impl KeysError {
             Self::Generate(error) => error.class(),
             Self::Open { .. } | Self::Ring(_) => ErrorClass::Internal,
             Self::Command(error) => error.class(),
+            Self::Clock(_) => ErrorClass::Unavailable,
             Self::Overtaken | Self::NotEmpty => ErrorClass::Conflict,
         }
     }

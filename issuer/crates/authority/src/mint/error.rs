@@ -1,6 +1,6 @@
 //! Why a token is not minted.
 
-use moneyer_identity::{Audience, AudienceError, ErrorClass, LifetimeError};
+use moneyer_identity::{Audience, AudienceError, ClockFault, ErrorClass, LifetimeError};
 
 use crate::audit::AuditError;
 use crate::registry::RegistryError;
@@ -34,6 +34,9 @@ pub enum MintError {
     /// The audit log cannot be written now: a token that is not recorded is not given out.
     #[error("the token was not recorded")]
     Audit(#[source] AuditError),
+    /// The wall clock cannot be trusted.
+    #[error("no token is minted by a clock that is wrong")]
+    Clock(#[source] ClockFault),
     /// The claims cannot be written.
     #[error("the claims cannot be written")]
     Encode(#[source] Cause),
@@ -52,7 +55,7 @@ impl MintError {
                 ErrorClass::Invalid
             }
             Self::AudienceDenied(_) => ErrorClass::Denied,
-            Self::NoKey => ErrorClass::Unavailable,
+            Self::NoKey | Self::Clock(_) => ErrorClass::Unavailable,
             Self::Audit(error) => error.class(),
             Self::Encode(_) => ErrorClass::Internal,
             Self::Signer(error) => error.class(),
@@ -67,7 +70,9 @@ impl MintError {
             Self::Audiences(error) => error.to_string(),
             Self::AudienceDenied(_) => "this audience may not be asked for".to_owned(),
             Self::Combination | Self::TooLong | Self::Lifetime(_) => self.to_string(),
-            Self::NoKey | Self::Audit(_) => "no token can be minted at this time".to_owned(),
+            Self::NoKey | Self::Clock(_) | Self::Audit(_) => {
+                "no token can be minted at this time".to_owned()
+            }
             Self::Encode(_) => "the token could not be minted".to_owned(),
             Self::Signer(SignerError::Overloaded) => "too much to do; try again later".to_owned(),
             Self::Signer(_) => "the token could not be signed".to_owned(),

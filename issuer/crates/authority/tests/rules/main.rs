@@ -45,3 +45,5 @@ mod rotation_histories;
 mod watch;
 #[cfg(test)]
 mod world;
+#[cfg(test)]
+mod wrong_clock;

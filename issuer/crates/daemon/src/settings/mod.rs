@@ -3,8 +3,10 @@
 //! An operator sees every mistake at once, each with its place, what is wrong and what
 //! would be right. Unknown keys are mistakes. The file is untrusted input: it must be a
 //! regular UTF-8 file of bounded size. This is the only place that reads the environment,
-//! and of it only names that begin with the prefix and two underscores.
+//! and of it only names that begin with the prefix and two underscores, and systemd's
+//! `CREDENTIALS_DIRECTORY`.
 
+mod credentials;
 mod environment;
 mod errors;
 mod explain;
@@ -19,6 +21,7 @@ mod span;
 mod tests;
 mod tree;
 
+pub use credentials::credentials_directory;
 pub use errors::{SettingsError, SettingsErrors};
 pub use load::load;
 pub use position::Position;

@@ -1,0 +1,52 @@
+//! A clock that is wrong: nothing is minted, no key is retired, and it ends by itself (F11, F12).
+
+use std::time::Duration;
+
+use moneyer_authority::mint::{Ask, MintError};
+use moneyer_identity::{ClockFault, ErrorClass};
+
+use crate::world::{DAY, World, operator, sandbox};
+
+const FAULT: ClockFault =
+    ClockFault::Jumped { by: Duration::from_secs(365 * 86_400), forward: true };
+
+#[tokio::test]
+async fn nothing_is_minted_until_it_is_right_again() {
+    let world = World::new().await;
+    let (runner, _) = world.join("runner-1").await;
+    world.put_app("app").await;
+    world.place("one", "app", "runner-1").await;
+    let one = sandbox("one");
+    let ask = Ask::default;
+    world.clock.fail(Some(FAULT));
+    let authority = &world.authority;
+    let mut refused = vec![
+        authority.mint(&runner, &one, ask()).await,
+        authority.mint_any(&operator(), &one, ask()).await,
+    ];
+    refused.extend(authority.mint_all(&runner, vec![(one.clone(), ask()); 2]).await);
+    assert_eq!(refused.len(), 4);
+    for refused in refused {
+        let error = refused.unwrap_err();
+        assert!(matches!(error, MintError::Clock(FAULT)), "{error}");
+        assert_eq!(error.class(), ErrorClass::Unavailable);
+        assert_eq!(error.told(), "no token can be minted at this time");
+    }
+    world.clock.fail(None);
+    authority.mint(&runner, &one, ask()).await.unwrap();
+}
+
+// P24: no mass retirement.
+#[tokio::test]
+async fn no_key_changes_until_it_is_right_again() {
+    let world = World::new().await;
+    let before = world.authority.published().key_set;
+    world.clock.fail(Some(FAULT));
+    world.clock.advance(365 * DAY);
+    assert!(world.authority.rotate().await.is_empty());
+    world.authority.prune_issuers().await.unwrap();
+    let after = world.authority.published().key_set;
+    assert_eq!(before.iter().count(), after.iter().count());
+    world.clock.fail(None);
+    assert!(!world.authority.rotate().await.is_empty());
+}
