@@ -4,9 +4,10 @@
 //! passes the suite in `moneyer-testkit`, which states what the port promises; what a backend adds
 //! is how it keeps the promise that an acknowledged write survives power loss.
 //!
-//! Nothing here knows what the records mean.
+//! [`seal`] is how a record that holds a secret looks on disk. Nothing here knows what the records mean.
 
 mod embedded;
 mod limits;
+pub mod seal;
 
 pub use embedded::{OpenError, SledOptions, SledStore};
