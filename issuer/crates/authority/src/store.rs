@@ -98,6 +98,13 @@ impl Collection {
     pub fn is_secret(self) -> bool {
         matches!(self, Self::Keys | Self::Authorities)
     }
+
+    /// Whether a backend keeps a copy of everything after a change of its records: few changes, and
+    /// what is lost with them is lost for good.
+    #[must_use]
+    pub fn is_exported(self) -> bool {
+        matches!(self, Self::Keys | Self::KeyRings | Self::Authorities | Self::Issuers)
+    }
 }
 
 /// What must be true of a record for a change to happen.

@@ -10,4 +10,6 @@ mod embedded;
 mod limits;
 pub mod seal;
 
-pub use embedded::{OpenError, SledOptions, SledStore};
+pub use embedded::{
+    Copied, Findings, Incarnation, OpenError, RestoreError, Sealing, SledOptions, SledStore,
+};

@@ -1,8 +1,12 @@
 //! The directory of a store: private, and itself on disk.
 //!
 //! ```text
-//! LOCK     held by the process that uses the store
-//! sled/    everything sled writes
+//! LOCK        held by the process that uses the store
+//! IDENTITY    which store this is, and the key of its checksums
+//! CATALOGUE   which records there must be
+//! keys/       each record that holds a private key, once more
+//! snapshots/  copies of everything, made when keys change
+//! sled/       everything sled writes
 //! ```
 //!
 //! A directory that others may enter is refused with the command that mends it: someone may have
@@ -44,6 +48,44 @@ impl StoreDirectory {
     /// The lock file.
     pub(super) fn lock(&self) -> PathBuf {
         self.root.join("LOCK")
+    }
+
+    /// The directory itself.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Which store it is.
+    pub(super) fn identity(&self) -> PathBuf {
+        self.root.join("IDENTITY")
+    }
+
+    /// Which records there must be.
+    pub(super) fn catalogue(&self) -> PathBuf {
+        self.root.join("CATALOGUE")
+    }
+
+    /// Where records that hold private keys are kept once more.
+    pub(super) fn secrets(&self) -> PathBuf {
+        self.root.join("keys")
+    }
+
+    /// Where copies of everything are kept.
+    pub(super) fn snapshots(&self) -> PathBuf {
+        self.root.join("snapshots")
+    }
+
+    /// Whether there is anything a store has beside its lock and identity.
+    pub(super) fn holds_anything(&self) -> Result<bool, OpenError> {
+        let kept = [self.catalogue(), self.secrets(), self.snapshots(), self.sled()];
+        for path in kept {
+            match fs::symlink_metadata(&path) {
+                Ok(_) => return Ok(true),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(source) => return Err(OpenError::Io { path, source }),
+            }
+        }
+        Ok(false)
     }
 
     /// sled's own directory.

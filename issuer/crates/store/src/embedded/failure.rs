@@ -1,13 +1,15 @@
-//! Why the store no longer writes.
+//! Why the store does not write at the moment.
 //!
 //! A failed sync leaves the kernel free to forget what it could not write and to report success the
-//! next time, so a failed store is never asked again in this process: the first [`Failure`] is kept
-//! and answers everything after it. Opening the directory anew is the way back.
+//! next time, so a failed descriptor is never asked again: the [`Failure`] answers everything until the
+//! directory was opened anew and found whole, which the writer tries by itself.
 
 use std::io;
 use std::sync::Arc;
 
 use moneyer_authority::store::StoreError;
+
+use super::open::OpenError;
 
 /// What ended the writing.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -21,6 +23,15 @@ pub(super) enum Failure {
     /// The system did not say that the disk has them.
     #[error("the changes could not be synced to disk")]
     Sync(#[source] Arc<io::Error>),
+    /// The catalogue did not take the batch.
+    #[error("the catalogue could not be written")]
+    Catalogue(#[source] Arc<io::Error>),
+    /// A private key's own file was not written.
+    #[error("the file of a private key could not be written")]
+    SecretFile(#[source] Arc<io::Error>),
+    /// The directory could not be opened again after a failure.
+    #[error("the store could not be opened again")]
+    Reopen(#[source] Arc<OpenError>),
     /// sled panicked, or this code did.
     #[error("the writer ended with a panic: {0}")]
     Panic(String),

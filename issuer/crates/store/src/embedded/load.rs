@@ -1,6 +1,6 @@
 //! Reading a collection in the order of its ids.
 //!
-//! A thread for blocking work reads, checks and decodes; the records cross to the caller in blocks,
+//! A thread for blocking work reads, checks, opens and decodes; the records cross to the caller in blocks,
 //! since a message each would cost more than reading them. Every record's checksum is checked, and
 //! the first that does not match ends the reading with its name.
 
@@ -9,10 +9,11 @@ use std::sync::Arc;
 use moneyer_authority::store::{Cause, Collection, Receive, StoreError, Stored};
 use tokio::sync::mpsc;
 
-use super::envelope::Envelope;
 use super::failure::{Failure, panic_text};
+use super::identity::Sealing;
 use super::key::collection_byte;
 use super::open::OpenSled;
+use super::sealing::disclose;
 
 /// Records in a block: enough that crossing threads costs little.
 const BLOCK_RECORDS: usize = 1024;
@@ -28,12 +29,13 @@ type Block = Result<Vec<Stored>, StoreError>;
 /// Hands every record of the collection to `receive`.
 pub(super) async fn load(
     sled: Arc<OpenSled>,
+    sealing: Option<Sealing>,
     collection: Collection,
     receive: Receive<'_>,
 ) -> Result<(), StoreError> {
     let (sender, mut blocks) = mpsc::channel(BLOCKS_AHEAD);
     let reader = tokio::task::spawn_blocking(move || {
-        if let Err(error) = read(&sled.db, collection, &sender) {
+        if let Err(error) = read(&sled.db, sealing.as_ref(), collection, &sender) {
             drop(sender.blocking_send(Err(error)));
         }
     });
@@ -61,6 +63,7 @@ async fn receive_blocks(
 /// Ends early without an error if the caller is gone.
 fn read(
     db: &sled::Db,
+    sealing: Option<&Sealing>,
     collection: Collection,
     sender: &mpsc::Sender<Block>,
 ) -> Result<(), StoreError> {
@@ -68,7 +71,7 @@ fn read(
     let mut bytes = 0_usize;
     for entry in db.scan_prefix([collection_byte(collection)]) {
         let (key, envelope) = entry.map_err(|error| StoreError::Unavailable(error.into()))?;
-        let stored = decode(collection, &key, &envelope)?;
+        let stored = decode(sealing, collection, &key, &envelope)?;
         bytes = bytes.saturating_add(stored.value.len());
         block.push(stored);
         if block.len() >= BLOCK_RECORDS || bytes >= BLOCK_BYTES {
@@ -82,14 +85,19 @@ fn read(
     Ok(())
 }
 
-fn decode(collection: Collection, key: &[u8], bytes: &[u8]) -> Result<Stored, StoreError> {
+fn decode(
+    sealing: Option<&Sealing>,
+    collection: Collection,
+    key: &[u8],
+    bytes: &[u8],
+) -> Result<Stored, StoreError> {
     let id = key.get(1..).unwrap_or_default();
     let damaged = |cause: Cause| StoreError::Damaged {
         collection,
         id: String::from_utf8_lossy(id).into_owned(),
         cause,
     };
-    let envelope = Envelope::decode(key, bytes).map_err(|error| damaged(error.into()))?;
+    let (revision, value) = disclose(sealing, key, bytes).map_err(damaged)?;
     let id = std::str::from_utf8(id).map_err(|error| damaged(error.into()))?;
-    Ok(Stored { id: id.to_owned(), revision: envelope.revision, value: envelope.value.to_vec() })
+    Ok(Stored { id: id.to_owned(), revision, value: value.to_vec() })
 }

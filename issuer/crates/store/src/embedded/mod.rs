@@ -4,27 +4,43 @@
 //! (`sync_file_range`), its files are readable by everybody, large pages go to files it never
 //! syncs, and a damaged directory makes it panic. This module is the only way to write to it:
 //!
-//! - one thread writes; what waits is checked and applied as one batch, flushed, and synced through
-//!   our own descriptor of sled's file before anything is acknowledged (`writer`, `group`,
-//!   `barrier`);
-//! - after the first failed write, flush or sync nothing is acknowledged any more (`failure`);
-//! - every record carries its revision and a checksum over everything (`envelope`);
+//! - one thread writes; what waits is checked and applied as one batch, flushed, synced through our own
+//!   descriptor of sled's file, and named in our catalogue before anything is acknowledged (`writer`,
+//!   `group`, `barrier`, `catalogue`);
+//! - after the first failed write, flush or sync nothing is acknowledged until the directory was opened
+//!   anew and everything acknowledged was found in it (`failure`, `writer`);
+//! - every record carries its revision and a checksum over everything (`envelope`), is sealed where it
+//!   holds a secret (`sealing`), and counts in an authenticated sum of all (`head`);
+//! - a store that lacks what it acknowledged is not opened, and the missing records are named
+//!   (`inspection`); private keys are in files of their own too (`secret_files`);
 //! - the directory is private and belongs to one process (`directory`, `lock`, `open`).
 //!
-//! It does not notice that a whole directory was rolled back or that sled dropped the end of a
-//! damaged log; that needs a witness outside of sled.
+//! It does not notice by itself that the whole directory was rolled back: for that there are the
+//! generations that runners have seen.
 
 mod barrier;
+mod catalogue;
 mod directory;
 mod envelope;
 mod failure;
 mod group;
+mod head;
+mod identity;
+mod inspection;
 mod key;
 mod load;
 mod lock;
 mod open;
+mod reopen;
+mod replace;
+mod sealing;
+mod secret_files;
+mod snapshot;
 mod store;
 mod writer;
 
+pub use identity::{Incarnation, Sealing};
+pub use inspection::Findings;
 pub use open::OpenError;
+pub use snapshot::{Copied, RestoreError};
 pub use store::{SledOptions, SledStore};

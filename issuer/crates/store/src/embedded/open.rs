@@ -1,8 +1,10 @@
-//! Opening the directory: who may, in which state, and what is wrong if it cannot be.
+//! Opening the directory: who may, whether everything is there, and what is wrong if it is not.
 //!
 //! sled panics on much of the damage it finds, so it is opened inside `catch_unwind`. The order
-//! matters: our lock first, since everything after it changes files; the modes and the sync last,
-//! since sled makes files while it opens.
+//! matters: our lock first, since everything after it changes files; then the store's identity, sled, and
+//! every record against sled's head and the catalogue (`inspection`); the modes and the sync last, since
+//! sled makes files while it opens. A store that lacks anything it acknowledged is not opened: the
+//! missing records are named, and an operator may accept the loss.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,11 +12,14 @@ use std::path::{Path, PathBuf};
 
 use moneyer_authority::store::{Cause, Generation};
 
+use super::catalogue::Catalogue;
 use super::directory::StoreDirectory;
-use super::envelope::Envelope;
 use super::failure::panic_text;
-use super::key::GENERATION;
+use super::head::Head;
+use super::identity::{Identity, IdentityError};
+use super::inspection::{Findings, Inspection};
 use super::lock::{LockError, SledLog, StoreLock};
+use super::secret_files::SecretFiles;
 use super::store::SledOptions;
 
 /// Bytes in one segment of sled's log, fixed when a store is made.
@@ -48,6 +53,41 @@ pub enum OpenError {
         /// Its permission bits.
         mode: u32,
     },
+    /// Records that were acknowledged are not there, or are not as they were written.
+    #[error(
+        "the store in {path} is not whole: {findings}; restore a backup (`moneyer store restore`), or \
+         go on without what is missing: `moneyer serve --accept-loss {}`", generation.0
+    )]
+    Loss {
+        /// The store's directory.
+        path: PathBuf,
+        /// What is missing or changed.
+        findings: Findings,
+        /// What the store has come to, as it is now.
+        generation: Generation,
+    },
+    /// The loss that was accepted is not the one that is found.
+    #[error(
+        "the store in {path} is at generation {}, not at {}; look at it again with `moneyer store \
+         check`", found.0, accepted.0
+    )]
+    OtherLoss {
+        /// The store's directory.
+        path: PathBuf,
+        /// Where it is.
+        found: Generation,
+        /// Where the operator says it is.
+        accepted: Generation,
+    },
+    /// One of our own files beside sled cannot be used.
+    #[error("{path} cannot be used; restore a backup (`moneyer store restore`)")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        cause: Cause,
+    },
     /// What is in it cannot be read back.
     #[error("the store in {path} is damaged; move it aside and restore a backup")]
     Damaged {
@@ -73,24 +113,30 @@ pub enum OpenError {
 #[error("it could not be opened: {0}")]
 struct Panicked(String);
 
-/// There are records, but not the generation that wrote them.
-#[derive(Debug, thiserror::Error)]
-#[error("there are records but no generation")]
-struct NoGeneration;
-
-/// sled, and our lock. Dropped in the order of the fields: ours is free when sled's is.
+/// sled, what is known of it, and our lock. Dropped in the order of the fields: ours is free when sled's
+/// is.
 #[derive(Debug)]
 pub(super) struct OpenSled {
     /// The one tree is sled's default tree.
     pub(super) db: sled::Db,
-    /// The generation found in it.
-    pub(super) generation: Generation,
     /// The file to sync.
     pub(super) log: SledLog,
     _lock: StoreLock,
 }
 
-impl OpenSled {
+/// A store that was opened and found whole.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) sled: OpenSled,
+    pub(super) identity: Identity,
+    pub(super) head: Head,
+    pub(super) catalogue: Catalogue,
+    pub(super) secret_files: SecretFiles,
+    /// Whether it goes on with less than it had, by an operator's word.
+    pub(super) loss_accepted: bool,
+}
+
+impl Opened {
     /// Opens or makes the store in `path`.
     pub(super) fn open(path: &Path, options: &SledOptions) -> Result<Self, OpenError> {
         let directory = StoreDirectory::prepare(path)?;
@@ -99,50 +145,59 @@ impl OpenSled {
             LockError::Io(source) => OpenError::Io { path: directory.lock(), source },
         })?;
         directory.remove_unfinished()?;
-        let damaged = |cause| OpenError::Damaged { path: path.to_owned(), cause };
-        let config = sled::Config::new()
-            .path(directory.sled())
-            .cache_capacity(options.cache_bytes)
-            .mode(sled::Mode::LowSpace)
-            .segment_size(SEGMENT_BYTES)
-            .flush_every_ms(None);
-        let opened = catch_unwind(AssertUnwindSafe(|| {
-            let db = config.open()?;
-            let generation = read_generation(&db);
-            generation.map(|generation| (db, generation))
-        }));
-        let (db, generation) = match opened {
-            Ok(Ok(opened)) => opened,
-            Ok(Err(ReadError::Sled(sled::Error::Io(source)))) => {
-                return Err(OpenError::Io { path: directory.sled(), source });
-            }
-            Ok(Err(ReadError::Sled(error))) => return Err(damaged(error.into())),
-            Ok(Err(ReadError::Damaged(cause))) => return Err(damaged(cause)),
-            Err(panic) => return Err(damaged(Panicked(panic_text(&*panic)).into())),
-        };
+        let identity = open_identity(&directory, options)?;
+        let sled = open_sled(&directory, options, lock)?;
+        let secret_files = SecretFiles::prepare(&directory.secrets())
+            .map_err(|source| OpenError::Io { path: directory.secrets(), source })?;
+        let opened =
+            Inspection { directory: &directory, options, sled, identity, secret_files }.open()?;
         directory.settle()?;
-        Ok(Self { db, generation, log: SledLog::new(directory.log()), _lock: lock })
+        if opened.loss_accepted {
+            tracing::error!(
+                store.generation = opened.head.generation,
+                "the store goes on with less than it had; every key should be rotated"
+            );
+        }
+        Ok(opened)
     }
 }
 
-enum ReadError {
-    Sled(sled::Error),
-    Damaged(Cause),
-}
-
-impl From<sled::Error> for ReadError {
-    fn from(error: sled::Error) -> Self {
-        Self::Sled(error)
+/// The identity of an existing store, or that of a new one where there is nothing yet.
+fn open_identity(directory: &StoreDirectory, options: &SledOptions) -> Result<Identity, OpenError> {
+    let path = directory.identity();
+    let failed = |error: IdentityError| match error {
+        IdentityError::Io(source) => OpenError::Io { path: path.clone(), source },
+        error => OpenError::File { path: path.clone(), cause: error.into() },
+    };
+    let sealing = options.sealing.as_ref();
+    if let Some(identity) = Identity::read(&path, sealing).map_err(failed)? {
+        return Ok(identity);
     }
+    if directory.holds_anything()? {
+        let cause = "it is missing, and the store is not empty".into();
+        return Err(OpenError::File { path, cause });
+    }
+    let identity = Identity::random().map_err(failed)?;
+    identity.write(&path, sealing).map_err(failed)?;
+    Ok(identity)
 }
 
-fn read_generation(db: &sled::Db) -> Result<Generation, ReadError> {
-    match db.get(GENERATION)? {
-        Some(bytes) => match Envelope::decode(GENERATION, &bytes) {
-            Ok(envelope) => Ok(envelope.revision),
-            Err(error) => Err(ReadError::Damaged(error.into())),
-        },
-        None if db.is_empty() => Ok(Generation::default()),
-        None => Err(ReadError::Damaged(NoGeneration.into())),
+fn open_sled(
+    directory: &StoreDirectory,
+    options: &SledOptions,
+    lock: StoreLock,
+) -> Result<OpenSled, OpenError> {
+    let damaged = |cause| OpenError::Damaged { path: directory.root().to_owned(), cause };
+    let config = sled::Config::new()
+        .path(directory.sled())
+        .cache_capacity(options.cache_bytes)
+        .mode(sled::Mode::LowSpace)
+        .segment_size(SEGMENT_BYTES)
+        .flush_every_ms(None);
+    match catch_unwind(AssertUnwindSafe(|| config.open())) {
+        Ok(Ok(db)) => Ok(OpenSled { db, log: SledLog::new(directory.log()), _lock: lock }),
+        Ok(Err(sled::Error::Io(source))) => Err(OpenError::Io { path: directory.sled(), source }),
+        Ok(Err(error)) => Err(damaged(error.into())),
+        Err(panic) => Err(damaged(Panicked(panic_text(&*panic)).into())),
     }
 }

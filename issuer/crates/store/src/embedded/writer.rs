@@ -1,24 +1,34 @@
 //! The one thread that writes.
 //!
 //! It takes what waits, checks it as one [`Group`], applies the batch, flushes, waits at the
-//! [`Barrier`], and only then answers. While it waits at the barrier new commits gather, so the more
-//! callers there are the more share one sync; a single caller is never delayed for company.
+//! [`Barrier`], names it in the catalogue, and only then answers. While it waits new commits gather, so
+//! the more callers there are the more share one sync; a single caller is never delayed for company.
 //! Refusals are answered after the barrier too: a conflict may be with a commit of the same group,
 //! which until then has not happened.
 //!
-//! After a failure it answers everything with that failure and touches the disk no more.
+//! After a failure it answers everything with that failure, and opens the directory anew every second
+//! until that works: space may be back on the disk. What was acknowledged must be there then; what was
+//! not is put back to what was before, since its callers were told that it did not happen.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
 use moneyer_authority::store::{Change, Generation, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
 use super::barrier::Barrier;
+use super::catalogue::Catalogue;
+use super::envelope::Envelope;
 use super::failure::{Failure, panic_text};
-use super::group::Group;
+use super::group::{Group, Press, Undo, Written};
+use super::head::Head;
+use super::identity::Identity;
+use super::key::HEAD;
 use super::open::OpenSled;
+use super::reopen::Reopen;
+use super::secret_files::SecretFiles;
 
 /// Most commits in a group. More would not lower the share each has of a sync by much, and would
 /// let the first wait for the last.
@@ -26,6 +36,9 @@ const MAXIMUM_GROUP_COMMITS: usize = 512;
 
 /// Bytes of values after which a group is full: half a segment of sled's log.
 const MAXIMUM_GROUP_BYTES: usize = 4 * 1024 * 1024;
+
+/// Between two attempts to open the directory anew: a person who made room sees it work at once.
+const REOPEN_EVERY: Duration = Duration::from_secs(1);
 
 /// A commit that waits.
 #[derive(Debug)]
@@ -47,16 +60,22 @@ impl Waiting {
 }
 
 /// What the writer lets others see.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Progress {
     generation: AtomicU64,
-    failure: OnceLock<Failure>,
+    failure: Mutex<Option<Failure>>,
+    /// sled while it is open.
+    sled: RwLock<Option<Arc<OpenSled>>>,
 }
 
 impl Progress {
     /// Of a store found at this generation.
-    pub(super) fn at(generation: Generation) -> Self {
-        Self { generation: AtomicU64::new(generation.0), failure: OnceLock::new() }
+    pub(super) fn at(generation: Generation, sled: OpenSled) -> Self {
+        Self {
+            generation: AtomicU64::new(generation.0),
+            failure: Mutex::default(),
+            sled: RwLock::new(Some(Arc::new(sled))),
+        }
     }
 
     /// The last acknowledged generation.
@@ -64,19 +83,44 @@ impl Progress {
         Generation(self.generation.load(Ordering::Acquire))
     }
 
-    /// Why nothing is written any more, if so.
+    /// Why nothing is written at the moment, if so.
     pub(super) fn failure(&self) -> Option<Failure> {
-        self.failure.get().cloned()
+        self.failed().clone()
+    }
+
+    /// sled, if it is open at the moment.
+    pub(super) fn sled(&self) -> Option<Arc<OpenSled>> {
+        self.sled.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts sled, or nothing, in the place of what is open.
+    pub(super) fn replace_sled(&self, sled: Option<Arc<OpenSled>>) -> Option<Arc<OpenSled>> {
+        std::mem::replace(&mut *self.sled.write().unwrap_or_else(PoisonError::into_inner), sled)
+    }
+
+    fn failed(&self) -> MutexGuard<'_, Option<Failure>> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The state of the writing thread.
+/// What is written with, of one opening of the directory.
 #[derive(Debug)]
-pub(super) struct Writer<B> {
-    /// The barrier comes first, since its descriptor is dropped first.
+pub(super) struct Pen<B> {
     pub(super) barrier: B,
-    /// Where it writes.
-    pub(super) sled: Arc<OpenSled>,
+    pub(super) catalogue: Catalogue,
+    pub(super) identity: Identity,
+    pub(super) secret_files: SecretFiles,
+    pub(super) head: Head,
+}
+
+/// The state of the writing thread.
+pub(super) struct Writer<B> {
+    /// `None` after a failure.
+    pub(super) pen: Option<Pen<B>>,
+    /// What a group that was not acknowledged may have left.
+    pub(super) undo: Option<Undo>,
+    /// How the directory is opened anew.
+    pub(super) reopen: Reopen<B>,
     /// What others see of it.
     pub(super) progress: Arc<Progress>,
     /// What waits.
@@ -85,15 +129,32 @@ pub(super) struct Writer<B> {
 
 impl<B: Barrier> Writer<B> {
     /// Writes until the last sender is gone and everything that waited is answered.
-    pub(super) fn run(mut self) {
-        while let Some(first) = self.queue.blocking_recv() {
+    pub(super) fn run(mut self, runtime: &tokio::runtime::Runtime) {
+        loop {
+            let received = if self.pen.is_some() {
+                self.queue.blocking_recv()
+            } else {
+                let queue = &mut self.queue;
+                let next = runtime
+                    .block_on(async { tokio::time::timeout(REOPEN_EVERY, queue.recv()).await });
+                match next {
+                    Ok(received) => received,
+                    Err(_elapsed) => {
+                        self.try_again();
+                        continue;
+                    }
+                }
+            };
+            let Some(first) = received else { break };
             let waiting = self.gather(first);
-            if let Some(failure) = self.progress.failure() {
-                refuse(waiting, &failure);
-                continue;
+            match self.progress.failure() {
+                Some(failure) => refuse(waiting, &failure),
+                None => self.write(waiting),
             }
-            self.write(waiting);
         }
+        // Closed: sled goes with the last who reads.
+        drop(self.pen.take());
+        drop(self.progress.replace_sled(None));
     }
 
     fn gather(&mut self, first: Waiting) -> Vec<Waiting> {
@@ -110,39 +171,117 @@ impl<B: Barrier> Writer<B> {
     fn write(&mut self, mut waiting: Vec<Waiting>) {
         let written = catch_unwind(AssertUnwindSafe(|| self.write_group(&mut waiting)));
         let failure = match written {
-            Ok(Ok((outcomes, generation))) => {
-                self.progress.generation.store(generation.0, Ordering::Release);
+            Ok(Ok((outcomes, exported))) => {
+                self.undo = None;
                 for (waiting, outcome) in waiting.into_iter().zip(outcomes) {
                     waiting.answer(outcome);
+                }
+                if exported {
+                    self.export();
                 }
                 return;
             }
             Ok(Err(failure)) => failure,
             Err(panic) => Failure::Panic(panic_text(&*panic)),
         };
-        tracing::error!(error = &failure as &dyn std::error::Error, "the store no longer writes");
-        let failure = self.progress.failure.get_or_init(|| failure);
-        refuse(waiting, failure);
+        tracing::error!(
+            error = &failure as &dyn std::error::Error,
+            "the store does not write; it is opened anew until it does"
+        );
+        self.pen = None;
+        *self.progress.failed() = Some(failure.clone());
+        refuse(waiting, &failure);
     }
 
-    /// The outcomes in the order of the commits, and the generation after them.
-    fn write_group(
-        &mut self,
-        waiting: &mut [Waiting],
-    ) -> Result<(Vec<Result<Generation, StoreError>>, Generation), Failure> {
-        let db = &self.sled.db;
-        let mut group = Group::after(self.progress.generation());
+    /// The outcomes in the order of the commits, and whether a snapshot is due.
+    fn write_group(&mut self, waiting: &mut [Waiting]) -> Result<Answers, Failure> {
+        let sled = self.progress.sled();
+        let (Some(pen), Some(sled)) = (self.pen.as_mut(), sled) else {
+            return Err(Failure::Closed);
+        };
+        let mut group = Group::after(pen.head);
+        let sealing = self.reopen.options.sealing.as_ref();
+        let press = Press { db: &sled.db, identity: &pen.identity, sealing };
         let outcomes = waiting
             .iter_mut()
-            .map(|waiting| group.accept(db, std::mem::take(&mut waiting.changes)))
+            .map(|waiting| group.accept(press, std::mem::take(&mut waiting.changes)))
             .collect();
-        let generation = group.generation();
-        if !group.is_empty() {
-            db.apply_batch(group.into_batch()).map_err(Failure::Apply)?;
-            db.flush().map_err(Failure::Flush)?;
-            self.barrier.wait().map_err(|error| Failure::Sync(Arc::new(error)))?;
+        if group.is_empty() {
+            return Ok((outcomes, false));
         }
-        Ok((outcomes, generation))
+        let Written { head, batch, names, secrets, exported, undo } =
+            group.into_written(&pen.identity);
+        self.undo = Some(undo);
+        sled.db.apply_batch(batch).map_err(Failure::Apply)?;
+        sled.db.flush().map_err(Failure::Flush)?;
+        pen.barrier.wait().map_err(|error| Failure::Sync(Arc::new(error)))?;
+        pen.secret_files.apply(&secrets).map_err(|e| Failure::SecretFile(Arc::new(e)))?;
+        let named = pen.catalogue.append(&head, names, &pen.identity);
+        named.map_err(|error| Failure::Catalogue(Arc::new(error)))?;
+        pen.head = head;
+        self.progress.generation.store(head.generation, Ordering::Release);
+        if pen.catalogue.is_long() {
+            pen.compact(&sled.db);
+        }
+        Ok((outcomes, exported))
+    }
+
+    /// A copy of everything. It is a second safety: without it the store goes on.
+    fn export(&self) {
+        let (Some(pen), Some(sled)) = (self.pen.as_ref(), self.progress.sled()) else { return };
+        if let Err(error) = self.reopen.export(&sled.db, &pen.identity, &pen.head) {
+            tracing::warn!(%error, "no snapshot was made after a change of keys");
+        }
+    }
+
+    /// Opens the directory anew.
+    fn try_again(&mut self) {
+        // Whoever reads holds sled open; the next attempt is a second away.
+        if let Some(sled) = self.progress.replace_sled(None) {
+            match Arc::try_unwrap(sled) {
+                Ok(sled) => drop(sled),
+                Err(sled) => {
+                    self.progress.replace_sled(Some(sled));
+                    return;
+                }
+            }
+        }
+        let acknowledged = self.progress.generation();
+        let undo = self.undo.as_ref();
+        let opened = catch_unwind(AssertUnwindSafe(|| self.reopen.open(acknowledged, undo)));
+        match opened {
+            Ok(Ok((pen, sled))) => {
+                self.progress.replace_sled(Some(Arc::new(sled)));
+                (self.pen, self.undo) = (Some(pen), None);
+                *self.progress.failed() = None;
+                tracing::warn!("the store writes again; everything acknowledged is there");
+            }
+            Ok(Err(failure)) => {
+                tracing::debug!(error = &failure as &dyn std::error::Error, "still not");
+                *self.progress.failed() = Some(failure);
+            }
+            Err(panic) => {
+                *self.progress.failed() = Some(Failure::Panic(panic_text(&*panic)));
+            }
+        }
+    }
+}
+
+/// The outcome of each commit, and whether a snapshot is due.
+type Answers = (Vec<Result<Generation, StoreError>>, bool);
+
+impl<B> Pen<B> {
+    /// Writes the catalogue anew. A failure leaves the long one in use.
+    fn compact(&mut self, db: &sled::Db) {
+        let names = db.iter().filter_map(|entry| {
+            let (key, bytes) = entry.ok().filter(|(key, _)| key != HEAD)?;
+            let revision = Envelope::decode(&key, &bytes).ok()?.revision;
+            Some((key.to_vec(), Some(revision)))
+        });
+        match Catalogue::create(self.catalogue.path(), &self.head, names, &self.identity) {
+            Ok(catalogue) => self.catalogue = catalogue,
+            Err(error) => tracing::warn!(%error, "the catalogue could not be shortened"),
+        }
     }
 }
 

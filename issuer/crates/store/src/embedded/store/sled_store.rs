@@ -14,45 +14,56 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::embedded::barrier::{Barrier, DiskBarrier};
 use crate::embedded::failure::Failure;
+use crate::embedded::identity::{Incarnation, Sealing};
 use crate::embedded::load::load;
-use crate::embedded::open::{OpenError, OpenSled};
-use crate::embedded::writer::{Progress, Waiting, Writer};
+use crate::embedded::open::{OpenError, Opened};
+use crate::embedded::reopen::Reopen;
+use crate::embedded::snapshot::{self, Copied, RestoreError};
+use crate::embedded::writer::{Pen, Progress, Waiting, Writer};
 use crate::limits::check_sizes;
 
 /// Commits that wait before callers do: eight full groups.
 const QUEUE_COMMITS: usize = 4096;
 
 /// How a store is opened.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct SledOptions {
     /// Bytes of records sled keeps in memory, 64 MiB by default: the store is read whole at start
     /// and after that only where it is written, so a large cache would hold what is never read.
     pub cache_bytes: u64,
+    /// How secrets are sealed. `None`: not at all, which is for tests that look for them on disk.
+    pub sealing: Option<Sealing>,
+    /// Opens a store that lacks what it acknowledged, if this is the generation it has come to. Without,
+    /// the default, such a store is not opened.
+    pub accept_loss: Option<Generation>,
 }
 
 impl Default for SledOptions {
     fn default() -> Self {
-        Self { cache_bytes: 64 * 1024 * 1024 }
+        Self { cache_bytes: 64 * 1024 * 1024, sealing: None, accept_loss: None }
     }
 }
 
 /// A store in a directory of this machine.
 pub struct SledStore {
     path: PathBuf,
+    sealing: Option<Sealing>,
+    incarnation: Incarnation,
+    loss_accepted: bool,
     progress: Arc<Progress>,
     running: Mutex<Option<Running>>,
 }
 
 /// What an open store has and a closed one has not.
 struct Running {
-    sled: Arc<OpenSled>,
     queue: mpsc::Sender<Waiting>,
     writer: JoinHandle<()>,
 }
 
 impl SledStore {
-    /// Opens the store in the directory `path`, or makes it. Blocks while sled reads its log.
+    /// Opens the store in the directory `path`, or makes it. Blocks while sled reads its log and every
+    /// record is compared with what there must be.
     pub fn open(path: &Path, options: &SledOptions) -> Result<Self, OpenError> {
         Self::open_with(path, options, DiskBarrier::open)
     }
@@ -61,33 +72,63 @@ impl SledStore {
     pub(super) fn open_with<B: Barrier>(
         path: &Path,
         options: &SledOptions,
-        barrier: impl FnOnce(&Path) -> std::io::Result<B>,
+        barrier: impl Fn(&Path) -> std::io::Result<B> + Send + 'static,
     ) -> Result<Self, OpenError> {
         let failed = |source| OpenError::Io { path: path.to_owned(), source };
-        let sled = Arc::new(OpenSled::open(path, options)?);
-        let barrier = barrier(sled.log.path()).map_err(failed)?;
-        let progress = Arc::new(Progress::at(sled.generation));
+        let Opened { sled, identity, head, catalogue, secret_files, loss_accepted } =
+            Opened::open(path, options)?;
+        let incarnation = identity.incarnation;
+        let first = barrier(sled.log.path()).map_err(failed)?;
+        let progress = Arc::new(Progress::at(Generation(head.generation), sled));
         let (queue, waiting) = mpsc::channel(QUEUE_COMMITS);
+        let pen = Pen { barrier: first, catalogue, identity, secret_files, head };
+        let (path, options) = (path.to_owned(), options.clone());
+        let sealing = options.sealing.clone();
+        let reopen = Reopen { path: path.clone(), options, barrier: Box::new(barrier) };
         let writer = Writer {
-            barrier,
-            sled: Arc::clone(&sled),
+            pen: Some(pen),
+            undo: None,
+            reopen,
             progress: Arc::clone(&progress),
             queue: waiting,
         };
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(failed)?;
         let writer = std::thread::Builder::new()
             .name("moneyer-store".to_owned())
-            .spawn(move || writer.run())
+            .spawn(move || writer.run(&runtime))
             .map_err(failed)?;
-        let running = Mutex::new(Some(Running { sled, queue, writer }));
-        Ok(Self { path: path.to_owned(), progress, running })
+        let running = Mutex::new(Some(Running { queue, writer }));
+        Ok(Self { path, sealing, incarnation, loss_accepted, progress, running })
+    }
+
+    /// Reads a copy of a store and checks all of it.
+    pub fn check_copy(path: &Path, sealing: Option<&Sealing>) -> Result<Copied, RestoreError> {
+        snapshot::check(path, sealing)
+    }
+
+    /// Makes a store of a copy, in a directory that holds none. It is another incarnation of it.
+    pub fn restore(from: &Path, to: &Path, options: &SledOptions) -> Result<Copied, RestoreError> {
+        snapshot::restore(from, to, options)
+    }
+
+    /// Which life of the store this is.
+    #[must_use]
+    pub fn incarnation(&self) -> Incarnation {
+        self.incarnation
+    }
+
+    /// Whether it goes on with less than it had, by an operator's word: every key should be rotated.
+    #[must_use]
+    pub fn loss_accepted(&self) -> bool {
+        self.loss_accepted
     }
 
     /// Takes no more commits, and returns when those that waited are answered and the directory is
     /// free for the next to open it, unless a [`load`](Store::load) is still reading.
     pub async fn close(&self) {
-        let Some(Running { sled, queue, writer }) = self.running().take() else { return };
+        let Some(Running { queue, writer }) = self.running().take() else { return };
         drop(queue);
-        drop(sled);
         // The writer catches every panic, and its end is all there is to know.
         drop(tokio::task::spawn_blocking(move || drop(writer.join())).await);
     }
@@ -116,8 +157,9 @@ impl SledStore {
 #[async_trait]
 impl Store for SledStore {
     async fn load(&self, collection: Collection, receive: Receive<'_>) -> Result<(), StoreError> {
-        let sled = self.part(|running| Arc::clone(&running.sled))?;
-        load(sled, collection, receive).await
+        self.part(|_| ())?;
+        let sled = self.progress.sled().ok_or_else(|| self.failure())?;
+        load(sled, self.sealing.clone(), collection, receive).await
     }
 
     async fn commit(&self, changes: Vec<Change>) -> Result<Generation, StoreError> {

@@ -1,0 +1,204 @@
+//! What makes a directory this store and no other: its incarnation, and the key of its checksums.
+//!
+//! ```text
+//! magic | 16 incarnation | sealed or plain key of 32 bytes | CRC-32
+//! ```
+//!
+//! Written once, when the store is made, restored, or goes on after an accepted loss: an incarnation is
+//! never continued with less than it had. The key authenticates the head and the catalogue. Where
+//! records are sealed it is sealed too, so that whoever writes to the disk cannot make a store that
+//! looks whole.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use aws_lc_rs::hmac;
+use zeroize::Zeroizing;
+
+use super::replace::replace;
+use crate::seal::{Place, SealError, Seals};
+
+/// First bytes of the file.
+const MAGIC: &[u8; 8] = b"MNYSTOR1";
+
+/// Bytes of the key of the checksums.
+const KEY_BYTES: usize = 32;
+
+/// Under which name its key is sealed.
+const RECORD: &str = "store/identity";
+
+/// Tells one life of a store from another.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Incarnation(pub(super) [u8; 16]);
+
+impl fmt::Display for Incarnation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Incarnation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Incarnation({self})")
+    }
+}
+
+/// How records that hold secrets are kept.
+#[derive(Debug, Clone)]
+pub struct Sealing {
+    /// Part of what a seal is bound to: the trust domain, which never changes.
+    pub cluster: String,
+    /// The key-encryption keys.
+    pub seals: Arc<Seals>,
+}
+
+/// Why the file is not an identity.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum IdentityError {
+    /// Not written by us, cut off, or changed.
+    #[error("it is damaged")]
+    Damaged,
+    /// The key in it is sealed and does not open.
+    #[error("its key does not open")]
+    Seal(#[source] SealError),
+    /// It is sealed and the store is opened without a key, or the reverse.
+    #[error("the store was made {made}; it is opened {opened}")]
+    Mode {
+        /// How it was made.
+        made: &'static str,
+        /// How it is opened.
+        opened: &'static str,
+    },
+    /// There is no randomness.
+    #[error("there is no randomness")]
+    Random(#[source] aws_lc_rs::error::Unspecified),
+    /// The file cannot be read or written.
+    #[error(transparent)]
+    Io(io::Error),
+}
+
+/// An incarnation and its key.
+pub(super) struct Identity {
+    pub(super) incarnation: Incarnation,
+    key: Zeroizing<[u8; KEY_BYTES]>,
+    mac: hmac::Key,
+}
+
+impl Identity {
+    /// A new incarnation with a key of its own.
+    pub(super) fn random() -> Result<Self, IdentityError> {
+        let (mut incarnation, mut key) = ([0; 16], Zeroizing::new([0; KEY_BYTES]));
+        aws_lc_rs::rand::fill(&mut incarnation).map_err(IdentityError::Random)?;
+        aws_lc_rs::rand::fill(&mut *key).map_err(IdentityError::Random)?;
+        Ok(Self::of(Incarnation(incarnation), key))
+    }
+
+    fn of(incarnation: Incarnation, key: Zeroizing<[u8; KEY_BYTES]>) -> Self {
+        let mac = hmac::Key::new(hmac::HMAC_SHA256, &*key);
+        Self { incarnation, key, mac }
+    }
+
+    /// Authenticates bytes.
+    pub(super) fn tag(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&self.mac);
+        for part in parts {
+            context.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            context.update(part);
+        }
+        let mut tag = [0; 32];
+        tag.copy_from_slice(context.sign().as_ref());
+        tag
+    }
+
+    /// Whether a tag is that of these bytes.
+    pub(super) fn is_tag(&self, parts: &[&[u8]], tag: &[u8]) -> bool {
+        // In constant time: whoever writes to the disk must not learn a tag by trying.
+        aws_lc_rs::constant_time::verify_slices_are_equal(&self.tag(parts), tag).is_ok()
+    }
+
+    /// The bytes of the file.
+    pub(super) fn encode(&self, sealing: Option<&Sealing>) -> Result<Vec<u8>, IdentityError> {
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend_from_slice(&self.incarnation.0);
+        match sealing {
+            Some(sealing) => {
+                let sealed = sealing.seals.seal(&place(sealing, self.incarnation), &*self.key);
+                bytes.push(1);
+                bytes.extend_from_slice(&sealed.map_err(IdentityError::Seal)?);
+            }
+            None => {
+                bytes.push(0);
+                bytes.extend_from_slice(&*self.key);
+            }
+        }
+        bytes.extend_from_slice(&crc32fast::hash(&bytes).to_be_bytes());
+        Ok(bytes)
+    }
+
+    /// Reads the bytes of the file.
+    pub(super) fn decode(bytes: &[u8], sealing: Option<&Sealing>) -> Result<Self, IdentityError> {
+        let damaged = || IdentityError::Damaged;
+        let (body, checksum) = bytes.split_last_chunk::<4>().ok_or_else(damaged)?;
+        if crc32fast::hash(body) != u32::from_be_bytes(*checksum) {
+            return Err(IdentityError::Damaged);
+        }
+        let (magic, rest) = body.split_first_chunk::<8>().ok_or_else(damaged)?;
+        let (incarnation, rest) = rest.split_first_chunk::<16>().ok_or_else(damaged)?;
+        let (&[sealed], key) = rest.split_first_chunk::<1>().ok_or_else(damaged)?;
+        let incarnation = Incarnation(*incarnation);
+        if magic != MAGIC {
+            return Err(IdentityError::Damaged);
+        }
+        let key = match (sealed, sealing) {
+            (1, Some(sealing)) => sealing
+                .seals
+                .open(&place(sealing, incarnation), key)
+                .map_err(IdentityError::Seal)?,
+            (0, None) => Zeroizing::new(key.to_vec()),
+            (1, None) => return Err(IdentityError::Mode { made: "sealed", opened: "unsealed" }),
+            (0, Some(_)) => return Err(IdentityError::Mode { made: "unsealed", opened: "sealed" }),
+            _ => return Err(IdentityError::Damaged),
+        };
+        let mut fixed = Zeroizing::new([0; KEY_BYTES]);
+        if key.len() != KEY_BYTES {
+            return Err(IdentityError::Damaged);
+        }
+        fixed.copy_from_slice(&key);
+        Ok(Self::of(incarnation, fixed))
+    }
+
+    /// Reads the file; `None` where there is none.
+    pub(super) fn read(
+        path: &Path,
+        sealing: Option<&Sealing>,
+    ) -> Result<Option<Self>, IdentityError> {
+        match std::fs::read(path) {
+            Ok(bytes) => Self::decode(&bytes, sealing).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(IdentityError::Io(error)),
+        }
+    }
+
+    /// Writes the file, whole or not at all.
+    pub(super) fn write(
+        &self,
+        path: &Path,
+        sealing: Option<&Sealing>,
+    ) -> Result<(), IdentityError> {
+        replace(path, &self.encode(sealing)?).map_err(IdentityError::Io)
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity").field("incarnation", &self.incarnation).finish_non_exhaustive()
+    }
+}
+
+fn place(sealing: &Sealing, incarnation: Incarnation) -> Place<'_> {
+    let [a, b, c, d, e, f, g, h, ..] = incarnation.0;
+    let generation = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+    Place { cluster: &sealing.cluster, record: RECORD, generation }
+}

@@ -1,0 +1,328 @@
+//! Is everything there? Every record against sled's head, the catalogue and the files of the secrets.
+//!
+//! What sled holds must be what its own authenticated head says, and what the catalogue names: the same
+//! records with the same revisions. sled may be one batch ahead, if the machine stopped between sled and
+//! the catalogue; the head names the one before it, so that one batch is told from several. Everything
+//! else is a loss, a rollback or somebody's hand, and is named record by record.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use moneyer_authority::store::Generation;
+
+use super::catalogue::{Catalogue, Names, Reading};
+use super::directory::StoreDirectory;
+use super::envelope::Envelope;
+use super::group::SecretChange;
+use super::head::{Head, SetHash};
+use super::identity::Identity;
+use super::key::{HEAD, record_of, shown};
+use super::open::{OpenError, OpenSled, Opened};
+use super::sealing::disclose;
+use super::secret_files::SecretFiles;
+use super::store::SledOptions;
+
+/// Most findings that are told one by one.
+const TOLD: usize = 20;
+
+/// What is wrong with a store, record by record.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Findings {
+    texts: Vec<String>,
+    more: usize,
+}
+
+impl Findings {
+    fn add(&mut self, text: impl FnOnce() -> String) {
+        if self.texts.len() < TOLD {
+            self.texts.push(text());
+        } else {
+            self.more = self.more.saturating_add(1);
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.texts.is_empty()
+    }
+
+    /// Each finding, as far as they are told one by one.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.texts.iter().map(String::as_str)
+    }
+}
+
+impl fmt::Display for Findings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.texts.join("; "))?;
+        if self.more > 0 { write!(f, "; and {} more", self.more) } else { Ok(()) }
+    }
+}
+
+/// A store that is being opened.
+pub(super) struct Inspection<'a> {
+    pub(super) directory: &'a StoreDirectory,
+    pub(super) options: &'a SledOptions,
+    pub(super) sled: OpenSled,
+    pub(super) identity: Identity,
+    pub(super) secret_files: SecretFiles,
+}
+
+/// What sled holds.
+struct Scan {
+    head: Option<Head>,
+    computed: Head,
+    names: Names,
+    damaged: Vec<Vec<u8>>,
+    secrets: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+impl Inspection<'_> {
+    /// Opens the store if it is whole, or with a loss that was accepted.
+    pub(super) fn open(self) -> Result<Opened, OpenError> {
+        let scan = self.scan()?;
+        let reading = self.read_catalogue()?;
+        let (files, odd) = self.read_secret_files()?;
+        let is_new = scan.head.is_none()
+            && scan.names.is_empty()
+            && scan.damaged.is_empty()
+            && reading.is_none()
+            && files.is_empty()
+            && odd.is_empty();
+        let findings =
+            if is_new { Findings::default() } else { self.judge(&scan, reading.as_ref())? };
+        if findings.is_empty() {
+            return self.go_on(scan, reading);
+        }
+        let found = Generation(scan.head.unwrap_or(scan.computed).generation);
+        let path = self.directory.root().to_owned();
+        match self.options.accept_loss {
+            None => Err(OpenError::Loss { path, findings, generation: found }),
+            Some(accepted) if accepted != found => {
+                Err(OpenError::OtherLoss { path, found, accepted })
+            }
+            Some(_) => {
+                tracing::error!(%findings, "a loss is accepted");
+                self.accept(scan)
+            }
+        }
+    }
+
+    fn scan(&self) -> Result<Scan, OpenError> {
+        let failed = |error: sled::Error| OpenError::Damaged {
+            path: self.directory.root().to_owned(),
+            cause: error.into(),
+        };
+        let mut scan = Scan {
+            head: None,
+            computed: Head::default(),
+            names: Names::new(),
+            damaged: Vec::new(),
+            secrets: BTreeMap::new(),
+        };
+        for entry in self.sled.db.iter() {
+            let (key, bytes) = entry.map_err(failed)?;
+            if key == HEAD {
+                let envelope = Envelope::decode(HEAD, &bytes).ok();
+                scan.head = envelope.and_then(|head| Head::decode(head.value, &self.identity));
+                continue;
+            }
+            let secret = record_of(&key).is_some_and(|(collection, _)| collection.is_secret());
+            let revision = if secret {
+                scan.secrets.insert(key.to_vec(), bytes.to_vec());
+                disclose(self.options.sealing.as_ref(), &key, &bytes).map(|(at, _)| at).ok()
+            } else {
+                Envelope::decode(&key, &bytes).map(|envelope| envelope.revision).ok()
+            };
+            let Some(revision) = revision.filter(|_| record_of(&key).is_some()) else {
+                scan.damaged.push(key.to_vec());
+                continue;
+            };
+            scan.computed.hash.add(SetHash::of(&self.identity, &key, &bytes));
+            scan.computed.count = scan.computed.count.saturating_add(1);
+            scan.computed.generation = scan.computed.generation.max(revision.0);
+            scan.names.insert(key.to_vec(), revision);
+        }
+        Ok(scan)
+    }
+
+    fn read_catalogue(&self) -> Result<Option<Reading>, OpenError> {
+        let path = self.directory.catalogue();
+        match Catalogue::read(&path, &self.identity) {
+            Ok(reading) => Ok(reading),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(OpenError::Io { path, source }),
+        }
+    }
+
+    fn judge(&self, scan: &Scan, reading: Option<&Reading>) -> Result<Findings, OpenError> {
+        let mut findings = Findings::default();
+        for key in &scan.damaged {
+            findings.add(|| format!("{} is damaged or was put there by someone else", shown(key)));
+        }
+        // A store that was made and never written to has a catalogue and no head.
+        let unwritten =
+            scan.names.is_empty() && reading.is_some_and(|reading| reading.head == Head::default());
+        match (scan.head.or(unwritten.then(Head::default)), reading) {
+            (_, None) => findings.add(|| "CATALOGUE is missing or damaged".to_owned()),
+            (None, Some(reading)) => {
+                findings.add(|| "the head of the records is missing or damaged".to_owned());
+                compare(&scan.names, &reading.names, &mut findings);
+            }
+            (Some(head), Some(reading)) => {
+                judge_heads(scan, &head, reading, &mut findings);
+            }
+        }
+        self.judge_secrets(scan, &mut findings)?;
+        Ok(findings)
+    }
+
+    fn judge_secrets(&self, scan: &Scan, findings: &mut Findings) -> Result<(), OpenError> {
+        let (files, odd) = self.read_secret_files()?;
+        for path in odd {
+            findings.add(|| format!("{} is damaged or not ours", path.display()));
+        }
+        for (key, bytes) in &scan.secrets {
+            if files.get(key) != Some(bytes) {
+                findings.add(|| format!("the file of {} is missing or another", shown(key)));
+            }
+        }
+        for key in files.keys().filter(|key| !scan.secrets.contains_key(*key)) {
+            findings.add(|| format!("{} is only in its file", shown(key)));
+        }
+        Ok(())
+    }
+
+    fn read_secret_files(&self) -> Result<(BTreeMap<Vec<u8>, Vec<u8>>, Vec<PathBuf>), OpenError> {
+        let path = self.directory.secrets();
+        self.secret_files.read().map_err(|source| OpenError::Io { path, source })
+    }
+
+    /// A whole store: its catalogue goes on, completed by the batch it may lack.
+    fn go_on(self, scan: Scan, reading: Option<Reading>) -> Result<Opened, OpenError> {
+        let path = self.directory.catalogue();
+        let failed = |source| OpenError::Io { path: path.clone(), source };
+        let head = scan.head.unwrap_or_default();
+        let catalogue = match &reading {
+            Some(reading) if reading.head == head => Catalogue::resume(&path, reading),
+            _ => {
+                let names = scan.names.into_iter().map(|(key, at)| (key, Some(at)));
+                Catalogue::create(&path, &head, names, &self.identity)
+            }
+        };
+        let catalogue = catalogue.map_err(failed)?;
+        let Self { sled, identity, secret_files, .. } = self;
+        Ok(Opened { sled, identity, head, catalogue, secret_files, loss_accepted: false })
+    }
+
+    /// Goes on with what there is, as another incarnation: what runners and backups know of the one
+    /// before does not bind it. Private keys that are only in their files are put back.
+    fn accept(self, mut scan: Scan) -> Result<Opened, OpenError> {
+        let root = self.directory.root().to_owned();
+        let damaged = |cause| OpenError::Damaged { path: root.clone(), cause };
+        let mut batch = sled::Batch::default();
+        for key in &scan.damaged {
+            batch.remove(key.clone());
+            scan.secrets.remove(key);
+        }
+        let (files, odd) = self.read_secret_files()?;
+        for path in odd {
+            std::fs::remove_file(&path).map_err(|source| OpenError::Io { path, source })?;
+        }
+        for (key, bytes) in files {
+            let sound = disclose(self.options.sealing.as_ref(), &key, &bytes);
+            if let (Ok((revision, _)), false) = (sound, scan.names.contains_key(&key)) {
+                batch.insert(key.clone(), bytes.clone());
+                scan.names.insert(key.clone(), revision);
+                scan.secrets.insert(key, bytes);
+            }
+        }
+        self.sled.db.apply_batch(batch).map_err(|error| damaged(error.into()))?;
+        let identity_path = self.directory.identity();
+        let identity = Identity::random()
+            .and_then(|identity| {
+                identity.write(&identity_path, self.options.sealing.as_ref())?;
+                Ok(identity)
+            })
+            .map_err(|error| OpenError::File { path: identity_path, cause: error.into() })?;
+        let mut head = Head { generation: scan.computed.generation, ..Head::default() };
+        if let Some(known) = scan.head {
+            head.generation = head.generation.max(known.generation);
+        }
+        (head.previous, head.count) =
+            (head.generation, u64::try_from(scan.names.len()).unwrap_or(0));
+        for key in scan.names.keys() {
+            let bytes = self.sled.db.get(key).map_err(|error| damaged(error.into()))?;
+            let bytes = bytes.unwrap_or_default();
+            head.hash.add(SetHash::of(&identity, key, &bytes));
+        }
+        let envelope = Envelope::encode(HEAD, Generation(head.generation), &head.encode(&identity));
+        let written = self.sled.db.insert(HEAD, envelope).and_then(|_| self.sled.db.flush());
+        written.map_err(|error| damaged(error.into()))?;
+        self.write_secret_files(&scan)?;
+        let path = self.directory.catalogue();
+        let names = scan.names.into_iter().map(|(key, at)| (key, Some(at)));
+        let catalogue = Catalogue::create(&path, &head, names, &identity)
+            .map_err(|source| OpenError::Io { path, source })?;
+        let Self { sled, secret_files, .. } = self;
+        Ok(Opened { sled, identity, head, catalogue, secret_files, loss_accepted: true })
+    }
+
+    fn write_secret_files(&self, scan: &Scan) -> Result<(), OpenError> {
+        let changes: Vec<_> = scan
+            .secrets
+            .iter()
+            .filter_map(|(key, bytes)| {
+                let (collection, id) = record_of(key)?;
+                let envelope = Some(bytes.clone());
+                Some(SecretChange { collection, id: id.to_owned(), envelope })
+            })
+            .collect();
+        let path = self.directory.secrets();
+        self.secret_files.apply(&changes).map_err(|source| OpenError::Io { path, source })
+    }
+}
+
+/// sled's head, sled's records and the catalogue against each other.
+fn judge_heads(scan: &Scan, head: &Head, reading: &Reading, findings: &mut Findings) {
+    let catalogued = reading.head.generation;
+    if (scan.computed.count, scan.computed.hash) != (head.count, head.hash) {
+        findings.add(|| "the records are not the ones that were written".to_owned());
+    }
+    if head.generation == catalogued {
+        compare(&scan.names, &reading.names, findings);
+    } else if head.generation < catalogued {
+        findings.add(|| {
+            format!(
+                "generation {} was acknowledged, and only {} is there",
+                catalogued, head.generation
+            )
+        });
+        compare(&scan.names, &reading.names, findings);
+    } else if head.previous != catalogued {
+        findings.add(|| {
+            format!(
+                "CATALOGUE ends at generation {catalogued}, the records are at {}: it is older or \
+                 damaged",
+                head.generation
+            )
+        });
+    }
+}
+
+/// Names every record that is not as the catalogue says.
+fn compare(found: &Names, wanted: &Names, findings: &mut Findings) {
+    for (key, revision) in wanted {
+        match found.get(key) {
+            None => findings.add(|| format!("{} is missing", shown(key))),
+            Some(at) if at != revision => {
+                findings.add(|| format!("{} is of generation {at}, not {revision}", shown(key)));
+            }
+            Some(_) => {}
+        }
+    }
+    for key in found.keys().filter(|key| !wanted.contains_key(*key)) {
+        findings.add(|| format!("{} should not be there", shown(key)));
+    }
+}
