@@ -4,15 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moneyer_audit::{AuditOptions, FileAudit};
+use moneyer_authority::store::Generation;
 use moneyer_authority::{Authority, Charter, Ports};
 use moneyer_daemon::lifecycle::{Drain, Shutdown};
 use moneyer_identity::Clock;
 use moneyer_signer::{LocalSigner, PoolLimits};
-use moneyer_store::{SledOptions, SledStore};
+use moneyer_store::SledStore;
 
 use crate::app::error::StartError;
 use crate::app::listeners::{Addresses, Listeners};
 use crate::app::services;
+use crate::app::store::open_store;
 use crate::config::Config;
 
 /// Time that open requests get to finish. Minting takes milliseconds.
@@ -35,13 +37,17 @@ impl App {
         charter: Charter,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StartError> {
-        let path = config.store.path.clone();
-        let store =
-            tokio::task::spawn_blocking(move || SledStore::open(&path, &SledOptions::default()))
-                .await
-                .map_err(|error| StartError::Documents(error.into()))?
-                .map_err(StartError::Store)?;
-        let store = Arc::new(store);
+        Self::start_accepting(config, charter, clock, None).await
+    }
+
+    /// Starts a coordinator whose store lacks what it acknowledged, if it has come to this generation.
+    pub async fn start_accepting(
+        config: &Config,
+        charter: Charter,
+        clock: Arc<dyn Clock>,
+        accept_loss: Option<Generation>,
+    ) -> Result<Self, StartError> {
+        let store = open_store(config, &charter, accept_loss).await?;
         let started = match open_audit(config).await {
             Ok(audit) => {
                 let kept = Kept { store: store.clone(), audit: audit.clone() };
@@ -63,17 +69,23 @@ impl App {
         config: &Config,
         charter: Charter,
         clock: Arc<dyn Clock>,
-        Kept { store, audit }: Kept,
+        kept: Kept,
     ) -> Result<Self, StartError> {
         let signer = LocalSigner::start(pool_limits(config)).map_err(StartError::Signer)?;
         // Bound first: a taken port is told before a key is made.
         let listeners = Listeners::bind(config)?;
         let signer = Arc::new(signer);
-        let ports = Ports { store: store.clone(), signer, audit: audit.clone(), clock };
+        let (store, audit) = (kept.store.clone(), kept.audit.clone());
+        let ports = Ports { store, signer, audit, clock };
         let authority = Authority::open(charter, ports).await.map_err(StartError::Authority)?;
         let shutdown = Shutdown::new();
         let addresses = listeners.addresses();
-        services::start(config, &authority, &audit, listeners, &shutdown)?;
+        if kept.store.loss_accepted() {
+            let found = authority.store().generation();
+            authority.note_loss(found).await.map_err(StartError::Record)?;
+        }
+        services::start(config, &authority, &kept, listeners, &shutdown)?;
+        let Kept { store, audit } = kept;
         Ok(Self { addresses, authority, store, audit, shutdown })
     }
 
@@ -101,9 +113,9 @@ impl App {
 }
 
 /// What is kept on disk.
-struct Kept {
-    store: Arc<SledStore>,
-    audit: Arc<FileAudit>,
+pub(super) struct Kept {
+    pub(super) store: Arc<SledStore>,
+    pub(super) audit: Arc<FileAudit>,
 }
 
 async fn open_audit(config: &Config) -> Result<Arc<FileAudit>, StartError> {

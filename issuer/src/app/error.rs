@@ -16,12 +16,18 @@ pub enum StartError {
     /// The audit log refused or is damaged.
     #[error(transparent)]
     Audit(moneyer_audit::OpenError),
+    /// There is no key to seal with.
+    #[error(transparent)]
+    Seal(crate::seal::SealKeyError),
     /// The signing threads did not start.
     #[error("the signing threads could not be started")]
     Signer(#[source] std::io::Error),
     /// The authority did not come up.
     #[error(transparent)]
     Authority(OpenError),
+    /// An accepted loss could not be recorded.
+    #[error("the accepted loss could not be recorded")]
+    Record(#[source] moneyer_authority::audit::AuditError),
     /// An address could not be had.
     #[error(transparent)]
     Bind(BindError),

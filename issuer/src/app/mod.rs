@@ -10,7 +10,9 @@ mod error;
 mod listeners;
 mod rotation;
 mod services;
+mod store;
 
 pub use coordinator::App;
 pub use error::StartError;
 pub use listeners::Addresses;
+pub(crate) use store::store_options;

@@ -1,14 +1,13 @@
 //! What a coordinator does once it stands: its listeners and its background work.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use moneyer_audit::FileAudit;
 use moneyer_authority::Authority;
 use moneyer_daemon::lifecycle::Shutdown;
 use moneyer_daemon::listener::{Limits, Listener, Tls};
 
 use crate::app::certificate::{coordinator_tls, renew_certificate};
+use crate::app::coordinator::Kept;
 use crate::app::error::StartError;
 use crate::app::listeners::Listeners;
 use crate::app::rotation::{republish, rotate};
@@ -26,12 +25,12 @@ const SETTLE_EVERY: Duration = Duration::from_secs(10);
 pub(super) fn start(
     config: &Config,
     authority: &Authority,
-    audit: &Arc<FileAudit>,
+    kept: &Kept,
     listeners: Listeners,
     shutdown: &Shutdown,
 ) -> Result<(), StartError> {
     let recorder = moneyer_daemon::telemetry::metrics_recorder();
-    let metrics = Metrics::new(recorder.clone(), Some(audit.clone()));
+    let metrics = Metrics::new(recorder.clone(), Some(kept.audit.clone()));
     let going_down = shutdown.token().clone();
     let max_age = Duration::from_secs(config.keys.max_age.as_secs());
     let key_set_paths = config.issuer.key_set_paths();
@@ -42,8 +41,9 @@ pub(super) fn start(
         own_uid: rustix::process::geteuid().as_raw(),
         uids: config.listen.operators.clone().into(),
     };
+    let store = kept.store.clone();
     let management =
-        management::router(ManagementState { authority: authority.clone(), operators });
+        management::router(ManagementState { authority: authority.clone(), operators, store });
     let limits = grpc::MintLimits::new(&config.limits);
     let parts =
         GrpcParts { authority: authority.clone(), limits: limits.clone(), metrics, going_down };

@@ -10,7 +10,7 @@ use crate::cli::client::Client;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Format, Output};
 use crate::cli::{
-    app, audit, config, controller, dev, init, issuer, key, runner, sandbox, serve, token,
+    app, audit, config, controller, dev, init, issuer, key, runner, sandbox, serve, store, token,
 };
 
 /// Moneyer, a per-cluster OIDC workload identity issuer.
@@ -50,7 +50,7 @@ enum Command {
     /// Write a commented configuration file.
     Init(init::InitArguments),
     /// Run the coordinator until it is told to stop.
-    Serve,
+    Serve(serve::ServeArguments),
     /// Try everything on this machine: a coordinator, a runner proxy and a demo sandbox.
     Dev(dev::DevArguments),
     /// Signing keys: list them, and rotate.
@@ -77,6 +77,9 @@ enum Command {
     /// The audit log: find records, walk its hash chain, export lines with their proof.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// The store: check it, copy it, restore a copy, seal it anew.
+    #[command(subcommand)]
+    Store(store::StoreCommand),
     /// The configuration file: check it, show it with its defaults, print its schema.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -107,7 +110,7 @@ async fn dispatch(arguments: Arguments) -> Result<(), Failure> {
     let client = || Client::new(socket.as_deref(), &path);
     match command {
         Command::Init(arguments) => init::run(&arguments, &path),
-        Command::Serve => serve::run(&path).await,
+        Command::Serve(arguments) => serve::run(&arguments, &path).await,
         Command::Dev(arguments) => dev::run(&arguments, output).await,
         Command::Key(command) => key::run(&command, &client()?, output).await,
         Command::Issuer(command) => issuer::run(&command, &client()?, output).await,
@@ -117,6 +120,7 @@ async fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::App(command) => app::run(&command, &client()?, output).await,
         Command::Sandbox(command) => sandbox::run(&command, &client()?, output).await,
         Command::Audit(command) => audit::run(&command, &path, output),
+        Command::Store(command) => store::run(&command, &path, client, output).await,
         Command::Config(command) => config::run(&command, &path, output),
     }
 }

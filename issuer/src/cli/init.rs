@@ -1,6 +1,6 @@
 //! `moneyer init`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use moneyer_daemon::file;
@@ -10,6 +10,7 @@ use moneyer_identity::{ClusterId, IssuerUrl, OrganizationId};
 use crate::cli::failure::Failure;
 use crate::cli::output::print;
 use crate::config::Config;
+use crate::seal::make_key_file;
 
 /// The commented configuration `init` writes. A test loads it.
 const TEMPLATE: &str = include_str!("moneyer.toml.in");
@@ -36,24 +37,39 @@ pub(super) fn run(arguments: &InitArguments, path: &Path) -> Result<(), Failure>
             path.display()
         )));
     }
-    let text = render(arguments);
+    let seal_key = seal_key(path);
+    let text = render(arguments, &seal_key);
     Config::load(&Source::from_parts(&path.display().to_string(), &text, "MONEYER", &[]))?;
     if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         std::fs::create_dir_all(parent)
             .map_err(|error| Failure::of(&format!("cannot make {}", parent.display()), &error))?;
     }
+    let made = make_key_file(&seal_key)
+        .map_err(|error| Failure::of(&format!("cannot make {}", seal_key.display()), &error))?;
     file::write_atomic(path, text.as_bytes(), 0o644)
         .map_err(|error| Failure::of(&format!("cannot write {}", path.display()), &error))?;
-    print(&format!("wrote {}\nnext: moneyer --config {} serve\n", path.display(), path.display()))
+    let key = if made { "made" } else { "kept" };
+    let (path, seal_key) = (path.display(), seal_key.display());
+    print(&format!(
+        "wrote {path}\n{key} {seal_key}: without it nothing sealed can be opened; keep a copy elsewhere\n\
+         next: moneyer --config {path} serve\n"
+    ))
 }
 
-fn render(arguments: &InitArguments) -> String {
+/// Beside the configuration, by its whole path: the daemon may be started from anywhere.
+fn seal_key(config: &Path) -> PathBuf {
+    let beside = config.with_file_name("seal.key");
+    std::path::absolute(&beside).unwrap_or(beside)
+}
+
+fn render(arguments: &InitArguments, seal_key: &Path) -> String {
     let line = |key: &str, value: Option<&str>| match value {
         Some(value) => format!("{key} = \"{value}\""),
         None => format!("# {key} = \"…\""),
     };
     TEMPLATE
         .replace("@URL@", arguments.issuer.as_str())
+        .replace("@SEAL_KEY@", &seal_key.display().to_string())
         .replace(
             "@ORGANIZATION@",
             &line("organization_id", arguments.organization.as_ref().map(OrganizationId::as_str)),
@@ -76,7 +92,7 @@ mod tests {
                 organization: named.then(|| OrganizationId::parse("acme").unwrap()),
                 cluster: named.then(|| ClusterId::parse("prod-1").unwrap()),
             };
-            let text = render(&arguments);
+            let text = render(&arguments, Path::new("/etc/moneyer/seal.key"));
             let source = Source::from_parts("moneyer.toml", &text, "MONEYER", &[]);
             let (config, charter) = Config::load(&source).unwrap();
             assert_eq!(charter.issuer, arguments.issuer);

@@ -20,6 +20,7 @@ mod output;
 mod runner;
 mod sandbox;
 mod serve;
+mod store;
 mod token;
 mod verification;
 

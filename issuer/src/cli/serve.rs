@@ -4,6 +4,8 @@ use std::io::IsTerminal as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use clap::Args;
+use moneyer_authority::store::Generation;
 use moneyer_daemon::clock::GuardedClock;
 use moneyer_daemon::lifecycle::{Signal, signals};
 use moneyer_daemon::progress::Progress;
@@ -14,7 +16,19 @@ use crate::app::App;
 use crate::cli::failure::Failure;
 use crate::config::{Config, LogFormat};
 
-pub(super) async fn run(path: &Path) -> Result<(), Failure> {
+/// What `serve` is told.
+#[derive(Debug, Args)]
+pub(super) struct ServeArguments {
+    /// Go on with a store that lacks records it acknowledged, if this is the generation it has come to.
+    ///
+    /// The message of the refused start names it, and what is missing. The store is another one from
+    /// then on; rotate every key afterwards (`moneyer key rotate --emergency`).
+    #[arg(long, value_name = "GENERATION")]
+    accept_loss: Option<u64>,
+}
+
+pub(super) async fn run(arguments: &ServeArguments, path: &Path) -> Result<(), Failure> {
+    let accept_loss = arguments.accept_loss.map(Generation);
     let source = Source::read(path, "MONEYER")?;
     let (config, charter) = Config::load(&source)?;
     start_logging(&config)?;
@@ -27,7 +41,7 @@ pub(super) async fn run(path: &Path) -> Result<(), Failure> {
     let on_terminal = std::io::stderr().is_terminal();
     let progress = on_terminal.then(|| Progress::start("opening the store and the keys"));
     let clock = guarded_clock(&config)?;
-    let app = App::start(&config, charter, clock.clone()).await?;
+    let app = App::start_accepting(&config, charter, clock.clone(), accept_loss).await?;
     let watch = watch(clock.clone());
     if let Some(progress) = progress {
         progress.finish("the store and the keys are open");

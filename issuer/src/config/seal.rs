@@ -19,4 +19,7 @@ pub struct SealSection {
     pub credential: Option<String>,
     /// Files with earlier keys, which open records and seal none. Default: none.
     pub older_key_files: Vec<PathBuf>,
+    /// Keep records with private keys as they are, for tests that look for them on disk. Whoever reads
+    /// the disk or a backup then has the keys. Default: `false`.
+    pub insecure_plain: bool,
 }

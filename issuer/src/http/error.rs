@@ -10,12 +10,15 @@ use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use moneyer_authority::RemoveError;
+use moneyer_authority::audit::AuditError;
 use moneyer_authority::enrollment::{AuthenticateError, EnrollmentError};
 use moneyer_authority::issuers::IssuersError;
 use moneyer_authority::keys::KeysError;
 use moneyer_authority::mint::MintError;
 use moneyer_authority::registry::RegistryError;
+use moneyer_authority::store::StoreError;
 use moneyer_identity::{ErrorClass, TokenId};
+use moneyer_store::RestoreError;
 use serde::Serialize;
 
 /// A refusal on its way out.
@@ -60,6 +63,24 @@ impl From<EnrollmentError> for Problem {
 
 impl From<RemoveError> for Problem {
     fn from(error: RemoveError) -> Self {
+        Self::of(error.class(), error)
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        Self::of(error.class(), error)
+    }
+}
+
+impl From<RestoreError> for Problem {
+    fn from(error: RestoreError) -> Self {
+        Self::of(error.class(), error)
+    }
+}
+
+impl From<AuditError> for Problem {
+    fn from(error: AuditError) -> Self {
         Self::of(error.class(), error)
     }
 }

@@ -5,8 +5,10 @@
 //! zeros, and the same key twice. A key that is missing is never made: data may need the one that is
 //! lost. Every refusal says what to do.
 
+mod make;
 mod source;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use make::make_key_file;
 pub use source::{SealKeyError, seals};

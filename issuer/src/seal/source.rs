@@ -25,6 +25,9 @@ pub enum SealKeyError {
     /// Two sources are named.
     #[error("seal.key_file and seal.credential are both set; keep the one that is meant")]
     Sources,
+    /// A key is named and sealing is switched off.
+    #[error("seal.insecure_plain is set beside a key; remove it, and records are sealed")]
+    Plain,
     /// A credential's name leads elsewhere.
     #[error("seal.credential: {0:?} is not the name of a credential")]
     CredentialName(String),
@@ -79,9 +82,16 @@ pub enum SealKeyError {
     Keys(SealError),
 }
 
-/// The keys that records are sealed under and opened with.
-pub fn seals(seal: &SealSection, store: &StoreSection) -> Result<Seals, SealKeyError> {
-    seals_from(seal, store, credentials_directory().as_deref())
+/// The keys that records are sealed under and opened with; `None` where sealing is switched off.
+pub fn seals(seal: &SealSection, store: &StoreSection) -> Result<Option<Seals>, SealKeyError> {
+    if seal.insecure_plain {
+        if seal.key_file.is_some() || seal.credential.is_some() {
+            return Err(SealKeyError::Plain);
+        }
+        tracing::warn!("seal.insecure_plain is set: private keys lie on the disk as they are");
+        return Ok(None);
+    }
+    seals_from(seal, store, credentials_directory().as_deref()).map(Some)
 }
 
 /// The same, with the directory of credentials handed in.

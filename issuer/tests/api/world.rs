@@ -37,6 +37,9 @@ algorithm = "ES256"
 [store]
 path = "@DIR@/store"
 
+[seal]
+key_file = "@DIR@/seal.key"
+
 [audit]
 path = "@DIR@/audit"
 
@@ -82,6 +85,7 @@ impl World {
     pub(crate) async fn at(clock: ManualClock, settings: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let text = CONFIG.replace("@DIR@", directory.path().to_str().unwrap());
+        write_seal_key(&directory.path().join("seal.key"));
         let named: Vec<_> =
             settings.iter().map(|(name, value)| (format!("MONEYER__{name}"), *value)).collect();
         let variables: Vec<_> = named.iter().map(|(name, value)| (&**name, *value)).collect();
@@ -167,6 +171,15 @@ impl World {
         let path = format!("/api/v1{path}");
         ask(&self.app.addresses().management, method, &path, &json, body.as_bytes()).await
     }
+}
+
+/// A key to seal with, as an operator makes one.
+fn write_seal_key(path: &std::path::Path) {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options.write(true).create_new(true).mode(0o600).open(path).unwrap();
+    file.write_all(&[7; 32]).unwrap();
 }
 
 /// A header field.

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use crate::session::make_seal_key;
+
 /// `nobody`.
 const NOBODY: u32 = 65_534;
 
@@ -22,6 +24,8 @@ listen.grpc = '127.0.0.1:0'
 listen.operations = '127.0.0.1:0'
 listen.management = 'unix:@DIR@/management.sock'
 store.path = '@DIR@/store'
+seal.key_file = '@DIR@/seal.key'
+audit.path = '@DIR@/audit'
 ";
 
 struct Place {
@@ -39,9 +43,11 @@ impl Place {
         std::fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
         let text = CONFIG.replace("@DIR@", directory.path().to_str().unwrap());
         std::fs::write(directory.path().join("moneyer.toml"), text).unwrap();
+        make_seal_key(directory.path());
         let user = rustix::process::geteuid().is_root().then_some(NOBODY);
         if user.is_some() {
             chown(directory.path(), user, user).unwrap();
+            chown(directory.path().join("seal.key"), user, user).unwrap();
         }
         Self { directory, program, user }
     }

@@ -32,7 +32,9 @@ impl Session {
     pub(crate) fn begin() -> Self {
         moneyer_daemon::tls::install_provider();
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-        Self { directory: tempfile::tempdir().unwrap(), taken, coordinator: None }
+        let directory = tempfile::tempdir().unwrap();
+        make_seal_key(directory.path());
+        Self { directory, taken, coordinator: None }
     }
 
     pub(crate) async fn end(self) {
@@ -119,4 +121,13 @@ impl Session {
         let text = String::from_utf8_lossy(printed).replace(directory, "@DIR@");
         text.replace(&format!("127.0.0.1:{}", self.port()), "127.0.0.1:@PORT@")
     }
+}
+
+/// A key to seal with, in `seal.key`, as an operator makes one.
+pub(crate) fn make_seal_key(directory: &Path) {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut options = std::fs::OpenOptions::new();
+    let file = options.write(true).create_new(true).mode(0o600).open(directory.join("seal.key"));
+    file.unwrap().write_all(&[7; 32]).unwrap();
 }

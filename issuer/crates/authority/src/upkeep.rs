@@ -4,11 +4,12 @@
 
 use moneyer_identity::{IssuerUrl, UnixTime};
 
-use crate::audit::Actor;
+use crate::audit::{Actor, AuditError, Event};
 use crate::authority::Authority;
 use crate::enrollment::{AuthenticatedOperator, Places as _};
 use crate::issuers::IssuersError;
 use crate::keys::{KeyCommand, KeysError, Step};
+use crate::store::Generation;
 
 /// What became of a step.
 pub type Outcome = (Step, Result<(), KeysError>);
@@ -64,6 +65,22 @@ impl Authority {
     ) -> Result<(), IssuersError> {
         let now = self.sound_time().map_err(IssuersError::Clock)?;
         self.issuers().move_to(&by.actor(), issuer, now).await
+    }
+
+    /// Records that the store's secrets are about to be sealed under this key.
+    pub async fn note_rekey(
+        &self,
+        by: &AuthenticatedOperator,
+        kek: String,
+    ) -> Result<(), AuditError> {
+        let event = Event::StoreRekeyed { kek };
+        self.ledger().record(&by.actor(), vec![event]).await.map(drop)
+    }
+
+    /// Records that an operator accepted what is missing from the store.
+    pub async fn note_loss(&self, generation: Generation) -> Result<(), AuditError> {
+        let event = Event::LossAccepted { generation };
+        self.ledger().record(&Actor::System, vec![event]).await.map(drop)
     }
 
     /// Forgets previous issuers that no live token names; none while the clock is wrong.

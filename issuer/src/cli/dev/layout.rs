@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use moneyer_daemon::file;
 
 use crate::cli::failure::Failure;
+use crate::seal::make_key_file;
 
 /// Ports a first start takes if they are free: public, gRPC, operations, token server.
 const PREFERRED_PORTS: [u16; 4] = [8480, 8482, 8483, 8484];
@@ -31,9 +32,16 @@ impl Layout {
         if !layout.config().exists() {
             let [public, grpc, operations, tokens] = free_ports()?;
             Self::write(&layout.runner_config(), &layout.runner_text(grpc, tokens))?;
+            make_key_file(&layout.seal_key())
+                .map_err(|error| Failure::of("cannot make the seal key", &error))?;
             Self::write(&layout.config(), &layout.config_text(public, grpc, operations))?;
         }
         Ok(layout)
+    }
+
+    /// The key that records with private keys are sealed under.
+    fn seal_key(&self) -> PathBuf {
+        self.directory.join("seal.key")
     }
 
     /// The coordinator's configuration.
@@ -84,6 +92,9 @@ management = "unix:{directory}/management.sock"
 
 [store]
 path = "{directory}/store"
+
+[seal]
+key_file = "{directory}/seal.key"
 
 [audit]
 path = "{directory}/audit"

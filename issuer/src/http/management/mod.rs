@@ -10,11 +10,12 @@ mod keys;
 mod members;
 mod routes;
 mod sandboxes;
+mod store;
 mod views;
 
 pub(crate) use routes::{ManagementState, router};
 pub(crate) use views::{
-    AppBody, AppView, InvitationBody, InvitationView, IssuerView, KeyCommandBody, KeyStepsView,
-    KeyVerb, KeyView, MemberView, MintBody, MintView, MoveBody, SandboxBody, SandboxPage,
-    SandboxView, StepView,
+    AppBody, AppView, BackupBody, CopiedView, InvitationBody, InvitationView, IssuerView,
+    KeyCommandBody, KeyStepsView, KeyVerb, KeyView, MemberView, MintBody, MintView, MoveBody,
+    SandboxBody, SandboxPage, SandboxView, StepView,
 };

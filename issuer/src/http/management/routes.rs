@@ -1,19 +1,33 @@
 //! The management API's paths.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::FromRef;
 use axum::routing::{delete, get, post};
 use moneyer_authority::Authority;
+use moneyer_store::SledStore;
 
 use crate::http::authenticate::Operators;
 use crate::http::error;
-use crate::http::management::{apps, issuer, keys, members, sandboxes};
+use crate::http::management::{apps, issuer, keys, members, sandboxes, store};
 
 /// What the handlers need.
 #[derive(Debug, Clone)]
 pub(crate) struct ManagementState {
     pub(crate) authority: Authority,
     pub(crate) operators: Operators,
+    pub(crate) store: Arc<SledStore>,
+}
+
+/// The store itself, for what is done with all of it.
+#[derive(Debug, Clone)]
+pub(super) struct Keeping(pub(super) Arc<SledStore>);
+
+impl FromRef<ManagementState> for Keeping {
+    fn from_ref(state: &ManagementState) -> Self {
+        Self(state.store.clone())
+    }
 }
 
 impl FromRef<ManagementState> for Authority {
@@ -34,6 +48,8 @@ pub(crate) fn router(state: ManagementState) -> Router {
         .route("/issuer", get(issuer::show))
         .route("/issuer/move", post(issuer::move_to))
         .route("/keys", get(keys::list).post(keys::command))
+        .route("/store/backup", post(store::backup))
+        .route("/store/rekey", post(store::rekey))
         .route("/apps", get(apps::list))
         .route("/apps/{name}", get(apps::show).put(apps::put).delete(apps::remove))
         .route("/sandboxes", get(sandboxes::list))

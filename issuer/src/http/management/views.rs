@@ -1,5 +1,7 @@
 //! The management API's JSON. The command line reads the same types.
 
+use std::path::{Path, PathBuf};
+
 use moneyer_authority::enrollment::Member;
 use moneyer_authority::keys::{KeyCommand, KeyRecord, KeyState, Outlook, Step, Waiting};
 use moneyer_authority::registry::{App, Placed};
@@ -7,6 +9,7 @@ use moneyer_identity::{
     Algorithm, AppName, Audience, IssuerUrl, KeyId, RoleName, RunnerId, SandboxId, TokenId,
     UnixTime,
 };
+use moneyer_store::Copied;
 use serde::{Deserialize, Serialize};
 
 /// The issuer.
@@ -300,4 +303,27 @@ pub(crate) struct InvitationView {
     pub(crate) name: String,
     pub(crate) join_token: String,
     pub(crate) expires_at: UnixTime,
+}
+
+/// Where a copy of the store goes.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BackupBody {
+    /// A file that does not exist yet, by its whole path on the coordinator's machine.
+    pub(crate) file: PathBuf,
+}
+
+/// A copy of the store.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct CopiedView {
+    pub(crate) file: PathBuf,
+    pub(crate) generation: u64,
+    pub(crate) records: u64,
+}
+
+impl CopiedView {
+    pub(crate) fn of(file: &Path, copied: Copied) -> Self {
+        let Copied { generation, records } = copied;
+        Self { file: file.to_owned(), generation: generation.0, records }
+    }
 }

@@ -38,7 +38,9 @@ pub enum KeysError {
     #[error(transparent)]
     Command(CommandError),
     /// The wall clock cannot be trusted.
-    #[error("keys are not changed by a clock that is wrong; an emergency is carried out all the same")]
+    #[error(
+        "keys are not changed by a clock that is wrong; an emergency is carried out all the same"
+    )]
     Clock(#[source] ClockFault),
     /// Someone else changed the keys meanwhile. Nothing was done.
     #[error("the keys changed meanwhile; look again")]

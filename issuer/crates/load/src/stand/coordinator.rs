@@ -1,7 +1,9 @@
 //! A coordinator of its own, configured to be measured: no limit on tokens a second, everything else
 //! as an operator would run it.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fs, io};
@@ -64,6 +66,8 @@ impl Coordinator {
         let [public, grpc, operations] = free_addresses().map_err(CoordinatorError::Ports)?;
         let management = directory.join("management.sock");
         let addresses = Addresses { public, grpc, operations, management };
+        make_seal_key(&seal_key(directory))
+            .map_err(|source| CoordinatorError::Configuration(seal_key(directory), source))?;
         let file = directory.join("moneyer.toml");
         fs::write(&file, configuration(directory, &addresses))
             .map_err(|source| CoordinatorError::Configuration(file, source))?;
@@ -150,11 +154,23 @@ async fn run(
     Ok((child, start_up))
 }
 
+fn seal_key(directory: &Path) -> PathBuf {
+    directory.join("seal.key")
+}
+
+/// A key to seal with. What it protects is measured and thrown away, so it need not be secret.
+fn make_seal_key(path: &Path) -> io::Result<()> {
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(&[7; 32])
+}
+
 /// The configuration file. All but the limits is the default: those on tokens a second would
 /// otherwise be what is measured.
 fn configuration(directory: &Path, addresses: &Addresses) -> String {
     let Addresses { public, grpc, operations, management } = addresses;
     let (store, audit) = (directory.join("store"), directory.join("audit"));
+    let seal_key = seal_key(directory);
+    let seal_key = seal_key.display();
     let (store, audit, management) = (store.display(), audit.display(), management.display());
     format!(
         r#"[issuer]
@@ -174,6 +190,9 @@ bits = 2048
 
 [store]
 path = "{store}"
+
+[seal]
+key_file = "{seal_key}"
 
 [audit]
 path = "{audit}"

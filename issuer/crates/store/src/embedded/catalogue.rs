@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn it_says_what_there_must_be() {
         let directory = tempfile::tempdir().unwrap();
-        let (path, identity) = (directory.path().join("c"), Identity::random().unwrap());
+        let (path, identity) = (directory.path().join("c"), Identity::random("test").unwrap());
         written(&path, &identity);
         let reading = Catalogue::read(&path, &identity).unwrap().unwrap();
         assert_eq!(reading.head, head(3));
@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn every_flipped_bit_and_every_cut_ends_it_before_the_damage() {
         let directory = tempfile::tempdir().unwrap();
-        let (path, identity) = (directory.path().join("c"), Identity::random().unwrap());
+        let (path, identity) = (directory.path().join("c"), Identity::random("test").unwrap());
         written(&path, &identity);
         let whole = std::fs::read(&path).unwrap();
         let generation = |bytes: &[u8]| {
@@ -279,7 +279,7 @@ mod tests {
     fn the_entries_of_two_catalogues_do_not_mix() {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
-        let identity = Identity::random().unwrap();
+        let identity = Identity::random("test").unwrap();
         written(&path("one"), &identity);
         let mut other =
             Catalogue::create(&path("two"), &head(1), [name("z", 1)].into_iter(), &identity)

@@ -29,6 +29,9 @@ pub(super) enum Failure {
     /// A private key's own file was not written.
     #[error("the file of a private key could not be written")]
     SecretFile(#[source] Arc<io::Error>),
+    /// Secrets could not be sealed anew.
+    #[error("the private keys could not be sealed anew: {0}")]
+    Rekey(String),
     /// The directory could not be opened again after a failure.
     #[error("the store could not be opened again")]
     Reopen(#[source] Arc<OpenError>),

@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_sum_does_not_depend_on_order_and_can_be_taken_back() {
-        let identity = Identity::random().unwrap();
+        let identity = Identity::random("test").unwrap();
         let [a, b] = [b"a", b"b"].map(|key| SetHash::of(&identity, key, b"x"));
         let (mut one, mut other) = (SetHash::default(), SetHash::default());
         one.add(a);
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn every_flipped_bit_of_a_head_is_found() {
-        let identity = Identity::random().unwrap();
+        let identity = Identity::random("test").unwrap();
         let head = Head { generation: 7, previous: 5, count: 3, hash: SetHash::default() };
         let bytes = head.encode(&identity);
         assert_eq!(Head::decode(&bytes, &identity), Some(head));
@@ -156,6 +156,10 @@ mod tests {
             flipped[place / 8] ^= 1 << (place % 8);
             assert_eq!(Head::decode(&flipped, &identity), None, "bit {place}");
         }
-        assert_eq!(Head::decode(&bytes, &Identity::random().unwrap()), None, "another store's");
+        assert_eq!(
+            Head::decode(&bytes, &Identity::random("test").unwrap()),
+            None,
+            "another store's"
+        );
     }
 }

@@ -1,9 +1,10 @@
 //! What makes a directory this store and no other: its incarnation, and the key of its checksums.
 //!
 //! ```text
-//! magic | 16 incarnation | sealed or plain key of 32 bytes | CRC-32
+//! magic | 16 incarnation | 1 length | cluster | 1 sealed | key of 32 bytes, sealed or plain | CRC-32
 //! ```
 //!
+//! The cluster's name, to which every seal is bound, is the one it had when the store was made.
 //! Written once, when the store is made, restored, or goes on after an accepted loss: an incarnation is
 //! never continued with less than it had. The key authenticates the head and the catalogue. Where
 //! records are sealed it is sealed too, so that whoever writes to the disk cannot make a store that
@@ -48,7 +49,7 @@ impl fmt::Debug for Incarnation {
 /// How records that hold secrets are kept.
 #[derive(Debug, Clone)]
 pub struct Sealing {
-    /// Part of what a seal is bound to: the trust domain, which never changes.
+    /// Part of what a seal is bound to. A store keeps the name it was made with.
     pub cluster: String,
     /// The key-encryption keys.
     pub seals: Arc<Seals>,
@@ -82,22 +83,28 @@ pub(super) enum IdentityError {
 /// An incarnation and its key.
 pub(super) struct Identity {
     pub(super) incarnation: Incarnation,
+    pub(super) cluster: String,
     key: Zeroizing<[u8; KEY_BYTES]>,
     mac: hmac::Key,
 }
 
 impl Identity {
     /// A new incarnation with a key of its own.
-    pub(super) fn random() -> Result<Self, IdentityError> {
+    pub(super) fn random(cluster: &str) -> Result<Self, IdentityError> {
         let (mut incarnation, mut key) = ([0; 16], Zeroizing::new([0; KEY_BYTES]));
         aws_lc_rs::rand::fill(&mut incarnation).map_err(IdentityError::Random)?;
         aws_lc_rs::rand::fill(&mut *key).map_err(IdentityError::Random)?;
-        Ok(Self::of(Incarnation(incarnation), key))
+        Ok(Self::of(Incarnation(incarnation), cluster.to_owned(), key))
     }
 
-    fn of(incarnation: Incarnation, key: Zeroizing<[u8; KEY_BYTES]>) -> Self {
+    fn of(incarnation: Incarnation, cluster: String, key: Zeroizing<[u8; KEY_BYTES]>) -> Self {
         let mac = hmac::Key::new(hmac::HMAC_SHA256, &*key);
-        Self { incarnation, key, mac }
+        Self { incarnation, cluster, key, mac }
+    }
+
+    /// How this store's records are sealed: with these keys, bound to its own name.
+    pub(super) fn sealing(&self, given: Option<&Sealing>) -> Option<Sealing> {
+        given.map(|given| Sealing { cluster: self.cluster.clone(), seals: given.seals.clone() })
     }
 
     /// Authenticates bytes.
@@ -122,9 +129,13 @@ impl Identity {
     pub(super) fn encode(&self, sealing: Option<&Sealing>) -> Result<Vec<u8>, IdentityError> {
         let mut bytes = MAGIC.to_vec();
         bytes.extend_from_slice(&self.incarnation.0);
+        // A trust domain has at most 255 bytes.
+        bytes.push(u8::try_from(self.cluster.len()).unwrap_or(u8::MAX));
+        bytes.extend_from_slice(self.cluster.as_bytes());
         match sealing {
             Some(sealing) => {
-                let sealed = sealing.seals.seal(&place(sealing, self.incarnation), &*self.key);
+                let sealed =
+                    sealing.seals.seal(&place(&self.cluster, self.incarnation), &*self.key);
                 bytes.push(1);
                 bytes.extend_from_slice(&sealed.map_err(IdentityError::Seal)?);
             }
@@ -146,6 +157,9 @@ impl Identity {
         }
         let (magic, rest) = body.split_first_chunk::<8>().ok_or_else(damaged)?;
         let (incarnation, rest) = rest.split_first_chunk::<16>().ok_or_else(damaged)?;
+        let (&[length], rest) = rest.split_first_chunk::<1>().ok_or_else(damaged)?;
+        let (cluster, rest) = rest.split_at_checked(usize::from(length)).ok_or_else(damaged)?;
+        let cluster = std::str::from_utf8(cluster).or(Err(IdentityError::Damaged))?;
         let (&[sealed], key) = rest.split_first_chunk::<1>().ok_or_else(damaged)?;
         let incarnation = Incarnation(*incarnation);
         if magic != MAGIC {
@@ -154,7 +168,7 @@ impl Identity {
         let key = match (sealed, sealing) {
             (1, Some(sealing)) => sealing
                 .seals
-                .open(&place(sealing, incarnation), key)
+                .open(&place(cluster, incarnation), key)
                 .map_err(IdentityError::Seal)?,
             (0, None) => Zeroizing::new(key.to_vec()),
             (1, None) => return Err(IdentityError::Mode { made: "sealed", opened: "unsealed" }),
@@ -166,7 +180,7 @@ impl Identity {
             return Err(IdentityError::Damaged);
         }
         fixed.copy_from_slice(&key);
-        Ok(Self::of(incarnation, fixed))
+        Ok(Self::of(incarnation, cluster.to_owned(), fixed))
     }
 
     /// Reads the file; `None` where there is none.
@@ -197,8 +211,8 @@ impl fmt::Debug for Identity {
     }
 }
 
-fn place(sealing: &Sealing, incarnation: Incarnation) -> Place<'_> {
+fn place(cluster: &str, incarnation: Incarnation) -> Place<'_> {
     let [a, b, c, d, e, f, g, h, ..] = incarnation.0;
     let generation = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
-    Place { cluster: &sealing.cluster, record: RECORD, generation }
+    Place { cluster, record: RECORD, generation }
 }

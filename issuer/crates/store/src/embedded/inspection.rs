@@ -17,12 +17,11 @@ use super::directory::StoreDirectory;
 use super::envelope::Envelope;
 use super::group::SecretChange;
 use super::head::{Head, SetHash};
-use super::identity::Identity;
+use super::identity::{Identity, Sealing};
 use super::key::{HEAD, record_of, shown};
 use super::open::{OpenError, OpenSled, Opened};
 use super::sealing::disclose;
 use super::secret_files::SecretFiles;
-use super::store::SledOptions;
 
 /// Most findings that are told one by one.
 const TOLD: usize = 20;
@@ -63,7 +62,8 @@ impl fmt::Display for Findings {
 /// A store that is being opened.
 pub(super) struct Inspection<'a> {
     pub(super) directory: &'a StoreDirectory,
-    pub(super) options: &'a SledOptions,
+    pub(super) sealing: Option<Sealing>,
+    pub(super) accept_loss: Option<Generation>,
     pub(super) sled: OpenSled,
     pub(super) identity: Identity,
     pub(super) secret_files: SecretFiles,
@@ -97,7 +97,7 @@ impl Inspection<'_> {
         }
         let found = Generation(scan.head.unwrap_or(scan.computed).generation);
         let path = self.directory.root().to_owned();
-        match self.options.accept_loss {
+        match self.accept_loss {
             None => Err(OpenError::Loss { path, findings, generation: found }),
             Some(accepted) if accepted != found => {
                 Err(OpenError::OtherLoss { path, found, accepted })
@@ -131,7 +131,7 @@ impl Inspection<'_> {
             let secret = record_of(&key).is_some_and(|(collection, _)| collection.is_secret());
             let revision = if secret {
                 scan.secrets.insert(key.to_vec(), bytes.to_vec());
-                disclose(self.options.sealing.as_ref(), &key, &bytes).map(|(at, _)| at).ok()
+                disclose(self.sealing.as_ref(), &key, &bytes).map(|(at, _)| at).ok()
             } else {
                 Envelope::decode(&key, &bytes).map(|envelope| envelope.revision).ok()
             };
@@ -174,7 +174,10 @@ impl Inspection<'_> {
                 judge_heads(scan, &head, reading, &mut findings);
             }
         }
-        self.judge_secrets(scan, &mut findings)?;
+        // One batch ahead, its files may not be written yet; they are made again from sled.
+        if !is_one_ahead(scan, reading) {
+            self.judge_secrets(scan, &mut findings)?;
+        }
         Ok(findings)
     }
 
@@ -184,7 +187,7 @@ impl Inspection<'_> {
             findings.add(|| format!("{} is damaged or not ours", path.display()));
         }
         for (key, bytes) in &scan.secrets {
-            if files.get(key) != Some(bytes) {
+            if files.get(key).is_none_or(|file| !self.is_same_secret(key, bytes, file)) {
                 findings.add(|| format!("the file of {} is missing or another", shown(key)));
             }
         }
@@ -192,6 +195,13 @@ impl Inspection<'_> {
             findings.add(|| format!("{} is only in its file", shown(key)));
         }
         Ok(())
+    }
+
+    /// The same bytes, or the same secret sealed under another key: sealing anew was cut off between the
+    /// two.
+    fn is_same_secret(&self, key: &[u8], stored: &[u8], file: &[u8]) -> bool {
+        let opened = |bytes| disclose(self.sealing.as_ref(), key, bytes).ok();
+        stored == file || opened(stored).is_some_and(|stored| Some(stored) == opened(file))
     }
 
     fn read_secret_files(&self) -> Result<(BTreeMap<Vec<u8>, Vec<u8>>, Vec<PathBuf>), OpenError> {
@@ -207,13 +217,15 @@ impl Inspection<'_> {
         let catalogue = match &reading {
             Some(reading) if reading.head == head => Catalogue::resume(&path, reading),
             _ => {
+                self.renew_secret_files(&scan)?;
                 let names = scan.names.into_iter().map(|(key, at)| (key, Some(at)));
                 Catalogue::create(&path, &head, names, &self.identity)
             }
         };
         let catalogue = catalogue.map_err(failed)?;
-        let Self { sled, identity, secret_files, .. } = self;
-        Ok(Opened { sled, identity, head, catalogue, secret_files, loss_accepted: false })
+        let Self { sled, identity, secret_files, sealing, .. } = self;
+        let loss_accepted = false;
+        Ok(Opened { sled, identity, head, catalogue, secret_files, sealing, loss_accepted })
     }
 
     /// Goes on with what there is, as another incarnation: what runners and backups know of the one
@@ -231,7 +243,7 @@ impl Inspection<'_> {
             std::fs::remove_file(&path).map_err(|source| OpenError::Io { path, source })?;
         }
         for (key, bytes) in files {
-            let sound = disclose(self.options.sealing.as_ref(), &key, &bytes);
+            let sound = disclose(self.sealing.as_ref(), &key, &bytes);
             if let (Ok((revision, _)), false) = (sound, scan.names.contains_key(&key)) {
                 batch.insert(key.clone(), bytes.clone());
                 scan.names.insert(key.clone(), revision);
@@ -240,9 +252,9 @@ impl Inspection<'_> {
         }
         self.sled.db.apply_batch(batch).map_err(|error| damaged(error.into()))?;
         let identity_path = self.directory.identity();
-        let identity = Identity::random()
+        let identity = Identity::random(&self.identity.cluster)
             .and_then(|identity| {
-                identity.write(&identity_path, self.options.sealing.as_ref())?;
+                identity.write(&identity_path, self.sealing.as_ref())?;
                 Ok(identity)
             })
             .map_err(|error| OpenError::File { path: identity_path, cause: error.into() })?;
@@ -265,8 +277,24 @@ impl Inspection<'_> {
         let names = scan.names.into_iter().map(|(key, at)| (key, Some(at)));
         let catalogue = Catalogue::create(&path, &head, names, &identity)
             .map_err(|source| OpenError::Io { path, source })?;
-        let Self { sled, secret_files, .. } = self;
-        Ok(Opened { sled, identity, head, catalogue, secret_files, loss_accepted: true })
+        let Self { sled, secret_files, sealing, .. } = self;
+        let loss_accepted = true;
+        Ok(Opened { sled, identity, head, catalogue, secret_files, sealing, loss_accepted })
+    }
+
+    /// Makes the files those of the records that are there.
+    fn renew_secret_files(&self, scan: &Scan) -> Result<(), OpenError> {
+        self.write_secret_files(scan)?;
+        let (files, _) = self.read_secret_files()?;
+        let gone = files.keys().filter(|key| !scan.secrets.contains_key(*key));
+        let removals: Vec<_> = gone
+            .filter_map(|key| {
+                let (collection, id) = record_of(key)?;
+                Some(SecretChange { collection, id: id.to_owned(), envelope: None })
+            })
+            .collect();
+        let path = self.directory.secrets();
+        self.secret_files.apply(&removals).map_err(|source| OpenError::Io { path, source })
     }
 
     fn write_secret_files(&self, scan: &Scan) -> Result<(), OpenError> {
@@ -282,6 +310,14 @@ impl Inspection<'_> {
         let path = self.directory.secrets();
         self.secret_files.apply(&changes).map_err(|source| OpenError::Io { path, source })
     }
+}
+
+/// Whether sled holds exactly the one batch more that the catalogue was about to name.
+fn is_one_ahead(scan: &Scan, reading: Option<&Reading>) -> bool {
+    let heads = scan.head.zip(reading.map(|reading| reading.head));
+    heads.is_some_and(|(head, named)| {
+        head.generation > named.generation && head.previous == named.generation
+    })
 }
 
 /// sled's head, sled's records and the catalogue against each other.

@@ -16,7 +16,7 @@ use super::catalogue::Catalogue;
 use super::directory::StoreDirectory;
 use super::failure::panic_text;
 use super::head::Head;
-use super::identity::{Identity, IdentityError};
+use super::identity::{Identity, IdentityError, Sealing};
 use super::inspection::{Findings, Inspection};
 use super::lock::{LockError, SledLog, StoreLock};
 use super::secret_files::SecretFiles;
@@ -132,6 +132,7 @@ pub(super) struct Opened {
     pub(super) head: Head,
     pub(super) catalogue: Catalogue,
     pub(super) secret_files: SecretFiles,
+    pub(super) sealing: Option<Sealing>,
     /// Whether it goes on with less than it had, by an operator's word.
     pub(super) loss_accepted: bool,
 }
@@ -149,8 +150,17 @@ impl Opened {
         let sled = open_sled(&directory, options, lock)?;
         let secret_files = SecretFiles::prepare(&directory.secrets())
             .map_err(|source| OpenError::Io { path: directory.secrets(), source })?;
-        let opened =
-            Inspection { directory: &directory, options, sled, identity, secret_files }.open()?;
+        let (sealing, accept_loss) =
+            (identity.sealing(options.sealing.as_ref()), options.accept_loss);
+        let opened = Inspection {
+            directory: &directory,
+            sealing,
+            accept_loss,
+            sled,
+            identity,
+            secret_files,
+        }
+        .open()?;
         directory.settle()?;
         if opened.loss_accepted {
             tracing::error!(
@@ -177,7 +187,8 @@ fn open_identity(directory: &StoreDirectory, options: &SledOptions) -> Result<Id
         let cause = "it is missing, and the store is not empty".into();
         return Err(OpenError::File { path, cause });
     }
-    let identity = Identity::random().map_err(failed)?;
+    let cluster = sealing.map_or("", |sealing| &sealing.cluster);
+    let identity = Identity::random(cluster).map_err(failed)?;
     identity.write(&path, sealing).map_err(failed)?;
     Ok(identity)
 }

@@ -17,7 +17,7 @@ use super::key::{HEAD, record_of};
 use super::open::{OpenSled, Opened};
 use super::snapshot;
 use super::store::SledOptions;
-use super::writer::Pen;
+use super::writer::{Pen, names};
 
 /// Makes the barrier of a directory that was just opened.
 pub(super) type MakeBarrier<B> = Box<dyn Fn(&Path) -> io::Result<B> + Send>;
@@ -41,8 +41,8 @@ impl<B: Barrier> Reopen<B> {
         let opened = opened.map_err(|error| Failure::Reopen(Arc::new(error)))?;
         let barrier = (self.barrier)(opened.sled.log.path());
         let barrier = barrier.map_err(|error| Failure::Sync(Arc::new(error)))?;
-        let Opened { sled, identity, head, catalogue, secret_files, .. } = opened;
-        let mut pen = Pen { barrier, catalogue, identity, secret_files, head };
+        let Opened { sled, identity, head, catalogue, secret_files, sealing, .. } = opened;
+        let mut pen = Pen { barrier, catalogue, identity, secret_files, sealing, head };
         if let Some(undo) = undo.filter(|_| head.generation > acknowledged.0) {
             take_back(&mut pen, &sled, undo)?;
         }
@@ -52,7 +52,15 @@ impl<B: Barrier> Reopen<B> {
     /// Writes a copy of everything.
     pub(super) fn export(&self, db: &sled::Db, identity: &Identity, head: &Head) -> io::Result<()> {
         let directory = self.path.join("snapshots");
-        snapshot::keep(&directory, db, identity, head, self.options.sealing.as_ref())
+        let sealing = identity.sealing(self.options.sealing.as_ref());
+        snapshot::keep(&directory, db, identity, head, sealing.as_ref())
+    }
+
+    /// Removes all copies but the newest: the others may be sealed under a key that is to go.
+    pub(super) fn forget_older_copies(&self) {
+        if let Err(error) = snapshot::keep_newest(&self.path.join("snapshots"), 1) {
+            tracing::warn!(%error, "copies sealed under an older key are still there");
+        }
     }
 }
 
@@ -80,12 +88,8 @@ fn take_back<B: Barrier>(pen: &mut Pen<B>, sled: &OpenSled, undo: &Undo) -> Resu
     sled.db.flush().map_err(Failure::Flush)?;
     pen.barrier.wait().map_err(|error| Failure::Sync(Arc::new(error)))?;
     pen.secret_files.apply(&secrets).map_err(|error| Failure::SecretFile(Arc::new(error)))?;
-    let names = sled.db.iter().filter_map(|entry| {
-        let (key, bytes) = entry.ok().filter(|(key, _)| key != HEAD)?;
-        Some((key.to_vec(), Some(Envelope::decode(&key, &bytes).ok()?.revision)))
-    });
     let path = pen.catalogue.path().to_owned();
-    pen.catalogue = Catalogue::create(&path, &undo.head, names, &pen.identity)
+    pen.catalogue = Catalogue::create(&path, &undo.head, names(&sled.db), &pen.identity)
         .map_err(|error| Failure::Catalogue(Arc::new(error)))?;
     pen.head = undo.head;
     debug_assert!(pen.head.hash != SetHash::default() || pen.head.count == 0, "an empty sum");

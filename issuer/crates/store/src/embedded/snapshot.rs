@@ -13,6 +13,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use moneyer_authority::store::{Cause, Generation};
+use moneyer_identity::ErrorClass;
 
 use super::catalogue::Catalogue;
 use super::directory::StoreDirectory;
@@ -65,12 +66,30 @@ pub enum RestoreError {
         /// The directory.
         path: PathBuf,
     },
+    /// There is a file where the copy would go.
+    #[error("{path} exists already; name a new file")]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
     /// The new store cannot be made or opened.
     #[error("the store cannot be made from the copy")]
     Open(#[source] OpenError),
     /// The new store cannot be written.
     #[error("the store cannot be written")]
     Write(#[source] Cause),
+}
+
+impl RestoreError {
+    /// The kind of failure.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::NotEmpty { .. } | Self::Exists { .. } => ErrorClass::Conflict,
+            Self::Write(_) | Self::Read { .. } => ErrorClass::Unavailable,
+            Self::Damaged { .. } | Self::Open(_) => ErrorClass::Internal,
+        }
+    }
 }
 
 /// What a copy holds.
@@ -97,12 +116,17 @@ pub(super) fn keep(
         _ => {}
     }
     write(&path, db, identity, head, sealing)?;
+    keep_newest(directory, KEPT)
+}
+
+/// Removes all copies but the newest.
+pub(super) fn keep_newest(directory: &Path, kept: usize) -> io::Result<()> {
     let mut copies: Vec<_> = fs::read_dir(directory)?
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
         .filter(|path| path.extension().is_some_and(|extension| extension == EXTENSION))
         .collect();
     copies.sort_unstable();
-    let surplus = copies.len().saturating_sub(KEPT);
+    let surplus = copies.len().saturating_sub(kept);
     copies.iter().take(surplus).try_for_each(fs::remove_file)
 }
 
@@ -183,6 +207,9 @@ pub(super) fn restore(
     if holds || directory.identity().exists() {
         return Err(RestoreError::NotEmpty { path: to.to_owned() });
     }
+    // Seals are bound to the name the store had.
+    let sealing = copy.identity.sealing(sealing);
+    let options = &SledOptions { sealing, accept_loss: None, ..options.clone() };
     let opened = Opened::open(to, options).map_err(RestoreError::Open)?;
     fill(&opened, &directory, &copy).map_err(RestoreError::Write)?;
     let (generation, records) = (Generation(copy.head.generation), copy.head.count);
@@ -239,6 +266,8 @@ fn read(path: &Path, sealing: Option<&Sealing>) -> Result<Copy, RestoreError> {
     let identity = Identity::decode(named, sealing)
         .map_err(|error| damaged(format!("{error}: is this the key it was made with?")))?;
     let head = Head::of_body(head).ok_or_else(cut)?;
+    let sealing = identity.sealing(sealing);
+    let sealing = sealing.as_ref();
     let begin = bytes.len().saturating_sub(rest.len());
     let mut tag = identity.tag(&[b"snapshot", bytes.get(..begin).unwrap_or_default()]);
     let mut records = Vec::new();

@@ -10,25 +10,29 @@
 //! until that works: space may be back on the disk. What was acknowledged must be there then; what was
 //! not is put back to what was before, since its callers were told that it did not happen.
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use moneyer_authority::store::{Change, Generation, StoreError};
+use moneyer_authority::store::{Cause, Change, Generation, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
 use super::barrier::Barrier;
-use super::catalogue::Catalogue;
+use super::catalogue::{Catalogue, NameChange};
 use super::envelope::Envelope;
 use super::failure::{Failure, panic_text};
-use super::group::{Group, Press, Undo, Written};
-use super::head::Head;
-use super::identity::Identity;
-use super::key::HEAD;
+use super::group::{Group, Press, SecretChange, Undo, Written};
+use super::head::{Head, SetHash};
+use super::identity::{Identity, Sealing};
+use super::key::{HEAD, record_of};
 use super::open::OpenSled;
 use super::reopen::Reopen;
+use super::sealing::{disclose, enclose};
 use super::secret_files::SecretFiles;
+use super::snapshot::{self, Copied, RestoreError};
 
 /// Most commits in a group. More would not lower the share each has of a sync by much, and would
 /// let the first wait for the last.
@@ -47,6 +51,17 @@ pub(super) struct Waiting {
     pub(super) changes: Vec<Change>,
     /// Who wants to know. That nobody does any more changes nothing.
     pub(super) answer: oneshot::Sender<Result<Generation, StoreError>>,
+}
+
+/// What waits for the writer.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// A commit.
+    Commit(Waiting),
+    /// A copy of everything into a new file.
+    Backup(PathBuf, oneshot::Sender<Result<Copied, RestoreError>>),
+    /// Every secret sealed anew.
+    Rekey(oneshot::Sender<Result<Generation, StoreError>>),
 }
 
 impl Waiting {
@@ -110,6 +125,7 @@ pub(super) struct Pen<B> {
     pub(super) catalogue: Catalogue,
     pub(super) identity: Identity,
     pub(super) secret_files: SecretFiles,
+    pub(super) sealing: Option<Sealing>,
     pub(super) head: Head,
 }
 
@@ -124,14 +140,18 @@ pub(super) struct Writer<B> {
     /// What others see of it.
     pub(super) progress: Arc<Progress>,
     /// What waits.
-    pub(super) queue: mpsc::Receiver<Waiting>,
+    pub(super) queue: mpsc::Receiver<Work>,
+    /// Work that came behind the last group.
+    pub(super) next: Option<Work>,
 }
 
 impl<B: Barrier> Writer<B> {
     /// Writes until the last sender is gone and everything that waited is answered.
     pub(super) fn run(mut self, runtime: &tokio::runtime::Runtime) {
         loop {
-            let received = if self.pen.is_some() {
+            let received = if let Some(next) = self.next.take() {
+                Some(next)
+            } else if self.pen.is_some() {
                 self.queue.blocking_recv()
             } else {
                 let queue = &mut self.queue;
@@ -145,11 +165,17 @@ impl<B: Barrier> Writer<B> {
                     }
                 }
             };
-            let Some(first) = received else { break };
-            let waiting = self.gather(first);
-            match self.progress.failure() {
-                Some(failure) => refuse(waiting, &failure),
-                None => self.write(waiting),
+            match received {
+                Some(Work::Commit(first)) => {
+                    let waiting = self.gather(first);
+                    match self.progress.failure() {
+                        Some(failure) => refuse(waiting, &failure),
+                        None => self.write(waiting),
+                    }
+                }
+                Some(Work::Backup(path, answer)) => drop(answer.send(self.back_up(&path))),
+                Some(Work::Rekey(answer)) => drop(answer.send(self.rekey())),
+                None => break,
             }
         }
         // Closed: sled goes with the last who reads.
@@ -161,9 +187,17 @@ impl<B: Barrier> Writer<B> {
         let mut bytes = first.value_bytes();
         let mut waiting = vec![first];
         while waiting.len() < MAXIMUM_GROUP_COMMITS && bytes < MAXIMUM_GROUP_BYTES {
-            let Ok(next) = self.queue.try_recv() else { break };
-            bytes = bytes.saturating_add(next.value_bytes());
-            waiting.push(next);
+            match self.queue.try_recv() {
+                Ok(Work::Commit(next)) => {
+                    bytes = bytes.saturating_add(next.value_bytes());
+                    waiting.push(next);
+                }
+                Ok(other) => {
+                    self.next = Some(other);
+                    break;
+                }
+                Err(_) => break,
+            }
         }
         waiting
     }
@@ -200,7 +234,7 @@ impl<B: Barrier> Writer<B> {
             return Err(Failure::Closed);
         };
         let mut group = Group::after(pen.head);
-        let sealing = self.reopen.options.sealing.as_ref();
+        let sealing = pen.sealing.as_ref();
         let press = Press { db: &sled.db, identity: &pen.identity, sealing };
         let outcomes = waiting
             .iter_mut()
@@ -224,6 +258,39 @@ impl<B: Barrier> Writer<B> {
             pen.compact(&sled.db);
         }
         Ok((outcomes, exported))
+    }
+
+    /// A copy of everything in a new file, read back.
+    fn back_up(&self, path: &Path) -> Result<Copied, RestoreError> {
+        let failure = || self.progress.failure().unwrap_or(Failure::Closed);
+        let (Some(pen), Some(sled)) = (self.pen.as_ref(), self.progress.sled()) else {
+            return Err(RestoreError::Write(failure().into()));
+        };
+        let sealing = pen.sealing.as_ref();
+        snapshot::write(path, &sled.db, &pen.identity, &pen.head, sealing).map_err(|error| {
+            match error.kind() {
+                io::ErrorKind::AlreadyExists => RestoreError::Exists { path: path.to_owned() },
+                _ => RestoreError::Write(error.into()),
+            }
+        })?;
+        snapshot::check(path, sealing)
+    }
+
+    /// Seals every secret anew. Cut off anywhere, each is readable with the old key or the new one.
+    fn rekey(&mut self) -> Result<Generation, StoreError> {
+        let failure = || self.progress.failure().unwrap_or(Failure::Closed);
+        let (Some(pen), Some(sled)) = (self.pen.as_mut(), self.progress.sled()) else {
+            return Err(failure().into());
+        };
+        let rekeyed = pen.rekey(&sled.db, &self.reopen.path);
+        if let Err(error) = rekeyed {
+            self.pen = None;
+            *self.progress.failed() = Some(error.clone());
+            return Err(error.into());
+        }
+        self.export();
+        self.reopen.forget_older_copies();
+        Ok(self.progress.generation())
     }
 
     /// A copy of everything. It is a second safety: without it the store goes on.
@@ -270,19 +337,56 @@ impl<B: Barrier> Writer<B> {
 /// The outcome of each commit, and whether a snapshot is due.
 type Answers = (Vec<Result<Generation, StoreError>>, bool);
 
-impl<B> Pen<B> {
+impl<B: Barrier> Pen<B> {
+    /// Every secret under the present key, as the same records of the same revisions.
+    fn rekey(&mut self, db: &sled::Db, path: &Path) -> Result<(), Failure> {
+        let Some(sealing) = self.sealing.clone() else { return Ok(()) };
+        let (mut batch, mut head, mut secrets) = (sled::Batch::default(), self.head, Vec::new());
+        for entry in db.iter() {
+            let (key, bytes) = entry.map_err(Failure::Apply)?;
+            let Some((collection, id)) = record_of(&key).filter(|(of, _)| of.is_secret()) else {
+                continue;
+            };
+            let unreadable = |cause: Cause| Failure::Rekey(cause.to_string());
+            let (revision, value) = disclose(Some(&sealing), &key, &bytes).map_err(unreadable)?;
+            let fresh = enclose(Some(&sealing), (collection, id), &key, revision, &value)
+                .map_err(|error| unreadable(error.into()))?;
+            head.hash.subtract(SetHash::of(&self.identity, &key, &bytes));
+            head.hash.add(SetHash::of(&self.identity, &key, &fresh));
+            batch.insert(&*key, fresh.clone());
+            secrets.push(SecretChange { collection, id: id.to_owned(), envelope: Some(fresh) });
+        }
+        let encoded = head.encode(&self.identity);
+        batch.insert(HEAD, Envelope::encode(HEAD, Generation(head.generation), &encoded));
+        db.apply_batch(batch).map_err(Failure::Apply)?;
+        db.flush().map_err(Failure::Flush)?;
+        self.barrier.wait().map_err(|error| Failure::Sync(Arc::new(error)))?;
+        let file = |error| Failure::SecretFile(Arc::new(error));
+        self.secret_files.apply(&secrets).map_err(file)?;
+        self.head = head;
+        let catalogue = Catalogue::create(self.catalogue.path(), &head, names(db), &self.identity);
+        self.catalogue = catalogue.map_err(|error| Failure::Catalogue(Arc::new(error)))?;
+        self.identity
+            .write(&path.join("IDENTITY"), Some(&sealing))
+            .map_err(|error| Failure::Rekey(error.to_string()))
+    }
+
     /// Writes the catalogue anew. A failure leaves the long one in use.
     fn compact(&mut self, db: &sled::Db) {
-        let names = db.iter().filter_map(|entry| {
-            let (key, bytes) = entry.ok().filter(|(key, _)| key != HEAD)?;
-            let revision = Envelope::decode(&key, &bytes).ok()?.revision;
-            Some((key.to_vec(), Some(revision)))
-        });
-        match Catalogue::create(self.catalogue.path(), &self.head, names, &self.identity) {
+        match Catalogue::create(self.catalogue.path(), &self.head, names(db), &self.identity) {
             Ok(catalogue) => self.catalogue = catalogue,
             Err(error) => tracing::warn!(%error, "the catalogue could not be shortened"),
         }
     }
+}
+
+/// Every record's key and revision.
+pub(super) fn names(db: &sled::Db) -> impl Iterator<Item = NameChange> {
+    db.iter().filter_map(|entry| {
+        let (key, bytes) = entry.ok().filter(|(key, _)| key != HEAD)?;
+        let revision = Envelope::decode(&key, &bytes).ok()?.revision;
+        Some((key.to_vec(), Some(revision)))
+    })
 }
 
 fn refuse(waiting: Vec<Waiting>, failure: &Failure) {

@@ -19,7 +19,7 @@ use crate::embedded::load::load;
 use crate::embedded::open::{OpenError, Opened};
 use crate::embedded::reopen::Reopen;
 use crate::embedded::snapshot::{self, Copied, RestoreError};
-use crate::embedded::writer::{Pen, Progress, Waiting, Writer};
+use crate::embedded::writer::{Pen, Progress, Waiting, Work, Writer};
 use crate::limits::check_sizes;
 
 /// Commits that wait before callers do: eight full groups.
@@ -57,7 +57,7 @@ pub struct SledStore {
 
 /// What an open store has and a closed one has not.
 struct Running {
-    queue: mpsc::Sender<Waiting>,
+    queue: mpsc::Sender<Work>,
     writer: JoinHandle<()>,
 }
 
@@ -75,15 +75,21 @@ impl SledStore {
         barrier: impl Fn(&Path) -> std::io::Result<B> + Send + 'static,
     ) -> Result<Self, OpenError> {
         let failed = |source| OpenError::Io { path: path.to_owned(), source };
-        let Opened { sled, identity, head, catalogue, secret_files, loss_accepted } =
+        let Opened { sled, identity, head, catalogue, secret_files, sealing, loss_accepted } =
             Opened::open(path, options)?;
         let incarnation = identity.incarnation;
         let first = barrier(sled.log.path()).map_err(failed)?;
         let progress = Arc::new(Progress::at(Generation(head.generation), sled));
         let (queue, waiting) = mpsc::channel(QUEUE_COMMITS);
-        let pen = Pen { barrier: first, catalogue, identity, secret_files, head };
+        let pen = Pen {
+            barrier: first,
+            catalogue,
+            identity,
+            secret_files,
+            sealing: sealing.clone(),
+            head,
+        };
         let (path, options) = (path.to_owned(), options.clone());
-        let sealing = options.sealing.clone();
         let reopen = Reopen { path: path.clone(), options, barrier: Box::new(barrier) };
         let writer = Writer {
             pen: Some(pen),
@@ -91,6 +97,7 @@ impl SledStore {
             reopen,
             progress: Arc::clone(&progress),
             queue: waiting,
+            next: None,
         };
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(failed)?;
@@ -100,6 +107,37 @@ impl SledStore {
             .map_err(failed)?;
         let running = Mutex::new(Some(Running { queue, writer }));
         Ok(Self { path, sealing, incarnation, loss_accepted, progress, running })
+    }
+
+    /// Writes a copy of everything into a new file and reads it back. Commits wait meanwhile.
+    pub async fn backup(&self, path: &Path) -> Result<Copied, RestoreError> {
+        let failed = |error: StoreError| RestoreError::Write(error.into());
+        let queue = self.part(|running| running.queue.clone()).map_err(failed)?;
+        let (answer, outcome) = oneshot::channel();
+        let sent = queue.send(Work::Backup(path.to_owned(), answer)).await;
+        drop(queue);
+        let gone = || failed(self.failure().into());
+        sent.map_err(|_closed| gone())?;
+        outcome.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// Seals every secret anew under the present key. Afterwards no record and no copy beside the store
+    /// needs an older one.
+    pub async fn rekey(&self) -> Result<Generation, StoreError> {
+        let queue = self.part(|running| running.queue.clone())?;
+        let (answer, outcome) = oneshot::channel();
+        let sent = queue.send(Work::Rekey(answer)).await;
+        drop(queue);
+        if sent.is_err() {
+            return Err(self.failure().into());
+        }
+        outcome.await.unwrap_or_else(|_| Err(self.failure().into()))
+    }
+
+    /// The key that secrets are sealed under, by its id; `None` where they are not sealed.
+    #[must_use]
+    pub fn sealed_under(&self) -> Option<String> {
+        self.sealing.as_ref().map(|sealing| sealing.seals.current_id().to_string())
     }
 
     /// Reads a copy of a store and checks all of it.
@@ -167,7 +205,7 @@ impl Store for SledStore {
         self.health()?;
         let queue = self.part(|running| running.queue.clone())?;
         let (answer, outcome) = oneshot::channel();
-        let sent = queue.send(Waiting { changes, answer }).await;
+        let sent = queue.send(Work::Commit(Waiting { changes, answer })).await;
         // Held no longer than needed: close waits until no sender is left.
         drop(queue);
         if sent.is_err() {

@@ -54,20 +54,52 @@ async fn no_file_holds_a_key_and_without_sealing_the_search_finds_it() {
 }
 
 #[tokio::test]
-async fn another_key_none_and_another_cluster_do_not_open_it() {
+async fn another_key_and_none_do_not_open_it_and_it_keeps_its_name() {
     let place = Place::new();
     with_a_key(&place, seals(7)).await;
     let text = chain(&open(&place, seals(8)).unwrap_err());
     assert!(text.contains("IDENTITY") && text.contains("which is not here"), "{text}");
     let text = chain(&open(&place, None).unwrap_err());
     assert!(text.contains("was made sealed; it is opened unsealed"), "{text}");
-    let mut elsewhere = seals(7).unwrap();
-    "id.example.net".clone_into(&mut elsewhere.cluster);
-    let text = chain(&open(&place, Some(elsewhere)).unwrap_err());
-    assert!(text.contains("comes from another cluster"), "{text}");
+    let mut renamed = seals(7).unwrap();
+    "id.example.net".clone_into(&mut renamed.cluster);
+    open(&place, Some(renamed)).unwrap().close().await;
     open(&place, seals(7)).unwrap().close().await;
     let plain = Place::new();
     with_a_key(&plain, None).await;
     let text = chain(&open(&plain, seals(7)).unwrap_err());
     assert!(text.contains("was made unsealed; it is opened sealed"), "{text}");
+}
+
+#[tokio::test]
+async fn after_sealing_anew_nothing_needs_the_old_key() {
+    let place = Place::new();
+    with_a_key(&place, seals(7)).await;
+    let both = |current: u8, older: u8| {
+        let key = |byte: u8| KeyEncryptionKey::from_bytes([byte; 32]).unwrap();
+        let seals = Arc::new(Seals::new(key(current), vec![key(older)]).unwrap());
+        Some(Sealing { cluster: "id.example.com".to_owned(), seals })
+    };
+    let store = open(&place, both(8, 7)).unwrap();
+    store.rekey().await.unwrap();
+    store.commit(add("after")).await.unwrap();
+    store.close().await;
+    let store = open(&place, seals(8)).unwrap();
+    assert_eq!(ids(&store).await.unwrap(), ["a", "after"]);
+    let elsewhere = Place::new();
+    let copy = elsewhere.directory.path().join("copy");
+    let copied = store.backup(&copy).await.unwrap();
+    assert_eq!((copied.generation, copied.records), (Generation(3), 3));
+    let again = store.backup(&copy).await.unwrap_err();
+    assert!(chain(&again).contains("exists"), "{}", chain(&again));
+    store.close().await;
+    let text = chain(&open(&place, seals(7)).unwrap_err());
+    assert!(text.contains("which is not here"), "{text}");
+    for entry in fs::read_dir(place.path().join("snapshots")).unwrap() {
+        SledStore::check_copy(&entry.unwrap().path(), seals(8).as_ref()).unwrap();
+    }
+    let options = SledOptions { sealing: seals(8), ..SledOptions::default() };
+    SledStore::restore(&copy, &elsewhere.path(), &options).unwrap();
+    let restored = open(&elsewhere, seals(8)).unwrap();
+    assert_eq!(ids(&restored).await.unwrap(), ["a", "after"]);
 }

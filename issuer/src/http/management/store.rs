@@ -1,0 +1,39 @@
+//! `/store`: copies and sealing anew, while the coordinator runs.
+
+use axum::Json;
+use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
+use moneyer_authority::Authority;
+
+use crate::http::authenticate::Operator;
+use crate::http::error::Problem;
+use crate::http::management::routes::Keeping;
+use crate::http::management::views::{BackupBody, CopiedView};
+
+/// Writes a copy of everything into a new file on this machine, and reads it back.
+pub(super) async fn backup(
+    _: Operator,
+    State(Keeping(store)): State<Keeping>,
+    body: Result<Json<BackupBody>, JsonRejection>,
+) -> Result<Json<CopiedView>, Problem> {
+    let Json(BackupBody { file }) = body?;
+    if !file.is_absolute() {
+        return Err(Problem::invalid(
+            "file: must be an absolute path on the coordinator's machine",
+        ));
+    }
+    let copied = store.backup(&file).await?;
+    Ok(Json(CopiedView::of(&file, copied)))
+}
+
+/// Seals every private key anew under the present key.
+pub(super) async fn rekey(
+    Operator(operator): Operator,
+    State(Keeping(store)): State<Keeping>,
+    State(authority): State<Authority>,
+) -> Result<Json<serde_json::Value>, Problem> {
+    let kek = store.sealed_under().unwrap_or_default();
+    authority.note_rekey(&operator, kek).await?;
+    let generation = store.rekey().await?;
+    Ok(Json(serde_json::json!({ "generation": generation })))
+}
