@@ -39,7 +39,7 @@ pub(super) enum StoreCommand {
     },
     /// Seal every private key anew under the present seal key, in a running coordinator.
     ///
-    /// First name the new key as seal.key_file and the old one in seal.older_key_files, and restart. When
+    /// First name the new key as `seal.key_file` and the old one in `seal.older_key_files`, and restart. When
     /// this is done nothing needs the old key but older copies.
     Rekey,
 }

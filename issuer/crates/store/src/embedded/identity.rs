@@ -132,17 +132,14 @@ impl Identity {
         // A trust domain has at most 255 bytes.
         bytes.push(u8::try_from(self.cluster.len()).unwrap_or(u8::MAX));
         bytes.extend_from_slice(self.cluster.as_bytes());
-        match sealing {
-            Some(sealing) => {
-                let sealed =
-                    sealing.seals.seal(&place(&self.cluster, self.incarnation), &*self.key);
-                bytes.push(1);
-                bytes.extend_from_slice(&sealed.map_err(IdentityError::Seal)?);
-            }
-            None => {
-                bytes.push(0);
-                bytes.extend_from_slice(&*self.key);
-            }
+        if let Some(sealing) = sealing {
+            let place = place(&self.cluster, self.incarnation);
+            let sealed = sealing.seals.seal(&place, &*self.key).map_err(IdentityError::Seal)?;
+            bytes.push(1);
+            bytes.extend_from_slice(&sealed);
+        } else {
+            bytes.push(0);
+            bytes.extend_from_slice(&*self.key);
         }
         bytes.extend_from_slice(&crc32fast::hash(&bytes).to_be_bytes());
         Ok(bytes)
@@ -212,7 +209,6 @@ impl fmt::Debug for Identity {
 }
 
 fn place(cluster: &str, incarnation: Incarnation) -> Place<'_> {
-    let [a, b, c, d, e, f, g, h, ..] = incarnation.0;
-    let generation = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+    let generation = incarnation.0.first_chunk().map_or(0, |first| u64::from_be_bytes(*first));
     Place { cluster, record: RECORD, generation }
 }

@@ -8,7 +8,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
 
 use moneyer_authority::store::Generation;
 
@@ -21,7 +20,7 @@ use super::identity::{Identity, Sealing};
 use super::key::{HEAD, record_of, shown};
 use super::open::{OpenError, OpenSled, Opened};
 use super::sealing::disclose;
-use super::secret_files::SecretFiles;
+use super::secret_files::{Contents, SecretFiles};
 
 /// Most findings that are told one by one.
 const TOLD: usize = 20;
@@ -93,7 +92,7 @@ impl Inspection<'_> {
         let findings =
             if is_new { Findings::default() } else { self.judge(&scan, reading.as_ref())? };
         if findings.is_empty() {
-            return self.go_on(scan, reading);
+            return self.go_on(scan, reading.as_ref());
         }
         let found = Generation(scan.head.unwrap_or(scan.computed).generation);
         let path = self.directory.root().to_owned();
@@ -204,17 +203,17 @@ impl Inspection<'_> {
         stored == file || opened(stored).is_some_and(|stored| Some(stored) == opened(file))
     }
 
-    fn read_secret_files(&self) -> Result<(BTreeMap<Vec<u8>, Vec<u8>>, Vec<PathBuf>), OpenError> {
+    fn read_secret_files(&self) -> Result<Contents, OpenError> {
         let path = self.directory.secrets();
         self.secret_files.read().map_err(|source| OpenError::Io { path, source })
     }
 
     /// A whole store: its catalogue goes on, completed by the batch it may lack.
-    fn go_on(self, scan: Scan, reading: Option<Reading>) -> Result<Opened, OpenError> {
+    fn go_on(self, scan: Scan, reading: Option<&Reading>) -> Result<Opened, OpenError> {
         let path = self.directory.catalogue();
         let failed = |source| OpenError::Io { path: path.clone(), source };
         let head = scan.head.unwrap_or_default();
-        let catalogue = match &reading {
+        let catalogue = match reading {
             Some(reading) if reading.head == head => Catalogue::resume(&path, reading),
             _ => {
                 self.renew_secret_files(&scan)?;

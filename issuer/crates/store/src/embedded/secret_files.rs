@@ -13,6 +13,9 @@ use super::group::SecretChange;
 use super::key::{record_key, record_of};
 use super::replace::{UNFINISHED, replace, sync_parent};
 
+/// What the files hold by record key, and the files that hold something else.
+pub(super) type Contents = (BTreeMap<Vec<u8>, Vec<u8>>, Vec<PathBuf>);
+
 /// The directory.
 #[derive(Debug)]
 pub(super) struct SecretFiles(PathBuf);
@@ -51,7 +54,7 @@ impl SecretFiles {
     }
 
     /// What the files hold, by record key; a file that is not one of ours is named instead.
-    pub(super) fn read(&self) -> io::Result<(BTreeMap<Vec<u8>, Vec<u8>>, Vec<PathBuf>)> {
+    pub(super) fn read(&self) -> io::Result<Contents> {
         let (mut records, mut odd) = (BTreeMap::new(), Vec::new());
         for entry in fs::read_dir(&self.0)? {
             let path = entry?.path();
