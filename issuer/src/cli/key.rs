@@ -1,12 +1,16 @@
 //! `moneyer key`.
 
+use std::path::Path;
+
 use clap::{Args, Subcommand};
 use moneyer_authority::keys::Waiting;
-use moneyer_identity::KeyId;
+use moneyer_daemon::progress::Progress;
+use moneyer_identity::{Clock as _, KeyId, SystemClock};
 
+use crate::cli::audit::{LIVING_TOKENS, living_tokens};
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
-use crate::cli::output::{Column, Output, optional_time, time};
+use crate::cli::output::{Column, Output, json, optional_time, print, time};
 use crate::http::management::{KeyCommandBody, KeyStepsView, KeyVerb, KeyView, StepView};
 
 #[derive(Debug, Subcommand)]
@@ -29,7 +33,7 @@ pub(super) enum KeyCommand {
     ///
     /// With --emergency: withdraw a key at once, and every prepared key beside it, and sign with a new
     /// one. Tokens of a withdrawn key verify no more; relying parties that have cached the key set may
-    /// take them until their cache ends.
+    /// take them until their cache ends. Every token of it that is not dead yet is listed.
     Rotate {
         /// Do not wait: a key is out of its owner's hands.
         #[arg(long)]
@@ -76,6 +80,7 @@ const COLUMNS: &[Column<KeyView>] = &[
 
 pub(super) async fn run(
     command: &KeyCommand,
+    config: &Path,
     client: &Client,
     output: Output,
 ) -> Result<(), Failure> {
@@ -95,7 +100,33 @@ pub(super) async fn run(
     };
     let body = KeyCommandBody { command: verb, key_id, dry_run: trial.dry_run };
     let answer: KeyStepsView = client.post("/api/v1/keys", &body).await?;
+    if verb == KeyVerb::Emergency {
+        return report_emergency(config, answer, output);
+    }
     output.record(&answer, &described(&answer))
+}
+
+/// What was withdrawn, and the tokens that relying parties may still take from their caches.
+fn report_emergency(config: &Path, answer: KeyStepsView, output: Output) -> Result<(), Failure> {
+    let progress = Progress::start("looking for living tokens in the audit log");
+    let (mut tokens, now) = (Vec::new(), SystemClock.now());
+    for key_id in answer.steps.iter().flat_map(|step| &step.key_ids) {
+        tokens.extend(living_tokens(config, key_id, now)?);
+    }
+    progress.finish("the audit log was searched");
+    if output.is_json() {
+        let mut report = serde_json::to_value(&answer)
+            .map_err(|error| Failure::of("cannot write JSON", &error))?;
+        if let Some(members) = report.as_object_mut() {
+            let tokens = serde_json::to_value(&tokens)
+                .map_err(|error| Failure::of("cannot write JSON", &error))?;
+            members.insert("living_tokens".to_owned(), tokens);
+        }
+        return json(&report);
+    }
+    let count = tokens.len();
+    print(&format!("{}\nliving tokens of withdrawn keys: {count}\n", described(&answer)))?;
+    if tokens.is_empty() { Ok(()) } else { output.records(&tokens, LIVING_TOKENS) }
 }
 
 /// What was or would be done, and what comes next.
