@@ -7,7 +7,7 @@ use std::sync::Arc;
 use moneyer_authority::store::Generation;
 
 use super::barrier::Barrier;
-use super::catalogue::Catalogue;
+use super::catalogue::{Catalogue, NameChange};
 use super::envelope::Envelope;
 use super::failure::Failure;
 use super::group::Undo;
@@ -65,6 +65,9 @@ impl<B: Barrier> Reopen<B> {
 }
 
 /// Writes what was there before a group, with the head and catalogue of then.
+///
+/// The catalogue comes first and sled last: whatever fails in between leaves sled one batch ahead of its
+/// catalogue, which opens. The other way round sled would be behind, which is a loss.
 fn take_back<B: Barrier>(pen: &mut Pen<B>, sled: &OpenSled, undo: &Undo) -> Result<(), Failure> {
     let mut batch = sled::Batch::default();
     let mut secrets = Vec::new();
@@ -81,17 +84,27 @@ fn take_back<B: Barrier>(pen: &mut Pen<B>, sled: &OpenSled, undo: &Undo) -> Resu
             });
         }
     }
+    let path = pen.catalogue.path().to_owned();
+    pen.catalogue =
+        Catalogue::create(&path, &undo.head, names_before(&sled.db, undo), &pen.identity)
+            .map_err(|error| Failure::Catalogue(Arc::new(error)))?;
+    pen.secret_files.apply(&secrets).map_err(|error| Failure::SecretFile(Arc::new(error)))?;
     let head =
         Envelope::encode(HEAD, Generation(undo.head.generation), &undo.head.encode(&pen.identity));
     batch.insert(HEAD, head);
     sled.db.apply_batch(batch).map_err(Failure::Apply)?;
     sled.db.flush().map_err(Failure::Flush)?;
     pen.barrier.wait().map_err(|error| Failure::Sync(Arc::new(error)))?;
-    pen.secret_files.apply(&secrets).map_err(|error| Failure::SecretFile(Arc::new(error)))?;
-    let path = pen.catalogue.path().to_owned();
-    pen.catalogue = Catalogue::create(&path, &undo.head, names(&sled.db), &pen.identity)
-        .map_err(|error| Failure::Catalogue(Arc::new(error)))?;
     pen.head = undo.head;
     debug_assert!(pen.head.hash != SetHash::default() || pen.head.count == 0, "an empty sum");
     Ok(())
+}
+
+/// Every record's key and revision before a group that is still in sled.
+fn names_before<'a>(db: &sled::Db, undo: &'a Undo) -> impl Iterator<Item = NameChange> + use<'a> {
+    let before = undo.records.iter().filter_map(|(key, stored)| {
+        let revision = Envelope::decode(key, stored.as_ref()?).ok()?.revision;
+        Some((key.clone(), Some(revision)))
+    });
+    names(db).filter(|(key, _)| !undo.records.contains_key(key)).chain(before)
 }

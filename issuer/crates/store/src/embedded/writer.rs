@@ -381,7 +381,7 @@ impl<B: Barrier> Pen<B> {
 }
 
 /// Every record's key and revision.
-pub(super) fn names(db: &sled::Db) -> impl Iterator<Item = NameChange> {
+pub(super) fn names(db: &sled::Db) -> impl Iterator<Item = NameChange> + use<> {
     db.iter().filter_map(|entry| {
         let (key, bytes) = entry.ok().filter(|(key, _)| key != HEAD)?;
         let revision = Envelope::decode(&key, &bytes).ok()?.revision;

@@ -52,3 +52,29 @@ async fn a_group_that_was_never_named_in_the_catalogue_is_there_or_not_after_a_c
     store.close().await;
     assert!(ids(&place.try_open().unwrap()).await.unwrap().contains(&"after".to_owned()));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_fails_again_while_the_group_is_taken_back_ends_in_no_false_loss() {
+    for collection in [Collection::Apps, Collection::Keys] {
+        let (place, gate) = (Place::new(), Gate::default());
+        let store = gate.open_store(&place);
+        store.commit(add("before")).await.unwrap();
+        gate.change(|state| state.broken = true);
+        let (id, expected) = ("during".to_owned(), Expected::Absent);
+        let change = Change { collection, id, expected, value: Some(b"during".to_vec()) };
+        store.commit(vec![change.clone()]).await.unwrap_err();
+        // The attempt to take it back fails too.
+        for _ in 0..100 {
+            if gate.waits() >= 3 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        gate.change(|state| state.broken = false);
+        until_it_writes(&store).await;
+        assert_eq!(ids(&store).await.unwrap(), ["before"], "{collection:?}");
+        assert_eq!(store.commit(vec![change]).await.unwrap(), Generation(2), "{collection:?}");
+        store.close().await;
+        assert_eq!(place.try_open().unwrap().generation(), Generation(2), "{collection:?}");
+    }
+}
