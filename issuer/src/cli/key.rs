@@ -101,13 +101,13 @@ pub(super) async fn run(
     let body = KeyCommandBody { command: verb, key_id, dry_run: trial.dry_run };
     let answer: KeyStepsView = client.post("/api/v1/keys", &body).await?;
     if verb == KeyVerb::Emergency {
-        return report_emergency(config, answer, output);
+        return report_emergency(config, &answer, output);
     }
     output.record(&answer, &described(&answer))
 }
 
 /// What was withdrawn, and the tokens that relying parties may still take from their caches.
-fn report_emergency(config: &Path, answer: KeyStepsView, output: Output) -> Result<(), Failure> {
+fn report_emergency(config: &Path, answer: &KeyStepsView, output: Output) -> Result<(), Failure> {
     let progress = Progress::start("looking for living tokens in the audit log");
     let (mut tokens, now) = (Vec::new(), SystemClock.now());
     for key_id in answer.steps.iter().flat_map(|step| &step.key_ids) {
@@ -115,7 +115,7 @@ fn report_emergency(config: &Path, answer: KeyStepsView, output: Output) -> Resu
     }
     progress.finish("the audit log was searched");
     if output.is_json() {
-        let mut report = serde_json::to_value(&answer)
+        let mut report = serde_json::to_value(answer)
             .map_err(|error| Failure::of("cannot write JSON", &error))?;
         if let Some(members) = report.as_object_mut() {
             let tokens = serde_json::to_value(&tokens)
@@ -125,7 +125,7 @@ fn report_emergency(config: &Path, answer: KeyStepsView, output: Output) -> Resu
         return json(&report);
     }
     let count = tokens.len();
-    print(&format!("{}\nliving tokens of withdrawn keys: {count}\n", described(&answer)))?;
+    print(&format!("{}\nliving tokens of withdrawn keys: {count}\n", described(answer)))?;
     if tokens.is_empty() { Ok(()) } else { output.records(&tokens, LIVING_TOKENS) }
 }
 

@@ -3,6 +3,7 @@
 use moneyer_authority::enrollment::{Certificate, ClusterAuthority};
 use moneyer_authority::mint::{Ask, AudiencePolicy};
 use moneyer_authority::registry::{App, Placed};
+use moneyer_authority::store::{Generation, Receipt};
 use moneyer_identity::{Audience, Lifetime, MintedToken};
 use moneyer_proto::v1;
 use tonic::Status;
@@ -87,6 +88,18 @@ pub(super) fn app(app: &App) -> v1::App {
         audiences: app.audiences.iter().map(|audience| audience.as_str().to_owned()).collect(),
         uid: app.uid.as_str().to_owned(),
     }
+}
+
+/// The store's receipt, as it is sent.
+pub(super) fn receipt(receipt: Receipt) -> v1::Receipt {
+    let Receipt { incarnation, generation, tag } = receipt;
+    v1::Receipt { incarnation, generation: generation.0, tag }
+}
+
+/// A receipt that a runner kept.
+pub(super) fn kept_receipt(receipt: v1::Receipt) -> Receipt {
+    let v1::Receipt { incarnation, generation, tag } = receipt;
+    Receipt { incarnation, generation: Generation(generation), tag }
 }
 
 /// What members trust.

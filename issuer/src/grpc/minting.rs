@@ -186,8 +186,8 @@ impl Minting for MintingService {
     ) -> Result<Response<SandboxStream>, Status> {
         let runner = caller::runner(&self.authority, &request)?;
         let leaf = caller::leaf(&request)?;
-        let seen = request.into_inner().seen_generation;
-        SandboxStream::open(&self.authority, &runner, leaf, seen, self.going_down.clone())
+        let receipt = request.into_inner().receipt;
+        SandboxStream::open(&self.authority, &runner, leaf, receipt, self.going_down.clone())
             .map(Response::new)
     }
 }

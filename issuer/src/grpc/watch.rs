@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures_util::{Stream, StreamExt as _, stream};
 use moneyer_authority::enrollment::{AuthenticatedRunner, PeerLeaf};
 use moneyer_authority::registry::{PlacementChange, SandboxSubscription};
+use moneyer_authority::store::Testimony;
 use moneyer_authority::{Authority, Reissue};
 use moneyer_identity::IssuerUrl;
 use moneyer_proto::v1;
@@ -39,17 +40,11 @@ impl SandboxStream {
         authority: &Authority,
         runner: &AuthenticatedRunner,
         leaf: PeerLeaf,
-        seen: u64,
+        receipt: Option<v1::Receipt>,
         going_down: CancellationToken,
     ) -> Result<Self, Status> {
-        let generation = authority.store().generation().0;
-        if seen > generation {
-            tracing::error!(
-                runner.id = runner.id().as_str(),
-                store.generation = generation,
-                runner.generation = seen,
-                "the store is older than what a runner has seen: it was rolled back"
-            );
+        if let Some(receipt) = receipt {
+            hear(authority, runner, receipt);
         }
         let subscription =
             authority.registry().watch(runner).map_err(|_revoked| status::revoked())?;
@@ -88,7 +83,8 @@ impl Watch {
             None => (0, None),
         };
         let (issuer, reissue) = self.reissue.told();
-        Ok(v1::WatchSandboxesResponse { generation, reissue, issuer, change })
+        let receipt = Some(convert::receipt(self.authority.store().receipt()));
+        Ok(v1::WatchSandboxesResponse { generation, reissue, issuer, receipt, change })
     }
 
     fn told(
@@ -112,6 +108,26 @@ impl Watch {
             PlacementChange::Revoked => return Err(status::revoked()),
         };
         Ok((generation.0, Some(change)))
+    }
+}
+
+/// Takes a runner's word on what the store had come to, as far as the store can tell that it is its own.
+fn hear(authority: &Authority, runner: &AuthenticatedRunner, receipt: v1::Receipt) {
+    let seen = receipt.generation;
+    let there = authority.store().generation().0;
+    match authority.ledger().hear(&convert::kept_receipt(receipt)) {
+        Testimony::RolledBack(_) => tracing::error!(
+            runner.id = runner.id().as_str(),
+            store.generation = there,
+            runner.generation = seen,
+            "the store was put back to an older state; nothing is minted or changed until the newest \
+             backup is restored or the loss accepted"
+        ),
+        Testimony::Forged => tracing::warn!(
+            runner.id = runner.id().as_str(),
+            "a runner showed a receipt that this store did not make"
+        ),
+        Testimony::Known | Testimony::OtherLife => {}
     }
 }
 

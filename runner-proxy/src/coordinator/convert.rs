@@ -8,7 +8,7 @@ use moneyer_identity::{
 };
 use moneyer_proto::v1;
 
-use super::placement::{IssuerFacts, PlacedSandbox, PlacementChange, Profile};
+use super::placement::{IssuerFacts, KeptReceipt, PlacedSandbox, PlacementChange, Profile};
 use super::status;
 
 /// A request for a token, as it is sent.
@@ -56,6 +56,18 @@ pub(super) fn issuer(response: &v1::GetIssuerResponse) -> Result<IssuerFacts, Is
         issuer: IssuerUrl::parse(&response.issuer).map_err(|_odd| status::nonsense())?,
         lifetimes: lifetimes.map_err(|_odd| status::nonsense())?,
     })
+}
+
+/// A receipt to keep.
+pub(super) fn kept_receipt(receipt: v1::Receipt) -> KeptReceipt {
+    let v1::Receipt { incarnation, generation, tag } = receipt;
+    KeptReceipt { incarnation, generation, tag }
+}
+
+/// A receipt that was kept, to be shown.
+pub(super) fn receipt(receipt: KeptReceipt) -> v1::Receipt {
+    let KeptReceipt { incarnation, generation, tag } = receipt;
+    v1::Receipt { incarnation, generation, tag }
 }
 
 /// A change of placement. A sandbox or profile that breaks the rules for names is left out, and

@@ -64,6 +64,14 @@ pub(crate) struct IssuerFacts {
     pub(crate) lifetimes: LifetimeRange,
 }
 
+/// Proof of what the coordinator's store had come to. Not ours to read, but to keep and to show.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KeptReceipt {
+    pub(crate) incarnation: Vec<u8>,
+    pub(crate) generation: u64,
+    pub(crate) tag: Vec<u8>,
+}
+
 /// Everything the coordinator said.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Placement {
@@ -72,6 +80,9 @@ pub(crate) struct Placement {
     /// What the coordinator said last of when tokens in hand are to be replaced.
     #[serde(default)]
     pub(crate) reissue: String,
+    /// The store's receipt of the highest generation heard of.
+    #[serde(default)]
+    pub(crate) receipt: Option<KeptReceipt>,
     pub(crate) sandboxes: BTreeMap<SandboxId, PlacedSandbox>,
 }
 
@@ -134,6 +145,17 @@ impl KnownPlacement {
     /// Takes in what the coordinator says of the issuer.
     pub(crate) fn set_issuer(&self, issuer: IssuerFacts) {
         self.update(|placement| placement.issuer = Some(issuer));
+    }
+
+    /// Keeps a receipt of a higher generation, or of another life of the store; a lower one of the same
+    /// life is what a rolled-back store would give.
+    pub(crate) fn keep_receipt(&self, receipt: KeptReceipt) {
+        let higher = self.now().receipt.as_ref().is_none_or(|kept| {
+            kept.incarnation != receipt.incarnation || kept.generation < receipt.generation
+        });
+        if higher {
+            self.update(|placement| placement.receipt = Some(receipt));
+        }
     }
 
     /// Takes in when tokens are to be replaced, and the issuer they name from then on; whether tokens
@@ -259,6 +281,23 @@ mod tests {
         known.apply(3, PlacementChange::All(BTreeMap::new()));
         assert_eq!(known.now().generation, 9);
         assert!(known.now().sandboxes.is_empty());
+    }
+
+    #[test]
+    fn the_receipt_of_the_highest_generation_of_a_life_is_kept() {
+        let state = tempfile::tempdir().unwrap();
+        let known = KnownPlacement::read(&state.path().join("placement.json")).unwrap();
+        let receipt = |life: u8, generation: u64| KeptReceipt {
+            incarnation: vec![life],
+            generation,
+            tag: vec![1],
+        };
+        for (heard, kept) in
+            [((1, 5), (1, 5)), ((1, 3), (1, 5)), ((1, 6), (1, 6)), ((2, 1), (2, 1))]
+        {
+            known.keep_receipt(receipt(heard.0, heard.1));
+            assert_eq!(known.now().receipt, Some(receipt(kept.0, kept.1)), "{heard:?}");
+        }
     }
 
     #[test]

@@ -100,9 +100,13 @@ impl Watch {
         {
             tracing::error!(%error, "the cluster's authorities could not be taken over");
         }
-        let seen_generation = self.placement.now().generation;
+        let (seen_generation, receipt) = {
+            let placement = self.placement.now();
+            (placement.generation, placement.receipt.clone().map(convert::receipt))
+        };
         // Without a limit in the request: it would be the stream's, which is to last.
-        let watch = minting.watch_sandboxes(v1::WatchSandboxesRequest { seen_generation });
+        let request = v1::WatchSandboxesRequest { seen_generation, receipt };
+        let watch = minting.watch_sandboxes(request);
         within_limit(watch).await
     }
 
@@ -120,7 +124,10 @@ impl Watch {
         }
     }
 
-    async fn take_in(&self, message: v1::WatchSandboxesResponse) {
+    async fn take_in(&self, mut message: v1::WatchSandboxesResponse) {
+        if let Some(receipt) = message.receipt.take().map(convert::kept_receipt) {
+            self.placement.keep_receipt(receipt);
+        }
         let issuer = IssuerUrl::parse(&message.issuer).ok();
         if issuer.is_some_and(|issuer| self.placement.reissue(&message.reissue, &issuer)) {
             tracing::info!("the coordinator wants every token replaced");

@@ -354,9 +354,10 @@ impl Authority {
         self.gate.pass(by, holder, drafted, || permit().map(drop)).await
     }
 
-    /// The key that signs, while the clock can be trusted.
+    /// The key that signs, while the clock and the store can be trusted.
     fn minting_key(&self, by: &Request) -> Result<Arc<dyn SigningKey>, MintError> {
         self.sound_time().map_err(MintError::Clock)?;
+        self.ledger.check_witnesses().map_err(MintError::RolledBack)?;
         self.minter.signing_key(by.now)
     }
 

@@ -222,6 +222,17 @@ pub enum StoreError {
         #[source]
         cause: Cause,
     },
+    /// The store is behind what it once acknowledged, as a witness outside can prove. Nothing is changed.
+    #[error(
+        "the store was put back to an older state: it has acknowledged generation {seen} and is at \
+         {there}; restore the newest backup, or accept the loss (`moneyer serve --accept-loss {there}`)"
+    )]
+    RolledBack {
+        /// What the witness has seen.
+        seen: Generation,
+        /// What is there.
+        there: Generation,
+    },
     /// The backend cannot be reached or no longer writes. Whether the change happened is not known.
     #[error("the store is unavailable")]
     Unavailable(#[source] Cause),
@@ -235,9 +246,34 @@ impl StoreError {
             Self::Conflict { .. } => ErrorClass::Conflict,
             Self::TooLarge { .. } => ErrorClass::Invalid,
             Self::Encode(_) | Self::Damaged { .. } => ErrorClass::Internal,
-            Self::Unavailable(_) => ErrorClass::Unavailable,
+            Self::Unavailable(_) | Self::RolledBack { .. } => ErrorClass::Unavailable,
         }
     }
+}
+
+/// Proof, for whoever keeps it outside, that a store had come to a generation. Only the store can make
+/// one, so a witness can tell of a rollback and cannot invent one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Receipt {
+    /// Which life of the store. Empty: of a store that gives no receipts.
+    pub incarnation: Vec<u8>,
+    /// What it had come to.
+    pub generation: Generation,
+    /// The store's own mark.
+    pub tag: Vec<u8>,
+}
+
+/// What a receipt says of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Testimony {
+    /// The store has been there.
+    Known,
+    /// The store is behind what it once acknowledged: it was rolled back.
+    RolledBack(Generation),
+    /// Of another life of the store, which binds this one not.
+    OtherLife,
+    /// Not made by this store.
+    Forged,
 }
 
 /// Receives records one by one while a collection is read.
@@ -258,6 +294,16 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// Whether a write could be acknowledged now.
     fn health(&self) -> Result<(), StoreError>;
+
+    /// Proof of the generation of the last acknowledged write. Empty where a store gives none.
+    fn receipt(&self) -> Receipt {
+        Receipt::default()
+    }
+
+    /// What a receipt that somebody kept says of this store.
+    fn hear(&self, receipt: &Receipt) -> Testimony {
+        if receipt.incarnation.is_empty() { Testimony::OtherLife } else { Testimony::Forged }
+    }
 }
 
 /// Reads every record of a kind.

@@ -27,7 +27,9 @@ pub(crate) struct Health {
 impl Health {
     /// Looks at the store, the audit log, the key ring and the clock.
     pub(crate) fn of(authority: &Authority) -> Self {
-        let store = authority.store().health().map_err(|error| crate::chain(&error));
+        let witnessed = authority.ledger().check_witnesses();
+        let store = authority.store().health().and(witnessed);
+        let store = store.map_err(|error| crate::chain(&error));
         let audit = authority.audit().health().map_err(|error| crate::chain(&error));
         let ring = authority.keys().ring();
         let signing = match ring.signing_key(authority.now()) {

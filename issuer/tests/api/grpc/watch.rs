@@ -13,7 +13,7 @@ use crate::world::World;
 type Stream = Streaming<v1::WatchSandboxesResponse>;
 
 async fn watch(member: &Member) -> Stream {
-    let request = v1::WatchSandboxesRequest { seen_generation: 0 };
+    let request = v1::WatchSandboxesRequest::default();
     member.minting().watch_sandboxes(request).await.unwrap().into_inner()
 }
 

@@ -6,13 +6,14 @@
 //! many of them durable at once.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use moneyer_identity::Clock;
 
 use crate::audit::actor::Actor;
 use crate::audit::event::{AuditEvent, Event, reason};
 use crate::audit::port::{Audit, AuditError, Sequence};
-use crate::store::{Change, Generation, Store, StoreError};
+use crate::store::{Change, Generation, Receipt, Store, StoreError, Testimony};
 
 /// Why a change is not made.
 #[derive(Debug, thiserror::Error)]
@@ -31,19 +32,39 @@ pub struct Ledger {
     store: Arc<dyn Store>,
     audit: Arc<dyn Audit>,
     clock: Arc<dyn Clock>,
+    /// The generation that a witness has seen of a store that is not there; 0 for none.
+    seen: Arc<AtomicU64>,
 }
 
 impl Ledger {
     /// On this store and this log.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, audit: Arc<dyn Audit>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, audit, clock }
+        Self { store, audit, clock, seen: Arc::default() }
     }
 
     /// Where the records are kept, to be read.
     #[must_use]
     pub fn store(&self) -> &dyn Store {
         &*self.store
+    }
+
+    /// Hears a witness. From a sound receipt of more than there is on, nothing is changed: what was
+    /// removed in what is missing would be in force again.
+    #[must_use]
+    pub fn hear(&self, receipt: &Receipt) -> Testimony {
+        let testimony = self.store.hear(receipt);
+        if let Testimony::RolledBack(seen) = testimony {
+            self.seen.fetch_max(seen.0, Ordering::AcqRel);
+        }
+        testimony
+    }
+
+    /// That the store was rolled back, if a witness has told so.
+    pub fn check_witnesses(&self) -> Result<(), StoreError> {
+        let seen = Generation(self.seen.load(Ordering::Acquire));
+        let there = self.store.generation();
+        if seen.0 == 0 { Ok(()) } else { Err(StoreError::RolledBack { seen, there }) }
     }
 
     /// Records what is about to change, and returns when that is durable. For what is no change of the
@@ -61,6 +82,7 @@ impl Ledger {
         what: Vec<Event>,
         changes: Vec<Change>,
     ) -> Result<Generation, LedgerError> {
+        self.check_witnesses().map_err(LedgerError::Store)?;
         let of = self.record(who, what).await.map_err(LedgerError::Audit)?;
         let committed = self.store.commit(changes).await;
         if let Err(error) = &committed {
@@ -74,6 +96,7 @@ impl Ledger {
         &self,
         changes: Vec<Change>,
     ) -> Result<Generation, LedgerError> {
+        self.check_witnesses().map_err(LedgerError::Store)?;
         self.store.commit(changes).await.map_err(LedgerError::Store)
     }
 

@@ -5,7 +5,7 @@ use moneyer_identity::{Audience, AudienceError, ClockFault, ErrorClass, Lifetime
 use crate::audit::AuditError;
 use crate::registry::RegistryError;
 use crate::signer::SignerError;
-use crate::store::Cause;
+use crate::store::{Cause, StoreError};
 
 /// A refusal or failure to mint.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +37,9 @@ pub enum MintError {
     /// The wall clock cannot be trusted.
     #[error("no token is minted by a clock that is wrong")]
     Clock(#[source] ClockFault),
+    /// The store was rolled back: what was removed since would be in force again.
+    #[error("no token is minted from a store that was put back to an older state")]
+    RolledBack(#[source] StoreError),
     /// The claims cannot be written.
     #[error("the claims cannot be written")]
     Encode(#[source] Cause),
@@ -55,7 +58,7 @@ impl MintError {
                 ErrorClass::Invalid
             }
             Self::AudienceDenied(_) => ErrorClass::Denied,
-            Self::NoKey | Self::Clock(_) => ErrorClass::Unavailable,
+            Self::NoKey | Self::Clock(_) | Self::RolledBack(_) => ErrorClass::Unavailable,
             Self::Audit(error) => error.class(),
             Self::Encode(_) => ErrorClass::Internal,
             Self::Signer(error) => error.class(),
@@ -70,7 +73,7 @@ impl MintError {
             Self::Audiences(error) => error.to_string(),
             Self::AudienceDenied(_) => "this audience may not be asked for".to_owned(),
             Self::Combination | Self::TooLong | Self::Lifetime(_) => self.to_string(),
-            Self::NoKey | Self::Clock(_) | Self::Audit(_) => {
+            Self::NoKey | Self::Clock(_) | Self::Audit(_) | Self::RolledBack(_) => {
                 "no token can be minted at this time".to_owned()
             }
             Self::Encode(_) => "the token could not be minted".to_owned(),

@@ -9,4 +9,6 @@ mod kill;
 #[cfg(test)]
 mod placement;
 #[cfg(test)]
+mod rollback;
+#[cfg(test)]
 mod stand;

@@ -16,6 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use aws_lc_rs::hmac;
+use moneyer_authority::store::{Generation, Receipt, Testimony};
 use zeroize::Zeroizing;
 
 use super::replace::replace;
@@ -81,6 +82,7 @@ pub(super) enum IdentityError {
 }
 
 /// An incarnation and its key.
+#[derive(Clone)]
 pub(super) struct Identity {
     pub(super) incarnation: Incarnation,
     pub(super) cluster: String,
@@ -123,6 +125,24 @@ impl Identity {
     pub(super) fn is_tag(&self, parts: &[&[u8]], tag: &[u8]) -> bool {
         // In constant time: whoever writes to the disk must not learn a tag by trying.
         aws_lc_rs::constant_time::verify_slices_are_equal(&self.tag(parts), tag).is_ok()
+    }
+
+    /// Proof that the store had come to a generation.
+    pub(super) fn receipt(&self, generation: Generation) -> Receipt {
+        let tag = self.tag(&[b"receipt", &generation.0.to_be_bytes()]);
+        Receipt { incarnation: self.incarnation.0.to_vec(), generation, tag: tag.to_vec() }
+    }
+
+    /// What a receipt says of a store that has come to `reached`.
+    pub(super) fn hear(&self, receipt: &Receipt, reached: Generation) -> Testimony {
+        if receipt.incarnation != self.incarnation.0 {
+            return Testimony::OtherLife;
+        }
+        let claimed = receipt.generation;
+        if !self.is_tag(&[b"receipt", &claimed.0.to_be_bytes()], &receipt.tag) {
+            return Testimony::Forged;
+        }
+        if claimed > reached { Testimony::RolledBack(claimed) } else { Testimony::Known }
     }
 
     /// The bytes of the file.

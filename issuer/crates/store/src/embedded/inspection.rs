@@ -91,10 +91,11 @@ impl Inspection<'_> {
             && odd.is_empty();
         let findings =
             if is_new { Findings::default() } else { self.judge(&scan, reading.as_ref())? };
-        if findings.is_empty() {
+        let found = Generation(scan.head.unwrap_or(scan.computed).generation);
+        // A whole store may have been rolled back, which only its witnesses can tell.
+        if findings.is_empty() && self.accept_loss.is_none() {
             return self.go_on(scan, reading.as_ref());
         }
-        let found = Generation(scan.head.unwrap_or(scan.computed).generation);
         let path = self.directory.root().to_owned();
         match self.accept_loss {
             None => Err(OpenError::Loss { path, findings, generation: found }),

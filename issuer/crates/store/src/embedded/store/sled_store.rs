@@ -9,12 +9,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
-use moneyer_authority::store::{Change, Collection, Generation, Receive, Store, StoreError};
+use moneyer_authority::store::{
+    Change, Collection, Generation, Receipt, Receive, Store, StoreError, Testimony,
+};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::embedded::barrier::{Barrier, DiskBarrier};
 use crate::embedded::failure::Failure;
-use crate::embedded::identity::{Incarnation, Sealing};
+use crate::embedded::identity::{Identity, Incarnation, Sealing};
 use crate::embedded::load::load;
 use crate::embedded::open::{OpenError, Opened};
 use crate::embedded::reopen::Reopen;
@@ -49,7 +51,7 @@ impl Default for SledOptions {
 pub struct SledStore {
     path: PathBuf,
     sealing: Option<Sealing>,
-    incarnation: Incarnation,
+    identity: Identity,
     loss_accepted: bool,
     progress: Arc<Progress>,
     running: Mutex<Option<Running>>,
@@ -77,7 +79,7 @@ impl SledStore {
         let failed = |source| OpenError::Io { path: path.to_owned(), source };
         let Opened { sled, identity, head, catalogue, secret_files, sealing, loss_accepted } =
             Opened::open(path, options)?;
-        let incarnation = identity.incarnation;
+        let own = identity.clone();
         let first = barrier(sled.log.path()).map_err(failed)?;
         let progress = Arc::new(Progress::at(Generation(head.generation), sled));
         let (queue, waiting) = mpsc::channel(QUEUE_COMMITS);
@@ -106,7 +108,7 @@ impl SledStore {
             .spawn(move || writer.run(&runtime))
             .map_err(failed)?;
         let running = Mutex::new(Some(Running { queue, writer }));
-        Ok(Self { path, sealing, incarnation, loss_accepted, progress, running })
+        Ok(Self { path, sealing, identity: own, loss_accepted, progress, running })
     }
 
     /// Writes a copy of everything into a new file and reads it back. Commits wait meanwhile.
@@ -153,7 +155,7 @@ impl SledStore {
     /// Which life of the store this is.
     #[must_use]
     pub fn incarnation(&self) -> Incarnation {
-        self.incarnation
+        self.identity.incarnation
     }
 
     /// Whether it goes on with less than it had, by an operator's word: every key should be rotated.
@@ -221,6 +223,14 @@ impl Store for SledStore {
     fn health(&self) -> Result<(), StoreError> {
         self.part(|_| ())?;
         self.progress.failure().map_or(Ok(()), |failure| Err(failure.into()))
+    }
+
+    fn receipt(&self) -> Receipt {
+        self.identity.receipt(self.generation())
+    }
+
+    fn hear(&self, receipt: &Receipt) -> Testimony {
+        self.identity.hear(receipt, self.generation())
     }
 }
 

@@ -15,7 +15,7 @@ fn files(directory: &Path) -> Files {
         for entry in fs::read_dir(&directory).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
-                directories.push(path)
+                directories.push(path);
             } else {
                 found.insert(path.clone(), fs::read(&path).unwrap());
             }
@@ -85,7 +85,7 @@ async fn no_flipped_bit_of_any_file_takes_anything_silently() {
         // Every byte of small files; of sled's log, which is mostly room, what is not.
         let places: Vec<_> = (0..bytes.len())
             .filter(|at| bytes.len() < 4096 || bytes[*at] != 0)
-            .step_by(bytes.len().div_ceil(400).max(1))
+            .step_by(bytes.len().div_ceil(120).max(1))
             .collect();
         for at in places {
             put_back(&place.path(), &intact);
@@ -105,7 +105,7 @@ async fn no_cut_and_no_missing_file_takes_anything_silently() {
     written(&place).await;
     let intact = files(&place.path());
     for (path, bytes) in &intact {
-        let lengths = (0..bytes.len()).step_by(bytes.len().div_ceil(40).max(1));
+        let lengths = (0..bytes.len()).step_by(bytes.len().div_ceil(12).max(1));
         for length in lengths {
             put_back(&place.path(), &intact);
             fs::write(path, &bytes[..length]).unwrap();
@@ -217,8 +217,8 @@ async fn a_loss_is_accepted_by_the_generation_it_leaves() {
 async fn a_copy_is_restored_whole_as_another_incarnation_and_never_over_a_store() {
     let place = Place::new();
     written(&place).await;
-    let copies = place.path().join("snapshots");
-    let copy = fs::read_dir(&copies).unwrap().next().unwrap().unwrap().path();
+    let kept = place.path().join("snapshots");
+    let copy = fs::read_dir(&kept).unwrap().next().unwrap().unwrap().path();
     let options = SledOptions::default();
     let over = SledStore::restore(&copy, &place.path(), &options).unwrap_err();
     assert!(over.to_string().contains("move it aside first"), "{over}");
@@ -238,4 +238,31 @@ async fn a_copy_is_restored_whole_as_another_incarnation_and_never_over_a_store(
         fs::write(&copy, &whole[..at]).unwrap();
         SledStore::check_copy(&copy, None).unwrap_err();
     }
+}
+
+// Fault F6: the whole directory of last week is whole in itself. Who kept a receipt knows better.
+#[tokio::test]
+async fn a_receipt_tells_of_a_rollback_and_cannot_be_invented() {
+    let place = Place::new();
+    written(&place).await;
+    let last_week = files(&place.path());
+    let store = place.try_open().unwrap();
+    store.commit(add("e")).await.unwrap();
+    let receipt = store.receipt();
+    assert_eq!(receipt.generation, Generation(7));
+    assert_eq!(store.hear(&receipt), Testimony::Known);
+    store.close().await;
+    put_back(&place.path(), &last_week);
+    let store = place.try_open().unwrap();
+    assert_eq!(store.hear(&receipt), Testimony::RolledBack(Generation(7)));
+    let invented = Receipt { generation: Generation(u64::MAX), ..receipt.clone() };
+    assert_eq!(store.hear(&invented), Testimony::Forged);
+    let mut tag = receipt.tag.clone();
+    tag[0] ^= 1;
+    assert_eq!(store.hear(&Receipt { tag, ..receipt.clone() }), Testimony::Forged);
+    assert_eq!(store.hear(&Receipt::default()), Testimony::OtherLife);
+    store.close().await;
+    let store = place.accepting(6).unwrap();
+    assert_eq!(store.hear(&receipt), Testimony::OtherLife, "it binds this life not");
+    assert!(store.loss_accepted());
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use async_trait::async_trait;
 use moneyer_authority::store::{
-    Change, Collection, Expected, Generation, Store as _, StoreError, Stored,
+    Change, Collection, Expected, Generation, Receipt, Store as _, StoreError, Stored, Testimony,
 };
 use moneyer_testkit::store::Backend;
 use tempfile::TempDir;

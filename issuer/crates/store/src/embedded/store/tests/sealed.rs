@@ -6,10 +6,10 @@ use crate::seal::{KeyEncryptionKey, Seals};
 
 const CANARY: &[u8] = b"-----the private key nobody may read-----";
 
-fn seals(byte: u8) -> Option<Sealing> {
+fn seals(byte: u8) -> Sealing {
     let key = KeyEncryptionKey::from_bytes([byte; 32]).unwrap();
     let seals = Arc::new(Seals::new(key, Vec::new()).unwrap());
-    Some(Sealing { cluster: "id.example.com".to_owned(), seals })
+    Sealing { cluster: "id.example.com".to_owned(), seals }
 }
 
 fn open(place: &Place, sealing: Option<Sealing>) -> Result<SledStore, OpenError> {
@@ -39,11 +39,11 @@ fn is_on_disk(directory: &Path) -> bool {
 #[tokio::test]
 async fn no_file_holds_a_key_and_without_sealing_the_search_finds_it() {
     let (sealed, plain) = (Place::new(), Place::new());
-    with_a_key(&sealed, seals(7)).await;
+    with_a_key(&sealed, Some(seals(7))).await;
     with_a_key(&plain, None).await;
     assert!(!is_on_disk(&sealed.path()));
     assert!(is_on_disk(&plain.path()), "the search finds nothing where there is something");
-    let store = open(&sealed, seals(7)).unwrap();
+    let store = open(&sealed, Some(seals(7))).unwrap();
     let mut found = Vec::new();
     let mut receive = |stored: Stored| {
         found.push(stored.value);
@@ -56,25 +56,25 @@ async fn no_file_holds_a_key_and_without_sealing_the_search_finds_it() {
 #[tokio::test]
 async fn another_key_and_none_do_not_open_it_and_it_keeps_its_name() {
     let place = Place::new();
-    with_a_key(&place, seals(7)).await;
-    let text = chain(&open(&place, seals(8)).unwrap_err());
+    with_a_key(&place, Some(seals(7))).await;
+    let text = chain(&open(&place, Some(seals(8))).unwrap_err());
     assert!(text.contains("IDENTITY") && text.contains("which is not here"), "{text}");
     let text = chain(&open(&place, None).unwrap_err());
     assert!(text.contains("was made sealed; it is opened unsealed"), "{text}");
-    let mut renamed = seals(7).unwrap();
+    let mut renamed = seals(7);
     "id.example.net".clone_into(&mut renamed.cluster);
     open(&place, Some(renamed)).unwrap().close().await;
-    open(&place, seals(7)).unwrap().close().await;
+    open(&place, Some(seals(7))).unwrap().close().await;
     let plain = Place::new();
     with_a_key(&plain, None).await;
-    let text = chain(&open(&plain, seals(7)).unwrap_err());
+    let text = chain(&open(&plain, Some(seals(7))).unwrap_err());
     assert!(text.contains("was made unsealed; it is opened sealed"), "{text}");
 }
 
 #[tokio::test]
 async fn after_sealing_anew_nothing_needs_the_old_key() {
     let place = Place::new();
-    with_a_key(&place, seals(7)).await;
+    with_a_key(&place, Some(seals(7))).await;
     let both = |current: u8, older: u8| {
         let key = |byte: u8| KeyEncryptionKey::from_bytes([byte; 32]).unwrap();
         let seals = Arc::new(Seals::new(key(current), vec![key(older)]).unwrap());
@@ -84,7 +84,7 @@ async fn after_sealing_anew_nothing_needs_the_old_key() {
     store.rekey().await.unwrap();
     store.commit(add("after")).await.unwrap();
     store.close().await;
-    let store = open(&place, seals(8)).unwrap();
+    let store = open(&place, Some(seals(8))).unwrap();
     assert_eq!(ids(&store).await.unwrap(), ["a", "after"]);
     let elsewhere = Place::new();
     let copy = elsewhere.directory.path().join("copy");
@@ -93,13 +93,13 @@ async fn after_sealing_anew_nothing_needs_the_old_key() {
     let again = store.backup(&copy).await.unwrap_err();
     assert!(chain(&again).contains("exists"), "{}", chain(&again));
     store.close().await;
-    let text = chain(&open(&place, seals(7)).unwrap_err());
+    let text = chain(&open(&place, Some(seals(7))).unwrap_err());
     assert!(text.contains("which is not here"), "{text}");
     for entry in fs::read_dir(place.path().join("snapshots")).unwrap() {
-        SledStore::check_copy(&entry.unwrap().path(), seals(8).as_ref()).unwrap();
+        SledStore::check_copy(&entry.unwrap().path(), Some(&seals(8))).unwrap();
     }
-    let options = SledOptions { sealing: seals(8), ..SledOptions::default() };
+    let options = SledOptions { sealing: Some(seals(8)), ..SledOptions::default() };
     SledStore::restore(&copy, &elsewhere.path(), &options).unwrap();
-    let restored = open(&elsewhere, seals(8)).unwrap();
+    let restored = open(&elsewhere, Some(seals(8))).unwrap();
     assert_eq!(ids(&restored).await.unwrap(), ["a", "after"]);
 }
