@@ -1,8 +1,8 @@
 //! What is written about the coordinator, compared with what it is.
 //!
 //! The pages under `docs/reference` are generated: a test that finds one out of date writes the new one
-//! beside the build and says how to copy it. The others are written by people: README.md, docs/audit.md,
-//! docs/claims.md and docs/limits.md are read here, and every command, claim, number and name in them tried.
+//! beside the build and says how to copy it. The others are written by people: README.md, docs/audit.md, docs/claims.md, docs/limits.md,
+//! docs/operations.md and docs/security.md are read here, and every command, claim, number and name in them tried.
 
 #[cfg(test)]
 mod audit;
@@ -18,3 +18,5 @@ mod limits;
 mod pages;
 #[cfg(test)]
 mod readme;
+#[cfg(test)]
+mod security;

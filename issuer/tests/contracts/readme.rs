@@ -33,9 +33,15 @@ fn commands(page: &str) -> Vec<String> {
 #[test]
 fn every_command_parses() {
     let mut tried = 0;
-    for page in
-        ["README.md", "docs/claims.md", "docs/limits.md", "docs/architecture.md", "docs/audit.md"]
-    {
+    for page in [
+        "README.md",
+        "docs/claims.md",
+        "docs/limits.md",
+        "docs/architecture.md",
+        "docs/audit.md",
+        "docs/operations.md",
+        "docs/security.md",
+    ] {
         for command in commands(&read(page)) {
             // A verb that is mentioned, such as `moneyer init`, may lack what it needs.
             let parsed = Arguments::try_parse_from(command.split(' '));
@@ -122,7 +128,15 @@ async fn demo_token() -> MintedToken {
 fn every_link_leads_somewhere() {
     // Written by `make bench`.
     let made_later = ["docs/performance.md"];
-    for page in ["README.md", "docs/architecture.md", "docs/claims.md", "docs/limits.md"] {
+    for page in [
+        "README.md",
+        "docs/adoption.md",
+        "docs/architecture.md",
+        "docs/claims.md",
+        "docs/limits.md",
+        "docs/operations.md",
+        "docs/security.md",
+    ] {
         let text = read(page);
         let folder = root().join(page).parent().unwrap().to_owned();
         for target in text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
