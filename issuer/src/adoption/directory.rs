@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 
 use moneyer_daemon::file::{SecretBytes, read_secret};
 use moneyer_identity::{IssuerUrl, KeyId};
-use moneyer_signer::import::{ImportError, ImportedKey, ImportedPublicKey, MAXIMUM_KEY_FILE_BYTES};
+use moneyer_signer::import::{ImportedKey, ImportedPublicKey, MAXIMUM_KEY_FILE_BYTES};
 
-use crate::adoption::adopted::{Adopted, AdoptedKey, Skipped};
+use crate::adoption::adopted::{Adopted, AdoptedKey, KeyFile, Skipped};
 use crate::adoption::error::AdoptionError;
 use crate::adoption::recorded::{RecordedIssuer, parse};
+use crate::adoption::saved_key_set::SavedKeySet;
 
 /// Most files of live keys: a schedule leaves up to 80 of the 100 keys in a set, and these come beside
 /// the primary and the previous ones.
@@ -31,6 +32,10 @@ const ISSUERS: [&str; 2] = ["workload-identity.anchor", "workload-identity.issue
 pub struct AdoptionTerms {
     /// The issuer that tokens will name: the records name it too, and it is no previous one.
     pub issuer: Option<IssuerUrl>,
+    /// Whether it may be another one than the records say was the last.
+    pub issuer_changes: bool,
+    /// The key set that the old issuer published, for the key ids that its tokens name.
+    pub key_set: Option<SavedKeySet>,
     /// Previous issuers that no file records.
     pub previous_issuers: Vec<IssuerUrl>,
     /// Whether live keys that cannot be adopted are left out. Living tokens under them will fail.
@@ -55,7 +60,7 @@ impl LegacyServerDirectory {
         let owner = directory_owner(&self.path)?;
         let files = Files { owner };
         let path = self.path.join(PRIMARY);
-        let primary = files.optional(&path, ImportedKey::parse)?;
+        let primary = files.optional::<ImportedKey>(&path)?;
         let primary = primary.ok_or(AdoptionError::NoPrimary { path })?;
         let mut seen = HashSet::from([primary.key.key_id().clone()]);
         let (mut live, skipped) = self.live(&files)?;
@@ -65,7 +70,11 @@ impl LegacyServerDirectory {
         live.retain(|found| seen.insert(found.key.key_id().clone()));
         let previous = self.previous(&files, &mut seen)?;
         let previous_issuers = self.issuers(&files, terms)?;
-        Ok(Adopted { primary, live, previous, previous_issuers, skipped })
+        let mut adopted = Adopted { primary, live, previous, previous_issuers, skipped };
+        if let Some(key_set) = &terms.key_set {
+            key_set.name(&mut adopted)?;
+        }
+        Ok(adopted)
     }
 
     fn live(
@@ -89,8 +98,8 @@ impl LegacyServerDirectory {
         names.sort();
         let (mut found, mut skipped) = (Vec::new(), Vec::new());
         for file in names {
-            match files.key(&file, ImportedKey::parse) {
-                Ok(key) => found.push(AdoptedKey { file, key }),
+            match files.key::<ImportedKey>(&file) {
+                Ok(key) => found.push(key),
                 Err(cause) => skipped.push(Skipped { file, cause }),
             }
         }
@@ -104,7 +113,7 @@ impl LegacyServerDirectory {
     ) -> Result<Vec<AdoptedKey<ImportedPublicKey>>, AdoptionError> {
         let mut previous = Vec::new();
         for name in PREVIOUS {
-            let found = files.optional(&self.path.join(name), ImportedPublicKey::parse)?;
+            let found = files.optional::<ImportedPublicKey>(&self.path.join(name))?;
             previous.extend(found.filter(|found| seen.insert(found.key.key_id().clone())));
         }
         Ok(previous)
@@ -122,10 +131,27 @@ impl LegacyServerDirectory {
             let issuers = parse(bytes.expose());
             recorded.extend(issuers.map_err(|cause| AdoptionError::Record { path, cause })?);
         }
+        check_issuer(&recorded, terms)?;
         let named = terms.previous_issuers.iter().cloned();
         recorded.extend(named.map(|issuer| RecordedIssuer { issuer, left_at: None }));
         recorded.retain(|one| Some(&one.issuer) != terms.issuer.as_ref());
         Ok(latest_of_each(recorded))
+    }
+}
+
+/// What is recorded without a time is what tokens named last: they go on naming it, unless the operator
+/// orders otherwise.
+fn check_issuer(recorded: &[RecordedIssuer], terms: &AdoptionTerms) -> Result<(), AdoptionError> {
+    let Some(issuer) = terms.issuer.as_ref().filter(|_| !terms.issuer_changes) else {
+        return Ok(());
+    };
+    let last = recorded.iter().find(|one| one.left_at.is_none());
+    match last {
+        Some(last) if !recorded.iter().any(|one| one.issuer == *issuer) => {
+            let (recorded, configured) = (last.issuer.clone(), issuer.clone());
+            Err(AdoptionError::OtherIssuer { recorded, configured })
+        }
+        _ => Ok(()),
     }
 }
 
@@ -149,27 +175,20 @@ struct Files {
 
 impl Files {
     /// The key of a file, if the file is there.
-    fn optional<K>(
-        &self,
-        path: &Path,
-        parse: fn(&[u8]) -> Result<K, ImportError>,
-    ) -> Result<Option<AdoptedKey<K>>, AdoptionError> {
+    fn optional<K: KeyFile>(&self, path: &Path) -> Result<Option<AdoptedKey<K>>, AdoptionError> {
         if metadata(path)?.is_none() {
             return Ok(None);
         }
-        let key = self.key(path, parse)?;
-        Ok(Some(AdoptedKey { file: path.to_owned(), key }))
+        self.key(path).map(Some)
     }
 
     /// The key of a file.
-    fn key<K>(
-        &self,
-        path: &Path,
-        parse: fn(&[u8]) -> Result<K, ImportError>,
-    ) -> Result<K, AdoptionError> {
+    fn key<K: KeyFile>(&self, path: &Path) -> Result<AdoptedKey<K>, AdoptionError> {
         let bytes = self.read(path, MAXIMUM_KEY_FILE_BYTES)?;
-        let parsed = parse(bytes.as_ref().map_or(&[], SecretBytes::expose));
-        parsed.map_err(|cause| AdoptionError::Key { path: path.to_owned(), cause })
+        let parsed = K::parse(bytes.as_ref().map_or(&[], SecretBytes::expose));
+        let key = parsed.map_err(|cause| AdoptionError::Key { path: path.to_owned(), cause })?;
+        let key_id = key.public().thumbprint().clone();
+        Ok(AdoptedKey { file: path.to_owned(), key_id, key })
     }
 
     /// The bytes of a file, if it is there, that nobody but the directory's owner can have written.

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use moneyer_daemon::file::ReadSecretError;
-use moneyer_identity::ErrorClass;
+use moneyer_identity::{ErrorClass, IssuerUrl, KeyId, KeySetError};
 use moneyer_signer::import::ImportError;
 
 use crate::adoption::adopted::Skipped;
@@ -79,6 +79,58 @@ pub enum AdoptionError {
         names(.0)
     )]
     Unreadable(Vec<Skipped>),
+    /// The records say that tokens name another issuer than the configured one.
+    #[error(
+        "tokens of this cluster name {recorded}, and issuer.url is {configured}: set issuer.url to \
+         {recorded} and move later (`moneyer issuer move`), or order the change with --issuer {configured}"
+    )]
+    OtherIssuer {
+        /// What the records say.
+        recorded: IssuerUrl,
+        /// What the configuration says.
+        configured: IssuerUrl,
+    },
+    /// The saved key set cannot be read.
+    #[error("the key set {path} cannot be read")]
+    ReadKeySet {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The saved key set is none.
+    #[error("{path} is not the key set of an issuer")]
+    KeySet {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        cause: KeySetError,
+    },
+    /// The saved key set gives a key two ids.
+    #[error("{path} names one key {first} and {second}; leave in it the one that tokens name")]
+    TwoKeyIds {
+        /// The file.
+        path: PathBuf,
+        /// One id.
+        first: KeyId,
+        /// The other.
+        second: KeyId,
+    },
+    /// A key is not in the saved key set.
+    #[error(
+        "the key of {path} (thumbprint {thumbprint}) is not in the key set {key_set}, so what its tokens \
+         name is not known; save the key set anew, or move the file away if the key was never published"
+    )]
+    NotInKeySet {
+        /// The file of the key.
+        path: PathBuf,
+        /// The key.
+        thumbprint: KeyId,
+        /// The file of the key set.
+        key_set: PathBuf,
+    },
     /// The record of an issuer cannot be understood.
     #[error("{path} does not say which issuer it records")]
     Record {
@@ -95,7 +147,8 @@ impl AdoptionError {
     #[must_use]
     pub fn class(&self) -> ErrorClass {
         match self {
-            Self::Look { .. } => ErrorClass::Unavailable,
+            Self::Look { .. } | Self::ReadKeySet { .. } => ErrorClass::Unavailable,
+            Self::OtherIssuer { .. } => ErrorClass::Conflict,
             Self::NotADirectory { .. }
             | Self::OpenToOthers { .. }
             | Self::Owner { .. }
@@ -104,6 +157,9 @@ impl AdoptionError {
             | Self::Key { .. }
             | Self::TooMany { .. }
             | Self::Unreadable(_)
+            | Self::KeySet { .. }
+            | Self::TwoKeyIds { .. }
+            | Self::NotInKeySet { .. }
             | Self::Record { .. } => ErrorClass::Invalid,
         }
     }

@@ -9,11 +9,15 @@
 mod adopted;
 mod directory;
 mod error;
+mod named_file;
 mod recorded;
+mod saved_key_set;
 #[cfg(test)]
 mod tests;
 
 pub use adopted::{Adopted, AdoptedKey, Skipped};
 pub use directory::{AdoptionTerms, LegacyServerDirectory};
 pub use error::AdoptionError;
+pub(crate) use named_file::read_named;
 pub use recorded::{RecordError, RecordedIssuer};
+pub use saved_key_set::SavedKeySet;

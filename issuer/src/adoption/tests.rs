@@ -2,11 +2,11 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
-use moneyer_identity::{Algorithm, IssuerUrl, UnixTime};
+use moneyer_identity::{Algorithm, IssuerUrl, KeyId, UnixTime};
 use moneyer_testkit::FixtureKey;
 use tempfile::TempDir;
 
-use super::{Adopted, AdoptionError, AdoptionTerms, LegacyServerDirectory};
+use super::{Adopted, AdoptionError, AdoptionTerms, LegacyServerDirectory, SavedKeySet};
 
 /// A `server/` directory as the original system leaves it.
 struct Server {
@@ -243,7 +243,7 @@ fn issuers_come_from_records_and_from_the_operator() {
             issuer("https://older.example.com"),
             issuer("https://old.example.com"),
         ],
-        skip_unreadable: false,
+        ..AdoptionTerms::default()
     };
     let adopted = server.read(&terms).unwrap();
     let issuers: Vec<_> = adopted.previous_issuers.iter().map(|one| one.issuer.as_str()).collect();
@@ -252,6 +252,62 @@ fn issuers_come_from_records_and_from_the_operator() {
     assert_eq!(server.adopted().previous_issuers.len(), 2);
     let server = server.put("workload-identity.anchor", "nothing");
     assert!(server.refused().contains("workload-identity.anchor does not say which issuer"));
+}
+
+#[test]
+fn the_issuer_is_the_one_that_the_records_name_last_unless_ordered_otherwise() {
+    let server = Server::with(FixtureKey::RSA_2048_A)
+        .put("workload-identity.anchor", "https://now.example.com\n")
+        .put("workload-identity.issuer", "https://old.example.com 1970-01-02T00:00:00Z\n");
+    let terms = |text: &str, issuer_changes| AdoptionTerms {
+        issuer: Some(issuer(text)),
+        issuer_changes,
+        ..AdoptionTerms::default()
+    };
+    assert_eq!(
+        server.read(&terms("https://now.example.com", false)).unwrap().previous_issuers.len(),
+        1
+    );
+    let refused = server.read(&terms("https://new.example.com", false)).unwrap_err();
+    assert!(matches!(refused, AdoptionError::OtherIssuer { .. }), "{refused:?}");
+    assert!(refused.to_string().contains("set issuer.url to https://now.example.com"), "{refused}");
+    let ordered = server.read(&terms("https://new.example.com", true)).unwrap();
+    assert_eq!(ordered.previous_issuers.len(), 2);
+}
+
+#[test]
+fn keys_keep_the_ids_of_the_saved_key_set_and_one_that_lacks_a_key_is_refused() {
+    let server = Server::with(FixtureKey::ED25519_A)
+        .put("workload-identity.prev", FixtureKey::RSA_3072.pem())
+        .put("workload-identity.d/a.pem", FixtureKey::P256_A.pem());
+    let saved = |keys: &[(FixtureKey, &str)]| {
+        let named = |(key, id): &(FixtureKey, &str)| {
+            key.verifying_key().named(KeyId::parse(id).unwrap()).jwk().clone()
+        };
+        let keys: Vec<_> = keys.iter().map(named).collect();
+        let path = server.path.with_file_name("jwks.json");
+        fs::write(&path, serde_json::json!({ "keys": keys }).to_string()).unwrap();
+        let key_set = Some(SavedKeySet::read(&path).unwrap());
+        server.read(&AdoptionTerms { key_set, ..AdoptionTerms::default() })
+    };
+    let (first, second, third) = (
+        (FixtureKey::ED25519_A, "first"),
+        (FixtureKey::RSA_3072, "second"),
+        (FixtureKey::P256_A, "third"),
+    );
+    let (primary, others) = saved(&[first, second, third]).unwrap().into_imports();
+    assert_eq!(primary.key_id().as_str(), "first");
+    let others: Vec<_> = others.iter().map(|import| import.key_id().as_str()).collect();
+    assert_eq!(others, ["third", "second"]);
+    for (kept, lacking) in [
+        ([second, third], "workload-identity.key"),
+        ([first, third], "workload-identity.prev"),
+        ([first, second], "workload-identity.d/a.pem"),
+    ] {
+        let refused = saved(&kept).unwrap_err();
+        assert!(matches!(refused, AdoptionError::NotInKeySet { .. }), "{refused:?}");
+        assert!(refused.to_string().contains(lacking), "{refused}");
+    }
 }
 
 #[test]

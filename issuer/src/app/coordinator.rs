@@ -118,7 +118,8 @@ pub(super) struct Kept {
     pub(super) audit: Arc<FileAudit>,
 }
 
-async fn open_audit(config: &Config) -> Result<Arc<FileAudit>, StartError> {
+/// Opens the audit log as the configuration says.
+pub(super) async fn open_audit(config: &Config) -> Result<Arc<FileAudit>, StartError> {
     let path = config.audit.path.clone();
     let options = AuditOptions::new(config.audit.rotate_bytes, config.audit.reserve_bytes);
     let opened = tokio::task::spawn_blocking(move || FileAudit::open(&path, options)).await;

@@ -2,6 +2,8 @@
 
 use moneyer_authority::OpenError;
 use moneyer_authority::enrollment::CertificateError;
+use moneyer_authority::issuers::IssuersError;
+use moneyer_authority::keys::KeysError;
 use moneyer_daemon::listener::BindError;
 use moneyer_daemon::tls::TlsError;
 
@@ -28,6 +30,12 @@ pub enum StartError {
     /// An accepted loss could not be recorded.
     #[error("the accepted loss could not be recorded")]
     Record(#[source] moneyer_authority::audit::AuditError),
+    /// Another issuer's keys could not become this cluster's.
+    #[error("the keys cannot be adopted")]
+    AdoptKeys(#[source] KeysError),
+    /// Another system's issuers could not become this cluster's.
+    #[error("the issuers cannot be adopted")]
+    AdoptIssuers(#[source] IssuersError),
     /// An address could not be had.
     #[error(transparent)]
     Bind(BindError),

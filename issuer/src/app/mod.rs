@@ -4,6 +4,7 @@
 //! addresses; nothing answers before all of it stands. [`App::stop`] turns readiness off, lets what is
 //! open finish, and closes both.
 
+mod adoption;
 mod certificate;
 mod coordinator;
 mod error;
@@ -12,6 +13,7 @@ mod rotation;
 mod services;
 mod store;
 
+pub(crate) use adoption::{Settled, check_unsettled, settle};
 pub use coordinator::App;
 pub use error::StartError;
 pub use listeners::Addresses;

@@ -53,7 +53,7 @@ enum Command {
     Serve(serve::ServeArguments),
     /// Try everything on this machine: a coordinator, a runner proxy and a demo sandbox.
     Dev(dev::DevArguments),
-    /// Signing keys: list them, and rotate.
+    /// Signing keys: list them, rotate, and take over those of another issuer.
     #[command(subcommand)]
     Key(key::KeyCommand),
     /// The issuer: show it, or move to another URL.
@@ -112,7 +112,7 @@ async fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::Init(arguments) => init::run(&arguments, &path),
         Command::Serve(arguments) => serve::run(&arguments, &path).await,
         Command::Dev(arguments) => dev::run(&arguments, output).await,
-        Command::Key(command) => key::run(&command, &path, &client()?, output).await,
+        Command::Key(command) => key::run(&command, &path, client, output).await,
         Command::Issuer(command) => issuer::run(&command, &client()?, output).await,
         Command::Token(command) => token::run(&command, &path, client, output).await,
         Command::Runner(command) => runner::run(&command, &client()?, output).await,

@@ -28,7 +28,12 @@ impl Failure {
 
     /// What is kept on disk is damaged.
     pub(super) fn damaged(error: &(dyn Error + Send + Sync + 'static)) -> Self {
-        Self { exit: Exit::StoreRefused, text: crate::chain(error) }
+        Self::refused_data(crate::chain(error))
+    }
+
+    /// The same, in words of one's own.
+    pub(super) fn refused_data(text: impl Into<String>) -> Self {
+        Self { exit: Exit::StoreRefused, text: text.into() }
     }
 
     /// The arguments are at fault.

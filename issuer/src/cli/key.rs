@@ -7,9 +7,11 @@ use moneyer_authority::keys::Waiting;
 use moneyer_daemon::progress::Progress;
 use moneyer_identity::{Clock as _, KeyId, SystemClock};
 
+use crate::cli::adoption::{self, AdoptArguments};
 use crate::cli::audit::{LIVING_TOKENS, living_tokens};
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
+use crate::cli::import::{self, ImportArguments};
 use crate::cli::output::{Column, Output, json, optional_time, print, time};
 use crate::http::management::{KeyCommandBody, KeyStepsView, KeyVerb, KeyView, StepView};
 
@@ -51,6 +53,17 @@ pub(super) enum KeyCommand {
         #[command(flatten)]
         trial: Trial,
     },
+    /// Go on verifying tokens of another issuer, in a running coordinator. Its keys never sign here.
+    ///
+    /// The files are read by this command, and only public halves are sent. A key stays in the key set for
+    /// a day and five minutes, the longest that a token lives: import when the other issuer has stopped.
+    Import(ImportArguments),
+    /// Take over a cluster of the original system, before the first start: its keys and its issuers.
+    ///
+    /// The key that signs there signs here too, since relying parties know it. An EdDSA key does so until its
+    /// successor has been published for keys.publish_before_use. The coordinator must not run, and its store
+    /// must have no keys.
+    Adopt(AdoptArguments),
     /// Forget retired keys whose tokens are all dead.
     Prune {
         /// Which key. Without: every such key.
@@ -81,14 +94,16 @@ const COLUMNS: &[Column<KeyView>] = &[
 pub(super) async fn run(
     command: &KeyCommand,
     config: &Path,
-    client: &Client,
+    client: impl FnOnce() -> Result<Client, Failure>,
     output: Output,
 ) -> Result<(), Failure> {
     let (verb, key_id, trial) = match command {
         KeyCommand::List => {
-            let keys: Vec<KeyView> = client.get("/api/v1/keys").await?;
+            let keys: Vec<KeyView> = client()?.get("/api/v1/keys").await?;
             return output.records(&keys, COLUMNS);
         }
+        KeyCommand::Import(arguments) => return import::run(arguments, client, output).await,
+        KeyCommand::Adopt(arguments) => return adoption::run(arguments, config, output).await,
         KeyCommand::Prepare { trial } => (KeyVerb::Prepare, None, trial),
         KeyCommand::Activate { key, trial } => (KeyVerb::Activate, key.clone(), trial),
         KeyCommand::Rotate { emergency: true, key, trial } => {
@@ -99,7 +114,7 @@ pub(super) async fn run(
         KeyCommand::Prune { key, trial } => (KeyVerb::Prune, key.clone(), trial),
     };
     let body = KeyCommandBody { command: verb, key_id, dry_run: trial.dry_run };
-    let answer: KeyStepsView = client.post("/api/v1/keys", &body).await?;
+    let answer: KeyStepsView = client()?.post("/api/v1/keys", &body).await?;
     if verb == KeyVerb::Emergency {
         return report_emergency(config, &answer, output);
     }

@@ -1,10 +1,11 @@
 //! The command line of `moneyer`.
 //!
 //! One file a noun. Commands that change or list records talk to a running coordinator over its
-//! management socket; `init`, `config`, `audit` and `token inspect` need none. Records are printed as a
+//! management socket; `init`, `config`, `audit`, `key adopt` and `token inspect` need none. Records are printed as a
 //! table, or with `--output json` as JSON. Exit codes: 0 done, 1 failed, 2 usage, 65 store or audit log
 //! refused, 78 bad configuration.
 
+mod adoption;
 mod app;
 mod arguments;
 mod audit;
@@ -13,6 +14,7 @@ mod config;
 mod controller;
 mod dev;
 mod failure;
+mod import;
 mod init;
 mod issuer;
 mod key;

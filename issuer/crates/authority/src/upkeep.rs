@@ -8,7 +8,7 @@ use crate::audit::{Actor, AuditError, Event};
 use crate::authority::Authority;
 use crate::enrollment::{AuthenticatedOperator, Places as _};
 use crate::issuers::IssuersError;
-use crate::keys::{KeyCommand, KeysError, Step};
+use crate::keys::{Import, KeyCommand, KeyRecord, KeysError, Step};
 use crate::store::Generation;
 
 /// What became of a step.
@@ -55,6 +55,26 @@ impl Authority {
             self.keys().carry_out(&by.actor(), step, now).await?;
         }
         Ok(steps)
+    }
+
+    /// The records that an import would add, or why not.
+    pub fn judge_import(
+        &self,
+        _: &AuthenticatedOperator,
+        imports: Vec<Import>,
+    ) -> Result<Vec<KeyRecord>, KeysError> {
+        self.keys().judge_import(imports, self.now())
+    }
+
+    /// Goes on verifying with keys of another issuer's making, and gives the records of those that were
+    /// not known before. Nothing is done while the clock is wrong.
+    pub async fn import_keys(
+        &self,
+        by: &AuthenticatedOperator,
+        imports: Vec<Import>,
+    ) -> Result<Vec<KeyRecord>, KeysError> {
+        let now = self.sound_time().map_err(KeysError::Clock)?;
+        self.keys().import(&by.actor(), imports, now).await
     }
 
     /// Lets tokens name another issuer from now on.

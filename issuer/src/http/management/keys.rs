@@ -1,13 +1,16 @@
-//! `/keys`: the list, and commands.
+//! `/keys`: the list, commands, and keys of another issuer.
 
 use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use moneyer_authority::Authority;
+use moneyer_authority::keys::Import;
 
 use crate::http::authenticate::Operator;
 use crate::http::error::Problem;
-use crate::http::management::views::{KeyCommandBody, KeyStepsView, KeyView, StepView};
+use crate::http::management::views::{
+    ImportBody, ImportedKeyView, ImportedView, KeyCommandBody, KeyStepsView, KeyView, StepView,
+};
 
 pub(super) async fn list(_: Operator, State(authority): State<Authority>) -> Json<Vec<KeyView>> {
     let outlook = authority.keys().outlook(authority.now());
@@ -35,4 +38,29 @@ pub(super) async fn command(
         steps: steps.iter().map(StepView::from).collect(),
         outlook: outlook.iter().map(StepView::from).collect(),
     }))
+}
+
+pub(super) async fn import(
+    Operator(operator): Operator,
+    State(authority): State<Authority>,
+    body: Result<Json<ImportBody>, JsonRejection>,
+) -> Result<Json<ImportedView>, Problem> {
+    let Json(ImportBody { keys, dry_run }) = body?;
+    if keys.is_empty() {
+        return Err(Problem::invalid("keys is empty; name at least one key"));
+    }
+    let mut imports = Vec::with_capacity(keys.len());
+    for (at, key) in keys.into_iter().enumerate() {
+        let key = key.verifying_key();
+        let key = key.map_err(|error| Problem::invalid(format!("keys[{at}]: {error}")))?;
+        imports.push(Import::verifying(key));
+    }
+    let added = if dry_run {
+        authority.judge_import(&operator, imports)?
+    } else {
+        authority.import_keys(&operator, imports).await?
+    };
+    let schedule = authority.keys().schedule();
+    let keys = added.iter().map(|record| ImportedKeyView::of(record, schedule)).collect();
+    Ok(Json(ImportedView { dry_run, keys }))
 }

@@ -15,7 +15,7 @@ mod views;
 
 pub(crate) use routes::{ManagementState, router};
 pub(crate) use views::{
-    AppBody, AppView, BackupBody, CopiedView, InvitationBody, InvitationView, IssuerView,
-    KeyCommandBody, KeyStepsView, KeyVerb, KeyView, MemberView, MintBody, MintView, MoveBody,
-    SandboxBody, SandboxPage, SandboxView, StepView,
+    AppBody, AppView, BackupBody, CopiedView, ImportBody, ImportedView, InvitationBody,
+    InvitationView, IssuerView, KeyCommandBody, KeyStepsView, KeyVerb, KeyView, MemberView,
+    MintBody, MintView, MoveBody, PublicKeyBody, SandboxBody, SandboxPage, SandboxView, StepView,
 };

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use moneyer_authority::enrollment::Member;
-use moneyer_authority::keys::{KeyCommand, KeyRecord, KeyState, Outlook, Step, Waiting};
+use moneyer_authority::keys::{KeyCommand, KeyRecord, KeyState, Outlook, Schedule, Step, Waiting};
 use moneyer_authority::registry::{App, Placed};
 use moneyer_identity::{
-    Algorithm, AppName, Audience, IssuerUrl, KeyId, RoleName, RunnerId, SandboxId, TokenId,
-    UnixTime,
+    Algorithm, AppName, Audience, IssuerUrl, Jwk, KeyError, KeyId, RoleName, RunnerId, SandboxId,
+    TokenId, UnixTime, VerifyingKey,
 };
 use moneyer_store::Copied;
 use serde::{Deserialize, Serialize};
@@ -163,6 +163,88 @@ pub(crate) struct KeyStepsView {
     pub(crate) steps: Vec<StepView>,
     /// What comes next after that, the earliest first.
     pub(crate) outlook: Vec<StepView>,
+}
+
+/// A public key as in a key set. Members of a private key are unknown here, so they are refused.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PublicKeyBody {
+    pub(crate) kty: String,
+    #[serde(default, rename = "use", skip_serializing_if = "Option::is_none")]
+    pub(crate) key_use: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) alg: Option<Algorithm>,
+    /// What its tokens name. Default: its RFC 7638 thumbprint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) kid: Option<KeyId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) n: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) e: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) crv: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) x: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) y: Option<String>,
+}
+
+impl From<&Jwk> for PublicKeyBody {
+    fn from(jwk: &Jwk) -> Self {
+        let Jwk { kty, key_use, alg, kid, n, e, crv, x, y } = jwk.clone();
+        Self { kty, key_use, alg, kid, n, e, crv, x, y }
+    }
+}
+
+impl PublicKeyBody {
+    /// The key, if it is for signatures and one of ours.
+    pub(crate) fn verifying_key(self) -> Result<VerifyingKey, KeyError> {
+        let Self { kty, key_use, alg, kid, n, e, crv, x, y } = self;
+        if key_use.as_deref().is_some_and(|key_use| key_use != "sig") {
+            return Err(KeyError::Unsupported);
+        }
+        VerifyingKey::from_jwk(&Jwk { kty, key_use, alg, kid, n, e, crv, x, y })
+    }
+}
+
+/// Keys of another issuer, to verify with.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ImportBody {
+    pub(crate) keys: Vec<PublicKeyBody>,
+    /// Only say what would be done.
+    #[serde(default)]
+    pub(crate) dry_run: bool,
+}
+
+/// What an import added.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ImportedView {
+    /// Whether nothing was done.
+    pub(crate) dry_run: bool,
+    /// The keys that were not known before.
+    pub(crate) keys: Vec<ImportedKeyView>,
+}
+
+/// A key that was or would be added.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ImportedKeyView {
+    pub(crate) key_id: KeyId,
+    #[serde(default)]
+    pub(crate) algorithm: Option<Algorithm>,
+    /// Until when it is in the key set.
+    pub(crate) verifies_until: UnixTime,
+}
+
+impl ImportedKeyView {
+    pub(crate) fn of(record: &KeyRecord, schedule: &Schedule) -> Self {
+        let ends = record.sign_until.unwrap_or(record.created_at);
+        Self {
+            key_id: record.key_id.clone(),
+            algorithm: record.public.alg,
+            verifies_until: ends.plus(schedule.lingers()),
+        }
+    }
 }
 
 /// An app.

@@ -154,6 +154,7 @@ impl Draft {
 pub(super) fn prepared(new: NewKey, now: UnixTime) -> KeyRecord {
     KeyRecord {
         key_id: new.verifying_key.thumbprint().clone(),
+        thumbprint: None,
         state: KeyState::Prepared,
         public: new.verifying_key.jwk().clone(),
         handle: Some(new.handle),

@@ -4,6 +4,7 @@ use moneyer_identity::{ClockFault, ErrorClass, KeyId};
 
 use crate::audit::{AuditError, LedgerError};
 use crate::keys::command::CommandError;
+use crate::keys::import::ImportRefusal;
 use crate::keys::ring::RingError;
 use crate::signer::SignerError;
 use crate::store::StoreError;
@@ -37,6 +38,9 @@ pub enum KeysError {
     /// A command is refused.
     #[error(transparent)]
     Command(CommandError),
+    /// An import is refused.
+    #[error(transparent)]
+    Import(ImportRefusal),
     /// The wall clock cannot be trusted.
     #[error(
         "keys are not changed by a clock that is wrong; an emergency is carried out all the same"
@@ -63,6 +67,7 @@ impl KeysError {
             Self::Generate(error) => error.class(),
             Self::Open { .. } | Self::Ring(_) => ErrorClass::Internal,
             Self::Command(error) => error.class(),
+            Self::Import(refusal) => refusal.class(),
             Self::Clock(_) => ErrorClass::Unavailable,
             Self::Overtaken | Self::NotEmpty => ErrorClass::Conflict,
         }

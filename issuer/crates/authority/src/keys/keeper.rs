@@ -15,7 +15,7 @@ use crate::audit::{Actor, Event, Ledger};
 use crate::keys::book::{Book, Draft, activate, prepared};
 use crate::keys::command::KeyCommand;
 use crate::keys::error::KeysError;
-use crate::keys::import::Import;
+use crate::keys::import::{Import, newcomers};
 use crate::keys::record::{KeyRecord, KeyState, RingRecord};
 use crate::keys::ring::{KeyRing, RingKey};
 use crate::keys::rotation::{Outlook, Rotation, Step};
@@ -140,21 +140,46 @@ impl Keys {
         self.put_in_force(&mut book, draft, who, why).await
     }
 
-    /// Adds keys of another issuer's making that this one goes on verifying with.
+    /// The records that an import would add, or why it may not be done now.
+    pub fn judge_import(
+        &self,
+        imports: Vec<Import>,
+        now: UnixTime,
+    ) -> Result<Vec<KeyRecord>, KeysError> {
+        newcomers(imports, self.ring().records(), &self.schedule, now).map_err(KeysError::Import)
+    }
+
+    /// Adds keys of another issuer's making that this one goes on verifying with, and gives the records
+    /// of those that were not known before.
     pub async fn import(
         &self,
         who: &Actor,
         imports: Vec<Import>,
         now: UnixTime,
-    ) -> Result<(), KeysError> {
+    ) -> Result<Vec<KeyRecord>, KeysError> {
         let mut book = self.book().await?;
         let mut draft = current(book.as_ref())?.draft();
-        add_verifying(&mut draft, imports, now);
-        self.put_in_force(&mut book, draft, who, Why::Import).await
+        let added = newcomers(imports, draft.records(), &self.schedule, now);
+        let added = added.map_err(KeysError::Import)?;
+        if added.is_empty() {
+            return Ok(added);
+        }
+        for record in &added {
+            draft.add(record.clone());
+        }
+        self.put_in_force(&mut book, draft, who, Why::Import).await?;
+        Ok(added)
+    }
+
+    /// Whether there is no key yet, so that another issuer's keys can be adopted.
+    pub async fn none_yet(ledger: &Ledger) -> Result<(), KeysError> {
+        let book = Book::load(ledger.store()).await.map_err(KeysError::Store)?;
+        if book.is_empty() { Ok(()) } else { Err(KeysError::NotEmpty) }
     }
 
     /// Makes keys of another issuer's the first keys of this cluster: relying parties know them, so the
-    /// primary one goes on signing. Before [`open`](Self::open), on a store without keys.
+    /// primary one goes on signing. Before [`open`](Self::open), on a store without keys. Gives the
+    /// records, the primary one first.
     pub async fn adopt(
         ledger: &Ledger,
         who: &Actor,
@@ -162,16 +187,21 @@ impl Keys {
         others: Vec<Import>,
         schedule: &Schedule,
         now: UnixTime,
-    ) -> Result<(), KeysError> {
+    ) -> Result<Vec<KeyRecord>, KeysError> {
+        Self::none_yet(ledger).await?;
         let book = Book::load(ledger.store()).await.map_err(KeysError::Store)?;
-        if !book.is_empty() {
-            return Err(KeysError::NotEmpty);
-        }
+        let mut adopted = vec![primary.into_active_record(schedule, now)];
+        let others = newcomers(others, adopted.iter(), schedule, now).map_err(KeysError::Import)?;
+        adopted.extend(others);
         let mut draft = book.draft();
-        draft.add(primary.into_active_record(schedule, now));
-        add_verifying(&mut draft, others, now);
+        for record in &adopted {
+            // A record that no ring would take is never stored.
+            RingKey::new(Arc::new(record.clone())).map_err(KeysError::Ring)?;
+            draft.add(record.clone());
+        }
         let what = told(&[], draft.records(), Why::Import);
-        commit(ledger, who, what, draft).await.map(drop)
+        commit(ledger, who, what, draft).await?;
+        Ok(adopted)
     }
 
     async fn make(&self) -> Result<NewKey, KeysError> {
@@ -253,14 +283,6 @@ impl Keys {
     fn put(&self, ring: KeyRing) {
         self.ring.store(Arc::new(ring));
         self.changed.send_modify(|count| *count = count.wrapping_add(1));
-    }
-}
-
-fn add_verifying(draft: &mut Draft, imports: Vec<Import>, now: UnixTime) {
-    for import in imports {
-        if !draft.records().any(|key| key.key_id == *import.key_id()) {
-            draft.add(import.into_verifying_record(now));
-        }
     }
 }
 

@@ -19,7 +19,7 @@ mod told;
 
 pub use command::{CommandError, KeyCommand};
 pub use error::KeysError;
-pub use import::Import;
+pub use import::{Import, ImportRefusal};
 pub use keeper::Keys;
 pub use published::Published;
 pub use record::{KeyRecord, KeyState, RingRecord};

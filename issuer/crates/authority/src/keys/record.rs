@@ -55,8 +55,11 @@ impl KeyState {
 /// A signing key's record.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct KeyRecord {
-    /// RFC 7638 thumbprint of `public`.
+    /// RFC 7638 thumbprint of `public`, or the `kid` that another issuer gave the key.
     pub key_id: KeyId,
+    /// The thumbprint of a key that was made elsewhere: it keeps the `kid` that its tokens name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thumbprint: Option<KeyId>,
     /// Where it stands.
     pub state: KeyState,
     /// The public half as published.
@@ -79,6 +82,19 @@ pub struct KeyRecord {
 }
 
 impl KeyRecord {
+    /// RFC 7638 thumbprint of its public half, by which its record is kept: a foreign `kid` may be
+    /// longer than the id of a record.
+    #[must_use]
+    pub fn thumbprint(&self) -> &KeyId {
+        self.thumbprint.as_ref().unwrap_or(&self.key_id)
+    }
+
+    /// Whether it was made elsewhere.
+    #[must_use]
+    pub fn is_imported(&self) -> bool {
+        self.thumbprint.is_some()
+    }
+
     /// What a rotation has to know of it.
     #[must_use]
     pub fn times(&self) -> KeyTimes {
@@ -98,7 +114,7 @@ impl Record for KeyRecord {
     const COLLECTION: Collection = Collection::Keys;
 
     fn id(&self) -> String {
-        self.key_id.as_str().to_owned()
+        self.thumbprint().as_str().to_owned()
     }
 }
 

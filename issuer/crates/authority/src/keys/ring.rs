@@ -1,9 +1,10 @@
 //! The ring: every key of the issuer at one moment.
 //!
 //! A ring that exists is sound: exactly one key is active and its private half is open, every key id is
-//! the thumbprint of its key, and no id stands twice. Published order is active, prepared, retiring:
+//! the thumbprint of its key or was given elsewhere and is recorded so, and no key and no id stands twice. Published order is active, prepared, retiring:
 //! some verifiers look at the first key only. Withdrawn keys are known and not published.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use moneyer_identity::{KeyError, KeyId, KeySet, KeySetError, UnixTime, VerifyingKey};
@@ -29,9 +30,12 @@ pub enum RingError {
         #[source]
         cause: KeyError,
     },
-    /// A record's id is not the thumbprint of its key.
+    /// A record's id is not the thumbprint of its key, or the thumbprint it records is not.
     #[error("the id of key {0} is not the thumbprint of its public half")]
     Thumbprint(KeyId),
+    /// Two records are of one key, or two keys go by one id.
+    #[error("key {0} stands twice")]
+    Twice(KeyId),
     /// A record's times contradict its state (case 176).
     #[error("the times of key {0} contradict its state")]
     Times(KeyId),
@@ -56,7 +60,7 @@ impl RingKey {
         let key_id = &record.key_id;
         let verifying_key = VerifyingKey::from_jwk(&record.public)
             .map_err(|cause| RingError::Public { key_id: key_id.clone(), cause })?;
-        if verifying_key.thumbprint() != key_id || verifying_key.key_id() != key_id {
+        if verifying_key.thumbprint() != record.thumbprint() || verifying_key.key_id() != key_id {
             return Err(RingError::Thumbprint(key_id.clone()));
         }
         if !is_sound(&record) {
@@ -101,6 +105,12 @@ impl KeyRing {
         let signing_key = first.signing_key.clone().ok_or_else(not_opened)?;
         let verifying_keys = published.iter().map(|key| key.verifying_key.clone()).collect();
         let key_set = KeySet::new(verifying_keys).map_err(RingError::KeySet)?;
+        let (mut ids, mut thumbprints) = (BTreeSet::new(), BTreeSet::new());
+        for record in published.iter().chain(&withdrawn).map(|key| &*key.record) {
+            if !ids.insert(&record.key_id) || !thumbprints.insert(record.thumbprint()) {
+                return Err(RingError::Twice(record.key_id.clone()));
+            }
+        }
         Ok(Self { published, withdrawn, signing_key, key_set, record })
     }
 

@@ -10,7 +10,7 @@ use moneyer_authority::keys::{
 use moneyer_authority::mint::{Ask, MintError};
 use moneyer_authority::signer::{KeyHandle, KeyKind, Signer as _, SignerError};
 use moneyer_authority::store::{Change, Collection, Expected, Store as _};
-use moneyer_identity::{ErrorClass, KeySetError, UnixTime};
+use moneyer_identity::{ErrorClass, KeyId, KeySetError, UnixTime};
 use moneyer_testkit::signer::FixtureSigner;
 use moneyer_testkit::store::MemoryStore;
 use moneyer_testkit::{FixtureKey, START};
@@ -20,6 +20,7 @@ use crate::world::{DAY, World, issuer, ledger, operator, schedule, stored, workl
 fn record(key: FixtureKey, state: KeyState) -> KeyRecord {
     KeyRecord {
         key_id: key.verifying_key().key_id().clone(),
+        thumbprint: None,
         state,
         public: key.verifying_key().jwk().clone(),
         handle: Some(key.handle()),
@@ -111,6 +112,43 @@ async fn a_key_goes_by_its_thumbprint() {
     published.public.kid = Some(other);
     let refused = refusal(&[published]).await;
     assert!(matches!(refused, KeysError::Ring(RingError::Thumbprint(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_foreign_key_id_stands_only_beside_its_thumbprint() {
+    let given = KeyId::parse("key-of-2024").unwrap();
+    let mut foreign = record(FixtureKey::RSA_2048_A, KeyState::Active);
+    let thumbprint = std::mem::replace(&mut foreign.key_id, given.clone());
+    foreign.public.kid = Some(given.clone());
+    foreign.thumbprint = Some(thumbprint.clone());
+    let store = holding(std::slice::from_ref(&foreign)).await;
+    assert_eq!(stored(&store, Collection::Keys).await[0].id, thumbprint.as_str());
+    let keys = open(&store).await.unwrap();
+    assert_eq!(*keys.ring().signing_key(START).unwrap().verifying_key().key_id(), given);
+    let other = FixtureKey::RSA_2048_B.verifying_key().thumbprint().clone();
+    for wrong in [
+        KeyRecord { thumbprint: None, ..foreign.clone() },
+        KeyRecord { thumbprint: Some(other), ..foreign.clone() },
+        KeyRecord { key_id: thumbprint.clone(), ..foreign.clone() },
+    ] {
+        let refused = refusal(&[wrong]).await;
+        assert!(matches!(refused, KeysError::Ring(RingError::Thumbprint(_))), "{refused:?}");
+    }
+    // One key under two ids, and two keys under one, also where one of them is withdrawn.
+    let mut twice = record(FixtureKey::RSA_2048_A, KeyState::Withdrawn);
+    twice.sign_until = Some(START);
+    let ring_key = |record: &KeyRecord| RingKey::new(Arc::new(record.clone())).unwrap();
+    let signer = FixtureSigner::default();
+    let (key, handle) = (ring_key(&foreign), FixtureKey::RSA_2048_A.handle());
+    let opened = signer.open(&key.verifying_key, &handle).await.unwrap();
+    let active = key.opened(opened);
+    let refused = KeyRing::new(vec![active.clone(), ring_key(&twice)], RingRecord::default());
+    assert!(matches!(refused, Err(RingError::Twice(_))), "{refused:?}");
+    let mut same = record(FixtureKey::RSA_2048_B, KeyState::Withdrawn);
+    same.thumbprint = Some(std::mem::replace(&mut same.key_id, given.clone()));
+    same.public.kid = Some(given);
+    let refused = KeyRing::new(vec![active, ring_key(&same)], RingRecord::default());
+    assert!(matches!(refused, Err(RingError::Twice(_))), "{refused:?}");
 }
 
 #[tokio::test]

@@ -4,6 +4,8 @@
 //! as others see it. One program, so that it is linked once.
 
 #[cfg(test)]
+mod adoption;
+#[cfg(test)]
 mod audit;
 #[cfg(test)]
 mod authenticate;

@@ -124,10 +124,17 @@ impl VerifyingKey {
             return Err(KeyError::Unsupported);
         }
         if let Some(kid) = &jwk.kid {
-            key.key_id = kid.clone();
-            key.jwk.kid = Some(kid.clone());
+            key = key.named(kid.clone());
         }
         Ok(key)
+    }
+
+    /// The same key under the `kid` that its issuer gave it.
+    #[must_use]
+    pub fn named(mut self, key_id: KeyId) -> Self {
+        self.jwk.kid = Some(key_id.clone());
+        self.key_id = key_id;
+        self
     }
 
     fn new(algorithm: Algorithm, thumbprint: KeyId, jwk: Jwk, check: Check) -> Self {
@@ -146,7 +153,7 @@ impl VerifyingKey {
         &self.key_id
     }
 
-    /// The RFC 7638 thumbprint, the same as [`Self::key_id`] for every key of ours.
+    /// The RFC 7638 thumbprint, the same as [`Self::key_id`] for every key that was made here.
     #[must_use]
     pub fn thumbprint(&self) -> &KeyId {
         &self.thumbprint
