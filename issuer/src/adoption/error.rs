@@ -59,7 +59,7 @@ pub enum AdoptionError {
     #[error(transparent)]
     Read(ReadSecretError),
     /// A file is not taken as a key.
-    #[error("{path} cannot be adopted as a key")]
+    #[error("{path} is not taken as a key")]
     Key {
         /// The file.
         path: PathBuf,
@@ -75,7 +75,7 @@ pub enum AdoptionError {
     },
     /// Some live keys cannot be adopted. Each is named with its reason.
     #[error(
-        "tokens of these live keys would fail: {}; mend the files, or order the adoption to skip them",
+        "tokens of these live keys would fail: {}; mend the files, or leave them out with --skip-unreadable",
         names(.0)
     )]
     Unreadable(Vec<Skipped>),

@@ -84,8 +84,17 @@ impl World {
 
     pub(crate) async fn at(clock: ManualClock, settings: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let text = CONFIG.replace("@DIR@", directory.path().to_str().unwrap());
-        write_seal_key(&directory.path().join("seal.key"));
+        prepare(&directory);
+        Self::start_in(directory, clock, settings).await
+    }
+
+    /// In a directory that was prepared.
+    pub(crate) async fn start_in(
+        directory: TempDir,
+        clock: ManualClock,
+        settings: &[(&str, &str)],
+    ) -> Self {
+        let text = std::fs::read_to_string(directory.path().join("moneyer.toml")).unwrap();
         let named: Vec<_> =
             settings.iter().map(|(name, value)| (format!("MONEYER__{name}"), *value)).collect();
         let variables: Vec<_> = named.iter().map(|(name, value)| (&**name, *value)).collect();
@@ -171,6 +180,13 @@ impl World {
         let path = format!("/api/v1{path}");
         ask(&self.app.addresses().management, method, &path, &json, body.as_bytes()).await
     }
+}
+
+/// Puts the configuration and a key to seal with into a directory.
+pub(crate) fn prepare(directory: &TempDir) {
+    let text = CONFIG.replace("@DIR@", directory.path().to_str().unwrap());
+    std::fs::write(directory.path().join("moneyer.toml"), text).unwrap();
+    write_seal_key(&directory.path().join("seal.key"));
 }
 
 /// A key to seal with, as an operator makes one.

@@ -6,8 +6,9 @@
 //! is taken; in what is printed `@N@` stands for a number and `@WORD@` for anything without a blank.
 //!
 //! A command may have variables before it, as in a shell, and `| head N` or `< FILE` after it. Beside
-//! `moneyer` there are `write FILE` (its lines follow, each after `> `), `coordinator`, which starts one
-//! in this process by `moneyer.toml`, and `join NAME`, which lets an invited runner join.
+//! `moneyer` there are `write FILE` (its lines follow, each after `> `), `fixture NAME FILE`, which puts a
+//! private key into a file of its owner's alone, `coordinator`, which starts one in this process by
+//! `moneyer.toml`, and `join NAME`, which lets an invited runner join.
 
 #[cfg(test)]
 mod command_line;

@@ -11,7 +11,7 @@ use moneyer::config::Config;
 use moneyer_authority::enrollment::{LocalPeer, Principal};
 use moneyer_daemon::settings::Source;
 use moneyer_identity::{RunnerId, SystemClock};
-use moneyer_testkit::MemberRequest;
+use moneyer_testkit::{FixtureKey, MemberRequest};
 use tempfile::TempDir;
 use tokio::process::Command;
 
@@ -51,6 +51,10 @@ impl Session {
             ["moneyer", arguments @ ..] => self.moneyer(&line, arguments).await,
             ["write", file] => {
                 std::fs::write(self.path(file), self.fill(&step.input)).unwrap();
+                String::new()
+            }
+            ["fixture", name, file] => {
+                fixture(name, &self.path(file));
                 String::new()
             }
             ["coordinator"] => {
@@ -121,6 +125,17 @@ impl Session {
         let text = String::from_utf8_lossy(printed).replace(directory, "@DIR@");
         text.replace(&format!("127.0.0.1:{}", self.port()), "127.0.0.1:@PORT@")
     }
+}
+
+/// A private key of the fixtures, in a file and a directory of its owner's alone.
+fn fixture(name: &str, file: &Path) {
+    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+    let keys = FixtureKey::MADE.into_iter().chain(FixtureKey::ADOPTED);
+    let key = keys.into_iter().find(|key| key.name == name).unwrap();
+    let folder = file.parent().unwrap();
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).unwrap();
+    std::fs::write(file, key.pem()).unwrap();
+    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 /// A key to seal with, in `seal.key`, as an operator makes one.

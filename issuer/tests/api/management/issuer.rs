@@ -113,6 +113,7 @@ async fn a_wrong_method_is_told_the_right_ones() {
         ("/issuer", "GET,HEAD"),
         ("/issuer/move", "POST"),
         ("/keys", "GET,HEAD,POST"),
+        ("/keys/import", "POST"),
         ("/apps", "GET,HEAD"),
         ("/apps/web", "DELETE,GET,HEAD,PUT"),
         ("/sandboxes", "GET,HEAD"),

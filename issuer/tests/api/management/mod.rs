@@ -1,6 +1,8 @@
 //! `/api/v1` on the management socket.
 
+mod adoption;
 mod apps;
+mod import;
 mod issuer;
 mod members;
 mod operators;
