@@ -88,7 +88,7 @@ pub(super) async fn run(
     let (config, charter) = Config::load(&Source::read(config, "MONEYER")?)?;
     check_issuer(arguments, &charter)?;
     harden()?;
-    let adopted = read(arguments, &charter).map_err(refused)?;
+    let adopted = read(arguments, &charter).map_err(|error| refused(&error))?;
     let mut view = view(arguments, &charter, &adopted);
     if arguments.dry_run {
         check_unsettled(&config, &charter, Arc::new(SystemClock)).await?;
@@ -128,14 +128,14 @@ fn read(arguments: &AdoptArguments, charter: &Charter) -> Result<Adopted, Adopti
 }
 
 /// What lies in the directory is at fault, but for an issuer that is not the configured one.
-fn refused(error: AdoptionError) -> Failure {
-    match &error {
-        AdoptionError::OtherIssuer { .. } => Failure::bad_configuration(&crate::chain(&error)),
+fn refused(error: &AdoptionError) -> Failure {
+    match error {
+        AdoptionError::OtherIssuer { .. } => Failure::bad_configuration(&crate::chain(error)),
         AdoptionError::Unreadable(skipped) => {
             let reasons = skipped.iter().map(|one| format!("\n  {}", crate::chain(&one.cause)));
             Failure::refused_data(format!("{error}{}", reasons.collect::<String>()))
         }
-        _ => Failure::damaged(&error),
+        _ => Failure::damaged(error),
     }
 }
 

@@ -60,8 +60,8 @@ pub(super) enum KeyCommand {
     Import(ImportArguments),
     /// Take over a cluster of the original system, before the first start: its keys and its issuers.
     ///
-    /// The key that signs there signs here too, since relying parties know it. An EdDSA key does so until its
-    /// successor has been published for keys.publish_before_use. The coordinator must not run, and its store
+    /// The key that signs there signs here too, since relying parties know it. An Ed25519 key does so until its
+    /// successor has been published for `keys.publish_before_use`. The coordinator must not run, and its store
     /// must have no keys.
     Adopt(AdoptArguments),
     /// Forget retired keys whose tokens are all dead.

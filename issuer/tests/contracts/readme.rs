@@ -35,6 +35,7 @@ fn every_command_parses() {
     let mut tried = 0;
     for page in [
         "README.md",
+        "docs/adoption.md",
         "docs/claims.md",
         "docs/limits.md",
         "docs/architecture.md",

@@ -72,13 +72,14 @@ impl World {
     /// Verifies a token by what is served now.
     async fn verify(&self, token: &str) {
         let served = self.public(Method::GET, "/.well-known/jwks.json", &[]).await;
-        let previous = IssuerUrl::parse(PREVIOUS_ISSUER).unwrap();
-        let verifier =
-            Verifier::new(IssuerUrl::parse(ISSUER).unwrap(), KeySet::parse(&served.body).unwrap());
+        let keys = KeySet::parse(&served.body).unwrap();
+        let issuers = [ISSUER, PREVIOUS_ISSUER].map(|url| IssuerUrl::parse(url).unwrap());
+        let [issuer, previous] = issuers;
+        let verifier = Verifier::new(issuer, keys).with_previous([previous]);
         let expected = Expectations::exactly(Audience::parse("moneyer").unwrap());
-        let verified =
-            verifier.with_previous([previous]).verify(token, &expected, self.clock.now());
-        verified.unwrap_or_else(|error| panic!("{error} at {}", self.clock.now()));
+        let now = self.clock.now();
+        let outcome = verifier.verify(token, &expected, now);
+        outcome.unwrap_or_else(|error| panic!("{error} at {now}"));
     }
 
     /// Carries out what is due until the served documents are those of the ring.
