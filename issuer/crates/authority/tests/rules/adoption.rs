@@ -174,8 +174,8 @@ async fn a_trial_and_a_wrong_clock_change_nothing() {
     let world = World::new().await;
     let generation = world.authority.store().generation();
     let key = || vec![Import::verifying(FixtureKey::ED25519_A.verifying_key())];
-    let would = world.authority.judge_import(&operator(), key()).unwrap();
-    assert_eq!(would[0].state, KeyState::Retiring);
+    let judged = world.authority.judge_import(&operator(), key()).unwrap();
+    assert_eq!(judged[0].state, KeyState::Retiring);
     world.clock.fail(Some(moneyer_identity::ClockFault::Behind { by: HOUR }));
     let refused = world.authority.import_keys(&operator(), key()).await.unwrap_err();
     assert!(matches!(refused, KeysError::Clock(_)), "{refused:?}");
