@@ -146,9 +146,8 @@ async fn a_verifying_key_ends_a_day_and_five_minutes_after_it_came_however_short
 #[tokio::test]
 async fn no_key_and_no_key_id_comes_twice() {
     let world = adopted("old").await;
-    let import = async |key| {
-        world.authority.import_keys(&operator(), vec![Import::verifying(key)]).await
-    };
+    let import =
+        async |key| world.authority.import_keys(&operator(), vec![Import::verifying(key)]).await;
     let generation = world.authority.store().generation();
     let known = import(named(FixtureKey::ED25519_B, "before")).await.unwrap();
     assert!(known.is_empty() && world.authority.store().generation() == generation);
