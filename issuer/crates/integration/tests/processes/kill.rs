@@ -70,7 +70,7 @@ async fn register_until_killed(
     Arc::into_inner(recorded).unwrap().into_inner()
 }
 
-async fn all_sandboxes(stand: &Stand) -> BTreeSet<String> {
+pub(crate) async fn all_sandboxes(stand: &Stand) -> BTreeSet<String> {
     let mut client = stand.placement().await;
     let mut present = BTreeSet::new();
     let mut page_token = String::new();

@@ -3,11 +3,17 @@
 #[cfg(test)]
 mod coordinator_away;
 #[cfg(test)]
+mod crash;
+#[cfg(test)]
 mod dev;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
+mod load;
+#[cfg(test)]
 mod placement;
+#[cfg(test)]
+mod recorder;
 #[cfg(test)]
 mod rollback;
 #[cfg(test)]

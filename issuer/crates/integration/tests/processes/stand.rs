@@ -1,8 +1,11 @@
 //! A coordinator with a controller and runners that have joined.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use moneyer_load::stand::{Binaries, Coordinator, Membership};
+use moneyer_load::http1::{Connection, Endpoint};
+use moneyer_load::stand::{Binaries, Coordinator, Environment, Membership};
 use moneyer_proto::v1::minting_client::MintingClient;
 use moneyer_proto::v1::placement_client::PlacementClient;
 use moneyer_proto::v1::{App, MintTokenRequest, PutAppRequest, PutSandboxRequest, Sandbox};
@@ -15,6 +18,27 @@ pub(crate) fn binary_directory() -> PathBuf {
     own.parent().and_then(Path::parent).unwrap().to_owned()
 }
 
+/// Keys that change as fast as the schedule allows: it keeps 80 at most, and each lingers for minutes.
+pub(crate) const FAST_ROTATION: [(&str, &str); 6] = [
+    ("MONEYER__KEYS__ROTATE_EVERY", "6s"),
+    ("MONEYER__KEYS__PUBLISH_BEFORE_USE", "4s"),
+    ("MONEYER__KEYS__MAX_AGE", "1s"),
+    ("MONEYER__TOKENS__MINIMUM_LIFETIME", "60s"),
+    ("MONEYER__TOKENS__DEFAULT_LIFETIME", "60s"),
+    ("MONEYER__TOKENS__MAXIMUM_LIFETIME", "60s"),
+];
+
+/// That of [`FAST_ROTATION`].
+pub(crate) const PUBLISHED_BEFORE_USE: Duration = Duration::from_secs(4);
+
+/// A number that the environment may set, for long runs.
+pub(crate) fn number(variable: &str, otherwise: u64) -> u64 {
+    let Some(text) = std::env::var_os(variable) else { return otherwise };
+    text.to_str()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or_else(|| panic!("{variable}: {text:?}"))
+}
+
 pub(crate) struct Stand {
     pub(crate) directory: tempfile::TempDir,
     pub(crate) binaries: Binaries,
@@ -24,9 +48,20 @@ pub(crate) struct Stand {
 
 impl Stand {
     pub(crate) async fn start() -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        Self::start_with(&[]).await
+    }
+
+    /// The same with settings that differ: `("MONEYER__KEYS__MAX_AGE", "1s")`.
+    pub(crate) async fn start_with(settings: &[(&str, &str)]) -> Self {
+        let environment = settings.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+        Self::start_in(tempfile::tempdir().unwrap(), environment.collect()).await
+    }
+
+    /// The same in a directory that is there.
+    pub(crate) async fn start_in(directory: tempfile::TempDir, environment: Environment) -> Self {
         let binaries = Binaries::in_directory(Some(&binary_directory()));
-        let coordinator = Coordinator::start(&binaries, directory.path()).await.unwrap();
+        let coordinator = Coordinator::start_in(&binaries, directory.path(), environment);
+        let coordinator = coordinator.await.unwrap();
         let token = coordinator.invite_controller("controller").unwrap();
         let controller = Membership::join(coordinator.grpc(), &token).await.unwrap();
         let stand = Self { directory, binaries, coordinator, controller };
@@ -40,6 +75,15 @@ impl Stand {
         Membership::join(self.coordinator.grpc(), &token).await.unwrap()
     }
 
+    /// `/readyz`, the check of that name: `None` where it is good, else what is wrong.
+    pub(crate) fn problem(&self, check: &str) -> Option<String> {
+        let (_, body) = fetch(self.coordinator.operations(), "/readyz").expect("no /readyz");
+        let health: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        let checks = health["checks"].as_array().unwrap();
+        let found = checks.iter().find(|found| found["name"] == check).expect("no such check");
+        (found["ok"] != true).then(|| found["problem"].as_str().unwrap_or_default().to_owned())
+    }
+
     pub(crate) async fn placement(&self) -> PlacementClient<Channel> {
         PlacementClient::new(self.controller.connect().await.unwrap())
     }
@@ -47,6 +91,14 @@ impl Stand {
     pub(crate) async fn place(&self, id: &str, runner: &str) {
         place(&mut self.placement().await, id, runner).await.unwrap();
     }
+}
+
+/// GET over a connection of its own: status and body, or `None` where nobody answers.
+pub(crate) fn fetch(address: SocketAddr, path: &str) -> Option<(u16, Vec<u8>)> {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let mut connection = Connection::open(&Endpoint::Tcp(address)).ok()?;
+    let (status, body) = connection.exchange(request.as_bytes()).ok()?;
+    Some((status, body.to_vec()))
 }
 
 pub(crate) async fn place(

@@ -1,5 +1,6 @@
 //! A server as a child process: started, waited for, measured, stopped.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -23,6 +24,9 @@ const ASK_EVERY: Duration = Duration::from_millis(2);
 
 /// How much of a failed server's log is shown.
 const LOG_LINES: usize = 5;
+
+/// Variables that a server is given beside those of this process.
+pub type Environment = BTreeMap<String, String>;
 
 /// Why a server did not start or stop.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +58,9 @@ pub enum ChildError {
     /// It could not be asked whether it runs.
     #[error("cannot wait for {}", .0.display())]
     Wait(PathBuf, #[source] io::Error),
+    /// It could not be sent a signal.
+    #[error("cannot send a signal to {}", .0.display())]
+    Signal(PathBuf, #[source] io::Error),
     /// It did not end when told to.
     #[error("{} was told to end and did not within {} s", .0.display(), STOP_LIMIT.as_secs())]
     WillNotEnd(PathBuf),
@@ -73,6 +80,7 @@ impl Child {
     pub(super) fn start(
         program: &Path,
         arguments: &[&str],
+        environment: &Environment,
         log: &Path,
     ) -> Result<Self, ChildError> {
         let for_log = |source| ChildError::Log(log.to_owned(), source);
@@ -82,6 +90,7 @@ impl Child {
         let started = Instant::now();
         let process = Command::new(program)
             .args(arguments)
+            .envs(environment)
             .stdin(Stdio::null())
             .stdout(out)
             .stderr(err)
@@ -135,12 +144,21 @@ impl Child {
         self.process.kill().await.map_err(for_wait)
     }
 
-    /// Tells it to end and waits until it has.
-    pub(super) async fn stop(mut self) -> Result<(), ChildError> {
+    /// Sends a signal, unless it has ended.
+    pub(super) fn signal(&self, signal: Signal) -> Result<(), ChildError> {
         let pid = self.process.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
         let Some(pid) = pid else { return Ok(()) };
+        let failed = |source| ChildError::Signal(self.program.clone(), source);
+        kill_process(pid, signal).map_err(|errno| failed(errno.into()))
+    }
+
+    /// Tells it to end and waits until it has.
+    pub(super) async fn stop(mut self) -> Result<(), ChildError> {
+        if self.process.id().is_none() {
+            return Ok(());
+        }
+        self.signal(Signal::TERM)?;
         let for_wait = |source| ChildError::Wait(self.program.clone(), source);
-        kill_process(pid, Signal::TERM).map_err(|errno| for_wait(errno.into()))?;
         match timeout(STOP_LIMIT, self.process.wait()).await {
             Ok(ended) => ended.map(drop).map_err(for_wait),
             Err(_) => Err(ChildError::WillNotEnd(self.program.clone())),
@@ -164,7 +182,7 @@ mod tests {
     fn shell(script: &str) -> (tempfile::TempDir, Result<Child, ChildError>) {
         let directory = tempfile::tempdir().unwrap();
         let log = directory.path().join("log");
-        let child = Child::start(Path::new("/bin/sh"), &["-c", script], &log);
+        let child = Child::start(Path::new("/bin/sh"), &["-c", script], &Environment::new(), &log);
         (directory, child)
     }
 
@@ -191,7 +209,9 @@ mod tests {
     async fn a_program_that_is_not_there_is_said_so() {
         let directory = tempfile::tempdir().unwrap();
         let nothing = directory.path().join("nothing");
-        let error = Child::start(&nothing, &[], &directory.path().join("log")).err().unwrap();
+        let error = Child::start(&nothing, &[], &Environment::new(), &directory.path().join("log"))
+            .err()
+            .unwrap();
         assert!(matches!(error, ChildError::Spawn(program, _) if program == nothing));
     }
 }

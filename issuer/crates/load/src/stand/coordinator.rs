@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fs, io};
 
+use rustix::process::Signal;
+
 use super::binaries::{Binaries, BinaryError};
-use super::child::{Child, ChildError};
+use super::child::{Child, ChildError, Environment};
 use super::json_api::{self, ApiError};
 use super::ports::free_addresses;
 use crate::http1::Endpoint;
@@ -46,6 +48,7 @@ pub struct Coordinator {
     program: PathBuf,
     directory: PathBuf,
     addresses: Addresses,
+    environment: Environment,
     child: Child,
     start_up: Duration,
 }
@@ -62,6 +65,16 @@ struct Addresses {
 impl Coordinator {
     /// Starts one with an empty store under `directory` and waits until it is ready.
     pub async fn start(binaries: &Binaries, directory: &Path) -> Result<Self, CoordinatorError> {
+        Self::start_in(binaries, directory, Environment::new()).await
+    }
+
+    /// The same with variables of its own, at this start and at every other: `MONEYER__SECTION__KEY`
+    /// overrides the configuration.
+    pub async fn start_in(
+        binaries: &Binaries,
+        directory: &Path,
+        environment: Environment,
+    ) -> Result<Self, CoordinatorError> {
         let program = binaries.moneyer().map_err(CoordinatorError::Binary)?;
         let [public, grpc, operations] = free_addresses().map_err(CoordinatorError::Ports)?;
         let management = directory.join("management.sock");
@@ -71,16 +84,27 @@ impl Coordinator {
         let file = directory.join("moneyer.toml");
         fs::write(&file, configuration(directory, &addresses))
             .map_err(|source| CoordinatorError::Configuration(file, source))?;
-        let (child, start_up) = run(&program, directory, &addresses).await?;
-        Ok(Self { program, directory: directory.to_owned(), addresses, child, start_up })
+        let (child, start_up) = run(&program, directory, &addresses, &environment).await?;
+        let directory = directory.to_owned();
+        Ok(Self { program, directory, addresses, environment, child, start_up })
     }
 
     /// Stops it, if it still runs, and starts it again on the same store.
     pub async fn restart(self) -> Result<Self, CoordinatorError> {
-        let Self { program, directory, addresses, child, .. } = self;
+        let Self { program, directory, addresses, environment, child, .. } = self;
         child.stop().await.map_err(CoordinatorError::Process)?;
-        let (child, start_up) = run(&program, &directory, &addresses).await?;
-        Ok(Self { program, directory, addresses, child, start_up })
+        let (child, start_up) = run(&program, &directory, &addresses, &environment).await?;
+        Ok(Self { program, directory, addresses, environment, child, start_up })
+    }
+
+    /// Freezes it, as a hanging host would; [`Self::thaw`] lets it go on.
+    pub fn freeze(&self) -> Result<(), CoordinatorError> {
+        self.child.signal(Signal::STOP).map_err(CoordinatorError::Process)
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) -> Result<(), CoordinatorError> {
+        self.child.signal(Signal::CONT).map_err(CoordinatorError::Process)
     }
 
     /// Kills it, as a crash would; [`Self::restart`] starts it again.
@@ -115,6 +139,11 @@ impl Coordinator {
         self.addresses.public
     }
 
+    /// Where health is asked.
+    pub fn operations(&self) -> SocketAddr {
+        self.addresses.operations
+    }
+
     /// Where runners and controllers connect.
     pub fn grpc(&self) -> SocketAddr {
         self.addresses.grpc
@@ -143,11 +172,12 @@ async fn run(
     program: &Path,
     directory: &Path,
     addresses: &Addresses,
+    environment: &Environment,
 ) -> Result<(Child, Duration), CoordinatorError> {
     let file = directory.join("moneyer.toml");
     let arguments = ["--config", &file.to_string_lossy(), "serve"];
     let log = directory.join("moneyer.log");
-    let child = Child::start(program, &arguments, &log);
+    let child = Child::start(program, &arguments, environment, &log);
     let mut child = child.map_err(CoordinatorError::Process)?;
     let operations = Endpoint::Tcp(addresses.operations);
     let start_up = child.ready(&operations, "/readyz").await.map_err(CoordinatorError::Process)?;

@@ -16,7 +16,7 @@ mod runner_proxy;
 mod sandboxes;
 
 pub use binaries::{Binaries, BinaryError};
-pub use child::ChildError;
+pub use child::{ChildError, Environment};
 pub(crate) use cluster::{Cluster, ClusterError, Footing, PROXY_SANDBOX};
 pub use coordinator::{Coordinator, CoordinatorError};
 pub use json_api::ApiError;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use super::binaries;
-use super::child::{Child, ChildError};
+use super::child::{Child, ChildError, Environment};
 use super::ports::free_addresses;
 use crate::http1::Endpoint;
 use crate::measure::ProcessId;
@@ -46,7 +46,8 @@ impl Nginx {
         let (prefix, file) = (directory.to_string_lossy(), file.to_string_lossy());
         // Without -e it would open its compiled-in log first, which an ordinary user may not.
         let arguments = ["-p", &prefix, "-c", &file, "-e", "stderr"];
-        let child = Child::start(&program, &arguments, &directory.join("nginx.log"));
+        let child =
+            Child::start(&program, &arguments, &Environment::new(), &directory.join("nginx.log"));
         let mut child = child.map_err(NginxError::Process)?;
         let first = documents.first().map_or("/", |(path, _)| *path);
         child.ready(&Endpoint::Tcp(address), first).await.map_err(NginxError::Process)?;

@@ -10,7 +10,7 @@ use tokio::process::Command;
 use tokio::time::{Instant, sleep};
 
 use super::binaries::{Binaries, BinaryError};
-use super::child::{Child, ChildError};
+use super::child::{Child, ChildError, Environment};
 use super::coordinator::{Coordinator, TRUST_DOMAIN};
 use super::ports::free_addresses;
 use crate::http1::Endpoint;
@@ -100,7 +100,7 @@ impl RunnerProxy {
         let config = self.commands.file.to_string_lossy().into_owned();
         let arguments = ["--config", &config, "serve"];
         let log = self.directory.join("runner-proxy.log");
-        let child = Child::start(&self.commands.program, &arguments, &log);
+        let child = Child::start(&self.commands.program, &arguments, &Environment::new(), &log);
         let mut child = child.map_err(RunnerProxyError::Process)?;
         let control = self.run_directory().join("control.sock");
         child.until(|| control.exists()).await.map_err(RunnerProxyError::Process)?;

@@ -1,0 +1,242 @@
+//! The outside recorder: it keeps what a coordinator acknowledged, every token it handed out and every
+//! key set it served, and holds them against the promises afterwards.
+//!
+//! It trusts nothing the coordinator says of itself but the key set, which it reads as a relying party
+//! would, every 100 ms. P1: a token verifies with every key set from its key's publication on. P2: its key
+//! was served before it signed. P3: what was acknowledged is there. P5: its `jti` is in the audit log.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use moneyer_identity::SystemClock;
+use serde_json::Value;
+
+use crate::stand::{Stand, binary_directory, fetch};
+
+/// How often the key set is fetched.
+const POLL_EVERY: Duration = Duration::from_millis(100);
+
+/// Claims and the schedule are in whole seconds: what is told of a moment is good to one on either side.
+const WHOLE_SECONDS: Duration = Duration::from_secs(2);
+
+/// A key as it was served: modulus and exponent.
+type ServedKey = (Vec<u8>, Vec<u8>);
+
+/// A key set, and when it was served.
+struct Poll {
+    at: Duration,
+    keys: BTreeMap<String, ServedKey>,
+}
+
+/// What of a token is held against promises.
+struct Received {
+    token: String,
+    kid: String,
+    jti: String,
+    iat: Duration,
+}
+
+#[derive(Default)]
+struct Kept {
+    acknowledged: BTreeSet<String>,
+    tokens: Vec<Received>,
+    polls: Vec<Poll>,
+    unanswered: usize,
+}
+
+/// Records until it is dropped.
+pub(crate) struct Recorder {
+    kept: Arc<Mutex<Kept>>,
+    done: Arc<AtomicBool>,
+    poller: Option<JoinHandle<()>>,
+}
+
+impl Recorder {
+    /// Begins to fetch the key set.
+    pub(crate) fn start(stand: &Stand) -> Self {
+        let (kept, done) = (Arc::<Mutex<Kept>>::default(), Arc::<AtomicBool>::default());
+        let (into, until, public) = (kept.clone(), done.clone(), stand.coordinator.public());
+        let poller = std::thread::spawn(move || {
+            while !until.load(Ordering::Relaxed) {
+                let at = SystemClock.since_epoch();
+                let keys = key_set(public);
+                let mut kept = into.lock().unwrap();
+                match keys {
+                    Some(keys) => kept.polls.push(Poll { at, keys }),
+                    None => kept.unanswered += 1,
+                }
+                drop(kept);
+                std::thread::sleep(POLL_EVERY);
+            }
+        });
+        Self { kept, done, poller: Some(poller) }
+    }
+
+    /// The coordinator has acknowledged this sandbox.
+    pub(crate) fn acknowledged(&self, sandbox: String) {
+        self.kept.lock().unwrap().acknowledged.insert(sandbox);
+    }
+
+    /// The coordinator has handed out this token.
+    pub(crate) fn received(&self, token: String) {
+        let part = |number: usize| -> Value {
+            let part = token.split('.').nth(number).unwrap();
+            serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+        };
+        let (header, claims) = (part(0), part(1));
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let (kid, jti) = (text(&header["kid"]), text(&claims["jti"]));
+        let iat = Duration::from_secs(claims["iat"].as_u64().unwrap());
+        self.kept.lock().unwrap().tokens.push(Received { token, kid, jti, iat });
+    }
+
+    /// How many tokens it has.
+    pub(crate) fn tokens(&self) -> usize {
+        self.kept.lock().unwrap().tokens.len()
+    }
+
+    /// Key sets that were asked for and not answered.
+    pub(crate) fn unanswered(&self) -> usize {
+        self.kept.lock().unwrap().unanswered
+    }
+
+    /// Keys that signed what was received.
+    pub(crate) fn signing_keys(&self) -> usize {
+        let kept = self.kept.lock().unwrap();
+        kept.tokens.iter().map(|token| &token.kid).collect::<BTreeSet<_>>().len()
+    }
+
+    /// P3: nothing that was acknowledged is missing.
+    pub(crate) fn assert_nothing_lost(&self, present: &BTreeSet<String>) {
+        let kept = self.kept.lock().unwrap();
+        let lost: Vec<_> = kept.acknowledged.difference(present).collect();
+        assert!(
+            lost.is_empty(),
+            "P3: {} of {} lost: {lost:?}",
+            lost.len(),
+            kept.acknowledged.len()
+        );
+    }
+
+    /// P1 and P2, for keys that are published `before_use`.
+    pub(crate) fn assert_every_token_verifies(&self, before_use: Duration) {
+        let kept = self.kept.lock().unwrap();
+        assert!(!kept.tokens.is_empty() && !kept.polls.is_empty(), "nothing was recorded");
+        let first_poll = kept.polls[0].at;
+        for received in &kept.tokens {
+            let Received { kid, jti, iat, .. } = received;
+            let served = kept.polls.iter().find_map(|poll| Some((poll.at, poll.keys.get(kid)?)));
+            let Some((since, key)) = served else { panic!("P2: {kid} signed {jti}, unpublished") };
+            assert!(verifies(&received.token, key), "P1: {jti} does not verify with {kid}");
+            // The first key of a cluster is the exception: it was there at the first look.
+            let published = since == first_poll || since + before_use <= *iat + WHOLE_SECONDS;
+            assert!(published, "P2: {kid} was served at {since:?} and signed {jti} at {iat:?}");
+            let from = (*iat + WHOLE_SECONDS).saturating_sub(before_use);
+            let later = kept.polls.iter().filter(|poll| poll.at >= from);
+            for poll in later {
+                let same = poll.keys.get(kid) == Some(key);
+                assert!(same, "P1: {jti} does not verify with the key set of {:?}", poll.at);
+            }
+        }
+    }
+
+    /// P5 and P6: each token's `jti` is in the audit log, and the log's chain is whole.
+    pub(crate) fn assert_every_token_is_in_the_log(&self, directory: &Path, log: &Path) {
+        assert_log_is_whole(directory, log);
+        let minted = minted(log);
+        let kept = self.kept.lock().unwrap();
+        for Received { jti, .. } in &kept.tokens {
+            assert!(minted.contains(jti), "P5: {jti} is not in the audit log");
+        }
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.done.store(true, Ordering::Relaxed);
+        if let Some(poller) = self.poller.take() {
+            drop(poller.join());
+        }
+    }
+}
+
+/// `moneyer audit verify` with the configuration in `directory`, for the log at `log`.
+pub(crate) fn assert_log_is_whole(directory: &Path, log: &Path) {
+    let verified = Command::new(binary_directory().join("moneyer"))
+        .arg("--config")
+        .arg(directory.join("moneyer.toml"))
+        .args(["audit", "verify"])
+        .env("MONEYER__AUDIT__PATH", log)
+        .output()
+        .unwrap();
+    assert!(verified.status.success(), "P6: {verified:?}");
+}
+
+/// Every `jti` of a `token_minted` in the log.
+fn minted(log: &Path) -> BTreeSet<String> {
+    let mut minted = BTreeSet::new();
+    for entry in std::fs::read_dir(log).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|end| end != "jsonl") {
+            continue;
+        }
+        for line in std::fs::read_to_string(path).unwrap().lines() {
+            let record: Value = serde_json::from_str(line).unwrap();
+            if record["event"] == "token_minted" {
+                minted.insert(record["jti"].as_str().unwrap().to_owned());
+            }
+        }
+    }
+    minted
+}
+
+fn key_set(public: SocketAddr) -> Option<BTreeMap<String, ServedKey>> {
+    let (status, body) = fetch(public, "/.well-known/jwks.json")?;
+    let set: Value = (status == 200).then(|| serde_json::from_slice(&body).unwrap())?;
+    let bytes = |text: &Value| URL_SAFE_NO_PAD.decode(text.as_str().unwrap()).unwrap();
+    let key = |key: &Value| {
+        (key["kid"].as_str().unwrap().to_owned(), (bytes(&key["n"]), bytes(&key["e"])))
+    };
+    Some(set["keys"].as_array().unwrap().iter().map(key).collect())
+}
+
+fn verifies(token: &str, (n, e): &ServedKey) -> bool {
+    let (signed, signature) = token.rsplit_once('.').unwrap();
+    let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+    let key = RsaPublicKeyComponents { n, e };
+    key.verify(&RSA_PKCS1_2048_8192_SHA256, signed.as_bytes(), &signature).is_ok()
+}
+
+/// A recorder that finds nothing wrong anywhere would pass every test here.
+mod control {
+    use super::*;
+
+    fn recorder(polls: Vec<Poll>, tokens: Vec<Received>) -> Recorder {
+        let kept = Kept { polls, tokens, acknowledged: ["web-1".into()].into(), unanswered: 0 };
+        Recorder { kept: Arc::new(Mutex::new(kept)), done: Arc::default(), poller: None }
+    }
+
+    #[test]
+    #[should_panic(expected = "P2: k2 signed j, unpublished")]
+    fn a_key_that_was_never_served_is_noticed() {
+        let poll = Poll { at: Duration::from_secs(10), keys: BTreeMap::new() };
+        let (token, kid, jti) = (String::new(), "k2".to_owned(), "j".to_owned());
+        let token = Received { token, kid, jti, iat: Duration::from_secs(20) };
+        recorder(vec![poll], vec![token]).assert_every_token_verifies(Duration::from_secs(3));
+    }
+
+    #[test]
+    #[should_panic(expected = "P3: 1 of 1 lost")]
+    fn a_lost_acknowledgement_is_noticed() {
+        recorder(Vec::new(), Vec::new()).assert_nothing_lost(&BTreeSet::new());
+    }
+}
