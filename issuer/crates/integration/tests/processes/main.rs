@@ -7,6 +7,8 @@ mod crash;
 #[cfg(test)]
 mod dev;
 #[cfg(test)]
+mod disk_full;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod load;
