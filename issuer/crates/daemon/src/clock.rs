@@ -148,6 +148,10 @@ fn read(path: &Path) -> Result<Option<UnixTime>, ClockFileError> {
         {
             Ok(None)
         }
+        // Not text, so no time either.
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            Err(ClockFileError::Malformed { path: path.to_owned() })
+        }
         Err(source) => Err(ClockFileError::Read { path: path.to_owned(), source }),
     }
 }
@@ -181,10 +185,10 @@ mod tests {
     fn a_file_that_holds_no_time_is_not_passed_over() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("CLOCK");
-        for text in ["", "tomorrow", "1.5"] {
+        for text in [&b""[..], b"tomorrow", b"1.5", b"17\xff"] {
             std::fs::write(&path, text).unwrap();
             let refused = GuardedClock::open(&path, None);
-            assert!(matches!(refused, Err(ClockFileError::Malformed { .. })), "{text}");
+            assert!(matches!(refused, Err(ClockFileError::Malformed { .. })), "{text:?}");
         }
     }
 }

@@ -5,6 +5,8 @@ mod coordinator_away;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod damage;
+#[cfg(test)]
 mod dev;
 #[cfg(test)]
 mod disk_full;

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,13 +29,16 @@ const POLL_EVERY: Duration = Duration::from_millis(100);
 /// Claims and the schedule are in whole seconds: what is told of a moment is good to one on either side.
 const WHOLE_SECONDS: Duration = Duration::from_secs(2);
 
-/// A key as it was served: modulus and exponent.
-type ServedKey = (Vec<u8>, Vec<u8>);
+/// A key is served so long after its last token is dead, but for the seconds above.
+const LINGERS: Duration = Duration::from_secs(5 * 60 - 2);
 
-/// A key set, and when it was served.
+/// A key as it was served: modulus and exponent.
+pub(crate) type ServedKey = (Vec<u8>, Vec<u8>);
+
+/// The keys of a key set, and when it was served.
 struct Poll {
     at: Duration,
-    keys: BTreeMap<String, ServedKey>,
+    kids: Arc<BTreeSet<String>>,
 }
 
 /// What of a token is held against promises.
@@ -43,6 +47,7 @@ struct Received {
     kid: String,
     jti: String,
     iat: Duration,
+    exp: Duration,
 }
 
 #[derive(Default)]
@@ -50,7 +55,37 @@ struct Kept {
     acknowledged: BTreeSet<String>,
     tokens: Vec<Received>,
     polls: Vec<Poll>,
+    served: BTreeMap<String, ServedKey>,
     unanswered: usize,
+}
+
+impl Kept {
+    /// Keeps a key set. Most are like the one before, and share its list.
+    fn keep(&mut self, at: Duration, keys: BTreeMap<String, ServedKey>) {
+        let kids: BTreeSet<_> = keys.keys().cloned().collect();
+        for (kid, key) in keys {
+            let before = self.served.entry(kid).or_insert_with(|| key.clone());
+            assert_eq!(*before, key, "another key is served under the same kid");
+        }
+        let before = self.polls.last().map(|poll| poll.kids.clone());
+        let kids = before.filter(|before| **before == kids).unwrap_or_else(|| Arc::new(kids));
+        self.polls.push(Poll { at, kids });
+    }
+
+    /// For each key the runs of polls, by number, that had it.
+    fn runs(&self) -> BTreeMap<&str, Vec<Range<usize>>> {
+        let mut runs = BTreeMap::<_, Vec<Range<usize>>>::new();
+        for (number, poll) in self.polls.iter().enumerate() {
+            for kid in poll.kids.iter() {
+                let runs = runs.entry(kid.as_str()).or_default();
+                match runs.last_mut() {
+                    Some(run) if run.end == number => run.end += 1,
+                    _ => runs.push(number..number + 1),
+                }
+            }
+        }
+        runs
+    }
 }
 
 /// Records until it is dropped.
@@ -71,7 +106,7 @@ impl Recorder {
                 let keys = key_set(public);
                 let mut kept = into.lock().unwrap();
                 match keys {
-                    Some(keys) => kept.polls.push(Poll { at, keys }),
+                    Some(keys) => kept.keep(at, keys),
                     None => kept.unanswered += 1,
                 }
                 drop(kept);
@@ -95,8 +130,9 @@ impl Recorder {
         let (header, claims) = (part(0), part(1));
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let (kid, jti) = (text(&header["kid"]), text(&claims["jti"]));
-        let iat = Duration::from_secs(claims["iat"].as_u64().unwrap());
-        self.kept.lock().unwrap().tokens.push(Received { token, kid, jti, iat });
+        let time = |value: &Value| Duration::from_secs(value.as_u64().unwrap());
+        let (iat, exp) = (time(&claims["iat"]), time(&claims["exp"]));
+        self.kept.lock().unwrap().tokens.push(Received { token, kid, jti, iat, exp });
     }
 
     /// How many tokens it has.
@@ -131,21 +167,21 @@ impl Recorder {
     pub(crate) fn assert_every_token_verifies(&self, before_use: Duration) {
         let kept = self.kept.lock().unwrap();
         assert!(!kept.tokens.is_empty() && !kept.polls.is_empty(), "nothing was recorded");
-        let first_poll = kept.polls[0].at;
-        for received in &kept.tokens {
-            let Received { kid, jti, iat, .. } = received;
-            let served = kept.polls.iter().find_map(|poll| Some((poll.at, poll.keys.get(kid)?)));
-            let Some((since, key)) = served else { panic!("P2: {kid} signed {jti}, unpublished") };
-            assert!(verifies(&received.token, key), "P1: {jti} does not verify with {kid}");
+        let runs = kept.runs();
+        for Received { token, kid, jti, iat, exp } in &kept.tokens {
+            let Some(runs) = runs.get(kid.as_str()) else {
+                panic!("P2: {kid} signed {jti}, unpublished")
+            };
+            assert!(verifies(token, &kept.served[kid]), "P1: {jti} does not verify with {kid}");
+            let since = kept.polls[runs[0].start].at;
             // The first key of a cluster is the exception: it was there at the first look.
-            let published = since == first_poll || since + before_use <= *iat + WHOLE_SECONDS;
+            let published = runs[0].start == 0 || since + before_use <= *iat + WHOLE_SECONDS;
             assert!(published, "P2: {kid} was served at {since:?} and signed {jti} at {iat:?}");
-            let from = (*iat + WHOLE_SECONDS).saturating_sub(before_use);
-            let later = kept.polls.iter().filter(|poll| poll.at >= from);
-            for poll in later {
-                let same = poll.keys.get(kid) == Some(key);
-                assert!(same, "P1: {jti} does not verify with the key set of {:?}", poll.at);
-            }
+            let (from, until) = ((*iat + WHOLE_SECONDS).saturating_sub(before_use), *exp + LINGERS);
+            let first = kept.polls.partition_point(|poll| poll.at < from);
+            let end = kept.polls.partition_point(|poll| poll.at <= until);
+            let throughout = runs.iter().any(|run| run.start <= first && end <= run.end);
+            assert!(throughout, "P1: {kid} of {jti} was not served from {from:?} until {until:?}");
         }
     }
 
@@ -199,7 +235,7 @@ fn minted(log: &Path) -> BTreeSet<String> {
     minted
 }
 
-fn key_set(public: SocketAddr) -> Option<BTreeMap<String, ServedKey>> {
+pub(crate) fn key_set(public: SocketAddr) -> Option<BTreeMap<String, ServedKey>> {
     let (status, body) = fetch(public, "/.well-known/jwks.json")?;
     let set: Value = (status == 200).then(|| serde_json::from_slice(&body).unwrap())?;
     let bytes = |text: &Value| URL_SAFE_NO_PAD.decode(text.as_str().unwrap()).unwrap();
@@ -220,23 +256,35 @@ fn verifies(token: &str, (n, e): &ServedKey) -> bool {
 mod control {
     use super::*;
 
-    fn recorder(polls: Vec<Poll>, tokens: Vec<Received>) -> Recorder {
-        let kept = Kept { polls, tokens, acknowledged: ["web-1".into()].into(), unanswered: 0 };
+    fn recorder(kept: Kept) -> Recorder {
         Recorder { kept: Arc::new(Mutex::new(kept)), done: Arc::default(), poller: None }
     }
 
     #[test]
     #[should_panic(expected = "P2: k2 signed j, unpublished")]
     fn a_key_that_was_never_served_is_noticed() {
-        let poll = Poll { at: Duration::from_secs(10), keys: BTreeMap::new() };
+        let mut kept = Kept::default();
+        kept.keep(Duration::from_secs(10), BTreeMap::new());
         let (token, kid, jti) = (String::new(), "k2".to_owned(), "j".to_owned());
-        let token = Received { token, kid, jti, iat: Duration::from_secs(20) };
-        recorder(vec![poll], vec![token]).assert_every_token_verifies(Duration::from_secs(3));
+        let (iat, exp) = (Duration::from_secs(20), Duration::from_secs(80));
+        kept.tokens.push(Received { token, kid, jti, iat, exp });
+        recorder(kept).assert_every_token_verifies(Duration::from_secs(3));
+    }
+
+    #[test]
+    fn runs_end_where_a_key_is_missing() {
+        let mut kept = Kept::default();
+        for (second, there) in [true, true, false, true].into_iter().enumerate() {
+            let keys = there.then(|| ("k1".to_owned(), (vec![1], vec![3])));
+            kept.keep(Duration::from_secs(second as u64), keys.into_iter().collect());
+        }
+        assert_eq!(kept.runs()["k1"], [0..2, 3..4]);
     }
 
     #[test]
     #[should_panic(expected = "P3: 1 of 1 lost")]
     fn a_lost_acknowledgement_is_noticed() {
-        recorder(Vec::new(), Vec::new()).assert_nothing_lost(&BTreeSet::new());
+        let kept = Kept { acknowledged: ["web-1".to_owned()].into(), ..Kept::default() };
+        recorder(kept).assert_nothing_lost(&BTreeSet::new());
     }
 }

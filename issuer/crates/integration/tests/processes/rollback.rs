@@ -17,7 +17,7 @@ async fn watch(client: &mut MintingClient<Channel>, receipt: Option<Receipt>) ->
     stream.message().await.unwrap().unwrap().receipt.unwrap()
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     let copied = Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
     assert!(copied.success());
 }

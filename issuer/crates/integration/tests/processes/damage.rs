@@ -1,0 +1,137 @@
+//! Fault F6, promise P4: a store that was damaged while nobody used it. `moneyer serve` refuses it with
+//! exit code 65 and says what is wrong, or everything that was acknowledged is there.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::kill::all_sandboxes;
+use crate::rollback::copy;
+use crate::stand::{Stand, binary_directory, fetch};
+
+/// What `EX_DATAERR` is.
+const REFUSED: i32 = 65;
+
+/// A stand that is stopped, and a copy of its store as it was left.
+struct Victim {
+    stand: Stand,
+    store: PathBuf,
+    whole: PathBuf,
+    acknowledged: BTreeSet<String>,
+}
+
+impl Victim {
+    async fn new() -> Self {
+        let mut stand = Stand::start().await;
+        let _runner = stand.runner("runner-1").await;
+        let acknowledged: BTreeSet<_> = (0..20).map(|number| format!("web-{number}")).collect();
+        for id in &acknowledged {
+            stand.place(id, "runner-1").await;
+        }
+        stand.coordinator.kill().await.unwrap();
+        let directory = stand.directory.path();
+        let (store, whole) = (directory.join("store"), directory.join("whole"));
+        copy(&store, &whole);
+        Self { stand, store, whole, acknowledged }
+    }
+
+    /// Puts the store back as it was.
+    fn heal(&self) {
+        fs::remove_dir_all(&self.store).unwrap();
+        copy(&self.whole, &self.store);
+    }
+
+    /// Starts it: its exit code and what it said, or the sandboxes it has where it got ready.
+    async fn start(&self) -> Result<BTreeSet<String>, (i32, String)> {
+        let directory = self.stand.directory.path();
+        let log = directory.join("damaged.log");
+        let mut process = Command::new(binary_directory().join("moneyer"))
+            .arg("--config")
+            .arg(directory.join("moneyer.toml"))
+            .arg("serve")
+            .stdout(Stdio::null())
+            .stderr(fs::File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        let operations = self.stand.coordinator.operations();
+        while fetch(operations, "/readyz").is_none_or(|(status, _)| status != 200) {
+            if let Some(status) = process.try_wait().unwrap() {
+                return Err((status.code().unwrap_or(-1), fs::read_to_string(&log).unwrap()));
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let present = all_sandboxes(&self.stand).await;
+        process.kill().unwrap();
+        process.wait().unwrap();
+        Ok(present)
+    }
+}
+
+/// Every file below `directory` that holds something.
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if fs::metadata(&path).unwrap().len() > 0 {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+fn flip(path: &Path) {
+    let mut bytes = fs::read(path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0xff;
+    fs::write(path, bytes).unwrap();
+}
+
+fn remove(path: &Path) {
+    fs::remove_file(path).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flipped_byte_or_a_missing_file_is_refused_with_65_or_costs_nothing() {
+    let victim = Victim::new().await;
+    let mut refused = Vec::new();
+    for file in files(&victim.whole) {
+        let name = file.strip_prefix(&victim.whole).unwrap();
+        for (act, harm) in [("flipped", flip as fn(&Path)), ("removed", remove)] {
+            victim.heal();
+            harm(&victim.store.join(name));
+            let what = format!("{} {act}", name.display());
+            match victim.start().await {
+                Ok(present) => assert_eq!(present, victim.acknowledged, "P4: {what} was silent"),
+                Err((code, said)) => {
+                    println!("{what}: {said}");
+                    assert_eq!(code, REFUSED, "{what}: {said}");
+                    let place = victim.store.to_str().unwrap();
+                    assert!(said.contains(place), "{what}, and it is not said where: {said}");
+                    refused.push(what);
+                }
+            }
+        }
+    }
+    println!("refused: {refused:#?}");
+    for name in ["CATALOGUE flipped", "CATALOGUE removed"] {
+        assert!(refused.iter().any(|what| what == name), "{name}: {refused:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn last_weeks_records_under_this_weeks_catalogue_are_refused_with_65() {
+    let mut victim = Victim::new().await;
+    victim.stand.coordinator = victim.stand.coordinator.restart().await.unwrap();
+    victim.stand.place("this-week", "runner-1").await;
+    victim.stand.coordinator.kill().await.unwrap();
+    fs::remove_dir_all(victim.store.join("sled")).unwrap();
+    copy(&victim.whole.join("sled"), &victim.store.join("sled"));
+    let (code, said) = victim.start().await.unwrap_err();
+    assert_eq!(code, REFUSED, "{said}");
+    assert!(said.contains("this-week"), "the missing record is not named: {said}");
+}
