@@ -17,6 +17,8 @@ mod load;
 #[cfg(test)]
 mod placement;
 #[cfg(test)]
+mod private_keys;
+#[cfg(test)]
 mod recorder;
 #[cfg(test)]
 mod rollback;
