@@ -9,7 +9,7 @@ use moneyer_load::stand::RunnerProxy;
 use crate::stand::Stand;
 
 /// Asks a sandbox's token server: status and body.
-fn ask(server: &Endpoint, query: &str) -> (u16, String) {
+pub(crate) fn ask(server: &Endpoint, query: &str) -> (u16, String) {
     let request = format!("GET /v1/token{query} HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let mut connection = Connection::open(server).unwrap();
     let (status, body) = connection.exchange(request.as_bytes()).unwrap();
@@ -17,7 +17,7 @@ fn ask(server: &Endpoint, query: &str) -> (u16, String) {
 }
 
 /// Asks until the answer is `wanted`; the test fails if that takes longer than any reconnection may.
-async fn ask_until(server: &Endpoint, query: &str, wanted: u16) -> String {
+pub(crate) async fn ask_until(server: &Endpoint, query: &str, wanted: u16) -> String {
     let give_up = tokio::time::Instant::now() + Duration::from_secs(60);
     loop {
         // A sandbox's socket appears a moment after its runner proxy has come up.
@@ -37,7 +37,7 @@ fn token_file(directory: &Path) -> String {
     std::fs::read_to_string(directory.join("run/sandboxes/web-1/token")).unwrap()
 }
 
-async fn attached() -> (Stand, RunnerProxy) {
+pub(crate) async fn attached() -> (Stand, RunnerProxy) {
     let stand = Stand::start().await;
     let invitation = stand.coordinator.invite_runner("host").unwrap();
     let (binaries, directory) = (&stand.binaries, stand.directory.path());

@@ -11,6 +11,8 @@ mod dev;
 #[cfg(test)]
 mod disk_full;
 #[cfg(test)]
+mod frozen;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod load;
