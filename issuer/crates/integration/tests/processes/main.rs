@@ -25,4 +25,6 @@ mod recorder;
 #[cfg(test)]
 mod rollback;
 #[cfg(test)]
+mod rotation_race;
+#[cfg(test)]
 mod stand;
