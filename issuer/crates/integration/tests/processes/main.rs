@@ -19,6 +19,8 @@ mod load;
 #[cfg(test)]
 mod placement;
 #[cfg(test)]
+mod poisoned;
+#[cfg(test)]
 mod private_keys;
 #[cfg(test)]
 mod recorder;
