@@ -17,7 +17,7 @@ CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY_ROOT := .tools/cargo-deny-$(CARGO_DENY_VERSION)
 CARGO_DENY := $(CARGO_DENY_ROOT)/bin/cargo-deny
 
-.PHONY: help run test lint bench
+.PHONY: help run test lint bench soak
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST)
@@ -28,11 +28,18 @@ run: ## Start a coordinator and a runner proxy with one sandbox, in .dev
 	$(TARGET)/release/moneyer dev --dir .dev
 
 test: ## Run everything a fresh machine can run, verifiers by others included
-	.ci/packages build-essential pkg-config libssl-dev python3-venv nodejs npm
+	.ci/packages build-essential pkg-config libssl-dev python3-venv nodejs npm libfaketime
 	# All targets at once, so that the tests' features and the daemons' are built once, not twice.
 	cargo build --workspace --all-targets --locked
 	cargo test --workspace --locked
 	deploy/interop/run.sh $(TARGET)/debug
+
+soak: ## Run faults for an hour and more: 1,000 kills, 100 keys under load, ten minutes of rotation
+	.ci/packages build-essential pkg-config libssl-dev python3-venv nodejs npm libfaketime
+	cargo build --workspace --all-targets --locked
+	MONEYER_KILL_ROUNDS=1000 MONEYER_RACE_KEYS=100 \
+		cargo test --locked --package moneyer-integration --test processes -- --nocapture
+	ROTATION_SECONDS=600 ROTATION_EVERY=20 deploy/interop/run.sh $(TARGET)/debug tests/test_rotation.py
 
 lint: $(CARGO_DENY) ## Check format, lints, documentation, layers, licences and sources
 	.ci/packages build-essential pkg-config libssl-dev

@@ -11,6 +11,8 @@ mod dev;
 #[cfg(test)]
 mod disk_full;
 #[cfg(test)]
+mod faked_clock;
+#[cfg(test)]
 mod frozen;
 #[cfg(test)]
 mod kill;
