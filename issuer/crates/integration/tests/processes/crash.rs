@@ -20,7 +20,7 @@ const START_LIMIT: Duration = Duration::from_secs(10);
 /// The longest a coordinator lives, in milliseconds.
 const LONGEST_LIFE: u64 = 2500;
 
-/// Keys that sign in a run of so many rounds: in six rounds of 1.3 s a key changes at least once.
+/// Keys that must have signed: a run without a rotation tries half of what it is for.
 const KEYS_AT_LEAST: usize = 2;
 
 #[tokio::test(flavor = "multi_thread")]
