@@ -197,9 +197,11 @@ impl SledStore {
 #[async_trait]
 impl Store for SledStore {
     async fn load(&self, collection: Collection, receive: Receive<'_>) -> Result<(), StoreError> {
-        self.part(|_| ())?;
+        // After a failure sled shows a group that nobody was told is there, until it is taken back.
+        self.health()?;
         let sled = self.progress.sled().ok_or_else(|| self.failure())?;
-        load(sled, self.sealing.clone(), collection, receive).await
+        load(sled, self.sealing.clone(), collection, receive).await?;
+        self.health()
     }
 
     async fn commit(&self, changes: Vec<Change>) -> Result<Generation, StoreError> {

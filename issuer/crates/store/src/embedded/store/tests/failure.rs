@@ -26,6 +26,11 @@ async fn what_a_failed_sync_left_is_taken_back_and_writing_goes_on() {
     assert!(chain(&failed).contains("synced to disk"), "{}", chain(&failed));
     assert!(store.health().is_err());
     assert_eq!(store.generation(), Generation(1));
+    let read = ids(&store).await.unwrap_err();
+    assert!(
+        chain(&read).contains("synced to disk"),
+        "what may be taken back is not shown: {read:?}"
+    );
     gate.change(|state| state.broken = false);
     until_it_writes(&store).await;
     assert_eq!(ids(&store).await.unwrap(), ["before"], "it was told that it did not happen");
