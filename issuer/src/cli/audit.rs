@@ -12,8 +12,7 @@ use moneyer_audit::{ExportError, Head, Query, Records, export, verify};
 use moneyer_authority::audit::Sequence;
 use moneyer_daemon::progress::Progress;
 use moneyer_daemon::settings::{Source, Span};
-use moneyer_identity::{Clock as _, KeyId, SystemClock, UnixTime};
-use serde::Serialize;
+use moneyer_identity::{Clock as _, SystemClock, UnixTime};
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -166,51 +165,6 @@ impl QueryArguments {
         found.truncate(self.limit);
         Ok(found.into())
     }
-}
-
-/// A token that may still be alive.
-#[derive(Debug, Serialize)]
-pub(super) struct LivingToken {
-    jti: String,
-    /// The sandbox or system workload it was minted for.
-    holder: String,
-    kid: String,
-    exp: UnixTime,
-}
-
-pub(super) const LIVING_TOKENS: &[Column<LivingToken>] = &[
-    ("TOKEN", |token| token.jti.clone()),
-    ("HOLDER", |token| token.holder.clone()),
-    ("KEY", |token| token.kid.clone()),
-    ("EXPIRES", |token| time(token.exp)),
-];
-
-/// The tokens signed with a key that are not dead yet, from the audit log of this configuration.
-pub(super) fn living_tokens(
-    config: &Path,
-    key_id: &KeyId,
-    now: UnixTime,
-) -> Result<Vec<LivingToken>, Failure> {
-    let (config, _) = Config::load(&Source::read(config, "MONEYER")?)?;
-    let fields = vec![("event", "token_minted".to_owned()), ("kid", key_id.as_str().to_owned())];
-    let query = Query { fields, ..Query::default() };
-    let mut living = Vec::new();
-    for record in records(&config.audit.path)? {
-        let record = record.map_err(|error| Failure::damaged(&error))?;
-        let Some(found) = query.find(&record) else { continue };
-        let exp = UnixTime(number(&found, "exp"));
-        if exp > now {
-            let holders = ["sandbox", "system_workload"].map(|name| text(&found, name));
-            let holder = holders.into_iter().find(|name| !name.is_empty()).unwrap_or("-");
-            living.push(LivingToken {
-                jti: text(&found, "jti").to_owned(),
-                holder: holder.to_owned(),
-                kid: key_id.as_str().to_owned(),
-                exp,
-            });
-        }
-    }
-    Ok(living)
 }
 
 fn records(directory: &Path) -> Result<Records, Failure> {

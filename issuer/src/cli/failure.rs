@@ -53,6 +53,13 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// What happened, to be told in another sentence.
+    pub(super) fn reason(&self) -> &str {
+        &self.text
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "moneyer: {}", self.text)

@@ -5,13 +5,14 @@ use std::path::Path;
 use clap::{Args, Subcommand};
 use moneyer_authority::keys::Waiting;
 use moneyer_daemon::progress::Progress;
-use moneyer_identity::{Clock as _, KeyId, SystemClock};
+use moneyer_identity::KeyId;
+use serde::Serialize;
 
 use crate::cli::adoption::{self, AdoptArguments};
-use crate::cli::audit::{LIVING_TOKENS, living_tokens};
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
 use crate::cli::import::{self, ImportArguments};
+use crate::cli::living_tokens::{self, LivingTokens, living_tokens};
 use crate::cli::output::{Column, Output, json, optional_time, print, time};
 use crate::http::management::{KeyCommandBody, KeyStepsView, KeyVerb, KeyView, StepView};
 
@@ -115,33 +116,61 @@ pub(super) async fn run(
     };
     let body = KeyCommandBody { command: verb, key_id, dry_run: trial.dry_run };
     let answer: KeyStepsView = client()?.post("/api/v1/keys", &body).await?;
-    if verb == KeyVerb::Emergency {
+    if verb == KeyVerb::Emergency && !trial.dry_run {
         return report_emergency(config, &answer, output);
     }
     output.record(&answer, &described(&answer))
 }
 
-/// What was withdrawn, and the tokens that relying parties may still take from their caches.
+/// What was withdrawn, and the tokens that relying parties may still take from their caches. The deed is
+/// told first, and whatever becomes of the list, it was done.
 fn report_emergency(config: &Path, answer: &KeyStepsView, output: Output) -> Result<(), Failure> {
+    let signs = answer.signs.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
+    if !output.is_json() {
+        print(&format!("{}\nsigns now: {signs}\n", described(answer)))?;
+    }
     let progress = Progress::start("looking for living tokens in the audit log");
-    let (mut tokens, now) = (Vec::new(), SystemClock.now());
-    for key_id in answer.steps.iter().flat_map(|step| &step.key_ids) {
-        tokens.extend(living_tokens(config, key_id, now)?);
-    }
-    progress.finish("the audit log was searched");
+    let withdrawn: Vec<_> = answer.steps.iter().flat_map(|step| &step.key_ids).collect();
+    let living = living_tokens(config, &withdrawn);
+    progress.finish(if living.is_ok() { "the audit log was searched" } else { "it was not read" });
     if output.is_json() {
-        let mut report = serde_json::to_value(answer)
-            .map_err(|error| Failure::of("cannot write JSON", &error))?;
-        if let Some(members) = report.as_object_mut() {
-            let tokens = serde_json::to_value(&tokens)
-                .map_err(|error| Failure::of("cannot write JSON", &error))?;
-            members.insert("living_tokens".to_owned(), tokens);
-        }
-        return json(&report);
+        return json(&EmergencyView {
+            steps: answer,
+            problem: living.as_ref().err().map(|failure| failure.reason().to_owned()),
+            living: living.ok(),
+        });
     }
-    let count = tokens.len();
-    print(&format!("{}\nliving tokens of withdrawn keys: {count}\n", described(answer)))?;
-    if tokens.is_empty() { Ok(()) } else { output.records(&tokens, LIVING_TOKENS) }
+    let living = match living {
+        Ok(living) => living,
+        Err(failure) => {
+            return print(&format!(
+                "the withdrawal is in force, but its living tokens are not listed: {}\n\
+                 list them as the daemon's user: moneyer audit query --event token_minted --kid KEY\n",
+                failure.reason()
+            ));
+        }
+    };
+    if let Some(since) = living.complete_since {
+        print(&format!(
+            "older files of the audit log are not here: listed since {}\n",
+            time(since)
+        ))?;
+    }
+    let tokens = living.living_tokens;
+    print(&format!("living tokens of withdrawn keys: {}\n", tokens.len()))?;
+    if tokens.is_empty() { Ok(()) } else { output.records(&tokens, living_tokens::COLUMNS) }
+}
+
+/// An emergency as JSON.
+#[derive(Serialize)]
+struct EmergencyView<'a> {
+    #[serde(flatten)]
+    steps: &'a KeyStepsView,
+    #[serde(flatten)]
+    living: Option<LivingTokens>,
+    /// Why living tokens are not listed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
 }
 
 /// What was or would be done, and what comes next.

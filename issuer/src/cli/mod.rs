@@ -18,6 +18,7 @@ mod import;
 mod init;
 mod issuer;
 mod key;
+mod living_tokens;
 mod output;
 mod runner;
 mod sandbox;

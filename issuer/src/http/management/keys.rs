@@ -37,6 +37,7 @@ pub(super) async fn command(
         dry_run: body.dry_run,
         steps: steps.iter().map(StepView::from).collect(),
         outlook: outlook.iter().map(StepView::from).collect(),
+        signs: authority.keys().ring().keys().first().map(|key| key.record.key_id.clone()),
     }))
 }
 

@@ -163,6 +163,9 @@ pub(crate) struct KeyStepsView {
     pub(crate) steps: Vec<StepView>,
     /// What comes next after that, the earliest first.
     pub(crate) outlook: Vec<StepView>,
+    /// The key that signs now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) signs: Option<KeyId>,
 }
 
 /// A public key as in a key set. Members of a private key are unknown here, so they are refused.
@@ -242,7 +245,7 @@ impl ImportedKeyView {
         Self {
             key_id: record.key_id.clone(),
             algorithm: record.public.alg,
-            verifies_until: ends.plus(schedule.lingers()),
+            verifies_until: ends.plus(schedule.lingers(record.times().longest_lifetime)),
         }
     }
 }

@@ -1,0 +1,85 @@
+//! The tokens of withdrawn keys that relying parties may still take from a cached key set.
+//!
+//! They are found in the audit log, in one walk over its files. The list is a help and never the deed:
+//! keys are withdrawn before it is made, so a log that cannot be read here, or whose older files were
+//! moved away, costs the list and nothing else.
+
+use std::path::Path;
+use std::time::Duration;
+
+use moneyer_audit::{Query, Records};
+use moneyer_daemon::settings::Source;
+use moneyer_identity::{Clock as _, KeyId, SystemClock, UnixTime};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::cli::failure::Failure;
+use crate::cli::output::{Column, time};
+use crate::config::Config;
+
+/// A token that may still be alive.
+#[derive(Debug, Serialize)]
+pub(super) struct LivingToken {
+    jti: String,
+    /// The sandbox or system workload it was minted for.
+    holder: String,
+    kid: String,
+    exp: UnixTime,
+}
+
+pub(super) const COLUMNS: &[Column<LivingToken>] = &[
+    ("TOKEN", |token| token.jti.clone()),
+    ("HOLDER", |token| token.holder.clone()),
+    ("KEY", |token| token.kid.clone()),
+    ("EXPIRES", |token| time(token.exp)),
+];
+
+/// What an audit log knows of living tokens.
+#[derive(Debug, Serialize)]
+pub(super) struct LivingTokens {
+    pub(super) living_tokens: Vec<LivingToken>,
+    /// The time of the first record, where older ones that may tell of living tokens are not here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) complete_since: Option<UnixTime>,
+}
+
+/// The living tokens that were signed with these keys, by the audit log of this configuration.
+pub(super) fn living_tokens(config: &Path, key_ids: &[&KeyId]) -> Result<LivingTokens, Failure> {
+    let (config, _) = Config::load(&Source::read(config, "MONEYER")?)?;
+    let now = SystemClock.now();
+    let oldest = now.minus(Duration::from_secs(config.tokens.maximum_lifetime.as_secs()));
+    let query = Query::default();
+    let mut found = LivingTokens { living_tokens: Vec::new(), complete_since: None };
+    let records = Records::of(&config.audit.path);
+    let records = records.map_err(|error| Failure::new(crate::chain(&error)))?;
+    for (place, record) in records.enumerate() {
+        let record = record.map_err(|error| Failure::damaged(&error))?;
+        let Some(record) = query.find(&record) else { continue };
+        let at = UnixTime(number(&record, "time"));
+        if place == 0 && number(&record, "seq") > 1 && at > oldest {
+            found.complete_since = Some(at);
+        }
+        found.living_tokens.extend(living(&record, key_ids, now));
+    }
+    Ok(found)
+}
+
+fn living(record: &Map<String, Value>, key_ids: &[&KeyId], now: UnixTime) -> Option<LivingToken> {
+    let (kid, exp) = (text(record, "kid"), UnixTime(number(record, "exp")));
+    let is_of_these = key_ids.iter().any(|key_id| key_id.as_str() == kid);
+    if text(record, "event") != "token_minted" || !is_of_these || exp <= now {
+        return None;
+    }
+    let holders = ["sandbox", "system_workload"].map(|name| text(record, name));
+    let holder = holders.into_iter().find(|name| !name.is_empty()).unwrap_or("-");
+    let (jti, holder, kid) = (text(record, "jti").to_owned(), holder.to_owned(), kid.to_owned());
+    Some(LivingToken { jti, holder, kid, exp })
+}
+
+fn text<'a>(record: &'a Map<String, Value>, name: &str) -> &'a str {
+    record.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn number(record: &Map<String, Value>, name: &str) -> i64 {
+    record.get(name).and_then(Value::as_i64).unwrap_or_default()
+}
