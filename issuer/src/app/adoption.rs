@@ -95,7 +95,7 @@ async fn write(
         .iter()
         .map(|one| (one.issuer.clone(), one.left_at.map_or(now, |left_at| left_at.min(now))))
         .collect();
-    issuers.adopt(&left).await.map_err(StartError::AdoptIssuers)?;
+    issuers.adopt(who, &left).await.map_err(StartError::AdoptIssuers)?;
     let list = issuers.list();
     let previous = list.previous().iter().map(|one| (one.issuer.clone(), one.until)).collect();
     let (primary, others) = adopted.into_imports();

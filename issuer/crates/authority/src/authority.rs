@@ -356,13 +356,16 @@ impl Authority {
 
     /// The key that signs, while the clock and the store can be trusted.
     fn minting_key(&self, by: &Request) -> Result<Arc<dyn SigningKey>, MintError> {
-        self.sound_time().map_err(MintError::Clock)?;
+        let now = by.sound.map_err(MintError::Clock)?;
         self.ledger.check_witnesses().map_err(MintError::RolledBack)?;
-        self.minter.signing_key(by.now)
+        self.minter.signing_key(now)
     }
 
     fn request(&self, who: Actor) -> Request {
-        Request { who, now: self.now() }
+        // Read once: a clock that is set right between two readings would sign the wrong one.
+        let sound = self.sound_time();
+        let now = sound.unwrap_or_else(|_unsound| self.now());
+        Request { who, now, sound }
     }
 
     /// Records that a known runner was refused a token at the edge: its request was not one, or beyond its

@@ -14,6 +14,7 @@ pub mod mint;
 pub mod registry;
 pub mod signer;
 pub mod store;
+mod unbroken;
 mod upkeep;
 
 pub use authority::{Authority, Charter, OpenError, Ports, RemoveError};

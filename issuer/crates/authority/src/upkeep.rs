@@ -1,6 +1,7 @@
 //! What an authority does by itself and on an operator's word with its keys and issuers.
 //!
-//! Every step is carried out from the state of its moment: two who ask at once cannot both succeed.
+//! Every step is carried out from the state of its moment: two who ask at once cannot both succeed. What
+//! an operator asked for runs to its end, also if the operator hangs up.
 
 use moneyer_identity::{IssuerUrl, UnixTime};
 
@@ -10,6 +11,7 @@ use crate::enrollment::{AuthenticatedOperator, Places as _};
 use crate::issuers::IssuersError;
 use crate::keys::{Import, KeyCommand, KeyRecord, KeysError, Step};
 use crate::store::Generation;
+use crate::unbroken::unbroken;
 
 /// What became of a step.
 pub type Outcome = (Step, Result<(), KeysError>);
@@ -23,6 +25,8 @@ impl Authority {
             return Vec::new();
         };
         let mut outcomes = Vec::new();
+        // A store that cannot be read says so by its health, and is asked again at the next turn.
+        self.keys().settle().await.ok();
         for step in self.keys().due(now) {
             let outcome = self.keys().carry_out(&Actor::System, &step, now).await;
             outcomes.push((step, outcome));
@@ -51,10 +55,14 @@ impl Authority {
             _ => self.sound_time().map_err(KeysError::Clock)?,
         };
         let steps = self.keys().judge(command, now)?;
-        for step in &steps {
-            self.keys().carry_out(&by.actor(), step, now).await?;
-        }
-        Ok(steps)
+        let (authority, who) = (self.clone(), by.actor());
+        unbroken(KeysError::Interrupted, async move {
+            for step in &steps {
+                authority.keys().carry_out(&who, step, now).await?;
+            }
+            Ok(steps)
+        })
+        .await
     }
 
     /// The records that an import would add, or why not.
@@ -74,7 +82,9 @@ impl Authority {
         imports: Vec<Import>,
     ) -> Result<Vec<KeyRecord>, KeysError> {
         let now = self.sound_time().map_err(KeysError::Clock)?;
-        self.keys().import(&by.actor(), imports, now).await
+        let (authority, who) = (self.clone(), by.actor());
+        let import = async move { authority.keys().import(&who, imports, now).await };
+        unbroken(KeysError::Interrupted, import).await
     }
 
     /// Lets tokens name another issuer from now on.
@@ -84,7 +94,9 @@ impl Authority {
         issuer: &IssuerUrl,
     ) -> Result<(), IssuersError> {
         let now = self.sound_time().map_err(IssuersError::Clock)?;
-        self.issuers().move_to(&by.actor(), issuer, now).await
+        let (authority, who, issuer) = (self.clone(), by.actor(), issuer.clone());
+        let moving = async move { authority.issuers().move_to(&who, &issuer, now).await };
+        unbroken(IssuersError::Interrupted, moving).await
     }
 
     /// Records that the store's secrets are about to be sealed under this key.

@@ -137,6 +137,8 @@ pub enum Event {
         /// Who.
         member: String,
     },
+    /// The next round of keys is asked for before its time.
+    RotationRequested {},
     /// A key is made and published, and does not sign yet.
     KeyPrepared {
         /// Its id.
@@ -171,7 +173,7 @@ pub enum Event {
     KeyWithdrawn {
         /// Its id.
         kid: KeyId,
-        /// Why, as the operator says.
+        /// Why.
         reason: String,
     },
     /// A key that was made elsewhere is taken over.
@@ -189,6 +191,18 @@ pub enum Event {
         from: IssuerUrl,
         /// The URL from then on.
         to: IssuerUrl,
+    },
+    /// An issuer of another system is taken over: tokens that name it stay verifiable.
+    IssuerAdopted {
+        /// Its URL.
+        issuer: IssuerUrl,
+        /// From when no token names it.
+        left_at: UnixTime,
+    },
+    /// A previous issuer is no longer served: the last token that names it is dead.
+    IssuerEnded {
+        /// Its URL.
+        issuer: IssuerUrl,
     },
     /// The store's secret records are sealed under another key.
     StoreRekeyed {
@@ -274,7 +288,7 @@ pub struct TokenWithheld {
 
 impl Event {
     /// The name of every event, in the order they stand here.
-    pub const NAMES: [&str; 22] = [
+    pub const NAMES: [&str; 25] = [
         "token_minted",
         "token_refused",
         "token_withheld",
@@ -287,6 +301,7 @@ impl Event {
         "member_joined",
         "member_renewed",
         "member_removed",
+        "rotation_requested",
         "key_prepared",
         "key_activated",
         "key_retired",
@@ -294,6 +309,8 @@ impl Event {
         "key_withdrawn",
         "key_imported",
         "issuer_moved",
+        "issuer_adopted",
+        "issuer_ended",
         "store_rekeyed",
         "loss_accepted",
         "change_failed",

@@ -15,6 +15,7 @@ use crate::enrollment::join_token::{Contents, Invitation, JoinToken};
 use crate::enrollment::leaf::PeerLeaf;
 use crate::enrollment::member::{Member, MemberKind, Members, full_name};
 use crate::store::{Cause, Change, Collection, Expected, Generation, StoreError, load_records};
+use crate::unbroken::unbroken;
 
 /// Longest life of a join token. A week is enough to image a machine.
 const MAXIMUM_INVITATION: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -133,7 +134,10 @@ impl Enrollment {
         now: UnixTime,
     ) -> Result<JoinToken, EnrollmentError> {
         let (shared, who) = (self.shared.clone(), by.actor());
-        unbroken(async move { shared.invite(&who, principal, lifetime, now).await }).await
+        unbroken(EnrollmentError::Interrupted, async move {
+            shared.invite(&who, principal, lifetime, now).await
+        })
+        .await
     }
 
     /// Withdraws the join tokens of a member that are not yet spent. Withdrawing none succeeds.
@@ -144,7 +148,11 @@ impl Enrollment {
         name: String,
     ) -> Result<(), EnrollmentError> {
         let (shared, who) = (self.shared.clone(), by.actor());
-        unbroken(async move { shared.withdraw(&who, kind, &name).await }).await
+        unbroken(
+            EnrollmentError::Interrupted,
+            async move { shared.withdraw(&who, kind, &name).await },
+        )
+        .await
     }
 
     /// Spends a join token and certifies the key of the request.
@@ -156,7 +164,10 @@ impl Enrollment {
     ) -> Result<Certificate, EnrollmentError> {
         let contents = Contents::open(token).ok_or(EnrollmentError::JoinToken)?;
         let shared = self.shared.clone();
-        unbroken(async move { shared.join(&contents, &request, now).await }).await
+        unbroken(EnrollmentError::Interrupted, async move {
+            shared.join(&contents, &request, now).await
+        })
+        .await
     }
 
     /// Certifies a new key for a member that is known by its present certificate.
@@ -168,14 +179,11 @@ impl Enrollment {
         now: UnixTime,
     ) -> Result<Certificate, EnrollmentError> {
         let shared = self.shared.clone();
-        unbroken(async move { shared.renew(caller, &leaf, &request, now).await }).await
+        unbroken(EnrollmentError::Interrupted, async move {
+            shared.renew(caller, &leaf, &request, now).await
+        })
+        .await
     }
-}
-
-async fn unbroken<T: Send + 'static>(
-    change: impl Future<Output = Result<T, EnrollmentError>> + Send + 'static,
-) -> Result<T, EnrollmentError> {
-    tokio::spawn(change).await.map_err(EnrollmentError::Interrupted)?
 }
 
 impl Shared {

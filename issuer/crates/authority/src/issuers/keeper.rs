@@ -20,6 +20,9 @@ use crate::store::{Change, Expected, Generation, Record as _, Store, StoreError,
 /// times in its life.
 const MAXIMUM_PREVIOUS_ISSUERS: usize = 32;
 
+/// The longest that a token of another system is taken to live, however short ours are.
+pub(crate) const LONGEST_FOREIGN_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+
 /// Why the issuers cannot be kept or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum IssuersError {
@@ -58,6 +61,9 @@ pub enum IssuersError {
         "{MAXIMUM_PREVIOUS_ISSUERS} previous issuers are still served; wait until one has ended"
     )]
     TooMany,
+    /// The task that makes the change ended early.
+    #[error("the move was interrupted")]
+    Interrupted(#[source] tokio::task::JoinError),
 }
 
 impl IssuersError {
@@ -67,10 +73,19 @@ impl IssuersError {
         match self {
             Self::Store(error) => error.class(),
             Self::Audit(error) => error.class(),
-            Self::NoCurrent => ErrorClass::Internal,
+            Self::NoCurrent | Self::Interrupted(_) => ErrorClass::Internal,
             Self::Clock(_) => ErrorClass::Unavailable,
             Self::Configured { .. } | Self::Same(_) => ErrorClass::Conflict,
             Self::TooMany => ErrorClass::Exhausted,
+        }
+    }
+}
+
+impl From<LedgerError> for IssuersError {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::Audit(error) => Self::Audit(error),
+            LedgerError::Store(error) => Self::Store(error),
         }
     }
 }
@@ -97,15 +112,16 @@ impl Issuers {
     ) -> Result<Self, IssuersError> {
         let mut records = load(ledger.store()).await?;
         if !records.iter().any(|(record, _)| record.left_at.is_none()) {
-            let first = IssuerRecord { issuer: configured.clone(), since: now, left_at: None };
+            let first = IssuerRecord::current(configured.clone(), now, maximum_lifetime);
             let known = records.iter().find(|(record, _)| record.issuer == *configured);
             let expected =
                 known.map_or(Expected::Absent, |(_, revision)| Expected::Revision(*revision));
             // The configuration says so, and no token names another.
-            commit(&ledger, vec![put(&first, expected)?]).await?;
+            ledger.commit_unrecorded(vec![put(&first, expected)?]).await?;
             records = load(ledger.store()).await?;
         }
-        let list = list(&records, maximum_lifetime)?;
+        records = lengthen(&ledger, records, maximum_lifetime).await?;
+        let list = list(records.iter().map(|(record, _)| record), maximum_lifetime)?;
         let is_previous = |issuer: &PreviousIssuer| issuer.issuer == *configured;
         if list.current() != configured && !list.previous().iter().any(is_previous) {
             let (configured, current) = (configured.clone(), list.current().clone());
@@ -141,47 +157,63 @@ impl Issuers {
     ) -> Result<(), IssuersError> {
         let _moving = self.moving.lock().await;
         let records = load(self.ledger.store()).await?;
-        let before = list(&records, self.maximum_lifetime)?;
+        let before = list(records.iter().map(|(record, _)| record), self.maximum_lifetime)?;
         if before.current() == issuer {
-            return Err(IssuersError::Same(issuer.clone()));
+            // Moved before, and who moved did not learn it.
+            let news = before != **self.list.load();
+            self.put(before);
+            return if news { Ok(()) } else { Err(IssuersError::Same(issuer.clone())) };
         }
         if before.previous().len() >= MAXIMUM_PREVIOUS_ISSUERS {
             return Err(IssuersError::TooMany);
         }
-        let mut changes = Vec::with_capacity(2);
-        for (record, revision) in &records {
-            if record.left_at.is_none() {
-                let left = IssuerRecord { left_at: Some(now), ..record.clone() };
-                changes.push(put(&left, Expected::Revision(*revision))?);
+        let (mut changes, mut after) =
+            (Vec::with_capacity(2), Vec::with_capacity(records.len() + 1));
+        let mut expected = Expected::Absent;
+        for (record, revision) in records {
+            let (at, mut record) = (Expected::Revision(revision), record);
+            if record.issuer == *issuer {
+                expected = at;
+                continue;
             }
+            if record.left_at.is_none() {
+                record.left_at = Some(now);
+                changes.push(put(&record, at)?);
+            }
+            after.push(record);
         }
-        let known = records.iter().find(|(record, _)| record.issuer == *issuer);
-        let expected =
-            known.map_or(Expected::Absent, |(_, revision)| Expected::Revision(*revision));
-        let current = IssuerRecord { issuer: issuer.clone(), since: now, left_at: None };
+        let current = IssuerRecord::current(issuer.clone(), now, self.maximum_lifetime);
         changes.push(put(&current, expected)?);
+        after.push(current);
         let moved = Event::IssuerMoved { from: before.current().clone(), to: issuer.clone() };
-        let committed = self.ledger.commit(who, vec![moved], changes).await;
-        committed.map_err(|error| match error {
-            LedgerError::Audit(error) => IssuersError::Audit(error),
-            LedgerError::Store(error) => IssuersError::Store(error),
-        })?;
-        self.reload().await
+        self.put_in_force(who, vec![moved], changes, &after).await
     }
 
     /// Adds issuers that another system's live tokens name, left at these times.
-    pub async fn adopt(&self, left: &[(IssuerUrl, UnixTime)]) -> Result<(), IssuersError> {
+    pub async fn adopt(
+        &self,
+        who: &Actor,
+        left: &[(IssuerUrl, UnixTime)],
+    ) -> Result<(), IssuersError> {
         let _moving = self.moving.lock().await;
         let records = load(self.ledger.store()).await?;
-        let mut changes = Vec::new();
+        let mut after: Vec<_> = records.into_iter().map(|(record, _)| record).collect();
+        let (mut changes, mut what) = (Vec::new(), Vec::new());
         for (issuer, left_at) in left {
-            if !records.iter().any(|(record, _)| record.issuer == *issuer) {
-                let (issuer, since) = (issuer.clone(), *left_at);
-                let record = IssuerRecord { issuer, since, left_at: Some(*left_at) };
-                changes.push(put(&record, Expected::Absent)?);
+            if after.iter().any(|record| record.issuer == *issuer) {
+                continue;
             }
+            let longest = LONGEST_FOREIGN_LIFETIME.max(self.maximum_lifetime);
+            let record = IssuerRecord::current(issuer.clone(), *left_at, longest);
+            let record = IssuerRecord { left_at: Some(*left_at), ..record };
+            changes.push(put(&record, Expected::Absent)?);
+            what.push(Event::IssuerAdopted { issuer: issuer.clone(), left_at: *left_at });
+            after.push(record);
         }
-        if changes.is_empty() { Ok(()) } else { self.put_in_force(changes).await }
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.put_in_force(who, what, changes, &after).await
     }
 
     /// Forgets previous issuers that no live token names.
@@ -191,47 +223,73 @@ impl Issuers {
         }
         let _moving = self.moving.lock().await;
         let records = load(self.ledger.store()).await?;
-        let before = list(&records, self.maximum_lifetime)?;
+        let before = list(records.iter().map(|(record, _)| record), self.maximum_lifetime)?;
         let ended = |record: &IssuerRecord| {
             before.previous().iter().any(|p| p.issuer == record.issuer && p.until <= now)
         };
-        let removals = records
-            .iter()
-            .filter(|(record, _)| ended(record))
-            .map(|(record, at)| Change::remove(IssuerRecord::COLLECTION, &record.id(), *at));
-        self.put_in_force(removals.collect()).await
+        let (mut changes, mut what, mut after) = (Vec::new(), Vec::new(), Vec::new());
+        for (record, at) in records {
+            if ended(&record) {
+                changes.push(Change::remove(IssuerRecord::COLLECTION, &record.id(), at));
+                what.push(Event::IssuerEnded { issuer: record.issuer });
+            } else {
+                after.push(record);
+            }
+        }
+        self.put_in_force(&Actor::System, what, changes, &after).await
     }
 
-    async fn put_in_force(&self, changes: Vec<Change>) -> Result<(), IssuersError> {
-        commit(&self.ledger, changes).await?;
-        self.reload().await
-    }
-
-    async fn reload(&self) -> Result<(), IssuersError> {
-        let records = load(self.ledger.store()).await?;
-        self.list.store(Arc::new(list(&records, self.maximum_lifetime)?));
-        self.changed.send_modify(|count| *count = count.wrapping_add(1));
+    /// Records, stores, and goes by what was stored: read again it might not be had.
+    async fn put_in_force(
+        &self,
+        who: &Actor,
+        what: Vec<Event>,
+        changes: Vec<Change>,
+        after: &[IssuerRecord],
+    ) -> Result<(), IssuersError> {
+        let list = list(after.iter(), self.maximum_lifetime)?;
+        self.ledger.commit(who, what, changes).await?;
+        self.put(list);
         Ok(())
     }
+
+    fn put(&self, list: IssuerList) {
+        self.list.store(Arc::new(list));
+        self.changed.send_modify(|count| *count = count.wrapping_add(1));
+    }
+}
+
+/// Notes of the current issuer how long tokens under it may live.
+async fn lengthen(
+    ledger: &Ledger,
+    mut records: Records,
+    maximum_lifetime: Duration,
+) -> Result<Records, IssuersError> {
+    let mut changes = Vec::new();
+    for (record, revision) in &records {
+        let lengthened = record.clone().lengthened(maximum_lifetime);
+        if record.left_at.is_none() && lengthened != *record {
+            changes.push(put(&lengthened, Expected::Revision(*revision))?);
+        }
+    }
+    if !changes.is_empty() {
+        ledger.commit_unrecorded(changes).await?;
+        records = load(ledger.store()).await?;
+    }
+    Ok(records)
 }
 
 async fn load(store: &dyn Store) -> Result<Records, IssuersError> {
     load_records(store).await.map_err(IssuersError::Store)
 }
 
-fn list(records: &Records, maximum_lifetime: Duration) -> Result<IssuerList, IssuersError> {
-    IssuerList::of(records.iter().map(|(record, _)| record), maximum_lifetime)
-        .ok_or(IssuersError::NoCurrent)
+fn list<'a>(
+    records: impl Iterator<Item = &'a IssuerRecord>,
+    maximum_lifetime: Duration,
+) -> Result<IssuerList, IssuersError> {
+    IssuerList::of(records, maximum_lifetime).ok_or(IssuersError::NoCurrent)
 }
 
 fn put(record: &IssuerRecord, expected: Expected) -> Result<Change, IssuersError> {
     Change::put(record, expected).map_err(IssuersError::Store)
-}
-
-async fn commit(ledger: &Ledger, changes: Vec<Change>) -> Result<(), IssuersError> {
-    match ledger.commit_unrecorded(changes).await {
-        Ok(_) => Ok(()),
-        Err(LedgerError::Store(error)) => Err(IssuersError::Store(error)),
-        Err(LedgerError::Audit(error)) => Err(IssuersError::Audit(error)),
-    }
 }

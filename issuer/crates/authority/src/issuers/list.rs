@@ -42,7 +42,10 @@ impl IssuerList {
                 None if current.is_some() => return None,
                 None => current = Some((issuer, record.since)),
                 Some(left_at) => {
-                    let until = left_at.plus(maximum_lifetime).plus(GRACE);
+                    let longest = record
+                        .longest_lifetime
+                        .map_or(maximum_lifetime, |noted| noted.duration().max(maximum_lifetime));
+                    let until = left_at.plus(longest).plus(GRACE);
                     previous.push(PreviousIssuer { issuer, left_at, until });
                 }
             }

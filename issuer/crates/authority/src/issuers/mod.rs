@@ -7,6 +7,7 @@ mod keeper;
 mod list;
 mod record;
 
+pub(crate) use keeper::LONGEST_FOREIGN_LIFETIME;
 pub use keeper::{Issuers, IssuersError};
 pub use list::{IssuerList, PreviousIssuer};
 pub use record::IssuerRecord;

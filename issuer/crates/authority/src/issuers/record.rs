@@ -1,6 +1,8 @@
 //! What is stored of an issuer.
 
-use moneyer_identity::{IssuerUrl, UnixTime};
+use std::time::Duration;
+
+use moneyer_identity::{IssuerUrl, Lifetime, UnixTime};
 use serde::{Deserialize, Serialize};
 
 use crate::store::{Collection, Record};
@@ -15,6 +17,25 @@ pub struct IssuerRecord {
     /// When the cluster moved on. `None`: it has not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_at: Option<UnixTime>,
+    /// The longest that any token under it may live. It never gets shorter. `None`: it was written before
+    /// this was noted; then the present configuration says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub longest_lifetime: Option<Lifetime>,
+}
+
+impl IssuerRecord {
+    /// An issuer that tokens name from now on, none living longer than this.
+    pub(super) fn current(issuer: IssuerUrl, since: UnixTime, longest: Duration) -> Self {
+        let record = Self { issuer, since, left_at: None, longest_lifetime: None };
+        record.lengthened(longest)
+    }
+
+    /// The same, where tokens may live so long from now on: what is noted never gets shorter.
+    pub(super) fn lengthened(self, longest: Duration) -> Self {
+        let seconds = u32::try_from(longest.as_secs()).unwrap_or(u32::MAX);
+        let longest = Some(Lifetime::from_seconds(seconds));
+        Self { longest_lifetime: self.longest_lifetime.max(longest), ..self }
+    }
 }
 
 impl Record for IssuerRecord {

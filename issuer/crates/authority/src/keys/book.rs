@@ -3,7 +3,9 @@
 //! A change names the revision of every record it replaces and always writes the ring's own record too,
 //! so that of two changes made from the same book at most one is stored.
 
-use moneyer_identity::{KeyId, UnixTime};
+use std::time::Duration;
+
+use moneyer_identity::{KeyId, Lifetime, UnixTime};
 
 use crate::keys::record::{KeyRecord, KeyState, RingRecord};
 use crate::keys::rotation::Step;
@@ -116,6 +118,20 @@ impl Draft {
         self.book
     }
 
+    /// Notes of every key that may sign how long its tokens may live, and tells whether that was news.
+    pub(super) fn lengthen(&mut self, lifetime: Duration) -> bool {
+        let signs = |key: &&KeyRecord| key.state == KeyState::Active;
+        let shorter = |key: &&KeyRecord| {
+            key.longest_lifetime.is_none_or(|longest| longest.duration() < lifetime)
+        };
+        let news = self.records().filter(signs).filter(shorter).map(|key| key.key_id.clone());
+        let news: Vec<KeyId> = news.collect();
+        for key_id in &news {
+            self.edit(key_id, |key| lengthen(key, lifetime));
+        }
+        !news.is_empty()
+    }
+
     fn activate(&mut self, key_id: &KeyId, schedule: &Schedule, now: UnixTime) {
         let active: Vec<KeyId> = self
             .records()
@@ -162,6 +178,7 @@ pub(super) fn prepared(new: NewKey, now: UnixTime) -> KeyRecord {
         published_at: None,
         activated_at: None,
         sign_until: None,
+        longest_lifetime: None,
     }
 }
 
@@ -171,11 +188,21 @@ pub(super) fn activate(key: &mut KeyRecord, schedule: &Schedule, now: UnixTime) 
     key.published_at = key.published_at.or(Some(now));
     key.activated_at = Some(now);
     key.sign_until = Some(now.plus(schedule.signs_for()));
+    lengthen(key, schedule.maximum_lifetime());
+}
+
+/// Notes how long tokens of a key may live. It never gets shorter: a configuration that allows less from
+/// today on does not end the tokens of yesterday.
+pub(super) fn lengthen(key: &mut KeyRecord, lifetime: Duration) {
+    let seconds = u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX);
+    key.longest_lifetime = key.longest_lifetime.max(Some(Lifetime::from_seconds(seconds)));
 }
 
 fn withdraw(key: &mut KeyRecord, now: UnixTime) {
     key.state = KeyState::Withdrawn;
-    key.sign_until = Some(key.sign_until.map_or(now, |until| until.min(now)));
+    let until = key.sign_until.map_or(now, |until| until.min(now));
+    // By a clock that went back it would end before it began.
+    key.sign_until = Some(key.activated_at.map_or(until, |since| until.max(since)));
     key.handle = None;
 }
 

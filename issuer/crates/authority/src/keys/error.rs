@@ -55,6 +55,9 @@ pub enum KeysError {
          instead, or adopt it into an empty store"
     )]
     NotEmpty,
+    /// The task that makes the change ended early.
+    #[error("the change was interrupted")]
+    Interrupted(#[source] tokio::task::JoinError),
 }
 
 impl KeysError {
@@ -65,7 +68,7 @@ impl KeysError {
             Self::Store(error) => error.class(),
             Self::Audit(error) => error.class(),
             Self::Generate(error) => error.class(),
-            Self::Open { .. } | Self::Ring(_) => ErrorClass::Internal,
+            Self::Open { .. } | Self::Ring(_) | Self::Interrupted(_) => ErrorClass::Internal,
             Self::Command(error) => error.class(),
             Self::Import(refusal) => refusal.class(),
             Self::Clock(_) => ErrorClass::Unavailable,

@@ -6,11 +6,10 @@
 //! at once. Each keeps the `kid` that its tokens name. What is refused: a key that is known by another
 //! `kid` or was withdrawn, a `kid` that is another key's, and more keys than the key set has room for.
 
-use std::time::Duration;
-
 use moneyer_identity::{ErrorClass, KeyId, UnixTime, VerifyingKey};
 
-use crate::keys::book::activate;
+use crate::issuers::LONGEST_FOREIGN_LIFETIME;
+use crate::keys::book::{activate, lengthen};
 use crate::keys::record::{KeyRecord, KeyState};
 use crate::keys::schedule::Schedule;
 use crate::signer::KeyHandle;
@@ -18,9 +17,6 @@ use crate::signer::KeyHandle;
 /// Most keys made elsewhere: a schedule keeps up to 80 of the 100 keys of a set, and an emergency adds
 /// one. Enough for the primary, two previous and sixteen live keys of an adopted cluster.
 const MAXIMUM_IMPORTED_KEYS: usize = 19;
-
-/// The longest that a token of another issuer is taken to live, however short ours are.
-const LONGEST_FOREIGN_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 
 /// Why keys are not imported. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -92,8 +88,7 @@ impl Import {
     /// A record under which it verifies and never signs. Its issuer is taken to sign no more from now
     /// on, and its last token to live as long as any.
     fn into_verifying_record(self, schedule: &Schedule, now: UnixTime) -> KeyRecord {
-        let longer = LONGEST_FOREIGN_LIFETIME.saturating_sub(schedule.maximum_lifetime());
-        KeyRecord {
+        let mut record = KeyRecord {
             key_id: self.verifying_key.key_id().clone(),
             thumbprint: Some(self.verifying_key.thumbprint().clone()),
             state: KeyState::Retiring,
@@ -102,17 +97,18 @@ impl Import {
             created_at: now,
             published_at: Some(now),
             activated_at: Some(now),
-            sign_until: Some(now.plus(longer)),
-        }
+            sign_until: Some(now),
+            longest_lifetime: None,
+        };
+        lengthen(&mut record, LONGEST_FOREIGN_LIFETIME.max(schedule.maximum_lifetime()));
+        record
     }
 
     /// A record under which it signs from now on.
     pub(super) fn into_active_record(self, schedule: &Schedule, now: UnixTime) -> KeyRecord {
         let handle = self.handle.clone();
         let mut record = self.into_verifying_record(schedule, now);
-        let foreign = record.sign_until;
         activate(&mut record, schedule, now);
-        record.sign_until = record.sign_until.max(foreign);
         record.handle = handle;
         record
     }

@@ -57,6 +57,10 @@ impl Keys {
             let what = told(&[], draft.records(), Why::First);
             book = commit(&ledger, &Actor::System, what, draft).await?;
         }
+        let mut draft = book.draft();
+        if draft.lengthen(schedule.maximum_lifetime()) {
+            book = commit(&ledger, &Actor::System, Vec::new(), draft).await?;
+        }
         let ring = open_ring(&*signer, book.records(), book.ring.clone(), None).await?;
         Ok(Self {
             ledger,
@@ -118,14 +122,17 @@ impl Keys {
         step: &Step,
         now: UnixTime,
     ) -> Result<(), KeysError> {
+        // Made before others have to wait.
         let new = match step {
             Step::Prepare => Some(self.make().await?),
-            Step::Withdraw(key_ids) if self.replaces_active(key_ids) => Some(self.make().await?),
+            Step::Withdraw(key_ids) if is_active(self.ring().records(), key_ids) => {
+                Some(self.make().await?)
+            }
             _ => None,
         };
         let mut book = self.book().await?;
         let mut draft = current(book.as_ref())?.draft();
-        if !still_stands(step, draft.records()) {
+        if !still_stands(step, draft.records()) || !is_replaced(step, &draft, new.is_some()) {
             return Err(KeysError::Overtaken);
         }
         draft.step(step, &self.schedule, now);
@@ -138,6 +145,12 @@ impl Keys {
         }
         let why = if matches!(step, Step::Withdraw(_)) { Why::Emergency } else { Why::Schedule };
         self.put_in_force(&mut book, draft, who, why).await
+    }
+
+    /// Where it is not known what became of the last change, reads the records again and puts in force
+    /// what they say.
+    pub async fn settle(&self) -> Result<(), KeysError> {
+        self.book().await.map(drop)
     }
 
     /// The records that an import would add, or why it may not be done now.
@@ -208,12 +221,6 @@ impl Keys {
         self.signer.generate(self.kind).await.map_err(KeysError::Generate)
     }
 
-    fn replaces_active(&self, key_ids: &[KeyId]) -> bool {
-        let ring = self.ring();
-        let is_active = |key: &&KeyRecord| key.state == KeyState::Active;
-        ring.records().filter(is_active).any(|key| key_ids.contains(&key.key_id))
-    }
-
     fn ask<T>(&self, question: impl FnOnce(Rotation<'_>) -> T) -> T {
         let (ring, served) = (self.ring(), self.served.load_full());
         let keys: Vec<_> = ring.records().map(KeyRecord::times).collect();
@@ -244,7 +251,11 @@ impl Keys {
         why: Why,
     ) -> Result<(), KeysError> {
         let known: Vec<_> = book.iter().flat_map(Book::records).cloned().collect();
-        let what = told(&known, draft.records(), why);
+        let mut what = told(&known, draft.records(), why);
+        let requested = |ring: &RingRecord| ring.requested_at.is_some();
+        if requested(draft.ring()) && !book.as_ref().is_some_and(|book| requested(&book.ring)) {
+            what.push(Event::RotationRequested {});
+        }
         // Opened first: a ring that is not sound is never stored.
         let before = book.take();
         let ring =
@@ -288,6 +299,19 @@ impl Keys {
 
 fn current(book: Option<&Book>) -> Result<&Book, KeysError> {
     book.ok_or(KeysError::Overtaken)
+}
+
+/// Whether one of these keys signs.
+fn is_active<'a>(mut records: impl Iterator<Item = &'a KeyRecord>, key_ids: &[KeyId]) -> bool {
+    records.any(|key| key.state == KeyState::Active && key_ids.contains(&key.key_id))
+}
+
+/// Whether a withdrawal brings a new key exactly where it takes the active one away.
+fn is_replaced(step: &Step, draft: &Draft, brings_a_key: bool) -> bool {
+    match step {
+        Step::Withdraw(key_ids) => is_active(draft.records(), key_ids) == brings_a_key,
+        _ => true,
+    }
 }
 
 /// Whether the keys a step is about are still as it takes them to be.

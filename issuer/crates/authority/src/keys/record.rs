@@ -3,7 +3,7 @@
 //! Every change of a key is written together with the ring's record, so that two who change keys at
 //! once cannot both succeed.
 
-use moneyer_identity::{Algorithm, Jwk, KeyId, UnixTime};
+use moneyer_identity::{Algorithm, Jwk, KeyId, Lifetime, UnixTime};
 use serde::{Deserialize, Serialize};
 
 use crate::keys::rotation::KeyTimes;
@@ -79,6 +79,10 @@ pub struct KeyRecord {
     /// withdrawal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sign_until: Option<UnixTime>,
+    /// The longest that any token signed with it may live. It never gets shorter. `None`: it never
+    /// signed, or was written before this was noted; then the present configuration says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub longest_lifetime: Option<Lifetime>,
 }
 
 impl KeyRecord {
@@ -105,6 +109,7 @@ impl KeyRecord {
             published_at: self.published_at,
             activated_at: self.activated_at,
             sign_until: self.sign_until,
+            longest_lifetime: self.longest_lifetime.map(Lifetime::duration),
             legacy: self.public.alg == Some(Algorithm::EdDsa),
         }
     }

@@ -12,6 +12,7 @@
 //! key that has these states.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use moneyer_identity::{KeyId, UnixTime};
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,8 @@ pub struct KeyTimes {
     pub activated_at: Option<UnixTime>,
     /// From when it does not.
     pub sign_until: Option<UnixTime>,
+    /// The longest that any of its tokens may live, where that was noted.
+    pub longest_lifetime: Option<Duration>,
     /// Whether new tokens should not be signed with it any more (`EdDSA`).
     pub legacy: bool,
 }
@@ -174,7 +177,7 @@ impl Rotation<'_> {
         if key.activated_at.is_none() && key.state != KeyState::Prepared {
             return Some(key.created_at);
         }
-        key.sign_until.map(|until| until.plus(self.schedule.lingers()))
+        key.sign_until.map(|until| until.plus(self.schedule.lingers(key.longest_lifetime)))
     }
 
     /// One turn after the other: of the prepared keys, and of the one to be prepared next.

@@ -68,7 +68,7 @@ impl Schedule {
             return Err(ScheduleError::ShorterThanCache { max_age });
         }
         let schedule = Self { rotate_every, publish_before_use, maximum_lifetime };
-        let published = schedule.publish_before_use + schedule.signs_for() + schedule.lingers();
+        let published = schedule.publish_before_use + schedule.signs_for() + schedule.lingers(None);
         let keys = published.as_secs().div_ceil(rotate_every.as_secs()).saturating_add(1);
         if keys > MAXIMUM_SCHEDULED_KEYS {
             return Err(ScheduleError::TooManyKeys { keys });
@@ -113,10 +113,12 @@ impl Schedule {
         self.rotate_every.saturating_add(self.margin())
     }
 
-    /// From a key's `sign_until` to the moment its last token is dead everywhere.
+    /// From a key's `sign_until` to the moment its last token is dead everywhere, where tokens were once
+    /// allowed to live so long.
     #[must_use]
-    pub fn lingers(&self) -> Duration {
-        self.maximum_lifetime.saturating_add(SKEW)
+    pub fn lingers(&self, longest_lifetime: Option<Duration>) -> Duration {
+        let longest = longest_lifetime.unwrap_or(self.maximum_lifetime);
+        longest.max(self.maximum_lifetime).saturating_add(SKEW)
     }
 }
 

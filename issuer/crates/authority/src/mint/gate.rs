@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use moneyer_identity::{MintedToken, Token, TokenId, UnixTime};
+use moneyer_identity::{ClockFault, MintedToken, Token, TokenId, UnixTime};
 
 use crate::audit::{
     Actor, Audit, AuditError, AuditEvent, Event, Holder, Refusals, TokenWithheld, reason,
@@ -22,7 +22,10 @@ use crate::registry::RegistryError;
 #[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) who: Actor,
+    /// When, by a clock that may be wrong.
     pub(crate) now: UnixTime,
+    /// The same time, if the clock can be trusted to sign with.
+    pub(crate) sound: Result<UnixTime, ClockFault>,
 }
 
 /// Lets tokens out.

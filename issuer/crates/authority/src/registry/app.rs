@@ -5,6 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::store::{Collection, Record};
 
+/// Most audiences of an app: of the longest, and with every byte escaped, its record is 48 KiB, and a
+/// record of the store holds 64.
+pub(crate) const MAXIMUM_AUDIENCES: usize = 48;
+
 /// An app's record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct App {

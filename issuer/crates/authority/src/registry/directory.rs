@@ -9,7 +9,7 @@ use moneyer_identity::{AppName, AppUid, RunnerId, SandboxId, SystemWorkloadName,
 
 use crate::audit::{Actor, Event, Ledger};
 use crate::enrollment::{AuthenticatedRunner, Member, MemberKind, Members, Places};
-use crate::registry::app::{App, AppChange};
+use crate::registry::app::{App, AppChange, MAXIMUM_AUDIENCES};
 use crate::registry::error::RegistryError;
 use crate::registry::permit::{Permit, SystemPermit, SystemWorkload};
 use crate::registry::placement::Placements;
@@ -17,6 +17,7 @@ use crate::registry::sandbox::{Placed, Sandbox};
 use crate::registry::stripes::Stripes;
 use crate::registry::subscription::{PlacementChange, Revoked, SandboxSubscription};
 use crate::store::{Change, Collection, Expected, Generation, StoreError, load_records};
+use crate::unbroken::unbroken;
 
 /// What the registry and its running changes share.
 #[derive(Debug)]
@@ -88,13 +89,15 @@ impl Registry {
         now: UnixTime,
     ) -> Result<Arc<App>, RegistryError> {
         let (shared, who) = (self.shared.clone(), by.actor());
-        unbroken(async move { shared.put_app(&who, change, now).await }).await
+        unbroken(RegistryError::Interrupted, async move { shared.put_app(&who, change, now).await })
+            .await
     }
 
     /// Removes an app that has no sandboxes. Removing what is not there succeeds.
     pub async fn remove_app(&self, by: &impl Places, name: AppName) -> Result<(), RegistryError> {
         let (shared, who) = (self.shared.clone(), by.actor());
-        unbroken(async move { shared.remove_app(&who, name).await }).await
+        unbroken(RegistryError::Interrupted, async move { shared.remove_app(&who, name).await })
+            .await
     }
 
     /// Places a sandbox on a runner, or moves it there.
@@ -104,7 +107,8 @@ impl Registry {
         sandbox: Sandbox,
     ) -> Result<Generation, RegistryError> {
         let (shared, who) = (self.shared.clone(), by.actor());
-        unbroken(async move { shared.put_sandbox(&who, sandbox).await }).await
+        unbroken(RegistryError::Interrupted, async move { shared.put_sandbox(&who, sandbox).await })
+            .await
     }
 
     /// Removes a sandbox. Removing what is not there succeeds.
@@ -114,7 +118,8 @@ impl Registry {
         id: SandboxId,
     ) -> Result<Generation, RegistryError> {
         let (shared, who) = (self.shared.clone(), by.actor());
-        unbroken(async move { shared.remove_sandbox(&who, id).await }).await
+        unbroken(RegistryError::Interrupted, async move { shared.remove_sandbox(&who, id).await })
+            .await
     }
 
     /// Removes a runner or a controller: its certificates are refused and its watches end at once.
@@ -125,7 +130,10 @@ impl Registry {
         name: String,
     ) -> Result<(), RegistryError> {
         let (shared, who) = (self.shared.clone(), by.actor());
-        unbroken(async move { shared.remove_member(&who, kind, &name).await }).await
+        unbroken(RegistryError::Interrupted, async move {
+            shared.remove_member(&who, kind, &name).await
+        })
+        .await
     }
 
     /// Every app in the order of their names, with the number of its sandboxes.
@@ -236,13 +244,6 @@ impl Registry {
     }
 }
 
-/// Runs a change to its end even if the caller goes away.
-async fn unbroken<T: Send + 'static>(
-    change: impl Future<Output = Result<T, RegistryError>> + Send + 'static,
-) -> Result<T, RegistryError> {
-    tokio::spawn(change).await.map_err(RegistryError::Interrupted)?
-}
-
 impl Shared {
     async fn put_app(
         &self,
@@ -250,6 +251,9 @@ impl Shared {
         change: AppChange,
         now: UnixTime,
     ) -> Result<Arc<App>, RegistryError> {
+        if change.audiences.len() > MAXIMUM_AUDIENCES {
+            return Err(RegistryError::TooManyAudiences(change.audiences.len()));
+        }
         let _guard = self.apps.write(&change.name).await;
         let before = {
             let placements = self.read();

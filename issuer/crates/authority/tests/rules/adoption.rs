@@ -27,7 +27,7 @@ fn named(key: FixtureKey, key_id: &str) -> VerifyingKey {
 
 /// A cluster that began with an Ed25519 key under this id, and knows another one to verify with.
 async fn adopted(key_id: &str) -> World {
-    let (store, clock) = (MemoryStore::default(), ManualClock::default());
+    let store = MemoryStore::default();
     let ed25519 = FixtureKey::ED25519_A;
     let primary = Import::signing(named(ed25519, key_id), ed25519.handle());
     let previous = Import::verifying(named(FixtureKey::ED25519_B, "before"));
@@ -36,8 +36,7 @@ async fn adopted(key_id: &str) -> World {
         Keys::adopt(&ledger(&store), &Actor::System, primary, others, &schedule(), START).await;
     let states: Vec<_> = records.unwrap().iter().map(|record| record.state).collect();
     assert_eq!(states, [KeyState::Active, KeyState::Retiring], "each key once");
-    let authority = open(charter(), Arc::new(store.clone()), &clock).await.unwrap();
-    World { store, audit: moneyer_testkit::audit::MemoryAudit::default(), clock, authority }
+    World::of(store).await
 }
 
 async fn mint(authority: &Authority) -> (String, KeyId) {

@@ -4,14 +4,17 @@ use std::time::Duration;
 
 use moneyer_authority::audit::AuditError;
 use moneyer_authority::enrollment::{EnrollmentError, MemberKind, Principal};
+use moneyer_authority::keys::KeyCommand;
 use moneyer_authority::mint::{Ask, MintError};
 use moneyer_authority::registry::RegistryError;
 use moneyer_authority::store::{Collection, Store as _};
-use moneyer_identity::{ErrorClass, MAXIMUM_TOKEN_BYTES};
+use moneyer_identity::{ErrorClass, IssuerUrl, MAXIMUM_TOKEN_BYTES};
 use moneyer_testkit::MemberRequest;
 use serde_json::{Value, json};
 
-use crate::world::{HOUR, World, app, audience, operator, placement, runner, sandbox, workload};
+use crate::world::{
+    DAY, HOUR, World, app, audience, operator, placement, runner, sandbox, workload,
+};
 
 /// The records since `before`, without their places and times.
 fn since(world: &World, before: usize) -> Vec<Value> {
@@ -206,6 +209,12 @@ async fn every_change_is_recorded_with_who_made_it_and_no_change_is_not() {
     world.authority.registry().remove_app(&operator(), app("web")).await.unwrap();
     world.authority.registry().remove_app(&operator(), app("web")).await.unwrap();
     world.remove_runner("runner-1").await;
+    world.authority.command_keys(&operator(), &KeyCommand::Rotate).await.unwrap();
+    world.authority.command_keys(&operator(), &KeyCommand::Rotate).await.unwrap();
+    let moved = IssuerUrl::parse("https://moved.example.com").unwrap();
+    world.authority.move_issuer(&operator(), &moved).await.unwrap();
+    world.clock.advance(2 * DAY);
+    world.authority.prune_issuers().await.unwrap();
     let mut records = world.audit.records();
     // The first key: recorded as the coordinator's own, and as an exception.
     let first = records.split_off(2);
@@ -228,6 +237,9 @@ async fn every_change_is_recorded_with_who_made_it_and_no_change_is_not() {
         ("sandbox_removed", operator),
         ("app_removed", operator),
         ("member_removed", operator),
+        ("rotation_requested", operator),
+        ("issuer_moved", operator),
+        ("issuer_ended", "system"),
     ];
     assert_eq!(found, expected.map(|(event, who)| (event.to_owned(), who.to_owned())));
     assert_eq!(records[3]["runner"], "runner-1");
@@ -309,7 +321,7 @@ async fn p11_no_token_secret_or_key_is_in_any_record() {
 #[tokio::test]
 async fn case_71_the_issuer_moves_on_record_alone() {
     let world = World::new().await;
-    let next = moneyer_identity::IssuerUrl::parse("https://next.example.com").unwrap();
+    let next = IssuerUrl::parse("https://next.example.com").unwrap();
     let before = world.audit.records().len();
     world.audit.set_failing(true);
     let refused = world.authority.move_issuer(&operator(), &next).await.unwrap_err();

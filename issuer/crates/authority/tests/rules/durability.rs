@@ -6,9 +6,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use moneyer_authority::Authority;
 use moneyer_authority::enrollment::{AuthenticateError, MemberKind, PeerLeaf};
+use moneyer_authority::keys::KeyCommand;
 use moneyer_authority::registry::{PageRequest, RegistryError};
 use moneyer_authority::store::{Change, Collection, Generation, Receive, Store, StoreError};
-use moneyer_identity::ErrorClass;
+use moneyer_identity::{ErrorClass, IssuerUrl};
 use moneyer_testkit::store::MemoryStore;
 use moneyer_testkit::{ManualClock, MemberRequest};
 use tokio::sync::Semaphore;
@@ -63,14 +64,14 @@ struct Slow {
 
 impl Slow {
     async fn new() -> Self {
-        let mut world = World::new().await;
+        let mut world = World::of_many_keys().await;
         world.put_app("web").await;
         world.join("runner-1").await;
         world.join("runner-2").await;
         let (happened, let_go) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
         let inner = world.store.clone();
         let store = SlowStore { inner, happened: happened.clone(), let_go: let_go.clone() };
-        world.authority = open(charter(), Arc::new(store), &world.clock).await.unwrap();
+        world.authority = world.on(charter(), Arc::new(store)).await;
         Self { world, happened, let_go }
     }
 
@@ -112,6 +113,44 @@ async fn a_caller_that_hangs_up_leaves_memory_and_store_equal() {
     assert_eq!(registry.sandbox_count(), 1);
     assert_eq!(generation, slow.world.store.generation(), "nothing was written twice");
     slow.check_against_the_store().await;
+}
+
+#[tokio::test]
+async fn a_withdrawal_whose_operator_hangs_up_is_in_force_all_the_same() {
+    let slow = Slow::new().await;
+    let authority = &slow.world.authority;
+    let before = authority.keys().ring().keys()[0].record.key_id.clone();
+    let mut changes = authority.keys().changes();
+    let withdraw = tokio::spawn({
+        let authority = authority.clone();
+        async move { authority.command_keys(&operator(), &KeyCommand::Emergency(None)).await }
+    });
+    slow.happened().await;
+    withdraw.abort();
+    assert!(withdraw.await.unwrap_err().is_cancelled());
+    slow.let_go.add_permits(1);
+    changes.changed().await.unwrap();
+    let ring = authority.keys().ring();
+    assert_ne!(ring.keys()[0].record.key_id, before, "another key signs");
+    assert!(!ring.keys().iter().any(|key| key.record.key_id == before), "it is not published");
+}
+
+#[tokio::test]
+async fn a_move_of_the_issuer_whose_operator_hangs_up_is_in_force_all_the_same() {
+    let slow = Slow::new().await;
+    let authority = &slow.world.authority;
+    let moved = IssuerUrl::parse("https://moved.example.com").unwrap();
+    let mut changes = authority.issuers().changes();
+    let moving = tokio::spawn({
+        let (authority, moved) = (authority.clone(), moved.clone());
+        async move { authority.move_issuer(&operator(), &moved).await }
+    });
+    slow.happened().await;
+    moving.abort();
+    assert!(moving.await.unwrap_err().is_cancelled());
+    slow.let_go.add_permits(1);
+    changes.changed().await.unwrap();
+    assert_eq!(authority.issuers().list().current(), &moved);
 }
 
 #[tokio::test]

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use moneyer_authority::audit::Actor;
 use moneyer_authority::issuers::{Issuers, IssuersError};
+use moneyer_authority::keys::Schedule;
 use moneyer_authority::mint::{Ask, MintError};
 use moneyer_authority::{Charter, OpenError};
 use moneyer_identity::{ErrorClass, IssuerUrl};
@@ -107,6 +109,24 @@ async fn moving_back_and_forth_is_a_move_and_moving_nowhere_is_none() {
     assert_eq!(list.previous().len(), 1);
 }
 
+// P1: tokens of yesterday live as long as yesterday's configuration allowed.
+#[tokio::test]
+async fn a_configuration_that_allows_shorter_lives_ends_no_issuer_and_no_key_early() {
+    let world = World::new().await;
+    let old_key = world.authority.keys().ring().keys()[0].record.clone();
+    world.authority.move_issuer(&operator(), &url("https://two.example.com")).await.unwrap();
+    let schedule = Schedule::new(30 * DAY, DAY, HOUR, HOUR).unwrap();
+    let authority = world.reopened_as(Charter { schedule, ..charter() }).await;
+    assert_eq!(authority.issuers().list().previous()[0].until, START.plus(DAY + HOUR));
+    let until = authority.issuers().list().previous()[0].until;
+    world.clock.set(until.minus(Duration::from_secs(1)));
+    authority.prune_issuers().await.unwrap();
+    assert_eq!(authority.issuers().list().previous().len(), 1);
+    let ring = authority.keys().ring();
+    let times = ring.records().find(|key| key.key_id == old_key.key_id).unwrap().times();
+    assert_eq!(times.longest_lifetime, Some(DAY), "it is the one that signed for a day each");
+}
+
 #[tokio::test]
 async fn a_list_has_an_end() {
     let world = World::new().await;
@@ -124,8 +144,8 @@ async fn issuers_of_another_system_are_taken_over() {
     let issuers =
         Issuers::open(ledger(&MemoryStore::default()), &issuer(), DAY, START).await.unwrap();
     let old = url("https://old.example.com");
-    issuers.adopt(&[(old.clone(), START)]).await.unwrap();
-    issuers.adopt(&[(old.clone(), START)]).await.unwrap();
+    issuers.adopt(&Actor::System, &[(old.clone(), START)]).await.unwrap();
+    issuers.adopt(&Actor::System, &[(old.clone(), START)]).await.unwrap();
     assert_eq!(issuers.list().previous()[0].issuer, old);
     assert_eq!(issuers.list().previous()[0].until, START.plus(DAY + HOUR));
 }

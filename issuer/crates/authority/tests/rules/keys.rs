@@ -28,6 +28,7 @@ fn record(key: FixtureKey, state: KeyState) -> KeyRecord {
         published_at: Some(START),
         activated_at: (state != KeyState::Prepared).then_some(START),
         sign_until: None,
+        longest_lifetime: None,
     }
 }
 

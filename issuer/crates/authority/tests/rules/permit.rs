@@ -2,10 +2,11 @@
 
 use moneyer_authority::enrollment::{AuthenticatedRunner, Principal};
 use moneyer_authority::mint::{Ask, MintError};
-use moneyer_authority::registry::RegistryError;
+use moneyer_authority::registry::{AppChange, RegistryError};
 use moneyer_identity::ErrorClass;
+use moneyer_testkit::START;
 
-use crate::world::{World, app, controller, operator, runner, sandbox, workload};
+use crate::world::{World, app, audience, controller, operator, runner, sandbox, workload};
 
 fn may(world: &World, runner: &AuthenticatedRunner, id: &str) -> bool {
     match world.authority.registry().permit(runner, &sandbox(id)) {
@@ -162,4 +163,23 @@ async fn a_system_workload_is_for_runners_only_where_it_runs_on_them() {
     let permit = registry.permit_system_any(&operator(), &workload("backup")).unwrap();
     assert_eq!((permit.workload(), permit.runner()), (&workload("backup"), None));
     assert!(registry.permit_system_any(&operator(), &workload("unknown")).is_err());
+}
+
+#[tokio::test]
+async fn an_app_lists_48_audiences_and_no_more() {
+    let world = World::new().await;
+    let list = |count: usize| (0..count).map(|n| format!("https://{n}.example.com")).collect();
+    let put = |count| {
+        let named: Vec<String> = list(count);
+        let audiences = named.iter().map(|text| audience(text)).collect();
+        let change = AppChange { name: app("web"), audiences };
+        let registry = world.authority.registry().clone();
+        async move { registry.put_app(&operator(), change, START).await }
+    };
+    assert_eq!(put(48).await.unwrap().audiences.len(), 48);
+    let recorded = world.audit.records().len();
+    let refused = put(49).await.unwrap_err();
+    assert!(matches!(refused, RegistryError::TooManyAudiences(49)), "{refused}");
+    assert_eq!(refused.class(), ErrorClass::Invalid);
+    assert_eq!(world.audit.records().len(), recorded, "nothing is written before it is refused");
 }

@@ -6,15 +6,11 @@ use async_trait::async_trait;
 use moneyer_authority::mint::{Ask, MintError};
 use moneyer_authority::registry::RegistryError;
 use moneyer_authority::signer::{KeyHandle, KeyKind, NewKey, Signer, SignerError, SigningKey};
-use moneyer_authority::{Authority, Ports};
 use moneyer_identity::{Token, UnsignedToken, VerifyingKey};
-use moneyer_testkit::ManualClock;
-use moneyer_testkit::audit::MemoryAudit;
 use moneyer_testkit::signer::FixtureSigner;
-use moneyer_testkit::store::MemoryStore;
 use tokio::sync::Semaphore;
 
-use crate::world::{World, charter, operator, sandbox};
+use crate::world::{World, operator, sandbox};
 
 /// Says when a signature was begun, and ends it when it is let.
 #[derive(Debug)]
@@ -70,18 +66,9 @@ struct Held {
 impl Held {
     async fn new() -> Self {
         let (begun, let_go) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
-        let (store, clock) = (MemoryStore::default(), ManualClock::default());
-        let audit = MemoryAudit::default();
         let inner = FixtureSigner::default();
         let signer = HeldSigner { inner, begun: begun.clone(), let_go: let_go.clone() };
-        let ports = Ports {
-            store: Arc::new(store.clone()),
-            signer: Arc::new(signer),
-            audit: Arc::new(audit.clone()),
-            clock: Arc::new(clock.clone()),
-        };
-        let authority = Authority::open(charter(), ports).await.unwrap();
-        Self { world: World { store, audit, clock, authority }, begun, let_go }
+        Self { world: World::signing(Arc::new(signer)).await, begun, let_go }
     }
 
     async fn begun(&self) {

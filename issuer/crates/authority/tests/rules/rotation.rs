@@ -27,6 +27,7 @@ fn active(name: &str) -> KeyTimes {
         published_at: Some(START),
         activated_at: Some(START),
         sign_until: Some(after(33 * DAY)),
+        longest_lifetime: None,
         legacy: false,
     }
 }
@@ -39,6 +40,7 @@ fn prepared(name: &str, published: Option<Duration>) -> KeyTimes {
         published_at: published.map(after),
         activated_at: None,
         sign_until: None,
+        longest_lifetime: None,
         legacy: false,
     }
 }
@@ -127,6 +129,18 @@ fn a_round_that_was_asked_for_waits_for_publication_only() {
     ring.keys.push(prepared("b", Some(HOUR)));
     assert_eq!(ring.due(just_before(HOUR + DAY)), []);
     assert_eq!(ring.due(HOUR + DAY), [Step::Activate(id("b"))]);
+}
+
+// P1.
+#[test]
+fn a_key_is_published_until_the_longest_token_it_ever_signed_is_dead() {
+    let retired = retiring("a", DAY);
+    let longest = |lifetime| KeyTimes { longest_lifetime: lifetime, ..retired.clone() };
+    let ring = Ring::of(&[]);
+    let dead_at = |key: &KeyTimes| ring.rotation().dead_at(key).unwrap();
+    let by_configuration = dead_at(&longest(None));
+    assert_eq!(dead_at(&longest(Some(HOUR))), by_configuration);
+    assert_eq!(dead_at(&longest(Some(3 * DAY))), by_configuration.plus(2 * DAY));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use moneyer_authority::enrollment::{
 use moneyer_authority::keys::Schedule;
 use moneyer_authority::mint::AudiencePolicy;
 use moneyer_authority::registry::{App, AppChange, RegistryError, Sandbox, SystemWorkload};
-use moneyer_authority::signer::KeyKind;
+use moneyer_authority::signer::{KeyKind, Signer};
 use moneyer_authority::store::{Collection, Generation, Store, Stored};
 use moneyer_authority::{Authority, Charter, OpenError, Ports};
 use moneyer_identity::spiffe::TrustDomain;
@@ -20,7 +20,7 @@ use moneyer_identity::{
     OrganizationId, RunnerId, SandboxId, SubjectParts, SystemWorkloadName, UnixTime,
 };
 use moneyer_testkit::audit::MemoryAudit;
-use moneyer_testkit::signer::FixtureSigner;
+use moneyer_testkit::signer::{FixtureSigner, FreshSigner};
 use moneyer_testkit::store::MemoryStore;
 use moneyer_testkit::{ManualClock, MemberRequest};
 
@@ -34,6 +34,7 @@ pub(crate) struct World {
     pub(crate) audit: MemoryAudit,
     pub(crate) clock: ManualClock,
     pub(crate) authority: Authority,
+    signer: Arc<dyn Signer>,
 }
 
 impl World {
@@ -42,17 +43,45 @@ impl World {
     }
 
     pub(crate) async fn chartered(charter: Charter) -> Self {
-        let (store, clock) = (MemoryStore::default(), ManualClock::default());
-        let audit = MemoryAudit::default();
-        let ports = ports(Arc::new(store.clone()), &audit, &clock);
+        Self::with(charter, MemoryStore::default(), Arc::new(FixtureSigner::default())).await
+    }
+
+    /// One whose store holds something already.
+    pub(crate) async fn of(store: MemoryStore) -> Self {
+        Self::with(charter(), store, Arc::new(FixtureSigner::default())).await
+    }
+
+    /// One whose keys are used this way.
+    pub(crate) async fn signing(signer: Arc<dyn Signer>) -> Self {
+        Self::with(charter(), MemoryStore::default(), signer).await
+    }
+
+    /// One that makes as many keys as it takes.
+    pub(crate) async fn of_many_keys() -> Self {
+        Self::signing(Arc::new(FreshSigner)).await
+    }
+
+    async fn with(charter: Charter, store: MemoryStore, signer: Arc<dyn Signer>) -> Self {
+        let (audit, clock) = (MemoryAudit::default(), ManualClock::default());
+        let ports = ports(Arc::new(store.clone()), &audit, &clock, &signer);
         let authority = Authority::open(charter, ports).await.unwrap();
-        Self { store, audit, clock, authority }
+        Self { store, audit, clock, authority, signer }
     }
 
     /// What a restarted coordinator makes of the same store.
     pub(crate) async fn reopened(&self) -> Authority {
-        let ports = ports(Arc::new(self.store.clone()), &self.audit, &self.clock);
-        Authority::open(charter(), ports).await.unwrap()
+        self.reopened_as(charter()).await
+    }
+
+    /// The same under another configuration.
+    pub(crate) async fn reopened_as(&self, charter: Charter) -> Authority {
+        self.on(charter, Arc::new(self.store.clone())).await
+    }
+
+    /// The same on a store that behaves otherwise.
+    pub(crate) async fn on(&self, charter: Charter, store: Arc<dyn Store>) -> Authority {
+        let ports = ports(store, &self.audit, &self.clock, &self.signer);
+        Authority::open(charter, ports).await.unwrap()
     }
 
     pub(crate) fn now(&self) -> UnixTime {
@@ -138,7 +167,8 @@ pub(crate) async fn open(
     store: Arc<dyn Store>,
     clock: &ManualClock,
 ) -> Result<Authority, OpenError> {
-    Authority::open(charter, ports(store, &MemoryAudit::default(), clock)).await
+    let signer: Arc<dyn Signer> = Arc::new(FixtureSigner::default());
+    Authority::open(charter, ports(store, &MemoryAudit::default(), clock, &signer)).await
 }
 
 /// Records in a log of its own.
@@ -147,9 +177,14 @@ pub(crate) fn ledger(store: &MemoryStore) -> Ledger {
     Ledger::new(Arc::new(store.clone()), Arc::new(audit), Arc::new(clock))
 }
 
-fn ports(store: Arc<dyn Store>, audit: &MemoryAudit, clock: &ManualClock) -> Ports {
-    let signer = Arc::new(FixtureSigner::default());
-    Ports { store, signer, audit: Arc::new(audit.clone()), clock: Arc::new(clock.clone()) }
+fn ports(
+    store: Arc<dyn Store>,
+    audit: &MemoryAudit,
+    clock: &ManualClock,
+    signer: &Arc<dyn Signer>,
+) -> Ports {
+    let (audit, clock) = (Arc::new(audit.clone()), Arc::new(clock.clone()));
+    Ports { store, signer: signer.clone(), audit, clock }
 }
 
 /// One audience at a time, `moneyer` by default, 60 s to 24 h, two system workloads of which one runs

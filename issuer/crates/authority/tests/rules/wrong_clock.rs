@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use moneyer_authority::keys::KeyCommand;
 use moneyer_authority::mint::{Ask, MintError};
 use moneyer_identity::{ClockFault, ErrorClass};
+use moneyer_testkit::START;
 
-use crate::world::{DAY, World, operator, sandbox};
+use crate::world::{DAY, HOUR, World, operator, sandbox};
 
 const FAULT: ClockFault =
     ClockFault::Jumped { by: Duration::from_secs(365 * 86_400), forward: true };
@@ -34,6 +36,32 @@ async fn nothing_is_minted_until_it_is_right_again() {
     }
     world.clock.fail(None);
     authority.mint(&runner, &one, ask()).await.unwrap();
+}
+
+// An emergency does not wait for a clock.
+#[tokio::test]
+async fn a_key_is_withdrawn_at_any_time_the_clock_tells() {
+    let world = World::of_many_keys().await;
+    let authority = &world.authority;
+    let signs = || authority.keys().ring().keys()[0].record.key_id.clone();
+    world.clock.advance(365 * DAY);
+    for (fault, moved_to) in [
+        (None, START.plus(365 * DAY).minus(HOUR)),
+        (Some(FAULT), START.minus(HOUR)),
+        (Some(FAULT), START.plus(800 * DAY)),
+        (Some(FAULT), START),
+        (None, START.plus(365 * DAY)),
+    ] {
+        let before = signs();
+        world.clock.fail(fault);
+        world.clock.set(moved_to);
+        authority.command_keys(&operator(), &KeyCommand::Emergency(None)).await.unwrap();
+        assert_ne!(signs(), before);
+        let listed = authority.published().key_set;
+        assert!(!listed.iter().any(|key| *key.key_id() == before), "{moved_to:?}");
+        // What was stored is sound.
+        assert_eq!(world.reopened().await.keys().ring().keys()[0].record.key_id, signs());
+    }
 }
 
 // P24: no mass retirement.

@@ -76,6 +76,7 @@ pub fn samples() -> Vec<Event> {
         Event::MemberJoined { member: member(), serial: serial.clone(), certificate_ends_at },
         Event::MemberRenewed { member: member(), serial, certificate_ends_at },
         Event::MemberRemoved { member: member() },
+        Event::RotationRequested {},
         Event::KeyPrepared { kid: kid.clone(), alg: Algorithm::RS256 },
         Event::KeyActivated {
             kid: kid.clone(),
@@ -90,6 +91,8 @@ pub fn samples() -> Vec<Event> {
             from: issuer("https://one.example.com"),
             to: issuer("https://two.example.com"),
         },
+        Event::IssuerAdopted { issuer: issuer("https://old.example.com"), left_at: UnixTime(2) },
+        Event::IssuerEnded { issuer: issuer("https://old.example.com") },
         Event::StoreRekeyed { kek: "0a".to_owned() },
         Event::LossAccepted { generation: Generation(1) },
         Event::ChangeFailed { of: Sequence(1), class, reason },
