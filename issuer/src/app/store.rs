@@ -20,6 +20,7 @@ pub(crate) fn store_options(
     options.sealing = seals(&config.seal, &config.store)?.map(|seals| Sealing {
         cluster: charter.parts.trust_domain.as_str().to_owned(),
         seals: Arc::new(seals),
+        recovery: None,
     });
     Ok(options)
 }
