@@ -19,6 +19,7 @@ mod init;
 mod issuer;
 mod key;
 mod output;
+mod recovery;
 mod runner;
 mod sandbox;
 mod serve;
