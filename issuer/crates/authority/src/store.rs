@@ -349,3 +349,28 @@ pub async fn load_records<R: Record>(
     store.load(R::COLLECTION, &mut receive).await?;
     Ok(records)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Serialize, serde::Deserialize)]
+    struct Held(String);
+
+    impl Record for Held {
+        const COLLECTION: Collection = Collection::Keys;
+
+        fn id(&self) -> String {
+            "held".to_owned()
+        }
+    }
+
+    #[test]
+    fn the_bytes_of_a_key_never_move_while_they_are_written() {
+        for length in [0, 1, 127, 1000, 5000] {
+            let change = Change::put(&Held("k".repeat(length)), Expected::Absent).unwrap();
+            let value = change.value.unwrap();
+            assert_eq!((value.len(), value.capacity()), (length + 2, length + 2));
+        }
+    }
+}

@@ -159,6 +159,22 @@ mod tests {
     }
 
     #[test]
+    fn an_encrypted_file_may_be_read_by_others_and_not_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("key.age");
+        for mode in [0o600, 0o644, 0o444] {
+            replace(&path, b"12345678", mode).unwrap();
+            assert_eq!(read_unwritable(&path, 8).unwrap().expose(), b"12345678");
+        }
+        assert!(matches!(read_unwritable(&path, 7), Err(ReadSecretError::TooLarge { .. })));
+        for mode in [0o620, 0o602, 0o666] {
+            replace(&path, b"12345678", mode).unwrap();
+            let error = read_unwritable(&path, 8).unwrap_err().to_string();
+            assert!(error.ends_with(&format!("run: chmod go-w {}", path.display())), "{error}");
+        }
+    }
+
+    #[test]
     fn refuses_a_file_others_can_read_and_says_how_to_mend_it() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("key");

@@ -137,9 +137,13 @@ async fn the_longest_copy_fits_and_one_byte_more_does_not() {
     let bytes_more = MAXIMUM_RECOVERY_BYTES - source.read().unwrap().len();
     let longer = |bytes_more| FakeRecipient { bytes_more, broken: false };
     let fits = to(longer(bytes_more), sealed_with(7, &[]));
-    open(&place, fits.clone()).unwrap().close().await;
+    let store = open(&place, fits.clone()).unwrap();
+    let backup = place.directory.path().join("longest");
+    store.backup(&backup).await.unwrap();
+    store.close().await;
     let bytes = source.read().unwrap();
     assert_eq!(bytes.len(), MAXIMUM_RECOVERY_BYTES);
+    assert_eq!(RecoverySource::Backup(backup).read().unwrap(), bytes);
     fs::write(place.path().join("RECOVERY.age"), [&bytes[..], b"\n"].concat()).unwrap();
     assert!(matches!(source.read(), Err(RecoveryError::TooLarge(_))));
     fs::remove_file(place.path().join("RECOVERY.age")).unwrap();

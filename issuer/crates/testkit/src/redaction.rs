@@ -1,0 +1,81 @@
+//! Whether `Debug` shows a secret, in any of the forms in which bytes come to light.
+
+use std::fmt::{Debug, Write as _};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+
+/// Bytes of a secret's begin or end that are enough to tell that it is shown.
+const TELLING_BYTES: usize = 8;
+
+/// In which form `{:?}` or `{:#?}` of a value shows the begin or the end of a secret; `None` if in no form.
+/// The secret ought to be random: zeros are everywhere.
+pub fn shown_as(value: &dyn Debug, secret: &[u8]) -> Option<&'static str> {
+    let begin = secret.get(..TELLING_BYTES).expect("a secret has eight bytes");
+    let end = secret.get(secret.len() - TELLING_BYTES..).expect("a secret has eight bytes");
+    let texts = [format!("{value:?}"), format!("{value:#?}")];
+    let shown = |bytes| texts.iter().find_map(|text| form_of(bytes, text));
+    shown(begin).or_else(|| shown(end))
+}
+
+fn form_of(bytes: &[u8], text: &str) -> Option<&'static str> {
+    let hex = bytes.iter().fold(String::new(), |mut hex, byte| {
+        write!(hex, "{byte:02x}").expect("a String can be written to");
+        hex
+    });
+    let list: Vec<_> = bytes.iter().map(u8::to_string).collect();
+    let dense: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+    let raw = std::str::from_utf8(bytes).is_ok_and(|raw| text.contains(raw));
+    if raw || text.contains(&bytes.escape_ascii().to_string()) {
+        Some("raw")
+    } else if text.to_lowercase().contains(&hex) {
+        Some("hexadecimal digits")
+    } else if dense.contains(&list.join(",")) {
+        Some("a list of numbers")
+    } else if (0..3).any(|shift| base64_at(shift, bytes).iter().any(|part| text.contains(part))) {
+        Some("base64")
+    } else {
+        None
+    }
+}
+
+/// The characters that these bytes alone decide, where so many others stand before them in their group.
+fn base64_at(shift: usize, bytes: &[u8]) -> [String; 2] {
+    let shifted = [&vec![0; shift], bytes].concat();
+    let whole = shifted.len() / 3 * 4;
+    let decided = if shift == 0 { 0 } else { 4 }..whole;
+    [STANDARD.encode(&shifted), URL_SAFE_NO_PAD.encode(&shifted)]
+        .map(|text| text.get(decided.clone()).expect("base64 is ASCII").to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &[u8] = b"\x00\xfa canary of some bytes \xff\xfe";
+
+    #[derive(Debug)]
+    #[expect(dead_code, reason = "shown only")]
+    struct Leak<T>(T);
+
+    #[test]
+    fn each_form_is_found_and_also_a_part() {
+        let hex: String = SECRET.iter().map(|byte| format!("{byte:02X}")).collect();
+        let text = "canary of some bytes";
+        assert_eq!(shown_as(&Leak(text), text.as_bytes()), Some("raw"));
+        assert_eq!(
+            shown_as(&Leak(SECRET.escape_ascii().to_string()), text.as_bytes()),
+            Some("raw")
+        );
+        assert_eq!(shown_as(&Leak(SECRET), SECRET), Some("a list of numbers"));
+        assert_eq!(shown_as(&Leak(SECRET[5..].to_vec()), SECRET), Some("a list of numbers"));
+        assert_eq!(shown_as(&Leak(hex), SECRET), Some("hexadecimal digits"));
+        for before in 0..3 {
+            let bytes = [&vec![7; before], SECRET, b"more"].concat();
+            for text in [STANDARD.encode(&bytes), URL_SAFE_NO_PAD.encode(&bytes)] {
+                assert_eq!(shown_as(&Leak(text), SECRET), Some("base64"), "{before}");
+            }
+        }
+        assert_eq!(shown_as(&Leak("redacted"), SECRET), None);
+    }
+}
