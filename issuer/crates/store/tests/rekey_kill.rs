@@ -2,8 +2,7 @@
 //! open with the two keys it had (fault F30).
 //!
 //! The test runs itself again as the process to kill. In each round it has the two seal keys the other way
-//! round, so that the first time through everything changes its key and the kill falls into the middle of
-//! that as well as of what follows.
+//! round, so that every record changes its key, and is killed within the time that takes.
 
 #![expect(clippy::unwrap_used, reason = "a test, also where it is not in a test function")]
 
@@ -16,7 +15,8 @@ use std::time::Duration;
 
 use moneyer_authority::store::{Change, Collection, Expected, Store as _, Stored};
 use moneyer_store::seal::{KeyEncryptionKey, Seals};
-use moneyer_store::{Sealing, SledOptions, SledStore};
+use moneyer_store::{OpenError, Sealing, SledOptions, SledStore};
+use tokio::time::Instant;
 
 /// Tells the process to kill where the store is.
 const DIRECTORY: &str = "MONEYER_TEST_REKEY_DIRECTORY";
@@ -24,21 +24,22 @@ const DIRECTORY: &str = "MONEYER_TEST_REKEY_DIRECTORY";
 /// Tells it which key seals.
 const CURRENT: &str = "MONEYER_TEST_REKEY_CURRENT";
 
-const ROUNDS: u8 = 20;
+const ROUNDS: u8 = 10;
 
-const KEYS: usize = 12;
-
-/// Longest time after the start of sealing anew; once through takes some 30 ms.
-const LATEST_KILL: Duration = Duration::from_millis(80);
+const KEYS: usize = 16;
 
 fn open(directory: &Path, current: u8) -> SledStore {
-    let key = |byte| KeyEncryptionKey::from_bytes([byte; 32]).unwrap();
-    let older = if current == 1 { 2 } else { 1 };
-    let seals = Arc::new(Seals::new(key(current), vec![key(older)]).unwrap());
+    try_open(directory, current, &[3 - current]).unwrap()
+}
+
+fn try_open(directory: &Path, current: u8, older: &[u8]) -> Result<SledStore, OpenError> {
+    let key = |byte: u8| KeyEncryptionKey::from_bytes([byte; 32]).unwrap();
+    let older = older.iter().map(|byte| key(*byte)).collect();
+    let seals = Arc::new(Seals::new(key(current), older).unwrap());
     let cluster = "id.example.com".to_owned();
     let mut options = SledOptions::default();
     options.sealing = Some(Sealing { cluster, seals, recovery: None });
-    SledStore::open(directory, &options).unwrap()
+    SledStore::open(directory, &options)
 }
 
 async fn keys(store: &SledStore) -> Vec<(String, String)> {
@@ -63,11 +64,13 @@ async fn process_to_kill() {
     std::io::stdout().lock().write_all(b"sealing anew\n").unwrap();
     loop {
         store.rekey().await.unwrap();
+        std::io::stdout().lock().write_all(b"sealed anew\n").unwrap();
     }
 }
 
-/// Runs the process and kills it some time after it began.
-fn run_and_kill(directory: &Path, current: u8) {
+/// Runs the process and kills it at a random moment before `latest`, or when it was through once. Gives how
+/// long it sealed.
+fn run_and_kill(directory: &Path, current: u8, latest: Option<Duration>) -> Duration {
     let mut process = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "process_to_kill", "--ignored", "--nocapture"])
         .env(DIRECTORY, directory)
@@ -77,13 +80,20 @@ fn run_and_kill(directory: &Path, current: u8) {
         .unwrap();
     let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap().ends_with("sealing anew")), "it never began");
-    let latest = u64::try_from(LATEST_KILL.as_micros()).unwrap();
-    let moment = RandomState::new().build_hasher().finish() % latest;
-    // Not waited for anything: the moment of the kill is what is tried.
-    std::thread::sleep(Duration::from_micros(moment));
+    let begun = Instant::now();
+    if let Some(latest) = latest {
+        let latest = u64::try_from(latest.as_micros()).unwrap();
+        let moment = RandomState::new().build_hasher().finish() % latest;
+        // Not waited for anything: the moment of the kill is what is tried.
+        std::thread::sleep(Duration::from_micros(moment));
+    } else {
+        assert!(lines.any(|line| line.unwrap().ends_with("sealed anew")), "it was never through");
+    }
+    let sealed_for = begun.elapsed();
     process.kill().unwrap();
     let status = process.wait().unwrap();
     assert_eq!(status.code(), None, "it ended by itself: {status}");
+    sealed_for
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -100,11 +110,32 @@ async fn killed_while_sealing_anew_every_key_opens_with_the_old_one_or_the_new_o
     }
     store.close().await;
     let expected: Vec<_> = ids.iter().map(|id| (id.clone(), id.repeat(100))).collect();
+    let once_through = run_and_kill(&directory, 2, None);
+    let mut halves = 0;
     for round in 0..ROUNDS {
-        run_and_kill(&directory, 2 - round % 2);
-        // Whichever seals: the other one opens.
+        run_and_kill(&directory, 1 + round % 2, Some(once_through));
+        // With one key alone it is whole or wants the other, never a loss.
+        let mut opened = 0;
+        for alone in [1, 2] {
+            match try_open(&directory, alone, &[]) {
+                Ok(store) => {
+                    opened += 1;
+                    assert_eq!(keys(&store).await, expected, "round {round}");
+                    store.close().await;
+                }
+                Err(OpenError::Key { .. }) => {}
+                Err(error) => panic!("round {round} with {alone}: {error}"),
+            }
+        }
+        halves += u8::from(opened == 0);
+        // A second attempt ends it: the next round begins with everything under this key.
         let store = open(&directory, 1 + round % 2);
         assert_eq!(keys(&store).await, expected, "round {round}");
+        store.rekey().await.unwrap();
         store.close().await;
     }
+    assert!(
+        halves > 0,
+        "no kill of {ROUNDS} fell between two keys ({once_through:?} once through)"
+    );
 }
