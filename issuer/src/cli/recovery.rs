@@ -59,18 +59,18 @@ pub(super) fn run(
 
 fn sentence(recovered: &Recovered, source: &Path) -> String {
     let Recovered { cluster, private_keys, key_file, older_key_files } = recovered;
-    let mut text = format!(
+    let mut lines = vec![format!(
         "the seal key of {cluster} is in {}; it opens {} ({private_keys} private keys)",
         key_file.display(),
         source.display(),
-    );
-    for older in older_key_files {
-        text.push_str(&format!(
-            "\nan earlier key is in {}: name it in seal.older_key_files, until `moneyer store rekey`",
+    )];
+    lines.extend(older_key_files.iter().map(|older| {
+        format!(
+            "an earlier key is in {}: name it in seal.older_key_files, until `moneyer store rekey`",
             older.display()
-        ));
-    }
-    text
+        )
+    }));
+    lines.join("\n")
 }
 
 fn failure(error: &RecoverKeyError) -> Failure {

@@ -1,6 +1,6 @@
 //! Whether `Debug` shows a secret, in any of the forms in which bytes come to light.
 
-use std::fmt::{Debug, Write as _};
+use std::fmt::Debug;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -10,19 +10,21 @@ const TELLING_BYTES: usize = 8;
 
 /// In which form `{:?}` or `{:#?}` of a value shows the begin or the end of a secret; `None` if in no form.
 /// The secret ought to be random: zeros are everywhere.
+///
+/// # Panics
+/// Where the secret has fewer than eight bytes.
 pub fn shown_as(value: &dyn Debug, secret: &[u8]) -> Option<&'static str> {
-    let begin = secret.get(..TELLING_BYTES).expect("a secret has eight bytes");
-    let end = secret.get(secret.len() - TELLING_BYTES..).expect("a secret has eight bytes");
+    assert!(secret.len() >= TELLING_BYTES, "too short to be told from other bytes");
+    let (begin, _) = secret.split_at(TELLING_BYTES);
+    let (_, end) = secret.split_at(secret.len() - TELLING_BYTES);
     let texts = [format!("{value:?}"), format!("{value:#?}")];
     let shown = |bytes| texts.iter().find_map(|text| form_of(bytes, text));
     shown(begin).or_else(|| shown(end))
 }
 
 fn form_of(bytes: &[u8], text: &str) -> Option<&'static str> {
-    let hex = bytes.iter().fold(String::new(), |mut hex, byte| {
-        write!(hex, "{byte:02x}").expect("a String can be written to");
-        hex
-    });
+    let digits = |byte: &u8| [byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16));
+    let hex: String = bytes.iter().flat_map(digits).flatten().collect();
     let list: Vec<_> = bytes.iter().map(u8::to_string).collect();
     let dense: String = text.chars().filter(|c| !c.is_whitespace()).collect();
     let raw = std::str::from_utf8(bytes).is_ok_and(|raw| text.contains(raw));
@@ -43,9 +45,9 @@ fn form_of(bytes: &[u8], text: &str) -> Option<&'static str> {
 fn base64_at(shift: usize, bytes: &[u8]) -> [String; 2] {
     let shifted = [&vec![0; shift], bytes].concat();
     let whole = shifted.len() / 3 * 4;
-    let decided = if shift == 0 { 0 } else { 4 }..whole;
+    let begin = if shift == 0 { 0 } else { 4 };
     [STANDARD.encode(&shifted), URL_SAFE_NO_PAD.encode(&shifted)]
-        .map(|text| text.get(decided.clone()).expect("base64 is ASCII").to_owned())
+        .map(|text| text.chars().take(whole).skip(begin).collect())
 }
 
 #[cfg(test)]

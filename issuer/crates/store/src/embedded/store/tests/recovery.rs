@@ -4,7 +4,7 @@ use super::sealed::{all_keys, key, open, sealed_with};
 use super::*;
 use crate::embedded::identity::Sealing;
 use crate::embedded::recovery::{RecoveryError, RecoverySource};
-use crate::seal::{MAXIMUM_RECOVERY_BYTES, RecoveryCopy, RecoveryRecipient};
+use crate::seal::{KeyEncryptionKey, MAXIMUM_RECOVERY_BYTES, RecoveryCopy, RecoveryRecipient};
 
 /// Turns every bit, so that what is on disk is not what was given, and breaks when told.
 #[derive(Debug, Default)]
@@ -26,13 +26,13 @@ impl RecoveryRecipient for FakeRecipient {
     }
 }
 
-fn to(recipient: FakeRecipient, sealing: Sealing) -> Option<Sealing> {
-    Some(Sealing { recovery: Some(Arc::new(recipient)), ..sealing })
+fn to(recipient: FakeRecipient, sealing: Sealing) -> Sealing {
+    Sealing { recovery: Some(Arc::new(recipient)), ..sealing }
 }
 
 /// A store with a key, its recovery copy and a backup.
 async fn made(place: &Place, byte: u8) -> PathBuf {
-    let store = open(place, to(FakeRecipient::default(), sealed_with(byte, &[]))).unwrap();
+    let store = open(place, Some(to(FakeRecipient::default(), sealed_with(byte, &[])))).unwrap();
     store.commit(vec![key("key-1")]).await.unwrap();
     let backup = place.directory.path().join("backup");
     store.backup(&backup).await.unwrap();
@@ -62,7 +62,7 @@ async fn the_copy_beside_the_store_and_in_its_backup_open_it() {
     }
     // A restored store has one too.
     let elsewhere = Place::new();
-    let sealing = to(FakeRecipient::default(), sealed_with(7, &[]));
+    let sealing = Some(to(FakeRecipient::default(), sealed_with(7, &[])));
     let options = SledOptions { sealing, ..SledOptions::default() };
     SledStore::restore(&backup, &elsewhere.path(), &options).unwrap();
     let source = RecoverySource::Store(elsewhere.path());
@@ -98,16 +98,16 @@ async fn the_copy_follows_the_key_and_holds_the_older_one_meanwhile() {
     let place = Place::new();
     made(&place, 7).await;
     let source = RecoverySource::Store(place.path());
-    let store = open(&place, to(FakeRecipient::default(), sealed_with(8, &[7]))).unwrap();
-    let ids = |copy: &RecoveryCopy| copy.seals.keys().map(|key| key.id()).collect::<Vec<_>>();
-    let both: Vec<_> = sealed_with(8, &[7]).seals.keys().map(|key| key.id()).collect();
+    let store = open(&place, Some(to(FakeRecipient::default(), sealed_with(8, &[7])))).unwrap();
+    let ids = |copy: &RecoveryCopy| copy.seals.keys().map(KeyEncryptionKey::id).collect::<Vec<_>>();
+    let both: Vec<_> = sealed_with(8, &[7]).seals.keys().map(KeyEncryptionKey::id).collect();
     assert_eq!(ids(&recovered(&source)), both);
     // Taken away while it runs: it is there before anything is sealed under the present key.
     fs::remove_file(place.path().join("RECOVERY.age")).unwrap();
     store.rekey().await.unwrap();
     assert_eq!(ids(&recovered(&source)), both);
     store.close().await;
-    open(&place, to(FakeRecipient::default(), sealed_with(8, &[]))).unwrap().close().await;
+    open(&place, Some(to(FakeRecipient::default(), sealed_with(8, &[])))).unwrap().close().await;
     assert_eq!(ids(&recovered(&source)), both[..1]);
 }
 
@@ -115,14 +115,14 @@ async fn the_copy_follows_the_key_and_holds_the_older_one_meanwhile() {
 async fn without_a_copy_nothing_is_sealed_anew_and_a_new_store_does_not_open() {
     let broken = || FakeRecipient { broken: true, ..FakeRecipient::default() };
     let place = Place::new();
-    let text = chain(&open(&place, to(broken(), sealed_with(7, &[]))).unwrap_err());
+    let text = chain(&open(&place, Some(to(broken(), sealed_with(7, &[])))).unwrap_err());
     assert!(text.contains("RECOVERY.age") && text.contains("recipient is broken"), "{text}");
     made(&place, 7).await;
     // The key it has a copy of: it starts. Another one: it does not.
-    open(&place, to(broken(), sealed_with(7, &[]))).unwrap().close().await;
-    let text = chain(&open(&place, to(broken(), sealed_with(8, &[7]))).unwrap_err());
+    open(&place, Some(to(broken(), sealed_with(7, &[])))).unwrap().close().await;
+    let text = chain(&open(&place, Some(to(broken(), sealed_with(8, &[7])))).unwrap_err());
     assert!(text.contains("recipient is broken"), "{text}");
-    let store = open(&place, to(broken(), sealed_with(7, &[]))).unwrap();
+    let store = open(&place, Some(to(broken(), sealed_with(7, &[])))).unwrap();
     let text = chain(&store.rekey().await.unwrap_err());
     assert!(text.contains("recipient is broken"), "{text}");
     assert!(store.health().is_ok(), "nothing was begun");
@@ -136,8 +136,8 @@ async fn the_longest_copy_fits_and_one_byte_more_does_not() {
     let source = RecoverySource::Store(place.path());
     let bytes_more = MAXIMUM_RECOVERY_BYTES - source.read().unwrap().len();
     let longer = |bytes_more| FakeRecipient { bytes_more, broken: false };
-    let fits = to(longer(bytes_more), sealed_with(7, &[]));
-    let store = open(&place, fits.clone()).unwrap();
+    let fits = Some(to(longer(bytes_more), sealed_with(7, &[])));
+    let store = open(&place, fits).unwrap();
     let backup = place.directory.path().join("longest");
     store.backup(&backup).await.unwrap();
     store.close().await;
@@ -148,7 +148,8 @@ async fn the_longest_copy_fits_and_one_byte_more_does_not() {
     assert!(matches!(source.read(), Err(RecoveryError::TooLarge(_))));
     fs::remove_file(place.path().join("RECOVERY.age")).unwrap();
     assert!(matches!(source.read(), Err(RecoveryError::None(_))));
-    let text = chain(&open(&place, to(longer(bytes_more + 1), sealed_with(7, &[]))).unwrap_err());
+    let text =
+        chain(&open(&place, Some(to(longer(bytes_more + 1), sealed_with(7, &[])))).unwrap_err());
     assert!(text.contains("name fewer older seal keys"), "{text}");
 }
 
