@@ -104,7 +104,7 @@ mod tests {
             let refused = AgeRecipient::try_from(secret).unwrap_err();
             assert_eq!(refused, AgeRecipientError::Identity);
         }
-        for other in ["", "age1", "age1yubikey1q", &text[..61], &format!("{text} ")] {
+        for other in ["", "age1", "age1yubikey1q", &text.replace('1', ""), &format!("{text} ")] {
             assert_eq!(AgeRecipient::try_from(other.to_owned()), Err(AgeRecipientError::Other));
         }
     }

@@ -145,26 +145,27 @@ fn derived(text: &str) -> Vec<(String, String)> {
         let (Some(_), Some(name)) = (words.next(), words.next()) else { continue };
         let name: String = name.chars().take_while(|c| c.is_alphanumeric()).collect();
         if derives.split(',').any(|trait_| trait_.trim() == "Debug") {
-            let begin = rest.find(&name).unwrap() + name.len();
-            types.push((name, fields(&rest[begin..]).to_owned()));
+            let (_, body) = rest.split_once(&name).unwrap();
+            types.push((name.clone(), fields(body)));
         }
     }
     types
 }
 
 /// Up to the bracket that closes the first one, or to the semicolon of a type without fields.
-fn fields(text: &str) -> &str {
-    let mut depth = 0;
-    for (at, letter) in text.char_indices() {
+fn fields(text: &str) -> String {
+    let (mut fields, mut depth) = (String::new(), 0);
+    for letter in text.chars() {
         match letter {
             '{' | '(' => depth += 1,
-            '}' | ')' if depth == 1 => return &text[..at],
+            '}' | ')' if depth == 1 => return fields,
             '}' | ')' => depth -= 1,
-            ';' if depth == 0 => return &text[..at],
+            ';' if depth == 0 => return fields,
             _ => {}
         }
+        fields.push(letter);
     }
-    text
+    fields
 }
 
 fn holds_a_secret(fields: &str) -> bool {

@@ -23,8 +23,7 @@ pub fn shown_as(value: &dyn Debug, secret: &[u8]) -> Option<&'static str> {
 }
 
 fn form_of(bytes: &[u8], text: &str) -> Option<&'static str> {
-    let digits = |byte: &u8| [byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16));
-    let hex: String = bytes.iter().flat_map(digits).flatten().collect();
+    let hex = hex(bytes);
     let list: Vec<_> = bytes.iter().map(u8::to_string).collect();
     let dense: String = text.chars().filter(|c| !c.is_whitespace()).collect();
     let raw = std::str::from_utf8(bytes).is_ok_and(|raw| text.contains(raw));
@@ -39,6 +38,11 @@ fn form_of(bytes: &[u8], text: &str) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digits = |byte: &u8| [byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16));
+    bytes.iter().flat_map(digits).flatten().collect()
 }
 
 /// The characters that these bytes alone decide, where so many others stand before them in their group.
@@ -57,12 +61,11 @@ mod tests {
     const SECRET: &[u8] = b"\x00\xfa canary of some bytes \xff\xfe";
 
     #[derive(Debug)]
-    #[expect(dead_code, reason = "shown only")]
     struct Leak<T>(T);
 
     #[test]
     fn each_form_is_found_and_also_a_part() {
-        let hex: String = SECRET.iter().map(|byte| format!("{byte:02X}")).collect();
+        let hex = hex(SECRET).to_uppercase();
         let text = "canary of some bytes";
         assert_eq!(shown_as(&Leak(text), text.as_bytes()), Some("raw"));
         assert_eq!(

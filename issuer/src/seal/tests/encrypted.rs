@@ -155,6 +155,7 @@ fn an_odd_file_of_identities_is_refused_and_never_repeated() {
     let (directory, identity, section) = with_identity();
     directory.write("seal.key.age", &encrypted(&identity, &KEY));
     let secret = identity.to_string().expose_secret().to_owned();
+    let bare = secret.strip_prefix("AGE-SECRET-KEY-").unwrap();
     let odd = [
         (String::new(), IdentityFileError::None),
         ("# only this\n".to_owned(), IdentityFileError::None),
@@ -167,7 +168,7 @@ fn an_odd_file_of_identities_is_refused_and_never_repeated() {
     for (text, expected) in odd {
         directory.write("age.txt", text.as_bytes());
         let told = refused(&directory, &section);
-        assert!(!format!("{told} {told:?}").contains(&secret[15..]), "{told:?}");
+        assert!(!format!("{told} {told:?}").contains(bare), "{told:?}");
         let SealKeyError::Identity { source, .. } = told else { panic!("{told:?}") };
         assert_eq!(source, expected, "{text}");
     }

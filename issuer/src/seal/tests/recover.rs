@@ -27,7 +27,7 @@ impl Sealed {
         let identity_file = directory.write("recovery.txt", text_of(&identity).as_bytes());
         let backup = directory.0.path().join("backup");
         let sealed = Self { directory, identity, identity_file, backup };
-        let store = sealed.open(&KEY, &[]).await;
+        let store = sealed.open(&KEY, &[]);
         let (collection, expected) = (Collection::Keys, Expected::Absent);
         let value = Some(b"a private key".to_vec().into());
         let change = Change { collection, id: "one".to_owned(), expected, value };
@@ -37,7 +37,7 @@ impl Sealed {
         sealed
     }
 
-    async fn open(&self, key: &[u8; 32], older: &[[u8; 32]]) -> SledStore {
+    fn open(&self, key: &[u8; 32], older: &[[u8; 32]]) -> SledStore {
         let kek = |bytes: &[u8; 32]| KeyEncryptionKey::from_bytes(*bytes).unwrap();
         let recipient = AgeRecipient::try_from(self.identity.to_public().to_string()).unwrap();
         let seals = moneyer_store::seal::Seals::new(kek(key), older.iter().map(kek).collect());
@@ -83,7 +83,7 @@ async fn a_key_comes_back_from_the_store_and_from_its_backup() {
 #[tokio::test]
 async fn a_key_that_was_being_changed_comes_back_with_the_one_before() {
     let sealed = Sealed::new().await;
-    sealed.open(&[9; 32], &[KEY]).await.close().await;
+    sealed.open(&[9; 32], &[KEY]).close().await;
     let to = sealed.path("seal.key");
     // One file that would be overwritten is enough for none to be written.
     let taken = sealed.directory.write("seal.key.older-1", b"mine");

@@ -102,7 +102,8 @@ async fn a_lost_seal_key_is_recovered_and_the_same_key_signs_on() {
     let from = ["--from", backup.to_str().unwrap(), "--to", of_backup.to_str().unwrap()];
     let recovered = moneyer(&directory, &[&recover[..], &from[..]].concat());
     assert!(recovered.status.success(), "{recovered:?}");
-    let hex: String = lost.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits = |byte: &u8| [byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16));
+    let hex: String = lost.iter().flat_map(digits).flatten().collect();
     for file in [&seal_key, &of_backup] {
         assert_eq!(fs::read_to_string(file).unwrap(), format!("{hex}\n"), "{}", file.display());
     }
