@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use moneyer_authority::Charter;
 use moneyer_authority::store::Generation;
+use moneyer_store::seal::RecoveryRecipient;
 use moneyer_store::{Sealing, SledOptions, SledStore};
 
 use crate::app::error::StartError;
-use crate::config::Config;
-use crate::seal::{SealKeyError, seals};
+use crate::config::{Config, SealSection};
+use crate::seal::{Recovery, SealKeyError, seals};
 
 /// How the store is opened: with the configured keys, and under the trust domain's name if it is new.
 pub(crate) fn store_options(
@@ -20,8 +21,14 @@ pub(crate) fn store_options(
     options.sealing = seals(&config.seal, &config.store)?.map(|seals| Sealing {
         cluster: charter.parts.trust_domain.as_str().to_owned(),
         seals: Arc::new(seals),
+        recovery: recovery_recipient(&config.seal),
     });
     Ok(options)
+}
+
+/// To whom the recovery copy of the seal keys is encrypted.
+fn recovery_recipient(seal: &SealSection) -> Option<Arc<dyn RecoveryRecipient>> {
+    Some(Arc::new(Recovery::to(seal.recovery_recipient.as_ref()?)))
 }
 
 /// Opens the store, or makes it; one that lacks what it acknowledged only at the generation that the

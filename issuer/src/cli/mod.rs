@@ -20,6 +20,7 @@ mod issuer;
 mod key;
 mod living_tokens;
 mod output;
+mod recovery;
 mod runner;
 mod sandbox;
 mod serve;

@@ -13,6 +13,7 @@ use crate::app::store_options;
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
+use crate::cli::recovery::{self, RecoverArguments};
 use crate::config::Config;
 use crate::http::management::{BackupBody, CopiedView};
 
@@ -42,6 +43,12 @@ pub(super) enum StoreCommand {
     /// First name the new key as `seal.key_file` and the old one in `seal.older_key_files`, and restart. When
     /// this is done nothing needs the old key but older copies.
     Rekey,
+    /// Get a lost seal key back from a recovery copy, with the identity that is kept offline for it.
+    ///
+    /// The copy is the one in the store's directory, or in a backup. The key is written when it was seen to
+    /// open the store, or the backup, and never over a file that is there. Earlier keys that were in use
+    /// beside it go to files beside it.
+    Recover(RecoverArguments),
 }
 
 /// What was found.
@@ -71,6 +78,7 @@ pub(super) async fn run(
             progress.finish("the store is restored");
             output.record(&CopiedView::of(file, copied), &sentence("restored", file, copied))
         }
+        StoreCommand::Recover(arguments) => recovery::run(arguments, config, output),
         StoreCommand::Backup { file } => {
             let file = std::path::absolute(file)
                 .map_err(|error| Failure::of("cannot tell where the file is", &error))?;

@@ -28,7 +28,7 @@ pub use issuer::{DocumentPath, DocumentPathError, IssuerSection};
 pub use keys::{KeyAlgorithm, KeysSection};
 pub use limits::LimitsSection;
 pub use listen::ListenSection;
-pub use seal::SealSection;
+pub use seal::{AgeRecipient, AgeRecipientError, SealSection};
 pub use spiffe::SpiffeSection;
 pub use store::StoreSection;
 pub use system_workload::SystemWorkloadSection;

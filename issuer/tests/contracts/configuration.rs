@@ -110,6 +110,7 @@ fn value(schema: &Value, property: &Value) -> String {
         (Some("DocumentPath"), _) => "path",
         (Some("TrustDomain"), _) => "trust domain",
         (Some("Audience"), _) => "audience",
+        (Some("AgeRecipient"), _) => "age recipient",
         (Some(_), _) => "name",
         (None, Some("integer")) => "number",
         (None, Some("boolean")) => "`true` or `false`",

@@ -1,8 +1,6 @@
 //! docs/limits.md: every number is the code's, every test it names exists, and none is left out.
 
-use std::path::Path;
-
-use crate::pages::{code, read, root, rows};
+use crate::pages::{code, read, root, rows, sources};
 
 struct Limit {
     value: String,
@@ -122,17 +120,4 @@ fn no_maximum_is_left_out() {
         }
     }
     assert!(found > 15, "the sources were not found");
-}
-
-fn sources(folder: &Path) -> Vec<std::path::PathBuf> {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files.extend(sources(&path));
-        } else if path.extension().is_some_and(|end| end == "rs") && !path.ends_with("tests.rs") {
-            files.push(path);
-        }
-    }
-    files
 }

@@ -19,4 +19,6 @@ mod pages;
 #[cfg(test)]
 mod readme;
 #[cfg(test)]
+mod redacted;
+#[cfg(test)]
 mod security;

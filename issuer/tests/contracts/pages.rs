@@ -41,3 +41,20 @@ pub(crate) fn rows(page: &str) -> Vec<Vec<String>> {
 pub(crate) fn code(cell: &str) -> &str {
     cell.trim_matches('`')
 }
+
+/// Every source below a folder, tests left out.
+pub(crate) fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.ends_with("tests") {
+            continue;
+        }
+        if path.is_dir() {
+            files.extend(sources(&path));
+        } else if path.extension().is_some_and(|end| end == "rs") && !path.ends_with("tests.rs") {
+            files.push(path);
+        }
+    }
+    files
+}

@@ -11,11 +11,13 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io;
 
 use async_trait::async_trait;
 use moneyer_identity::ErrorClass;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
 
 /// Longest record in bytes, id excluded. Larger values are outside what the crash tests of the
 /// embedded store cover.
@@ -125,14 +127,14 @@ pub struct Change {
     pub id: String,
     /// What is replaced.
     pub expected: Expected,
-    /// The new bytes, or `None` to remove the record.
-    pub value: Option<Vec<u8>>,
+    /// The new bytes, or `None` to remove the record. Wiped when dropped: they may be a key.
+    pub value: Option<Zeroizing<Vec<u8>>>,
 }
 
 impl Change {
     /// Writes a record in place of what is expected there.
     pub fn put<R: Record>(record: &R, expected: Expected) -> Result<Self, StoreError> {
-        let value = serde_json::to_vec(record).map_err(|error| StoreError::Encode(error.into()))?;
+        let value = encode(record).map_err(|error| StoreError::Encode(error.into()))?;
         Ok(Self { collection: R::COLLECTION, id: record.id(), expected, value: Some(value) })
     }
 
@@ -163,8 +165,8 @@ pub struct Stored {
     pub id: String,
     /// The generation that wrote it.
     pub revision: Generation,
-    /// Its bytes.
-    pub value: Vec<u8>,
+    /// Its bytes. Wiped when dropped: they may be a key.
+    pub value: Zeroizing<Vec<u8>>,
 }
 
 /// Without the value, which may be a key.
@@ -306,6 +308,32 @@ pub trait Store: Send + Sync + fmt::Debug {
     }
 }
 
+/// A record's bytes. One that holds a key is measured first: a vector that grows leaves copies behind.
+fn encode<R: Record>(record: &R) -> serde_json::Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(Vec::new());
+    if R::COLLECTION.is_secret() {
+        let mut length = Length(0);
+        serde_json::to_writer(&mut length, record)?;
+        bytes.reserve_exact(length.0);
+    }
+    serde_json::to_writer(&mut *bytes, record)?;
+    Ok(bytes)
+}
+
+/// Counts what is written.
+struct Length(usize);
+
+impl io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.saturating_add(bytes.len());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Reads every record of a kind.
 pub async fn load_records<R: Record>(
     store: &dyn Store,
@@ -320,4 +348,29 @@ pub async fn load_records<R: Record>(
     };
     store.load(R::COLLECTION, &mut receive).await?;
     Ok(records)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Serialize, serde::Deserialize)]
+    struct Held(String);
+
+    impl Record for Held {
+        const COLLECTION: Collection = Collection::Keys;
+
+        fn id(&self) -> String {
+            "held".to_owned()
+        }
+    }
+
+    #[test]
+    fn the_bytes_of_a_key_never_move_while_they_are_written() {
+        for length in [0, 1, 127, 1000, 5000] {
+            let change = Change::put(&Held("k".repeat(length)), Expected::Absent).unwrap();
+            let value = change.value.unwrap();
+            assert_eq!((value.len(), value.capacity()), (length + 2, length + 2));
+        }
+    }
 }

@@ -11,5 +11,6 @@ mod limits;
 pub mod seal;
 
 pub use embedded::{
-    Copied, Findings, Incarnation, OpenError, RestoreError, Sealing, SledOptions, SledStore,
+    Copied, Findings, Incarnation, OpenError, RecoveryError, RecoverySource, RestoreError, Sealing,
+    SledOptions, SledStore,
 };

@@ -18,7 +18,7 @@ pub(crate) fn check_sizes(changes: &[Change]) -> Result<(), StoreError> {
         if change.id.is_empty() {
             return Err(StoreError::Encode(EmptyId.into()));
         }
-        let value_bytes = change.value.as_ref().map_or(0, Vec::len);
+        let value_bytes = change.value.as_ref().map_or(0, |value| value.len());
         if change.id.len() > MAXIMUM_ID_BYTES || value_bytes > MAXIMUM_RECORD_BYTES {
             let (collection, id) = (change.collection, change.id.clone());
             return Err(StoreError::TooLarge { collection, id });

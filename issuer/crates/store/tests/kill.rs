@@ -61,7 +61,7 @@ async fn commit_for_ever(store: Arc<SledStore>, name: String) {
             collection,
             id: id.to_owned(),
             expected,
-            value: Some(value.repeat(40).into_bytes()),
+            value: Some(value.repeat(40).into_bytes().into()),
         };
         let mut changes = vec![
             add(Collection::Sandboxes, &id, Expected::Absent, &id),

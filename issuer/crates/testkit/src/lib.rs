@@ -6,9 +6,11 @@ pub mod audit;
 mod certificates;
 mod clock;
 mod fixture_key;
+mod redaction;
 pub mod signer;
 pub mod store;
 
 pub use certificates::{LeafForm, MemberRequest, TestCa};
 pub use clock::{ManualClock, START};
 pub use fixture_key::FixtureKey;
+pub use redaction::shown_as;

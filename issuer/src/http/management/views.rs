@@ -408,7 +408,7 @@ pub(crate) struct CopiedView {
 
 impl CopiedView {
     pub(crate) fn of(file: &Path, copied: Copied) -> Self {
-        let Copied { generation, records } = copied;
+        let Copied { generation, records, .. } = copied;
         Self { file: file.to_owned(), generation: generation.0, records }
     }
 }

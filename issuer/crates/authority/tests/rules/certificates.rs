@@ -123,7 +123,7 @@ async fn refusal(world: &World, record: Value, charter: moneyer_authority::Chart
         collection: Collection::Authorities,
         id: stored.id,
         expected: Expected::Revision(stored.revision),
-        value: Some(record.to_string().into_bytes()),
+        value: Some(record.to_string().into_bytes().into()),
     };
     world.store.commit(vec![change]).await.unwrap();
     let store = std::sync::Arc::new(world.store.clone());

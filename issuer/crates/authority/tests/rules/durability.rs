@@ -273,7 +273,8 @@ async fn a_damaged_record_is_named_and_nothing_starts() {
         let store = MemoryStore::default();
         let id = "broken".to_owned();
         let expected = moneyer_authority::store::Expected::Absent;
-        let change = Change { collection, id, expected, value: Some(damage.into()) };
+        let change =
+            Change { collection, id, expected, value: Some(damage.as_bytes().to_vec().into()) };
         store.commit(vec![change]).await.unwrap();
         let refused = open(charter(), Arc::new(store), &ManualClock::default()).await.unwrap_err();
         let mut chain = Vec::new();

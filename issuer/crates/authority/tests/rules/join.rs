@@ -213,7 +213,7 @@ async fn only_so_many_tokens_are_unspent_and_expired_ones_make_room() {
         let mut record: Value = serde_json::from_slice(&pattern.value).unwrap();
         let id = format!("{number:016x}");
         record["id"] = json!(id);
-        let value = Some(record.to_string().into_bytes());
+        let value = Some(record.to_string().into_bytes().into());
         Change { collection: Collection::JoinTokens, id, expected: Expected::Absent, value }
     };
     let copies = (2..MAXIMUM_INVITATIONS).map(copy).collect();
@@ -242,7 +242,7 @@ async fn a_token_is_shown_by_expose_alone_and_stored_as_a_hash() {
     let secret = contents["secret"].as_str().unwrap();
     assert_eq!(secret.len(), 64);
     for record in world.stored(Collection::JoinTokens).await {
-        assert!(!String::from_utf8(record.value).unwrap().contains(secret));
+        assert!(!std::str::from_utf8(&record.value).unwrap().contains(secret));
     }
     assert!(!format!("{enrollment:?}").contains(secret));
     // What a joiner pins on first contact.

@@ -71,6 +71,14 @@ pub enum ReadSecretError {
         /// Its permission bits.
         mode: u32,
     },
+    /// Others than the owner may write to it.
+    #[error("others may write to {path} (mode {mode:04o}); run: chmod go-w {path}")]
+    WritableByOthers {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
     /// It holds more than the caller expects of such a secret.
     #[error("{path} is larger than {maximum} bytes; it is probably the wrong file")]
     TooLarge {
@@ -86,6 +94,28 @@ pub enum ReadSecretError {
 /// # Errors
 /// See [`ReadSecretError`].
 pub fn read_secret(path: &Path, max_len: usize) -> Result<SecretBytes, ReadSecretError> {
+    read(path, max_len, |path, mode| match mode & 0o077 {
+        0 => Ok(()),
+        _ => Err(ReadSecretError::OpenToOthers { path: path.to_owned(), mode }),
+    })
+}
+
+/// The same for an encrypted file, which others may read but not write to.
+///
+/// # Errors
+/// See [`ReadSecretError`].
+pub fn read_unwritable(path: &Path, max_len: usize) -> Result<SecretBytes, ReadSecretError> {
+    read(path, max_len, |path, mode| match mode & 0o022 {
+        0 => Ok(()),
+        _ => Err(ReadSecretError::WritableByOthers { path: path.to_owned(), mode }),
+    })
+}
+
+fn read(
+    path: &Path,
+    max_len: usize,
+    check_mode: impl Fn(&Path, u32) -> Result<(), ReadSecretError>,
+) -> Result<SecretBytes, ReadSecretError> {
     let path = || path.to_owned();
     let failed = |source| ReadSecretError::Read { path: path(), source };
     // NONBLOCK: opening a FIFO without a writer must fail here, not hang.
@@ -101,10 +131,7 @@ pub fn read_secret(path: &Path, max_len: usize) -> Result<SecretBytes, ReadSecre
     if !found.is_file() {
         return Err(ReadSecretError::NotAFile { path: path() });
     }
-    let mode = found.permissions().mode() & 0o7777;
-    if mode & 0o077 != 0 {
-        return Err(ReadSecretError::OpenToOthers { path: path(), mode });
-    }
+    check_mode(&path(), found.permissions().mode() & 0o7777)?;
     // Reserved once: a vector that grows leaves unzeroed copies behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(max_len.saturating_add(1)));
     let limit = u64::try_from(max_len).unwrap_or(u64::MAX).saturating_add(1);
@@ -129,6 +156,22 @@ mod tests {
         assert_eq!(secret.expose(), b"12345678");
         assert_eq!(format!("{secret:?}"), "SecretBytes(..)");
         assert!(matches!(read_secret(&path, 7), Err(ReadSecretError::TooLarge { .. })));
+    }
+
+    #[test]
+    fn an_encrypted_file_may_be_read_by_others_and_not_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("key.age");
+        for mode in [0o600, 0o644, 0o444] {
+            replace(&path, b"12345678", mode).unwrap();
+            assert_eq!(read_unwritable(&path, 8).unwrap().expose(), b"12345678");
+        }
+        assert!(matches!(read_unwritable(&path, 7), Err(ReadSecretError::TooLarge { .. })));
+        for mode in [0o620, 0o602, 0o666] {
+            replace(&path, b"12345678", mode).unwrap();
+            let error = read_unwritable(&path, 8).unwrap_err().to_string();
+            assert!(error.ends_with(&format!("run: chmod go-w {}", path.display())), "{error}");
+        }
     }
 
     #[test]

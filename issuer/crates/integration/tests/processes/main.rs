@@ -27,6 +27,8 @@ mod private_keys;
 #[cfg(test)]
 mod recorder;
 #[cfg(test)]
+mod recovery;
+#[cfg(test)]
 mod rollback;
 #[cfg(test)]
 mod rotation_race;

@@ -245,7 +245,7 @@ pub(crate) fn key_set(public: SocketAddr) -> Option<BTreeMap<String, ServedKey>>
     Some(set["keys"].as_array().unwrap().iter().map(key).collect())
 }
 
-fn verifies(token: &str, (n, e): &ServedKey) -> bool {
+pub(crate) fn verifies(token: &str, (n, e): &ServedKey) -> bool {
     let (signed, signature) = token.rsplit_once('.').unwrap();
     let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
     let key = RsaPublicKeyComponents { n, e };

@@ -1,12 +1,13 @@
 //! The directory of a store: private, and itself on disk.
 //!
 //! ```text
-//! LOCK        held by the process that uses the store
-//! IDENTITY    which store this is, and the key of its checksums
-//! CATALOGUE   which records there must be
-//! keys/       each record that holds a private key, once more
-//! snapshots/  copies of everything, made when keys change
-//! sled/       everything sled writes
+//! LOCK          held by the process that uses the store
+//! IDENTITY      which store this is, and the key of its checksums
+//! CATALOGUE     which records there must be
+//! keys/         each record that holds a private key, once more
+//! snapshots/    copies of everything, made when keys change
+//! sled/         everything sled writes
+//! RECOVERY.age  the seal keys, encrypted to who may recover them (`recovery`)
 //! ```
 //!
 //! A directory that others may enter is refused with the command that mends it: someone may have
@@ -20,6 +21,9 @@ use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::open::OpenError;
+
+/// The name of the recovery copy.
+pub(super) const RECOVERY: &str = "RECOVERY.age";
 
 /// Group and other, all of their bits.
 const OTHERS: u32 = 0o077;

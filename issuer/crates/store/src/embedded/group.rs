@@ -10,7 +10,6 @@ use std::collections::HashMap;
 
 use moneyer_authority::store::{Change, Collection, Expected, Generation, StoreError};
 use sled::IVec;
-use zeroize::Zeroizing;
 
 use super::catalogue::NameChange;
 use super::envelope::Envelope;
@@ -124,7 +123,6 @@ impl Group {
                 return Err(StoreError::Conflict { collection, id });
             }
             planned.insert(key.clone(), value.as_ref().map(|_| generation));
-            let value = value.map(Zeroizing::new);
             let enclosed = value
                 .map(|value| enclose(press.sealing, (collection, &id), &key, generation, &value));
             envelopes.push((collection, id, key, enclosed.transpose()?));

@@ -20,7 +20,7 @@ use moneyer_authority::store::{Generation, Receipt, Testimony};
 use zeroize::Zeroizing;
 
 use super::replace::replace;
-use crate::seal::{Place, SealError, Seals};
+use crate::seal::{Place, RecoveryRecipient, SealError, Seals};
 
 /// First bytes of the file.
 const MAGIC: &[u8; 8] = b"MNYSTOR1";
@@ -54,6 +54,8 @@ pub struct Sealing {
     pub cluster: String,
     /// The key-encryption keys.
     pub seals: Arc<Seals>,
+    /// To whom the recovery copy of those keys is encrypted; `None`: there is none.
+    pub recovery: Option<Arc<dyn RecoveryRecipient>>,
 }
 
 /// Why the file is not an identity.
@@ -106,7 +108,7 @@ impl Identity {
 
     /// How this store's records are sealed: with these keys, bound to its own name.
     pub(super) fn sealing(&self, given: Option<&Sealing>) -> Option<Sealing> {
-        given.map(|given| Sealing { cluster: self.cluster.clone(), seals: given.seals.clone() })
+        given.map(|given| Sealing { cluster: self.cluster.clone(), ..given.clone() })
     }
 
     /// Authenticates bytes.

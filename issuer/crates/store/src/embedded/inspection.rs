@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 
-use moneyer_authority::store::Generation;
+use moneyer_authority::store::{Cause, Generation};
 
 use super::catalogue::{Catalogue, Names, Reading};
 use super::directory::StoreDirectory;
@@ -21,6 +21,7 @@ use super::key::{HEAD, record_of, shown};
 use super::open::{OpenError, OpenSled, Opened};
 use super::sealing::disclose;
 use super::secret_files::{Contents, SecretFiles};
+use crate::seal::SealError;
 
 /// Most findings that are told one by one.
 const TOLD: usize = 20;
@@ -131,7 +132,10 @@ impl Inspection<'_> {
             let secret = record_of(&key).is_some_and(|(collection, _)| collection.is_secret());
             let revision = if secret {
                 scan.secrets.insert(key.to_vec(), bytes.to_vec());
-                disclose(self.sealing.as_ref(), &key, &bytes).map(|(at, _)| at).ok()
+                match disclose(self.sealing.as_ref(), &key, &bytes) {
+                    Ok((revision, _)) => Some(revision),
+                    Err(cause) => self.is_not_for_want_of_a_key(&cause).map(|()| None)?,
+                }
             } else {
                 Envelope::decode(&key, &bytes).map(|envelope| envelope.revision).ok()
             };
@@ -145,6 +149,16 @@ impl Inspection<'_> {
             scan.names.insert(key.to_vec(), revision);
         }
         Ok(scan)
+    }
+
+    /// A record whose key is elsewhere is no loss yet, and to go on without it is never the first advice.
+    fn is_not_for_want_of_a_key(&self, cause: &Cause) -> Result<(), OpenError> {
+        match cause.downcast_ref() {
+            Some(SealError::UnknownKey { needed }) if self.accept_loss.is_none() => {
+                Err(OpenError::Key { path: self.directory.root().to_owned(), needed: *needed })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn read_catalogue(&self) -> Result<Option<Reading>, OpenError> {

@@ -99,5 +99,5 @@ fn decode(
     };
     let (revision, value) = disclose(sealing, key, bytes).map_err(damaged)?;
     let id = std::str::from_utf8(id).map_err(|error| damaged(error.into()))?;
-    Ok(Stored { id: id.to_owned(), revision, value: value.to_vec() })
+    Ok(Stored { id: id.to_owned(), revision, value })
 }

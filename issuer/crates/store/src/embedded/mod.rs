@@ -13,6 +13,7 @@
 //!   holds a secret (`sealing`), and counts in an authenticated sum of all (`head`);
 //! - a store that lacks what it acknowledged is not opened, and the missing records are named
 //!   (`inspection`); private keys are in files of their own too (`secret_files`);
+//! - who may recover it finds its seal keys beside it, encrypted (`recovery`);
 //! - the directory is private and belongs to one process (`directory`, `lock`, `open`).
 //!
 //! It does not notice by itself that the whole directory was rolled back: for that there are the
@@ -31,6 +32,7 @@ mod key;
 mod load;
 mod lock;
 mod open;
+mod recovery;
 mod reopen;
 mod replace;
 mod sealing;
@@ -42,5 +44,6 @@ mod writer;
 pub use identity::{Incarnation, Sealing};
 pub use inspection::Findings;
 pub use open::OpenError;
+pub use recovery::{RecoveryError, RecoverySource};
 pub use snapshot::{Copied, RestoreError};
 pub use store::{SledOptions, SledStore};

@@ -13,14 +13,16 @@ use std::path::{Path, PathBuf};
 use moneyer_authority::store::{Cause, Generation};
 
 use super::catalogue::Catalogue;
-use super::directory::StoreDirectory;
+use super::directory::{RECOVERY, StoreDirectory};
 use super::failure::panic_text;
 use super::head::Head;
 use super::identity::{Identity, IdentityError, Sealing};
 use super::inspection::{Findings, Inspection};
 use super::lock::{LockError, SledLog, StoreLock};
+use super::recovery;
 use super::secret_files::SecretFiles;
 use super::store::SledOptions;
+use crate::seal::{KekId, SealError};
 
 /// Bytes in one segment of sled's log, fixed when a store is made.
 ///
@@ -66,6 +68,18 @@ pub enum OpenError {
         /// What the store has come to, as it is now.
         generation: Generation,
     },
+    /// The key that something in it is sealed under is not here.
+    #[error(
+        "the store in {path} is sealed under the seal key {needed}, which is not here; name it as \
+         seal.key_file or in seal.older_key_files; if it is lost, get it back {}",
+        recovery_of(path)
+    )]
+    Key {
+        /// The store's directory.
+        path: PathBuf,
+        /// The key that is needed.
+        needed: KekId,
+    },
     /// The loss that was accepted is not the one that is found.
     #[error(
         "the store in {path} is at generation {}, not at {}; look at it again with `moneyer store \
@@ -106,6 +120,16 @@ pub enum OpenError {
         #[source]
         source: io::Error,
     },
+}
+
+/// Which recovery copy to take.
+fn recovery_of(store: &Path) -> &'static str {
+    if store.join(RECOVERY).exists() {
+        "from the recovery copy beside it: `moneyer store recover --identity FILE`"
+    } else {
+        "from a recovery copy in a backup (there is none beside it): `moneyer store recover --identity \
+         FILE --from BACKUP`"
+    }
 }
 
 /// sled ended in a panic.
@@ -161,6 +185,8 @@ impl Opened {
             secret_files,
         }
         .open()?;
+        recovery::write_at_start(directory.root(), opened.sealing.as_ref())
+            .map_err(|source| OpenError::Io { path: directory.root().join(RECOVERY), source })?;
         directory.settle()?;
         if opened.loss_accepted {
             tracing::error!(
@@ -177,6 +203,9 @@ fn open_identity(directory: &StoreDirectory, options: &SledOptions) -> Result<Id
     let path = directory.identity();
     let failed = |error: IdentityError| match error {
         IdentityError::Io(source) => OpenError::Io { path: path.clone(), source },
+        IdentityError::Seal(SealError::UnknownKey { needed }) => {
+            OpenError::Key { path: directory.root().to_owned(), needed }
+        }
         error => OpenError::File { path: path.clone(), cause: error.into() },
     };
     let sealing = options.sealing.as_ref();

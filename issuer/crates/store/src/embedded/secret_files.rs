@@ -33,6 +33,11 @@ impl SecretFiles {
         Ok(Self(path.to_owned()))
     }
 
+    /// The directory as it is.
+    pub(super) fn at(path: &Path) -> Self {
+        Self(path.to_owned())
+    }
+
     /// Writes or removes the files of changed records. They are on disk when this returns.
     pub(super) fn apply(&self, changes: &[SecretChange]) -> io::Result<()> {
         for change in changes {

@@ -1,7 +1,8 @@
 //! Copies of a store in one file: what is kept when keys change, what a backup is, and what is restored.
 //!
 //! ```text
-//! magic | 4 length | identity as in its own file | head | (2 key length | key | 4 length | envelope)* | 32 tag
+//! magic | 4 length | identity as in its own file | 4 length | recovery copy, or nothing | head
+//!       | (2 key length | key | 4 length | envelope)* | 32 tag
 //! ```
 //!
 //! Records are as they are in the store, secrets sealed. The tag covers everything, under the key of the
@@ -20,21 +21,26 @@ use super::directory::StoreDirectory;
 use super::envelope::Envelope;
 use super::group::SecretChange;
 use super::head::{Head, SetHash};
-use super::identity::{Identity, Sealing};
+use super::identity::{Identity, IdentityError, Sealing};
 use super::key::{HEAD, record_of, shown};
 use super::open::{OpenError, Opened};
+use super::recovery;
 use super::replace::sync_parent;
 use super::sealing::disclose;
 use super::store::SledOptions;
+use crate::seal::{KekId, SealError};
 
 /// First bytes of a copy.
-const MAGIC: &[u8; 8] = b"MNYSNAP1";
+const MAGIC: &[u8; 8] = b"MNYSNAP2";
 
 /// Copies kept in the store's directory: the newest, and the one before it should that be cut off.
 const KEPT: usize = 2;
 
 /// The end of a copy's name.
 const EXTENSION: &str = "snapshot";
+
+/// Most bytes before the head: an identity is shorter than a kilobyte.
+const MAXIMUM_BEGIN_BYTES: u64 = 128 * 1024;
 
 /// Records written to the new store at once.
 const BATCH_RECORDS: usize = 4096;
@@ -59,6 +65,18 @@ pub enum RestoreError {
         path: PathBuf,
         /// What shows it.
         what: String,
+    },
+    /// The key that it is sealed under is not here.
+    #[error(
+        "{path} was made under the seal key {needed}, which is not here; name it as seal.key_file or in \
+         seal.older_key_files; if it is lost, get it back: `moneyer store recover --identity FILE --from \
+         {path}`"
+    )]
+    Key {
+        /// The copy.
+        path: PathBuf,
+        /// The key that is needed.
+        needed: KekId,
     },
     /// There is a store where the copy would go.
     #[error("{path} holds a store; move it aside first, so that nothing is overwritten")]
@@ -87,7 +105,7 @@ impl RestoreError {
         match self {
             Self::NotEmpty { .. } | Self::Exists { .. } => ErrorClass::Conflict,
             Self::Write(_) | Self::Read { .. } => ErrorClass::Unavailable,
-            Self::Damaged { .. } | Self::Open(_) => ErrorClass::Internal,
+            Self::Damaged { .. } | Self::Key { .. } | Self::Open(_) => ErrorClass::Internal,
         }
     }
 }
@@ -99,6 +117,8 @@ pub struct Copied {
     pub generation: Generation,
     /// Records.
     pub records: u64,
+    /// Those of them that hold private keys.
+    pub secrets: u64,
 }
 
 /// Writes a copy into the directory of copies, and removes all but the newest.
@@ -160,6 +180,9 @@ fn write_to(
     body.extend_from_slice(MAGIC);
     body.extend_from_slice(&u32::try_from(named.len()).unwrap_or(u32::MAX).to_be_bytes());
     body.extend_from_slice(&named);
+    let recovery = recovery::encrypt(sealing)?;
+    body.extend_from_slice(&u32::try_from(recovery.len()).unwrap_or(u32::MAX).to_be_bytes());
+    body.extend_from_slice(&recovery);
     body.extend_from_slice(&head.body());
     // Tags of pieces in a chain, so that no copy has to be in memory whole.
     let mut tag = identity.tag(&[b"snapshot", &body]);
@@ -188,10 +211,37 @@ struct Copy {
     records: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
+impl Copy {
+    fn copied(&self) -> Copied {
+        let is_secret = |key: &[u8]| record_of(key).is_some_and(|(of, _)| of.is_secret());
+        let secrets = self.records.iter().filter(|(key, _)| is_secret(key)).count();
+        Copied {
+            generation: Generation(self.head.generation),
+            records: self.head.count,
+            secrets: u64::try_from(secrets).unwrap_or(u64::MAX),
+        }
+    }
+}
+
 /// Reads a copy and checks all of it.
 pub(super) fn check(path: &Path, sealing: Option<&Sealing>) -> Result<Copied, RestoreError> {
     let copy = read(path, sealing)?;
-    Ok(Copied { generation: Generation(copy.head.generation), records: copy.head.count })
+    Ok(copy.copied())
+}
+
+/// The recovery copy in it; nothing where there is none. Whether the rest is whole is not looked at: that
+/// takes the key.
+pub(super) fn recovery_copy(path: &Path) -> Result<Vec<u8>, RestoreError> {
+    let read = |source| RestoreError::Read { path: path.to_owned(), source };
+    let what = || "it is cut off or something else".to_owned();
+    let damaged = || RestoreError::Damaged { path: path.to_owned(), what: what() };
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(read)?;
+    file.take(MAXIMUM_BEGIN_BYTES).read_to_end(&mut bytes).map_err(read)?;
+    let rest = bytes.strip_prefix(MAGIC).ok_or_else(damaged)?;
+    let (_, rest) = split::<4>(rest).ok_or_else(damaged)?;
+    let (recovery, _) = split::<4>(rest).ok_or_else(damaged)?;
+    Ok(recovery.to_vec())
 }
 
 /// Makes a store of a copy, in a directory that holds none. It is another incarnation.
@@ -212,11 +262,11 @@ pub(super) fn restore(
     let options = &SledOptions { sealing, accept_loss: None, ..options.clone() };
     let opened = Opened::open(to, options).map_err(RestoreError::Open)?;
     fill(&opened, &directory, &copy).map_err(RestoreError::Write)?;
-    let (generation, records) = (Generation(copy.head.generation), copy.head.count);
+    let copied = copy.copied();
     drop(opened);
     // As at every start: whatever does not fit together shows here.
     Opened::open(to, options).map(drop).map_err(RestoreError::Open)?;
-    Ok(Copied { generation, records })
+    Ok(copied)
 }
 
 fn fill(opened: &Opened, directory: &StoreDirectory, copy: &Copy) -> Result<(), Cause> {
@@ -255,16 +305,15 @@ fn read(path: &Path, sealing: Option<&Sealing>) -> Result<Copy, RestoreError> {
         .map_err(|source| RestoreError::Read { path: path.to_owned(), source })?;
     let damaged = |what: String| RestoreError::Damaged { path: path.to_owned(), what };
     let cut = || damaged("it is cut off or something else".to_owned());
-    let (magic, rest) = bytes.split_first_chunk::<8>().ok_or_else(cut)?;
-    let (length, rest) = rest.split_first_chunk::<4>().ok_or_else(cut)?;
-    let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
-    let (named, rest) = rest.split_at_checked(length).ok_or_else(cut)?;
+    let rest = bytes.strip_prefix(MAGIC).ok_or_else(cut)?;
+    let (named, rest) = split::<4>(rest).ok_or_else(cut)?;
+    let (_recovery, rest) = split::<4>(rest).ok_or_else(cut)?;
     let (head, mut rest) = rest.split_at_checked(56).ok_or_else(cut)?;
-    if magic != MAGIC {
-        return Err(cut());
-    }
-    let identity = Identity::decode(named, sealing)
-        .map_err(|error| damaged(format!("{error}: is this the key it was made with?")))?;
+    let missing = |needed| RestoreError::Key { path: path.to_owned(), needed };
+    let identity = Identity::decode(named, sealing).map_err(|error| match error {
+        IdentityError::Seal(SealError::UnknownKey { needed }) => missing(needed),
+        error => damaged(error.to_string()),
+    })?;
     let head = Head::of_body(head).ok_or_else(cut)?;
     let sealing = identity.sealing(sealing);
     let sealing = sealing.as_ref();
@@ -275,8 +324,10 @@ fn read(path: &Path, sealing: Option<&Sealing>) -> Result<Copy, RestoreError> {
         let (key, after) = split::<2>(rest).ok_or_else(cut)?;
         let (envelope, after) = split::<4>(after).ok_or_else(cut)?;
         tag = identity.tag(&[b"snapshot record", &tag, key, envelope]);
-        disclose(sealing, key, envelope)
-            .map_err(|error| damaged(format!("{}: {error}", shown(key))))?;
+        disclose(sealing, key, envelope).map_err(|error| match error.downcast_ref() {
+            Some(SealError::UnknownKey { needed }) => missing(*needed),
+            _ => damaged(format!("{}: {error}", shown(key))),
+        })?;
         records.push((key.to_vec(), envelope.to_vec()));
         rest = after;
     }

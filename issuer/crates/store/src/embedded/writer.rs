@@ -29,6 +29,7 @@ use super::head::{Head, SetHash};
 use super::identity::{Identity, Sealing};
 use super::key::{HEAD, record_of};
 use super::open::OpenSled;
+use super::recovery;
 use super::reopen::Reopen;
 use super::sealing::{disclose, enclose};
 use super::secret_files::SecretFiles;
@@ -66,7 +67,11 @@ pub(super) enum Work {
 
 impl Waiting {
     fn value_bytes(&self) -> usize {
-        self.changes.iter().filter_map(|change| change.value.as_ref()).map(Vec::len).sum()
+        self.changes
+            .iter()
+            .filter_map(|change| change.value.as_ref())
+            .map(|value| value.len())
+            .sum()
     }
 
     fn answer(self, outcome: Result<Generation, StoreError>) {
@@ -282,6 +287,9 @@ impl<B: Barrier> Writer<B> {
         let (Some(pen), Some(sled)) = (self.pen.as_mut(), self.progress.sled()) else {
             return Err(failure().into());
         };
+        // Before anything is sealed under the present key, who may recover it has it.
+        recovery::write(&self.reopen.path, pen.sealing.as_ref())
+            .map_err(|error| StoreError::Unavailable(error.into()))?;
         let rekeyed = pen.rekey(&sled.db, &self.reopen.path);
         if let Err(error) = rekeyed {
             self.pen = None;

@@ -54,7 +54,7 @@ pub enum SealError {
     /// The KEK that sealed it is not here.
     #[error(
         "the record was sealed under the key-encryption key {needed}, which is not here; \
-         give it as the current or an older key, or restore it from the recovery file"
+         give it as the current or an older key, or get it back with `moneyer store recover`"
     )]
     UnknownKey {
         /// The KEK that is needed.
@@ -109,10 +109,15 @@ impl Seals {
         &self.current
     }
 
+    /// Every KEK, the one that seals first.
+    pub fn keys(&self) -> impl Iterator<Item = &KeyEncryptionKey> {
+        std::iter::once(&self.current).chain(&self.older)
+    }
+
     /// The KEK of this id, the current or an older one.
     #[must_use]
     pub fn key(&self, id: KekId) -> Option<&KeyEncryptionKey> {
-        std::iter::once(&self.current).chain(&self.older).find(|key| key.id() == id)
+        self.keys().find(|key| key.id() == id)
     }
 
     /// Seals `plain` for its place.

@@ -11,7 +11,7 @@ use super::Backend;
 
 /// A change that writes a record.
 pub(super) fn put(collection: Collection, id: &str, expected: Expected, value: &[u8]) -> Change {
-    Change { collection, id: id.to_owned(), expected, value: Some(value.to_vec()) }
+    Change { collection, id: id.to_owned(), expected, value: Some(value.to_vec().into()) }
 }
 
 /// A change that writes an app that is not there.
@@ -33,7 +33,7 @@ pub(super) async fn all(store: &dyn Store, collection: Collection) -> Vec<Stored
 /// Id and value of every app.
 pub(super) async fn apps(store: &dyn Store) -> Vec<(String, Vec<u8>)> {
     let records = all(store, Collection::Apps).await;
-    records.into_iter().map(|stored| (stored.id, stored.value)).collect()
+    records.into_iter().map(|stored| (stored.id, stored.value.to_vec())).collect()
 }
 
 /// The generation of a commit that must succeed.
@@ -161,7 +161,8 @@ pub async fn collections_are_apart<B: Backend>(backend: &B) {
     }
     for collection in Collection::ALL {
         let stored = all(&*store, collection).await;
-        let values: Vec<_> = stored.into_iter().map(|stored| (stored.id, stored.value)).collect();
+        let values: Vec<_> =
+            stored.into_iter().map(|stored| (stored.id, stored.value.to_vec())).collect();
         assert_eq!(values, [("id".to_owned(), collection.as_str().as_bytes().to_vec())]);
     }
 }

@@ -68,6 +68,6 @@ pub async fn many_of_the_largest_values_come_back<B: Backend>(backend: &B) {
     assert_eq!(stored.len(), ids.len());
     for (stored, (id, number)) in stored.iter().zip(&ids) {
         assert_eq!(&stored.id, id);
-        assert!(stored.value == value(*number), "the value of {id} is another");
+        assert!(*stored.value == value(*number), "the value of {id} is another");
     }
 }

@@ -69,7 +69,7 @@ impl Store for MemoryStore {
             .map(|((_, id), (revision, value))| Stored {
                 id: id.clone(),
                 revision: *revision,
-                value: value.clone(),
+                value: value.clone().into(),
             })
             .collect();
         found.into_iter().try_for_each(receive)
@@ -101,7 +101,7 @@ fn make(records: &mut Records, change: Change, generation: Generation) -> Result
     if id.is_empty() {
         return Err(StoreError::Encode("a record has an empty id".into()));
     }
-    let value_bytes = value.as_ref().map_or(0, Vec::len);
+    let value_bytes = value.as_ref().map_or(0, |value| value.len());
     if id.len() > MAXIMUM_ID_BYTES || value_bytes > MAXIMUM_RECORD_BYTES {
         return Err(StoreError::TooLarge { collection, id });
     }
@@ -116,7 +116,7 @@ fn make(records: &mut Records, change: Change, generation: Generation) -> Result
         return Err(StoreError::Conflict { collection, id });
     }
     match value {
-        Some(value) => drop(records.insert(key, (generation, value))),
+        Some(value) => drop(records.insert(key, (generation, value.to_vec()))),
         None => drop(records.remove(&key)),
     }
     Ok(())

@@ -36,7 +36,7 @@ fn put_back(directory: &Path, wanted: &Files) {
 }
 
 fn put(collection: Collection, id: &str) -> Change {
-    let value = Some(format!("value of {id}").into_bytes());
+    let value = Some(format!("value of {id}").into_bytes().into());
     Change { collection, id: id.to_owned(), expected: Expected::Absent, value }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::*;
 
 /// Waits, on the writer's own clock, until the store writes again.
-async fn until_it_writes(store: &SledStore) {
+pub(super) async fn until_it_writes(store: &SledStore) {
     for _ in 0..100 {
         if store.health().is_ok() {
             return;
@@ -66,7 +66,7 @@ async fn a_disk_that_fails_again_while_the_group_is_taken_back_ends_in_no_false_
         store.commit(add("before")).await.unwrap();
         gate.change(|state| state.broken = true);
         let (id, expected) = ("during".to_owned(), Expected::Absent);
-        let change = Change { collection, id, expected, value: Some(b"during".to_vec()) };
+        let change = Change { collection, id, expected, value: Some(b"during".to_vec().into()) };
         store.commit(vec![change.clone()]).await.unwrap_err();
         // The attempt to take it back fails too.
         for _ in 0..100 {

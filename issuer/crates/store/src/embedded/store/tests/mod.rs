@@ -68,11 +68,18 @@ moneyer_testkit::store_suite!(Place::new());
 
 mod damage;
 mod failure;
+mod recovery;
+mod rekey;
 mod sealed;
 
 fn add(id: &str) -> Vec<Change> {
     let (collection, expected) = (Collection::Apps, Expected::Absent);
-    vec![Change { collection, id: id.to_owned(), expected, value: Some(id.as_bytes().to_vec()) }]
+    vec![Change {
+        collection,
+        id: id.to_owned(),
+        expected,
+        value: Some(id.as_bytes().to_vec().into()),
+    }]
 }
 
 async fn ids(store: &SledStore) -> Result<Vec<String>, StoreError> {

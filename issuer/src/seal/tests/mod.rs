@@ -1,3 +1,6 @@
+mod encrypted;
+mod recover;
+
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -98,6 +101,10 @@ fn a_missing_key_is_told_and_not_made() {
     let path = directory.0.path().join("seal.key");
     let told = directory.read(&path).unwrap_err().to_string();
     assert!(told.contains(&format!("head -c 32 /dev/urandom > {}", path.display())), "{told}");
+    assert!(!told.contains("recover"), "{told}");
+    directory.write("store/RECOVERY.age", b"");
+    let told = directory.read(&path).unwrap_err().to_string();
+    assert!(told.contains("moneyer store recover --identity FILE"), "{told}");
     assert!(!path.exists());
 }
 
