@@ -161,7 +161,7 @@ impl IntoResponse for Problem {
         let (status, title) = status(self.class);
         let request_id = TokenId::random().map(|id| id.as_str().to_owned()).unwrap_or_default();
         if status.is_server_error() {
-            let cause = self.cause.as_deref().map(crate::chain).unwrap_or_default();
+            let cause = self.cause.as_deref().map(|cause| crate::chain(cause)).unwrap_or_default();
             tracing::error!(request.id = request_id, error.cause = cause, "request failed");
         }
         answer(status, title, &self.detail, &request_id)

@@ -14,6 +14,7 @@ mod claims;
 mod clock;
 mod clock_judge;
 mod component;
+mod error_chain;
 mod error_class;
 mod issuer_url;
 mod key;
@@ -35,6 +36,7 @@ pub use component::{
     AppName, ClusterId, ComponentError, ControllerName, MAXIMUM_COMPONENT_BYTES, OperatorName,
     OrganizationId, ProfileName, RoleName, RunnerId, SandboxId, SystemWorkloadName,
 };
+pub use error_chain::error_chain;
 pub use error_class::ErrorClass;
 pub use issuer_url::{IssuerUrl, IssuerUrlError};
 pub use key::{

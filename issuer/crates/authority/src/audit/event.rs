@@ -8,7 +8,7 @@ use std::error::Error;
 
 use moneyer_identity::{
     Algorithm, AppName, AppUid, Audience, Audiences, ErrorClass, IssuerUrl, KeyId, RoleName,
-    RunnerId, SandboxId, Subject, SystemWorkloadName, TokenId, UnixTime,
+    RunnerId, SandboxId, Subject, SystemWorkloadName, TokenId, UnixTime, error_chain,
 };
 use serde::Serialize;
 
@@ -331,17 +331,7 @@ impl Holder {
 
 /// The kind of an error and its text with that of its causes, cut to a bounded length.
 pub(crate) fn reason(class: ErrorClass, error: &(dyn Error + 'static)) -> (&'static str, String) {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        if !text.ends_with(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-        cause = error.source();
-    }
-    (class.as_str(), bounded(text))
+    (class.as_str(), bounded(error_chain(error)))
 }
 
 /// Cuts a text to the longest a reason may have.
