@@ -9,7 +9,6 @@ use axum::Router;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use moneyer_authority::RemoveError;
 use moneyer_authority::audit::AuditError;
 use moneyer_authority::enrollment::{AuthenticateError, EnrollmentError};
 use moneyer_authority::issuers::IssuersError;
@@ -17,6 +16,7 @@ use moneyer_authority::keys::KeysError;
 use moneyer_authority::mint::MintError;
 use moneyer_authority::registry::RegistryError;
 use moneyer_authority::store::StoreError;
+use moneyer_authority::{ConfirmError, RemoveError};
 use moneyer_identity::{ErrorClass, TokenId};
 use moneyer_store::RestoreError;
 use serde::Serialize;
@@ -87,6 +87,12 @@ impl From<AuditError> for Problem {
 
 impl From<KeysError> for Problem {
     fn from(error: KeysError) -> Self {
+        Self::of(error.class(), error)
+    }
+}
+
+impl From<ConfirmError> for Problem {
+    fn from(error: ConfirmError) -> Self {
         Self::of(error.class(), error)
     }
 }

@@ -17,4 +17,4 @@ pub mod store;
 mod upkeep;
 
 pub use authority::{Authority, Charter, OpenError, Ports, RemoveError};
-pub use upkeep::{Outcome, Reissue};
+pub use upkeep::{ConfirmError, Outcome, Reissue};

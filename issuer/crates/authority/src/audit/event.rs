@@ -200,6 +200,19 @@ pub enum Event {
         /// The generation that was found.
         generation: Generation,
     },
+    /// The latest time seen was not where it is kept, and was made again from other records.
+    ClockMarkMissing {
+        /// The one that took its place.
+        mark: UnixTime,
+    },
+    /// An operator says that the wall clock is right as it is.
+    ClockConfirmed {
+        /// What the operator says it says.
+        stated: UnixTime,
+        /// The latest time seen until then.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        mark: Option<UnixTime>,
+    },
     /// A change that was recorded did not happen.
     ChangeFailed {
         /// The first record of the change.
@@ -274,7 +287,7 @@ pub struct TokenWithheld {
 
 impl Event {
     /// The name of every event, in the order they stand here.
-    pub const NAMES: [&str; 22] = [
+    pub const NAMES: [&str; 24] = [
         "token_minted",
         "token_refused",
         "token_withheld",
@@ -296,6 +309,8 @@ impl Event {
         "issuer_moved",
         "store_rekeyed",
         "loss_accepted",
+        "clock_mark_missing",
+        "clock_confirmed",
         "change_failed",
     ];
 
