@@ -63,12 +63,11 @@ fn written(text: &str) -> u64 {
         * match unit {
             "KiB" => 1024,
             "MiB" => 1024 * 1024,
-            "ms" => 1,
             "s" => 1000,
             "min" => 60 * 1000,
             "h" => 3600 * 1000,
             "days" => 24 * 3600 * 1000,
-            "" | "bytes" | "a second" => 1,
+            "" | "ms" | "bytes" | "a second" => 1,
             other => panic!("no such unit: {other}"),
         }
 }
