@@ -17,20 +17,7 @@ mod operations;
 mod sandbox;
 mod token;
 
-use std::error::Error;
-
 pub use app::{App, StartError};
 pub use coordinator::{JoinError, JoinTokenError, MembershipError, PlacementError};
+pub(crate) use moneyer_identity::error_chain as chain;
 pub use sandbox::{RosterError, SecretError};
-
-/// An error and its causes, outermost first, for logs and people.
-fn chain(error: &(dyn Error + Send + Sync + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}

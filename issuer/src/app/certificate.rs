@@ -5,11 +5,19 @@ use std::time::Duration;
 use moneyer_authority::Authority;
 use moneyer_authority::enrollment::COORDINATOR_RENEWAL;
 use moneyer_daemon::tls::{ServerTls, TlsIdentity};
+use moneyer_identity::UnixTime;
+use tokio::time::Instant;
 
 use crate::app::error::StartError;
 
 /// The ALPN protocol of a connection that has no certificate yet and wants one.
 const JOINING: &[u8] = b"moneyer-join/1";
+
+/// How often it is looked whether another certificate is due.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// A certificate that was made this far in the future was made by a wrong clock.
+const ANOTHER_TIME: Duration = Duration::from_secs(60);
 
 /// Time before another try to make the certificate.
 const RETRY: Duration = Duration::from_secs(60);
@@ -27,15 +35,22 @@ pub(super) fn coordinator_tls(authority: &Authority) -> Result<ServerTls, StartE
         .map_err(StartError::Tls)
 }
 
-/// Makes the coordinator a new certificate well before the old one ends.
+/// Makes the coordinator a new certificate well before the old one ends, and where the clock turns out to
+/// have been wrong when the old one was made.
 pub(super) async fn renew_certificate(authority: Authority, tls: ServerTls) {
-    let mut wait = COORDINATOR_RENEWAL;
+    let mut life = Life::begin(authority.now());
+    let mut every = tokio::time::interval(LOOK_EVERY);
+    let mut retry_at = Instant::now();
     loop {
-        tokio::time::sleep(wait).await;
+        let now = every.tick().await;
+        if now < retry_at || !life.is_over(now, authority.sound_time().ok()) {
+            continue;
+        }
+        let made_at = authority.now();
         match coordinator_tls(&authority) {
             Ok(fresh) => {
                 tls.replace(&fresh);
-                wait = COORDINATOR_RENEWAL;
+                life = Life::begin(made_at);
             }
             Err(error) => {
                 let cause = crate::chain(&error);
@@ -43,8 +58,50 @@ pub(super) async fn renew_certificate(authority: Authority, tls: ServerTls) {
                     error.cause = cause,
                     "the coordinator's certificate was not renewed"
                 );
-                wait = RETRY;
+                retry_at = now + RETRY;
             }
         }
+    }
+}
+
+/// How long a certificate serves: by the wall clock it was made by, and by the time that passes.
+#[derive(Debug)]
+struct Life {
+    made_at: UnixTime,
+    since: Instant,
+}
+
+impl Life {
+    fn begin(made_at: UnixTime) -> Self {
+        Self { made_at, since: Instant::now() }
+    }
+
+    /// Whether another is due: it has served long enough, or by a clock that is sound it was made in the
+    /// future or too long ago.
+    fn is_over(&self, now: Instant, sound: Option<UnixTime>) -> bool {
+        let served = now.duration_since(self.since);
+        let fits = |wall: UnixTime| {
+            wall.since(self.made_at) < COORDINATOR_RENEWAL
+                && self.made_at.since(wall) < ANOTHER_TIME
+        };
+        served >= COORDINATOR_RENEWAL || sound.is_some_and(|wall| !fits(wall))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn another_is_due_after_its_time_and_when_its_clock_was_wrong() {
+        let made_at = UnixTime(1_800_000_000);
+        let life = Life::begin(made_at);
+        let now = Instant::now();
+        assert!(!life.is_over(now, Some(made_at)));
+        assert!(!life.is_over(now, None));
+        assert!(!life.is_over(now, Some(made_at.minus(Duration::from_secs(59)))));
+        assert!(life.is_over(now, Some(made_at.minus(ANOTHER_TIME))), "it is not valid yet");
+        assert!(life.is_over(now, Some(made_at.plus(COORDINATOR_RENEWAL))), "it was made long ago");
+        assert!(life.is_over(now + COORDINATOR_RENEWAL, None));
     }
 }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moneyer_audit::{AuditOptions, FileAudit};
-use moneyer_authority::store::Generation;
-use moneyer_authority::{Authority, Charter, Ports};
+use moneyer_authority::keys::{KeyRecord, KeysError};
+use moneyer_authority::store::{Generation, load_records};
+use moneyer_authority::{Authority, Charter, OpenError, Ports};
 use moneyer_daemon::lifecycle::{Drain, Shutdown};
-use moneyer_identity::Clock;
+use moneyer_identity::{Clock, Evidence};
 use moneyer_signer::{LocalSigner, PoolLimits};
 use moneyer_store::SledStore;
 
@@ -75,6 +76,7 @@ impl App {
         // Bound first: a taken port is told before a key is made.
         let listeners = Listeners::bind(config)?;
         let signer = Arc::new(signer);
+        hear_witnesses(&*clock, &kept).await?;
         let (store, audit) = (kept.store.clone(), kept.audit.clone());
         let ports = Ports { store, signer, audit, clock };
         let authority = Authority::open(charter, ports).await.map_err(StartError::Authority)?;
@@ -84,6 +86,7 @@ impl App {
             let found = authority.store().generation();
             authority.note_loss(found).await.map_err(StartError::Record)?;
         }
+        note_missing_mark(&authority).await?;
         services::start(config, &authority, &kept, listeners, &shutdown)?;
         let Kept { store, audit } = kept;
         Ok(Self { addresses, authority, store, audit, shutdown })
@@ -116,6 +119,26 @@ impl App {
 pub(super) struct Kept {
     pub(super) store: Arc<SledStore>,
     pub(super) audit: Arc<FileAudit>,
+}
+
+/// Tells the clock which times the records have seen, so that its mark is missed when it is missing.
+async fn hear_witnesses(clock: &dyn Clock, kept: &Kept) -> Result<(), StartError> {
+    let keys = load_records::<KeyRecord>(&*kept.store).await;
+    let keys =
+        keys.map_err(|error| StartError::Authority(OpenError::Keys(KeysError::Store(error))))?;
+    let changed = keys.iter().filter_map(|(key, _)| key.changed_at()).max();
+    clock.hear(Evidence { recorded: kept.audit.sound_at(), keys: changed });
+    Ok(())
+}
+
+async fn note_missing_mark(authority: &Authority) -> Result<(), StartError> {
+    let Some(mark) = authority.missing_mark() else { return Ok(()) };
+    tracing::warn!(
+        clock.mark = %mark,
+        "the file with the latest time seen was missing; the latest of the audit log and the keys took \
+         its place"
+    );
+    authority.note_missing_mark(mark).await.map_err(StartError::RecordMark)
 }
 
 /// Opens the audit log as the configuration says.

@@ -30,6 +30,9 @@ pub enum StartError {
     /// An accepted loss could not be recorded.
     #[error("the accepted loss could not be recorded")]
     Record(#[source] moneyer_authority::audit::AuditError),
+    /// A latest time that was missing could not be recorded.
+    #[error("it could not be recorded that the latest time seen was missing")]
+    RecordMark(#[source] moneyer_authority::audit::AuditError),
     /// Another issuer's keys could not become this cluster's.
     #[error("the keys cannot be adopted")]
     AdoptKeys(#[source] KeysError),

@@ -10,7 +10,8 @@ use crate::cli::client::Client;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Format, Output};
 use crate::cli::{
-    app, audit, config, controller, dev, init, issuer, key, runner, sandbox, serve, store, token,
+    app, audit, clock, config, controller, dev, init, issuer, key, runner, sandbox, serve, store,
+    token,
 };
 
 /// Moneyer, a per-cluster OIDC workload identity issuer.
@@ -80,6 +81,9 @@ enum Command {
     /// The store: check it, copy it, restore a copy, seal it anew.
     #[command(subcommand)]
     Store(store::StoreCommand),
+    /// The wall clock: what the coordinator thinks of it, and your word that it is right.
+    #[command(subcommand)]
+    Clock(clock::ClockCommand),
     /// The configuration file: check it, show it with its defaults, print its schema.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -121,6 +125,7 @@ async fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::Sandbox(command) => sandbox::run(&command, &client()?, output).await,
         Command::Audit(command) => audit::run(&command, &path, output),
         Command::Store(command) => store::run(&command, &path, client, output).await,
+        Command::Clock(command) => clock::run(&command, &client()?, output).await,
         Command::Config(command) => config::run(&command, &path, output),
     }
 }

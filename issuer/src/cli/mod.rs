@@ -10,6 +10,7 @@ mod app;
 mod arguments;
 mod audit;
 mod client;
+mod clock;
 mod config;
 mod controller;
 mod dev;

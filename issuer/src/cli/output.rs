@@ -1,8 +1,7 @@
 //! Records for people and for programs.
 
-use std::io::{self, Write as _};
-
 use clap::ValueEnum;
+use moneyer_daemon::output;
 use moneyer_identity::UnixTime;
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -51,7 +50,7 @@ impl Output {
         let row = |record| columns.iter().map(|(_, cell)| cell(record)).collect();
         let rows: Vec<Vec<String>> =
             std::iter::once(heading).chain(records.iter().map(row)).collect();
-        print(&table(&rows))
+        print(&output::table(&rows))
     }
 
     /// One record: a sentence, or a JSON object.
@@ -62,35 +61,13 @@ impl Output {
 
 /// Pretty JSON on standard output.
 pub(super) fn json<T: Serialize>(value: &T) -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(value)
-        .map_err(|error| Failure::of("cannot write JSON", &error))?;
-    print(&format!("{text}\n"))
+    let text = output::pretty(value).map_err(|error| Failure::of("cannot write JSON", &error))?;
+    print(&text)
 }
 
-/// Text on standard output. A reader that went away (`| head`) is no failure.
+/// Text on standard output.
 pub(super) fn print(text: &str) -> Result<(), Failure> {
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::of("cannot write to standard output", &error))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Columns padded to their widest cell, two blanks between them.
-fn table(rows: &[Vec<String>]) -> String {
-    let columns = rows.first().map_or(0, Vec::len);
-    let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
-    };
-    let widths: Vec<_> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
-    let mut text = String::new();
-    for row in rows {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
-        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
-        text.push('\n');
-    }
-    text
+    output::print(text).map_err(|error| Failure::of("cannot write to standard output", &error))
 }
 
 /// A time for people: RFC 3339 in UTC.
@@ -109,12 +86,6 @@ pub(super) fn optional_time(at: Option<UnixTime>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn columns_line_up() {
-        let rows = [vec!["NAME".to_owned(), "N".to_owned()], vec!["a".to_owned(), "1".to_owned()]];
-        assert_eq!(table(&rows), "NAME  N\na     1\n");
-    }
 
     #[test]
     fn times_are_rfc_3339() {

@@ -75,7 +75,7 @@ pub(super) fn harden() -> Result<(), Failure> {
 
 /// The clock that tokens are signed by. The latest time it has seen lies beside the records.
 pub(super) fn guarded_clock(config: &Config) -> Result<Arc<GuardedClock>, Failure> {
-    let clock = GuardedClock::open(&config.store.path.join("CLOCK"), None);
+    let clock = GuardedClock::open(&config.store.path.join("CLOCK"));
     clock.map(Arc::new).map_err(|error| Failure::damaged(&error))
 }
 

@@ -9,7 +9,6 @@ use axum::Router;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use moneyer_authority::RemoveError;
 use moneyer_authority::audit::AuditError;
 use moneyer_authority::enrollment::{AuthenticateError, EnrollmentError};
 use moneyer_authority::issuers::IssuersError;
@@ -17,6 +16,7 @@ use moneyer_authority::keys::KeysError;
 use moneyer_authority::mint::MintError;
 use moneyer_authority::registry::RegistryError;
 use moneyer_authority::store::StoreError;
+use moneyer_authority::{ConfirmError, RemoveError};
 use moneyer_identity::{ErrorClass, TokenId};
 use moneyer_store::RestoreError;
 use serde::Serialize;
@@ -91,6 +91,12 @@ impl From<KeysError> for Problem {
     }
 }
 
+impl From<ConfirmError> for Problem {
+    fn from(error: ConfirmError) -> Self {
+        Self::of(error.class(), error)
+    }
+}
+
 impl From<IssuersError> for Problem {
     fn from(error: IssuersError) -> Self {
         Self::of(error.class(), error)
@@ -161,7 +167,7 @@ impl IntoResponse for Problem {
         let (status, title) = status(self.class);
         let request_id = TokenId::random().map(|id| id.as_str().to_owned()).unwrap_or_default();
         if status.is_server_error() {
-            let cause = self.cause.as_deref().map(crate::chain).unwrap_or_default();
+            let cause = self.cause.as_deref().map(|cause| crate::chain(cause)).unwrap_or_default();
             tracing::error!(request.id = request_id, error.cause = cause, "request failed");
         }
         answer(status, title, &self.detail, &request_id)

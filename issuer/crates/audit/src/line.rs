@@ -5,6 +5,7 @@
 //! has one spelling.
 
 use moneyer_authority::audit::Sequence;
+use moneyer_identity::UnixTime;
 use serde_json::{Map, Value};
 
 use crate::chain::{Head, LineHash};
@@ -29,6 +30,25 @@ pub(crate) fn append(to: &mut Vec<u8>, head: Head, event: &[u8]) -> Head {
     let hash = LineHash::of(to.get(begin..).unwrap_or_default());
     to.push(b'\n');
     Head { sequence, hash }
+}
+
+/// What stands in a record that only a clock that is trusted, or a person who looked at it, lets happen.
+/// Within a text its quotes would be escaped.
+const SOUND: [&str; 2] = ["\"event\":\"token_minted\"", "\"event\":\"clock_confirmed\""];
+
+/// Whether a line's time was a sound clock's. Other records are made by a wrong one too.
+pub(crate) fn has_sound_time(line: &[u8]) -> bool {
+    let text = std::str::from_utf8(line);
+    text.is_ok_and(|text| SOUND.iter().any(|event| text.contains(event)))
+}
+
+/// The time of a line.
+pub(crate) fn time(line: &[u8]) -> Option<UnixTime> {
+    #[derive(serde::Deserialize)]
+    struct Timed {
+        time: UnixTime,
+    }
+    serde_json::from_slice::<Timed>(line).ok().map(|timed| timed.time)
 }
 
 /// Why a line is none.

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use moneyer_authority::audit::{Audit, AuditError, AuditEvent, Hasten, Recording};
+use moneyer_identity::UnixTime;
 use tokio::sync::oneshot;
 
 use crate::disk::Volume;
@@ -51,6 +52,7 @@ pub struct FileAudit {
     queue: Arc<Queue>,
     /// The writing thread, and the lock it holds the directory by.
     writer: Mutex<Option<(JoinHandle<()>, File)>>,
+    sound_at: Option<UnixTime>,
 }
 
 impl FileAudit {
@@ -65,7 +67,7 @@ impl FileAudit {
         options: AuditOptions,
         on: impl FnOnce(crate::disk::DiskVolume) -> V,
     ) -> Result<Self, OpenError> {
-        let Opened { volume, current, head, lock } = open(path)?;
+        let Opened { volume, current, head, lock, sound_at } = open(path)?;
         let queue = Arc::new(Queue::new(head.sequence));
         let mut volume = on(volume);
         let name = current.name.clone();
@@ -78,7 +80,7 @@ impl FileAudit {
             .name("moneyer-audit".to_owned())
             .spawn(move || writer.run())
             .map_err(OpenError::Thread)?;
-        Ok(Self { queue, writer: Mutex::new(Some((writer, lock))) })
+        Ok(Self { queue, writer: Mutex::new(Some((writer, lock))), sound_at })
     }
 
     /// Takes no more records, and returns when those that waited are answered.
@@ -90,6 +92,13 @@ impl FileAudit {
             drop(tokio::task::spawn_blocking(move || drop(writer.join())).await);
             drop(lock);
         }
+    }
+
+    /// When the last token was minted or the clock last confirmed, as of the opening and as far as the
+    /// last file tells.
+    #[must_use]
+    pub fn sound_at(&self) -> Option<UnixTime> {
+        self.sound_at
     }
 
     /// How much was written.

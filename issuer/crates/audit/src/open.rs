@@ -11,6 +11,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use moneyer_authority::audit::Sequence;
+use moneyer_identity::UnixTime;
 
 use crate::chain::{Head, LineHash};
 use crate::directory::{self, DirectoryError, LOCK, file_name};
@@ -70,6 +71,8 @@ pub(crate) struct Opened {
     pub(crate) current: Current,
     pub(crate) head: Head,
     pub(crate) lock: File,
+    /// When a record was last made by a clock that was sound, in the last file.
+    pub(crate) sound_at: Option<UnixTime>,
 }
 
 /// Finds the end of the log in a directory, or begins one.
@@ -82,18 +85,18 @@ pub(crate) fn open(path: &Path) -> Result<Opened, OpenError> {
         let name = file_name(Sequence(1));
         let file = volume.create(&name).map_err(|error| OpenError::io(&path.join(&name), error))?;
         let current = Current { name, file, length: 0 };
-        return Ok(Opened { volume, current, head: Head::default(), lock });
+        return Ok(Opened { volume, current, head: Head::default(), lock, sound_at: None });
     };
     let before = files.len().checked_sub(2).and_then(|at| files.get(at));
     let head = match before {
         Some((_, path)) => end_of(path)?,
         None => before_first(first, &last)?,
     };
-    let (head, length) = walk(first, &last, head)?;
+    let (head, length, sound_at) = walk(first, &last, head)?;
     let name = file_name(first);
     let file = volume.open(&name).map_err(|error| OpenError::io(&last, error))?;
     let current = Current { name, file, length };
-    Ok(Opened { volume, current, head, lock })
+    Ok(Opened { volume, current, head, lock, sound_at })
 }
 
 fn lock(path: &Path) -> Result<File, OpenError> {
@@ -163,8 +166,13 @@ fn before_first(first: Sequence, path: &Path) -> Result<Head, OpenError> {
     }
 }
 
-/// Walks a file to its end; gives the head there, and the length of what is whole.
-fn walk(first: Sequence, path: &Path, head: Head) -> Result<(Head, u64), OpenError> {
+/// Walks a file to its end; gives the head there, the length of what is whole, and when a record was
+/// last made by a sound clock.
+fn walk(
+    first: Sequence,
+    path: &Path,
+    head: Head,
+) -> Result<(Head, u64, Option<UnixTime>), OpenError> {
     let damaged =
         |line, finding| OpenError::Damaged(Damage::Line { path: path.to_owned(), line, finding });
     let due = Sequence(head.sequence.0.saturating_add(1));
@@ -173,15 +181,19 @@ fn walk(first: Sequence, path: &Path, head: Head) -> Result<(Head, u64), OpenErr
     }
     let mut records = Records::of_files(vec![(first, path.to_owned())]);
     let mut walk = Walk::after(head);
+    let mut sound = None;
     for record in records.by_ref() {
         let record = record.map_err(|error| OpenError::Damaged(Damage::Read(error)))?;
         walk.step(&record).map_err(|finding| damaged(record.line, finding))?;
+        if line::has_sound_time(&record.bytes) {
+            sound = Some(record.bytes);
+        }
     }
     let length = records.bytes().saturating_sub(records.unfinished());
     if records.unfinished() > 0 {
         set_aside(path, length).map_err(|error| OpenError::io(path, error))?;
     }
-    Ok((walk.head(), length))
+    Ok((walk.head(), length, sound.and_then(|bytes| line::time(&bytes))))
 }
 
 /// Moves what stands behind a file's last line end to a file beside it.

@@ -215,6 +215,15 @@ impl Authority {
         self.ports.clock.sound()
     }
 
+    /// A time that has certainly come, by which things are taken away.
+    pub fn proven_time(&self) -> Result<UnixTime, ClockFault> {
+        self.ports.clock.proven()
+    }
+
+    pub(crate) fn port_clock(&self) -> &dyn Clock {
+        &*self.ports.clock
+    }
+
     /// The signing keys.
     #[must_use]
     pub fn keys(&self) -> &Arc<Keys> {

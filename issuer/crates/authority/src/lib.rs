@@ -18,4 +18,4 @@ mod unbroken;
 mod upkeep;
 
 pub use authority::{Authority, Charter, OpenError, Ports, RemoveError};
-pub use upkeep::{Outcome, Reissue};
+pub use upkeep::{ConfirmError, Outcome, Reissue};

@@ -3,7 +3,7 @@
 //! Every step is carried out from the state of its moment: two who ask at once cannot both succeed. What
 //! an operator asked for runs to its end, also if the operator hangs up.
 
-use moneyer_identity::{IssuerUrl, UnixTime};
+use moneyer_identity::{ClockReport, ErrorClass, IssuerUrl, OtherTime, UnixTime};
 
 use crate::audit::{Actor, AuditError, Event};
 use crate::authority::Authority;
@@ -19,15 +19,16 @@ pub type Outcome = (Step, Result<(), KeysError>);
 impl Authority {
     /// Carries out every step that is due, and says what became of each. A step that fails does not hold
     /// up the others; it is due again the next time. Nothing is due while the clock is wrong: a jump
-    /// forward would retire every key at once.
+    /// forward would retire every key at once. What a clock that was ahead at the start would do too
+    /// early waits for the time that has certainly come.
     pub async fn rotate(&self) -> Vec<Outcome> {
-        let Ok(now) = self.sound_time() else {
+        let (Ok(now), Ok(proven)) = (self.sound_time(), self.proven_time()) else {
             return Vec::new();
         };
         let mut outcomes = Vec::new();
         // A store that cannot be read says so by its health, and is asked again at the next turn.
         self.keys().settle().await.ok();
-        for step in self.keys().due(now) {
+        for step in self.keys().due_by(now, proven) {
             let outcome = self.keys().carry_out(&Actor::System, &step, now).await;
             outcomes.push((step, outcome));
         }
@@ -54,7 +55,13 @@ impl Authority {
             KeyCommand::Emergency(_) => self.now(),
             _ => self.sound_time().map_err(KeysError::Clock)?,
         };
-        let steps = self.keys().judge(command, now)?;
+        let judged_at = match command {
+            KeyCommand::Activate(_) | KeyCommand::Prune(_) => {
+                self.proven_time().map_err(KeysError::Clock)?
+            }
+            _ => now,
+        };
+        let steps = self.keys().judge(command, judged_at)?;
         let (authority, who) = (self.clone(), by.actor());
         unbroken(KeysError::Interrupted, async move {
             for step in &steps {
@@ -109,6 +116,40 @@ impl Authority {
         self.ledger().record(&by.actor(), vec![event]).await.map(drop)
     }
 
+    /// How it stands with the clock.
+    #[must_use]
+    pub fn clock(&self, _: &AuthenticatedOperator) -> ClockReport {
+        self.port_clock().report()
+    }
+
+    /// Takes the wall clock for right as it is now, on the word of an operator who states what it says:
+    /// recorded first. No key leaves the key set and no issuer ends by that.
+    pub async fn confirm_clock(
+        &self,
+        by: &AuthenticatedOperator,
+        stated: UnixTime,
+    ) -> Result<ClockReport, ConfirmError> {
+        let report = self.clock(by);
+        report.check(stated)?;
+        let event = Event::ClockConfirmed { stated, mark: report.mark };
+        self.ledger().record(&by.actor(), vec![event]).await?;
+        self.port_clock().confirm(stated)?;
+        Ok(self.clock(by))
+    }
+
+    /// The latest time seen, where it was not where it is kept and was made again.
+    #[must_use]
+    pub fn missing_mark(&self) -> Option<UnixTime> {
+        let report = self.port_clock().report();
+        report.mark.filter(|_| report.mark_was_missing)
+    }
+
+    /// Records that the latest time seen was not where it is kept, and which took its place.
+    pub async fn note_missing_mark(&self, mark: UnixTime) -> Result<(), AuditError> {
+        let event = Event::ClockMarkMissing { mark };
+        self.ledger().record(&Actor::System, vec![event]).await.map(drop)
+    }
+
     /// Records that an operator accepted what is missing from the store.
     pub async fn note_loss(&self, generation: Generation) -> Result<(), AuditError> {
         let event = Event::LossAccepted { generation };
@@ -117,8 +158,8 @@ impl Authority {
 
     /// Forgets previous issuers that no live token names; none while the clock is wrong.
     pub async fn prune_issuers(&self) -> Result<(), IssuersError> {
-        match self.sound_time() {
-            Ok(now) => self.issuers().prune(now).await,
+        match self.proven_time() {
+            Ok(proven) => self.issuers().prune(proven).await,
             Err(_) => Ok(()),
         }
     }
@@ -130,6 +171,28 @@ impl Authority {
         Reissue {
             issuer_since: self.issuers().list().since(),
             withdrawals: self.keys().ring().record().withdrawals,
+        }
+    }
+}
+
+/// Why the clock is not taken for right.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfirmError {
+    /// Another time was stated than the wall clock's.
+    #[error(transparent)]
+    OtherTime(#[from] OtherTime),
+    /// It could not be recorded. Nothing was changed.
+    #[error("the confirmation could not be recorded")]
+    Audit(#[from] AuditError),
+}
+
+impl ConfirmError {
+    /// The kind of failure.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::OtherTime(_) => ErrorClass::Invalid,
+            Self::Audit(error) => error.class(),
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Every reading is held against the time since boot (`CLOCK_BOOTTIME`, which nobody sets and which
 //! counts sleep) and against the latest time seen, which is kept in a file so that it holds across a
-//! restart. The judgement is [`ClockJudge`]'s; here are the clocks, the file and the log. A clock that
+//! restart. A file that is missing beside records that are not is noticed: what the records have seen
+//! takes its place. The judgement is [`ClockJudge`]'s; here are the clocks, the file and the log. A clock that
 //! is wrong is told once, and once more when it is right again.
 
 use std::io;
@@ -10,7 +11,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use moneyer_identity::{Clock, ClockFault, ClockJudge, ClockReading, SystemClock, UnixTime};
+use moneyer_identity::{
+    Clock, ClockFault, ClockJudge, ClockMemory, ClockReading, ClockReport, Evidence, OtherTime,
+    SystemClock, UnixTime,
+};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::file::write_atomic;
@@ -31,7 +35,10 @@ pub enum ClockFileError {
         source: io::Error,
     },
     /// It holds something else.
-    #[error("{path} does not hold a time; if the clock is right, remove the file")]
+    #[error(
+        "{path} does not hold two times; remove the file: the latest time seen is then taken from the \
+         audit log and the keys"
+    )]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -48,21 +55,19 @@ pub struct GuardedClock {
 #[derive(Debug)]
 struct State {
     judge: ClockJudge,
+    kept: Option<ClockMemory>,
+    mark_was_missing: bool,
     told: bool,
 }
 
 impl GuardedClock {
-    /// Begins to watch. The latest time seen is the later one of that in the file `path`, which need
-    /// not exist, and `seen`, where another record of ours knows one.
-    pub fn open(path: &Path, seen: Option<UnixTime>) -> Result<Self, ClockFileError> {
-        let high_water = read(path)?.max(seen);
-        let judge = ClockJudge::new(reading(), high_water);
-        Ok(Self { state: Mutex::new(State { judge, told: false }), path: path.to_owned() })
-    }
-
-    /// Takes the clock for right as it is now, on the word of a person who has looked.
-    pub fn confirm(&self) {
-        self.with(|state| state.judge.confirm(reading()));
+    /// Begins to watch, with what is kept in the file `path`, which need not exist. What other records
+    /// know is [heard](Clock::hear) before the first reading is judged.
+    pub fn open(path: &Path) -> Result<Self, ClockFileError> {
+        let kept = read(path)?;
+        let judge = ClockJudge::new(reading().since_boot, kept.unwrap_or_default());
+        let state = State { judge, kept, mark_was_missing: false, told: false };
+        Ok(Self { state: Mutex::new(state), path: path.to_owned() })
     }
 
     /// Keeps the latest time seen.
@@ -70,9 +75,12 @@ impl GuardedClock {
     /// # Errors
     /// The file could not be replaced.
     pub fn keep(&self) -> io::Result<()> {
-        match self.with(|state| state.judge.high_water()) {
-            Some(mark) => write_atomic(&self.path, format!("{mark}\n").as_bytes(), 0o600),
-            None => Ok(()),
+        let memory = self.with(|state| state.judge.memory(reading()));
+        match (memory.mark, memory.proven) {
+            (Some(mark), Some(proven)) => {
+                write_atomic(&self.path, format!("{mark}\n{proven}\n").as_bytes(), 0o600)
+            }
+            _ => Ok(()),
         }
     }
 
@@ -126,6 +134,38 @@ impl Clock for GuardedClock {
             judged
         })
     }
+
+    fn proven(&self) -> Result<UnixTime, ClockFault> {
+        self.sound()?;
+        self.with(|state| state.judge.proven(reading()))
+    }
+
+    fn hear(&self, evidence: Evidence) {
+        self.with(|state| {
+            let mark = evidence.mark(state.kept.and_then(|kept| kept.mark));
+            let proven = state.kept.map_or(mark, |kept| kept.proven);
+            state.mark_was_missing = state.kept.is_none() && mark.is_some();
+            state.judge = ClockJudge::new(reading().since_boot, ClockMemory { mark, proven });
+        });
+    }
+
+    fn report(&self) -> ClockReport {
+        self.with(|state| {
+            let mark_was_missing = state.mark_was_missing;
+            ClockReport { mark_was_missing, ..state.judge.report(reading()) }
+        })
+    }
+
+    fn confirm(&self, stated: UnixTime) -> Result<(), OtherTime> {
+        self.with(|state| {
+            let reading = reading();
+            state.judge.report(reading).check(stated)?;
+            state.judge.confirm(reading);
+            Ok(())
+        })?;
+        self.keep_or_say();
+        Ok(())
+    }
 }
 
 fn reading() -> ClockReading {
@@ -136,11 +176,11 @@ fn reading() -> ClockReading {
     ClockReading { wall: SystemClock.since_epoch(), since_boot }
 }
 
-fn read(path: &Path) -> Result<Option<UnixTime>, ClockFileError> {
+fn read(path: &Path) -> Result<Option<ClockMemory>, ClockFileError> {
     match std::fs::read_to_string(path) {
-        Ok(text) => match text.trim_end().parse() {
-            Ok(seconds) => Ok(Some(UnixTime(seconds))),
-            Err(_) => Err(ClockFileError::Malformed { path: path.to_owned() }),
+        Ok(text) => match parse(&text) {
+            Some(memory) => Ok(Some(memory)),
+            None => Err(ClockFileError::Malformed { path: path.to_owned() }),
         },
         // Whatever else is wrong with its directory is told by whoever keeps records there.
         Err(error)
@@ -156,38 +196,89 @@ fn read(path: &Path) -> Result<Option<UnixTime>, ClockFileError> {
     }
 }
 
+/// Two lines: the latest time seen, and one that has certainly come.
+fn parse(text: &str) -> Option<ClockMemory> {
+    let mut times = text.lines().map(|line| line.parse().map(UnixTime).ok());
+    let (mark, proven) = (times.next()??, times.next()??);
+    let is_whole = times.next().is_none() && proven <= mark;
+    is_whole.then_some(ClockMemory { mark: Some(mark), proven: Some(proven) })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Opens the clock that is kept at this path, with nothing to be heard.
+    fn open(path: &Path) -> GuardedClock {
+        let clock = GuardedClock::open(path).unwrap();
+        clock.hear(Evidence::default());
+        clock
+    }
 
     // F11, across a restart.
     #[test]
     fn the_latest_time_seen_is_kept_and_held_against_the_clock() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("CLOCK");
-        let clock = GuardedClock::open(&path, None).unwrap();
+        let clock = open(&path);
         let seen = clock.sound().unwrap();
         clock.keep().unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{seen}\n"));
-        assert!(GuardedClock::open(&path, None).unwrap().sound().is_ok());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{seen}\n{seen}\n"));
+        assert!(open(&path).sound().is_ok());
 
-        write_atomic(&path, format!("{}\n", seen.0 + 3600).as_bytes(), 0o600).unwrap();
-        let ahead = GuardedClock::open(&path, None).unwrap();
+        let later = seen.0 + 3600;
+        write_atomic(&path, format!("{later}\n{later}\n").as_bytes(), 0o600).unwrap();
+        let ahead = open(&path);
         assert!(matches!(ahead.sound(), Err(ClockFault::Behind { .. })));
-        ahead.confirm();
+        let blind = ahead.confirm(UnixTime(later));
+        assert!(blind.unwrap_err().to_string().contains("more than a minute apart"));
+        assert!(ahead.sound().is_err());
+        ahead.confirm(SystemClock.now()).unwrap();
         assert!(ahead.sound().is_ok());
-        let elsewhere =
-            GuardedClock::open(&directory.path().join("none"), Some(UnixTime(i64::MAX)));
-        assert!(matches!(elsewhere.unwrap().sound(), Err(ClockFault::Behind { .. })));
+        assert!(open(&path).sound().is_ok(), "the confirmed time is kept at once");
+    }
+
+    #[test]
+    fn a_mark_that_is_missing_is_made_again_from_what_other_records_have_seen() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("CLOCK");
+        let now = SystemClock.now();
+        let hour = Duration::from_secs(3600);
+        let clock = GuardedClock::open(&path).unwrap();
+        clock.hear(Evidence { recorded: Some(now.plus(hour)), keys: None });
+        assert!(clock.report().mark_was_missing);
+        assert!(matches!(clock.sound(), Err(ClockFault::Behind { .. })));
+
+        let clock = GuardedClock::open(&path).unwrap();
+        clock.hear(Evidence { recorded: None, keys: Some(now.minus(hour)) });
+        assert!(clock.report().mark_was_missing);
+        clock.sound().unwrap();
+        let proven = clock.proven().unwrap();
+        assert!(proven <= now.minus(hour).plus(Duration::from_secs(60)), "{proven}");
+        clock.keep().unwrap();
+
+        let clock = GuardedClock::open(&path).unwrap();
+        clock.hear(Evidence { recorded: None, keys: Some(now.plus(hour)) });
+        assert!(!clock.report().mark_was_missing);
+        assert!(clock.sound().is_ok(), "the file says more than the keys");
+        assert!(!open(&directory.path().join("first")).report().mark_was_missing);
     }
 
     #[test]
     fn a_file_that_holds_no_time_is_not_passed_over() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("CLOCK");
-        for text in [&b""[..], b"tomorrow", b"1.5", b"17\xff"] {
+        for text in [
+            &b""[..],
+            b"tomorrow\n1\n",
+            b"1.5\n1\n",
+            b"17\n",
+            b"17\n18\n",
+            b"17\n1\n1\n",
+            b"17\n1\xff",
+        ] {
             std::fs::write(&path, text).unwrap();
-            let refused = GuardedClock::open(&path, None);
+            let refused = GuardedClock::open(&path);
             assert!(matches!(refused, Err(ClockFileError::Malformed { .. })), "{text:?}");
         }
     }

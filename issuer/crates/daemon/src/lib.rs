@@ -13,6 +13,7 @@
 //! - [`lifecycle`]: shutdown, tasks, signals
 //! - [`listener`]: one HTTP server with limits for every protocol
 //! - [`outbound`]: the one outbound HTTP client
+//! - [`output`]: what a command prints
 //! - [`progress`]: telling a person that something takes its time
 //! - [`settings`]: a TOML file and the environment, with every mistake at once
 //! - [`telemetry`]: logs and metrics
@@ -27,6 +28,7 @@ pub mod hardening;
 pub mod lifecycle;
 pub mod listener;
 pub mod outbound;
+pub mod output;
 pub mod progress;
 pub mod settings;
 pub mod telemetry;

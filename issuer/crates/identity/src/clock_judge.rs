@@ -1,25 +1,35 @@
 //! Whether the wall clock can be trusted to sign with.
 //!
 //! A pure judge of readings. Each holds the wall clock and the time since boot, which nobody sets and
-//! which runs on while a machine sleeps. Between two readings both must move alike. Two faults are
-//! found: the wall clock has jumped, and the wall clock is behind a time that this coordinator has
-//! already seen (its high-water mark, kept across restarts).
+//! which runs on while a machine sleeps. Between two readings both must move alike. Three faults are
+//! found: the wall clock has jumped; it is behind a time that this coordinator has already seen (its
+//! high-water mark, kept across restarts); and, at a start, it is further ahead of that mark than a
+//! coordinator is away.
 //!
 //! A clock that is only slewed never becomes a fault: the expected difference of the two follows the
 //! one found, by at most 500 parts in a million, which is as fast as NTP slews. So 31 seconds within a
 //! minute are a jump, and 31 seconds over a day are not. While there is a fault nothing follows, and it
-//! ends when the clock is right again.
+//! ends when the clock is right again. Until the first reading that is sound there is nothing to be
+//! expected, so a start with a wrong clock comes right by itself as well.
+//!
+//! An absence that is short enough to be believed is not proved by that: what is taken away goes by a
+//! time that has [certainly come](ClockJudge::proven).
 
 use std::fmt;
 use std::time::Duration;
 
-use crate::clock::{ClockFault, UnixTime};
+use crate::clock::{ClockFault, ClockReport, UnixTime};
+use crate::proven_time::ProvenTime;
 
 /// How far the wall clock may be from where the time since boot puts it.
 const JUMP_TOLERANCE: Duration = Duration::from_secs(30);
 
 /// How far it may be behind the latest time seen.
 const BEHIND_TOLERANCE: Duration = Duration::from_secs(5);
+
+/// How long a coordinator may have been away at a start. Longer, a person must say that the clock is
+/// right: a token minted by a clock that is ahead lives that much longer.
+const LONGEST_ABSENCE: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// The expected difference follows the one found by at most one part in this many.
 const SLEW_PARTS: i128 = 2000;
@@ -45,54 +55,113 @@ impl ClockReading {
     }
 }
 
+/// What is kept of a judge across restarts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ClockMemory {
+    /// The latest time seen.
+    pub mark: Option<UnixTime>,
+    /// A time that has certainly come.
+    pub proven: Option<UnixTime>,
+}
+
 /// Judges readings, each against those before.
 #[derive(Debug, Clone)]
 pub struct ClockJudge {
-    /// What wall clock less time since boot ought to be, in nanoseconds.
-    expected: i128,
+    /// What wall clock less time since boot ought to be, in nanoseconds; `None` until a reading is sound.
+    expected: Option<i128>,
     /// When the last reading was made, since boot.
     read_at: Duration,
-    high_water: Option<UnixTime>,
+    mark: Option<UnixTime>,
+    proven: ProvenTime,
 }
 
 impl ClockJudge {
-    /// Begins with a reading, which nothing but the high-water mark can be held against.
+    /// Begins at a moment since boot, with what was kept before.
     #[must_use]
-    pub fn new(first: ClockReading, high_water: Option<UnixTime>) -> Self {
-        Self { expected: first.difference(), read_at: first.since_boot, high_water }
+    pub fn new(since_boot: Duration, memory: ClockMemory) -> Self {
+        let proven = ProvenTime::new(memory.proven, since_boot);
+        Self { expected: None, read_at: since_boot, mark: memory.mark, proven }
     }
 
     /// The time of this reading, if it is sound.
     pub fn judge(&mut self, reading: ClockReading) -> Result<UnixTime, ClockFault> {
         let passed = nanoseconds(reading.since_boot.saturating_sub(self.read_at));
         self.read_at = self.read_at.max(reading.since_boot);
-        let off = reading.difference().saturating_sub(self.expected);
-        let by = Duration::from_nanos(u64::try_from(off.unsigned_abs()).unwrap_or(u64::MAX));
-        if by > JUMP_TOLERANCE {
-            return Err(ClockFault::Jumped { by, forward: off > 0 });
-        }
-        let now = reading.unix_time();
-        if let Some(mark) = self.high_water {
-            let by = mark.since(now);
-            if by > BEHIND_TOLERANCE {
-                return Err(ClockFault::Behind { by });
-            }
-        }
+        let now = self.weigh(reading)?;
+        let difference = reading.difference();
+        let expected = self.expected.unwrap_or(difference);
         let most = passed.checked_div(SLEW_PARTS).unwrap_or(0);
-        self.expected = self.expected.saturating_add(off.clamp(-most, most));
-        self.high_water = self.high_water.max(Some(now));
+        let off = difference.saturating_sub(expected);
+        self.expected = Some(expected.saturating_add(off.clamp(-most, most)));
+        self.mark = self.mark.max(Some(now));
         Ok(now)
     }
 
-    /// Takes this reading for right, on the word of a person who has looked.
-    pub fn confirm(&mut self, reading: ClockReading) {
-        *self = Self::new(reading, Some(reading.unix_time()));
+    /// The same, without a trace.
+    fn weigh(&self, reading: ClockReading) -> Result<UnixTime, ClockFault> {
+        let now = reading.unix_time();
+        if let Some(expected) = self.expected {
+            let off = reading.difference().saturating_sub(expected);
+            let by = Duration::from_nanos(u64::try_from(off.unsigned_abs()).unwrap_or(u64::MAX));
+            if by > JUMP_TOLERANCE {
+                return Err(ClockFault::Jumped { by, forward: off > 0 });
+            }
+        }
+        let Some(mark) = self.mark else { return Ok(now) };
+        let behind = mark.since(now);
+        if behind > BEHIND_TOLERANCE {
+            return Err(ClockFault::Behind { by: behind });
+        }
+        let ahead = now.since(mark);
+        if self.expected.is_none() && ahead > LONGEST_ABSENCE {
+            return Err(ClockFault::Ahead { by: ahead });
+        }
+        Ok(now)
     }
 
-    /// The latest sound time.
+    /// A time that has certainly come at this reading, if that is sound.
+    pub fn proven(&mut self, reading: ClockReading) -> Result<UnixTime, ClockFault> {
+        let now = self.judge(reading)?;
+        Ok(self.proven.at(reading.since_boot, now))
+    }
+
+    /// Takes this reading for right, on the word of a person who has looked. Nothing is proved by that:
+    /// what waits for its end to be proven waits anew.
+    pub fn confirm(&mut self, reading: ClockReading) {
+        let now = reading.unix_time();
+        let proven = self.memory(reading).proven.map(|proven| proven.min(now));
+        *self = Self {
+            expected: Some(reading.difference()),
+            read_at: reading.since_boot,
+            mark: Some(now),
+            proven: ProvenTime::new(proven, reading.since_boot),
+        };
+    }
+
+    /// What is to be kept at this reading.
     #[must_use]
-    pub fn high_water(&self) -> Option<UnixTime> {
-        self.high_water
+    pub fn memory(&self, reading: ClockReading) -> ClockMemory {
+        let proven = |mark| self.proven.at(reading.since_boot, mark);
+        ClockMemory { mark: self.mark, proven: self.mark.map(proven) }
+    }
+
+    /// How it stands at this reading.
+    #[must_use]
+    pub fn report(&self, reading: ClockReading) -> ClockReport {
+        let judged = self.weigh(reading);
+        let expected = |difference: i128| {
+            let wall = nanoseconds(reading.since_boot).saturating_add(difference);
+            UnixTime(i64::try_from(wall.div_euclid(NANOSECONDS)).unwrap_or(i64::MAX))
+        };
+        ClockReport {
+            wall: reading.unix_time(),
+            expected: self.expected.map(expected),
+            mark: self.mark,
+            mark_was_missing: false,
+            proven: judged.ok().map(|now| self.proven.at(reading.since_boot, now)),
+            settles_in: self.proven.settles_in(reading.since_boot),
+            fault: judged.err(),
+        }
     }
 }
 
@@ -109,15 +178,23 @@ impl fmt::Display for ClockFault {
                 write!(
                     f,
                     "the wall clock jumped {direction} by {} s; no token is minted until it is \
-                     right again; if it is right now, restart the coordinator",
+                     right again; if it is right now, run: moneyer clock confirm",
                     by.as_secs()
                 )
             }
             Self::Behind { by } => write!(
                 f,
                 "the wall clock is {} s behind a time that this coordinator has already seen; no \
-                 token is minted until it has caught up; set the clock",
+                 token is minted until it has caught up; set the clock; if it is right, run: moneyer \
+                 clock confirm",
                 by.as_secs()
+            ),
+            Self::Ahead { by } => write!(
+                f,
+                "the wall clock is {} days ahead of the latest time that this coordinator has seen, and \
+                 nobody knows whether it was away so long; no token is minted until a person says so; \
+                 set the clock if it is wrong, else run: moneyer clock confirm",
+                by.as_secs() / 86_400
             ),
         }
     }
@@ -141,8 +218,15 @@ mod tests {
         }
     }
 
+    fn started(since_boot: u64, mark: Option<i64>) -> ClockJudge {
+        let mark = mark.map(UnixTime);
+        ClockJudge::new(Duration::from_secs(since_boot), ClockMemory { mark, proven: mark })
+    }
+
     fn judge() -> ClockJudge {
-        ClockJudge::new(reading(WALL, 100), None)
+        let mut judge = started(100, None);
+        judge.judge(reading(WALL, 100)).unwrap();
+        judge
     }
 
     fn jumped(by: u64, forward: bool) -> Result<UnixTime, ClockFault> {
@@ -188,21 +272,96 @@ mod tests {
         let mut judge = judge();
         judge.judge(reading(WALL + 365 * DAY, 101)).unwrap_err();
         judge.judge(reading(WALL + 2, 102)).unwrap();
-        let mark = judge.high_water();
-        assert_eq!(mark, Some(UnixTime(1_800_000_002)));
-        let mut later = ClockJudge::new(reading(WALL - 3600, 5), mark);
+        let kept = judge.memory(reading(WALL + 2, 102));
+        assert_eq!(kept.mark, Some(UnixTime(1_800_000_002)));
+        let mut later = ClockJudge::new(Duration::from_secs(5), kept);
         assert_eq!(later.judge(reading(WALL - 3600, 5)), behind(3602));
-        let mut right = ClockJudge::new(reading(WALL - 3, 5), mark);
+        let mut right = ClockJudge::new(Duration::from_secs(5), kept);
         assert!(right.judge(reading(WALL - 3, 5)).is_ok());
     }
 
+    // F11: a start behind the mark comes right as soon as the clock is.
     #[test]
-    fn a_person_can_say_that_the_clock_is_right() {
-        let mut judge = ClockJudge::new(reading(WALL, 5), Some(UnixTime(1_900_000_000)));
+    fn a_start_with_a_wrong_clock_comes_right_when_the_clock_does() {
+        for wrong in [WALL - 365 * DAY, WALL - 3600, WALL + 31 * DAY, WALL + 365 * DAY] {
+            let mut judge = started(5, Some(1_800_000_000));
+            judge.judge(reading(wrong, 5)).unwrap_err();
+            judge.judge(reading(wrong + 60, 65)).unwrap_err();
+            assert!(judge.judge(reading(WALL + 120, 125)).is_ok(), "{wrong}");
+            assert!(
+                judge.judge(reading(WALL + 180, 126)).is_err(),
+                "from then on it is held to it"
+            );
+        }
+    }
+
+    // F12, across a restart.
+    #[test]
+    fn a_start_further_ahead_than_it_can_have_been_away_waits_for_a_person() {
+        let longest = 30 * DAY;
+        for (absence, expected) in
+            [(0, true), (longest, true), (longest + 1, false), (365 * DAY, false)]
+        {
+            let mut judge = started(5, Some(1_800_000_000));
+            let judged = judge.judge(reading(WALL + absence, 5));
+            assert_eq!(judged.is_ok(), expected, "{absence}");
+            if !expected {
+                let by = Duration::from_secs(absence);
+                assert_eq!(judged, Err(ClockFault::Ahead { by }));
+                judge.confirm(reading(WALL + absence, 6));
+                assert!(judge.judge(reading(WALL + absence + 1, 7)).is_ok());
+            }
+        }
+        // A machine that sleeps runs on: there is no absence.
+        let mut judge = judge();
+        assert!(judge.judge(reading(WALL + 31 * DAY, 100 + 31 * DAY)).is_ok());
+    }
+
+    // P24: nothing is taken away early, however far ahead the clock is at a start, and however often.
+    #[test]
+    fn starts_with_a_clock_that_is_ahead_prove_no_time() {
+        let mut judge = started(100, Some(1_800_000_000));
+        for start in 1..=5 {
+            // A minute of running, and 20 days of the wall clock for each start.
+            let (wall, boot) = (WALL + start * 20 * DAY, start * 1000);
+            let proven = judge.memory(reading(wall, boot)).proven;
+            let kept = ClockMemory { proven, ..judge.memory(reading(wall, boot)) };
+            judge = ClockJudge::new(Duration::from_secs(boot), kept);
+            judge.judge(reading(wall, boot)).unwrap();
+            let run = judge.proven(reading(wall + 60, boot + 60)).unwrap();
+            assert!(
+                run <= UnixTime(1_800_000_000).plus(Duration::from_secs(start * 1000)),
+                "{run}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_person_can_say_that_the_clock_is_right_and_proves_nothing_by_that() {
+        let mut judge = started(5, Some(1_900_000_000));
         judge.judge(reading(WALL, 5)).unwrap_err();
         judge.confirm(reading(WALL, 6));
         assert!(judge.judge(reading(WALL + 1, 7)).is_ok());
-        assert_eq!(judge.high_water(), Some(UnixTime(1_800_000_001)));
+        assert_eq!(judge.memory(reading(WALL + 1, 7)).mark, Some(UnixTime(1_800_000_001)));
+
+        let mut ahead = self::judge();
+        ahead.judge(reading(WALL + 3600, 101)).unwrap_err();
+        ahead.confirm(reading(WALL + 3601, 102));
+        let proven = ahead.proven(reading(WALL + 3602, 103)).unwrap();
+        assert_eq!(proven, UnixTime(1_800_000_001), "the jump is not part of it");
+    }
+
+    #[test]
+    fn the_report_says_what_is_wrong_and_where_the_clock_ought_to_be() {
+        let mut judge = judge();
+        judge.judge(reading(WALL + 10, 110)).unwrap();
+        let report = judge.report(reading(WALL + 3620, 120));
+        assert_eq!(report.wall, UnixTime(1_800_003_620));
+        assert_eq!(report.expected, Some(UnixTime(1_800_000_020)));
+        assert_eq!(report.mark, Some(UnixTime(1_800_000_010)));
+        assert_eq!(report.fault, jumped(3600, true).err());
+        assert_eq!(report.proven, None);
+        assert_eq!(judge.report(reading(WALL + 20, 120)).fault, None);
     }
 
     #[test]
@@ -224,9 +383,13 @@ mod tests {
         let ends = [0, 1 << 31, 1 << 32, 253_402_300_799, u64::MAX];
         for first in ends {
             for second in ends {
-                let mut judge = ClockJudge::new(reading(first, second), Some(UnixTime(i64::MAX)));
+                let mut judge = started(second, Some(i64::MAX));
                 assert!(judge.judge(reading(second, first)).is_err() || second > 1 << 62);
+                let _before = judge.report(reading(first, second));
                 judge.confirm(reading(second, first));
+                let _after = judge.report(reading(first, second));
+                judge.judge(reading(first, second)).ok();
+                let _kept = judge.memory(reading(second, second));
             }
         }
     }

@@ -14,11 +14,13 @@ mod claims;
 mod clock;
 mod clock_judge;
 mod component;
+mod error_chain;
 mod error_class;
 mod issuer_url;
 mod key;
 mod lifetime;
 mod metadata;
+mod proven_time;
 mod random_id;
 pub mod spiffe;
 mod strict_json;
@@ -29,12 +31,13 @@ mod token_issuer;
 pub use algorithm::Algorithm;
 pub use audience::{Audience, AudienceError, Audiences, MAXIMUM_AUDIENCE_BYTES};
 pub use claims::{ClaimSet, IdentityType};
-pub use clock::{Clock, ClockFault, SystemClock, UnixTime};
-pub use clock_judge::{ClockJudge, ClockReading};
+pub use clock::{Clock, ClockFault, ClockReport, Evidence, OtherTime, SystemClock, UnixTime};
+pub use clock_judge::{ClockJudge, ClockMemory, ClockReading};
 pub use component::{
     AppName, ClusterId, ComponentError, ControllerName, MAXIMUM_COMPONENT_BYTES, OperatorName,
     OrganizationId, ProfileName, RoleName, RunnerId, SandboxId, SystemWorkloadName,
 };
+pub use error_chain::error_chain;
 pub use error_class::ErrorClass;
 pub use issuer_url::{IssuerUrl, IssuerUrlError};
 pub use key::{
@@ -43,6 +46,7 @@ pub use key::{
 };
 pub use lifetime::{Lifetime, LifetimeError, LifetimeRange};
 pub use metadata::ProviderMetadata;
+pub use proven_time::SETTLED_AFTER;
 pub use random_id::{AppUid, RandomIdError, TokenId};
 pub use subject::{Subject, SubjectForm, SubjectFormError, SubjectParts};
 pub use token::{

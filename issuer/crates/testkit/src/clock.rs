@@ -4,25 +4,30 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use moneyer_identity::{Clock, ClockFault, UnixTime};
+use moneyer_identity::{Clock, ClockFault, ClockReport, OtherTime, UnixTime};
 
 /// 2027-01-15T08:00:00Z: where a [`ManualClock`] begins.
 pub const START: UnixTime = UnixTime(1_800_000_000);
 
 /// Stands still until it is set or advanced. A clone is the same clock.
 #[derive(Debug, Clone)]
-pub struct ManualClock(Arc<AtomicI64>, Arc<Mutex<Option<ClockFault>>>);
+pub struct ManualClock {
+    now: Arc<AtomicI64>,
+    fault: Arc<Mutex<Option<ClockFault>>>,
+    proven: Arc<Mutex<Option<UnixTime>>>,
+}
 
 impl Default for ManualClock {
     fn default() -> Self {
-        Self(Arc::new(AtomicI64::new(START.0)), Arc::default())
+        let now = Arc::new(AtomicI64::new(START.0));
+        Self { now, fault: Arc::default(), proven: Arc::default() }
     }
 }
 
 impl ManualClock {
     /// Makes it this time, forwards or backwards.
     pub fn set(&self, now: UnixTime) {
-        self.0.store(now.0, Ordering::SeqCst);
+        self.now.store(now.0, Ordering::SeqCst);
     }
 
     /// Makes it this much later.
@@ -32,17 +37,43 @@ impl ManualClock {
 
     /// Is wrong from now on, or right again.
     pub fn fail(&self, fault: Option<ClockFault>) {
-        *self.1.lock().unwrap_or_else(PoisonError::into_inner) = fault;
+        *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = fault;
+    }
+
+    /// Lets nothing later than this be certain to have come, or everything again.
+    pub fn prove(&self, proven: Option<UnixTime>) {
+        *self.proven.lock().unwrap_or_else(PoisonError::into_inner) = proven;
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> UnixTime {
-        UnixTime(self.0.load(Ordering::SeqCst))
+        UnixTime(self.now.load(Ordering::SeqCst))
     }
 
     fn sound(&self) -> Result<UnixTime, ClockFault> {
-        self.1.lock().unwrap_or_else(PoisonError::into_inner).map_or_else(|| Ok(self.now()), Err)
+        let fault = *self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        fault.map_or_else(|| Ok(self.now()), Err)
+    }
+
+    fn proven(&self) -> Result<UnixTime, ClockFault> {
+        let now = self.sound()?;
+        let proven = *self.proven.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(proven.map_or(now, |proven| proven.min(now)))
+    }
+
+    fn report(&self) -> ClockReport {
+        ClockReport {
+            proven: self.proven().ok(),
+            fault: self.sound().err(),
+            ..ClockReport::unguarded(self.now())
+        }
+    }
+
+    fn confirm(&self, stated: UnixTime) -> Result<(), OtherTime> {
+        self.report().check(stated)?;
+        self.fail(None);
+        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@
 //! answer that makes them.
 
 mod apps;
+mod clock;
 mod issuer;
 mod keys;
 mod members;
@@ -15,7 +16,8 @@ mod views;
 
 pub(crate) use routes::{ManagementState, router};
 pub(crate) use views::{
-    AppBody, AppView, BackupBody, CopiedView, ImportBody, ImportedView, InvitationBody,
-    InvitationView, IssuerView, KeyCommandBody, KeyStepsView, KeyVerb, KeyView, MemberView,
-    MintBody, MintView, MoveBody, PublicKeyBody, SandboxBody, SandboxPage, SandboxView, StepView,
+    AppBody, AppView, BackupBody, ClockBody, ClockView, CopiedView, ImportBody, ImportedView,
+    InvitationBody, InvitationView, IssuerView, KeyCommandBody, KeyStepsView, KeyVerb, KeyView,
+    MemberView, MintBody, MintView, MoveBody, PublicKeyBody, SandboxBody, SandboxPage, SandboxView,
+    StepView,
 };

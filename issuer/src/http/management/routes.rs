@@ -10,7 +10,7 @@ use moneyer_store::SledStore;
 
 use crate::http::authenticate::Operators;
 use crate::http::error;
-use crate::http::management::{apps, issuer, keys, members, sandboxes, store};
+use crate::http::management::{apps, clock, issuer, keys, members, sandboxes, store};
 
 /// What the handlers need.
 #[derive(Debug, Clone)]
@@ -45,6 +45,8 @@ impl FromRef<ManagementState> for Operators {
 /// The management listener's routes.
 pub(crate) fn router(state: ManagementState) -> Router {
     let api = Router::new()
+        .route("/clock", get(clock::show))
+        .route("/clock/confirm", post(clock::confirm))
         .route("/issuer", get(issuer::show))
         .route("/issuer/move", post(issuer::move_to))
         .route("/keys", get(keys::list).post(keys::command))

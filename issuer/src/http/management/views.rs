@@ -6,8 +6,8 @@ use moneyer_authority::enrollment::Member;
 use moneyer_authority::keys::{KeyCommand, KeyRecord, KeyState, Outlook, Schedule, Step, Waiting};
 use moneyer_authority::registry::{App, Placed};
 use moneyer_identity::{
-    Algorithm, AppName, Audience, IssuerUrl, Jwk, KeyError, KeyId, RoleName, RunnerId, SandboxId,
-    TokenId, UnixTime, VerifyingKey,
+    Algorithm, AppName, Audience, ClockReport, IssuerUrl, Jwk, KeyError, KeyId, RoleName, RunnerId,
+    SandboxId, TokenId, UnixTime, VerifyingKey,
 };
 use moneyer_store::Copied;
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,50 @@ pub(crate) struct PreviousIssuerView {
     pub(crate) left_at: UnixTime,
     /// Until when it is served and verified.
     pub(crate) until: UnixTime,
+}
+
+/// How it stands with the clock.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ClockView {
+    /// `sound`, or the fault: `jumped`, `behind`, `ahead`.
+    pub(crate) state: String,
+    /// Why nothing is minted, and what to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) problem: Option<String>,
+    /// What the wall clock says.
+    pub(crate) wall: UnixTime,
+    /// Where the time since boot puts it; `None`: it was never sound since the start.
+    pub(crate) expected: Option<UnixTime>,
+    /// The latest time seen.
+    pub(crate) mark: Option<UnixTime>,
+    /// Whether the mark was missing at the start.
+    pub(crate) mark_was_missing: bool,
+    /// What has certainly come: keys leave the key set by it.
+    pub(crate) proven: Option<UnixTime>,
+    /// Running time until `proven` is the wall clock's again.
+    pub(crate) settles_in_seconds: u64,
+}
+
+impl From<ClockReport> for ClockView {
+    fn from(report: ClockReport) -> Self {
+        Self {
+            state: report.fault.map_or("sound", |fault| fault.as_str()).to_owned(),
+            problem: report.fault.map(|fault| fault.to_string()),
+            wall: report.wall,
+            expected: report.expected,
+            mark: report.mark,
+            mark_was_missing: report.mark_was_missing,
+            proven: report.proven,
+            settles_in_seconds: report.settles_in.as_secs(),
+        }
+    }
+}
+
+/// The time that an operator says it is.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ClockBody {
+    pub(crate) time: UnixTime,
 }
 
 /// Where the issuer moves.

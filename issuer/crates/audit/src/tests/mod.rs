@@ -52,6 +52,29 @@ async fn sample(lines: usize, options: AuditOptions) -> TempDir {
     directory
 }
 
+// F11: what the clock's mark is made again from.
+#[tokio::test]
+async fn the_last_time_of_a_sound_clock_is_found_and_no_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("audit");
+    let open = || FileAudit::open(&path, AuditOptions::new(64 << 20, 64 * 1024)).unwrap();
+    let log = open();
+    assert_eq!(log.sound_at(), None);
+    for (at, mut what) in (1..).zip(moneyer_testkit::audit::samples()) {
+        if let Event::ChangeFailed { reason, .. } = &mut what {
+            // A text that looks like one.
+            *reason = r#""event":"token_minted""#.to_owned();
+        }
+        let event = AuditEvent::new(UnixTime(at), Actor::System, what);
+        log.record(vec![event]).unwrap().durable().await.unwrap();
+    }
+    log.close().await;
+    let names = Event::NAMES.iter().position(|name| *name == "clock_confirmed").unwrap();
+    let log = open();
+    assert_eq!(log.sound_at(), Some(UnixTime(i64::try_from(names).unwrap() + 1)));
+    log.close().await;
+}
+
 struct FileBackend {
     directory: TempDir,
     options: AuditOptions,

@@ -8,7 +8,7 @@ use std::error::Error;
 
 use moneyer_identity::{
     Algorithm, AppName, AppUid, Audience, Audiences, ErrorClass, IssuerUrl, KeyId, RoleName,
-    RunnerId, SandboxId, Subject, SystemWorkloadName, TokenId, UnixTime,
+    RunnerId, SandboxId, Subject, SystemWorkloadName, TokenId, UnixTime, error_chain,
 };
 use serde::Serialize;
 
@@ -214,6 +214,19 @@ pub enum Event {
         /// The generation that was found.
         generation: Generation,
     },
+    /// The latest time seen was not where it is kept, and was made again from other records.
+    ClockMarkMissing {
+        /// The one that took its place.
+        mark: UnixTime,
+    },
+    /// An operator says that the wall clock is right as it is.
+    ClockConfirmed {
+        /// What the operator says it says.
+        stated: UnixTime,
+        /// The latest time seen until then.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        mark: Option<UnixTime>,
+    },
     /// A change that was recorded did not happen.
     ChangeFailed {
         /// The first record of the change.
@@ -288,7 +301,7 @@ pub struct TokenWithheld {
 
 impl Event {
     /// The name of every event, in the order they stand here.
-    pub const NAMES: [&str; 25] = [
+    pub const NAMES: [&str; 27] = [
         "token_minted",
         "token_refused",
         "token_withheld",
@@ -313,6 +326,8 @@ impl Event {
         "issuer_ended",
         "store_rekeyed",
         "loss_accepted",
+        "clock_mark_missing",
+        "clock_confirmed",
         "change_failed",
     ];
 
@@ -348,17 +363,7 @@ impl Holder {
 
 /// The kind of an error and its text with that of its causes, cut to a bounded length.
 pub(crate) fn reason(class: ErrorClass, error: &(dyn Error + 'static)) -> (&'static str, String) {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        if !text.ends_with(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-        cause = error.source();
-    }
-    (class.as_str(), bounded(text))
+    (class.as_str(), bounded(error_chain(error)))
 }
 
 /// Cuts a text to the longest a reason may have.

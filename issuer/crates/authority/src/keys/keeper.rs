@@ -107,7 +107,13 @@ impl Keys {
     /// What is to be done now.
     #[must_use]
     pub fn due(&self, now: UnixTime) -> Vec<Step> {
-        self.ask(|rotation| rotation.due(now))
+        self.due_by(now, now)
+    }
+
+    /// The same, where only `proven` is certain to have come.
+    #[must_use]
+    pub fn due_by(&self, now: UnixTime, proven: UnixTime) -> Vec<Step> {
+        self.ask(|rotation| rotation.due_by(now, proven))
     }
 
     /// The steps that carry out a command, or why they may not be done now.

@@ -99,6 +99,12 @@ impl KeyRecord {
         self.thumbprint.is_some()
     }
 
+    /// When it was last changed, as far as its record tells.
+    #[must_use]
+    pub fn changed_at(&self) -> Option<UnixTime> {
+        [Some(self.created_at), self.published_at, self.activated_at].into_iter().flatten().max()
+    }
+
     /// What a rotation has to know of it.
     #[must_use]
     pub fn times(&self) -> KeyTimes {

@@ -146,11 +146,20 @@ impl Rotation<'_> {
     /// What is to be done now, in this order. At most one activation: each has its own turn.
     #[must_use]
     pub fn due(&self, now: UnixTime) -> Vec<Step> {
+        self.due_by(now, now)
+    }
+
+    /// The same, where only `proven` is certain to have come: what relying parties would miss if `now`
+    /// were ahead waits for that. No key leaves the set and none signs before caches have it; the active
+    /// one signs on meanwhile.
+    #[must_use]
+    pub fn due_by(&self, now: UnixTime, proven: UnixTime) -> Vec<Step> {
         let mut due: Vec<Step> = self
             .outlook(now)
             .into_iter()
             .filter(|next| next.at.is_some_and(|at| at <= now))
             .map(|next| next.step)
+            .filter(|step| self.is_safe_at(step, proven))
             .collect();
         let activation = due.iter().position(|step| matches!(step, Step::Activate(_)));
         if let Some(first) = activation {
@@ -162,6 +171,16 @@ impl Rotation<'_> {
             });
         }
         due
+    }
+
+    fn is_safe_at(&self, step: &Step, proven: UnixTime) -> bool {
+        let key = step.key_id().and_then(|id| self.keys.iter().find(|key| key.key_id == *id));
+        let from = match (step, key) {
+            (Step::Activate(_), Some(key)) => self.ripe_at(key),
+            (Step::Prune(_), Some(key)) => self.dead_at(key),
+            _ => return true,
+        };
+        from.is_some_and(|from| from <= proven)
     }
 
     /// From when on this prepared key may sign, whatever its turn; `None` while it is not served.

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use moneyer_authority::keys::KeyCommand;
+use moneyer_authority::keys::{KeyCommand, Step};
 use moneyer_authority::mint::{Ask, MintError};
-use moneyer_identity::{ClockFault, ErrorClass};
+use moneyer_identity::{Clock as _, ClockFault, ErrorClass, IssuerUrl};
 use moneyer_testkit::START;
 
 use crate::world::{DAY, HOUR, World, operator, sandbox};
@@ -77,4 +77,79 @@ async fn no_key_changes_until_it_is_right_again() {
     assert_eq!(before.iter().count(), after.iter().count());
     world.clock.fail(None);
     assert!(!world.authority.rotate().await.is_empty());
+}
+
+// P24: a start with a clock that is ahead.
+#[tokio::test]
+async fn no_key_leaves_the_set_and_none_signs_early_while_its_time_is_not_proven() {
+    let world = World::new().await;
+    let start = world.clock.now();
+    let (keys, rounds) = (world.authority.keys(), 120);
+    let served =
+        || keys.served(world.authority.published().key_set.iter().map(|k| k.key_id().clone()));
+    world.clock.prove(Some(start));
+    let first = world.authority.published().key_set;
+    for _ in 0..rounds {
+        served();
+        world.clock.advance(DAY);
+        for (step, outcome) in world.authority.rotate().await {
+            outcome.unwrap();
+            assert!(!matches!(step, Step::Activate(_) | Step::Prune(_)), "{step:?}");
+        }
+        let now = world.authority.published().key_set;
+        assert!(first.iter().all(|key| now.iter().any(|there| there.key_id() == key.key_id())));
+        let signing = keys.ring().signing_key(world.clock.now()).is_some();
+        assert!(signing, "the active key signs on");
+    }
+    let refused = world.authority.command_keys(&operator(), &KeyCommand::Activate(None)).await;
+    assert!(refused.is_err(), "an operator is not believed either");
+    world.clock.prove(None);
+    let mut done = Vec::new();
+    for _ in 0..rounds {
+        served();
+        world.clock.advance(DAY);
+        done.extend(world.authority.rotate().await.into_iter().map(|(step, _)| step.as_str()));
+    }
+    assert!(done.contains(&"activate") && done.contains(&"prune"), "{done:?}");
+}
+
+#[tokio::test]
+async fn a_previous_issuer_ends_when_its_time_is_proven() {
+    let world = World::new().await;
+    let start = world.clock.now();
+    let moved = IssuerUrl::parse("https://new.example.com").unwrap();
+    world.authority.move_issuer(&operator(), &moved).await.unwrap();
+    world.clock.prove(Some(start));
+    world.clock.advance(20 * DAY);
+    world.authority.prune_issuers().await.unwrap();
+    assert_eq!(world.authority.issuers().list().previous().len(), 1);
+    world.clock.prove(None);
+    world.authority.prune_issuers().await.unwrap();
+    assert_eq!(world.authority.issuers().list().previous().len(), 0);
+}
+
+#[tokio::test]
+async fn a_confirmation_is_recorded_before_it_acts_and_never_blind() {
+    let world = World::new().await;
+    let wall = world.clock.now();
+    world.clock.fail(Some(FAULT));
+    let authority = &world.authority;
+    let blind = authority.confirm_clock(&operator(), wall.plus(Duration::from_secs(61))).await;
+    let blind = blind.unwrap_err();
+    assert_eq!(blind.class(), ErrorClass::Invalid, "{blind}");
+    assert!(authority.sound_time().is_err());
+    let confirmed =
+        || world.audit.events().iter().filter(|event| *event == "clock_confirmed").count();
+    assert_eq!(confirmed(), 0);
+
+    world.audit.set_failing(true);
+    let unrecorded = authority.confirm_clock(&operator(), wall).await.unwrap_err();
+    assert_eq!(unrecorded.class(), ErrorClass::Unavailable, "{unrecorded}");
+    assert!(authority.sound_time().is_err());
+
+    world.audit.set_failing(false);
+    let report = authority.confirm_clock(&operator(), wall).await.unwrap();
+    assert_eq!(report.fault, None);
+    assert_eq!(confirmed(), 1);
+    assert!(authority.sound_time().is_ok());
 }

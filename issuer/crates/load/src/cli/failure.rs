@@ -1,8 +1,5 @@
 //! Why there are no figures, told to a person with every cause.
 
-use std::error::Error;
-use std::fmt::Write as _;
-
 use crate::measure::RawSignatureError;
 use crate::report::ReportError;
 use crate::stand::ClusterError;
@@ -37,23 +34,10 @@ pub(super) enum Failure {
     Print(#[source] std::io::Error),
 }
 
-/// An error and its causes in one sentence, without repeating what a cause says alike.
-pub(super) fn sentence(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        if !text.ends_with(&said) {
-            // Writing to a String cannot fail.
-            write!(text, ": {said}").ok();
-        }
-        cause = error.source();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
+    use moneyer_identity::error_chain;
+
     use super::*;
     use crate::stand::Binaries;
 
@@ -62,7 +46,7 @@ mod tests {
         let empty = tempfile::tempdir().unwrap();
         let binaries = Binaries::in_directory(Some(empty.path()));
         let error = crate::stand::Cluster::start(&binaries, 1).await.err().unwrap();
-        let text = sentence(&Failure::from(error));
+        let text = error_chain(&Failure::from(error));
         assert!(text.contains("cargo build --release --bin moneyer"), "{text}");
         assert_eq!(text.lines().count(), 1);
     }

@@ -4,9 +4,10 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use moneyer_daemon::exit::Exit;
+use moneyer_identity::error_chain;
 
 use super::arguments::{Arguments, Command, Effort, Format, MintArguments};
-use super::failure::{Failure, sentence};
+use super::failure::Failure;
 use super::output;
 use crate::measure::RawSignature;
 use crate::report::{Plan, say};
@@ -26,7 +27,7 @@ pub fn run(arguments: Arguments) -> Exit {
         Ok(()) => Exit::Success,
         Err(failure) => {
             // Standard error may be closed; the exit code still tells.
-            writeln!(std::io::stderr(), "moneyer-load: {}", sentence(&failure)).ok();
+            writeln!(std::io::stderr(), "moneyer-load: {}", error_chain(&failure)).ok();
             Exit::StartFailed
         }
     }

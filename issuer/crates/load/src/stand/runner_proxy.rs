@@ -97,10 +97,15 @@ impl RunnerProxy {
 
     /// Starts the daemon and waits until it can be told to attach.
     pub async fn serve(&mut self) -> Result<(), RunnerProxyError> {
+        self.serve_in(&Environment::new()).await
+    }
+
+    /// The same with variables of its own.
+    pub async fn serve_in(&mut self, environment: &Environment) -> Result<(), RunnerProxyError> {
         let config = self.commands.file.to_string_lossy().into_owned();
         let arguments = ["--config", &config, "serve"];
         let log = self.directory.join("runner-proxy.log");
-        let child = Child::start(&self.commands.program, &arguments, &Environment::new(), &log);
+        let child = Child::start(&self.commands.program, &arguments, environment, &log);
         let mut child = child.map_err(RunnerProxyError::Process)?;
         let control = self.run_directory().join("control.sock");
         child.until(|| control.exists()).await.map_err(RunnerProxyError::Process)?;

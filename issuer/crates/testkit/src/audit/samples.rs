@@ -95,6 +95,8 @@ pub fn samples() -> Vec<Event> {
         Event::IssuerEnded { issuer: issuer("https://old.example.com") },
         Event::StoreRekeyed { kek: "0a".to_owned() },
         Event::LossAccepted { generation: Generation(1) },
+        Event::ClockMarkMissing { mark: UnixTime(1) },
+        Event::ClockConfirmed { stated: UnixTime(2), mark: Some(UnixTime(1)) },
         Event::ChangeFailed { of: Sequence(1), class, reason },
     ]
 }

@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use moneyer_authority::store::{
     Change, Collection, Expected, Generation, Receipt, Store as _, StoreError, Stored, Testimony,
 };
+use moneyer_identity::error_chain as chain;
 use moneyer_testkit::store::Backend;
 use tempfile::TempDir;
 
@@ -90,17 +91,6 @@ async fn ids(store: &SledStore) -> Result<Vec<String>, StoreError> {
     };
     store.load(Collection::Apps, &mut receive).await?;
     Ok(ids)
-}
-
-/// The text of an error and of its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 /// A barrier that a test holds, counts and breaks.
