@@ -15,9 +15,13 @@ mod faked_clock;
 #[cfg(test)]
 mod frozen;
 #[cfg(test)]
+mod host;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod load;
+#[cfg(test)]
+mod partition;
 #[cfg(test)]
 mod placement;
 #[cfg(test)]
@@ -26,6 +30,8 @@ mod poisoned;
 mod private_keys;
 #[cfg(test)]
 mod recorder;
+#[cfg(test)]
+mod relay;
 #[cfg(test)]
 mod rollback;
 #[cfg(test)]
