@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use moneyer_authority::Authority;
-use moneyer_authority::enrollment::COORDINATOR_RENEWAL;
 use moneyer_daemon::tls::{ServerTls, TlsIdentity};
 
 use crate::app::error::StartError;
@@ -11,7 +10,7 @@ use crate::app::error::StartError;
 /// The ALPN protocol of a connection that has no certificate yet and wants one.
 const JOINING: &[u8] = b"moneyer-join/1";
 
-/// Time before another try to make the certificate.
+/// Time before another try to make the certificate, of which there are several whatever its life.
 const RETRY: Duration = Duration::from_secs(60);
 
 /// A fresh certificate in the configuration of the gRPC listener.
@@ -29,13 +28,15 @@ pub(super) fn coordinator_tls(authority: &Authority) -> Result<ServerTls, StartE
 
 /// Makes the coordinator a new certificate well before the old one ends.
 pub(super) async fn renew_certificate(authority: Authority, tls: ServerTls) {
-    let mut wait = COORDINATOR_RENEWAL;
+    let renewal = authority.enrollment().authority().lifetimes().coordinator_renewal();
+    let retry = RETRY.min(renewal / 10);
+    let mut wait = renewal;
     loop {
         tokio::time::sleep(wait).await;
         match coordinator_tls(&authority) {
             Ok(fresh) => {
                 tls.replace(&fresh);
-                wait = COORDINATOR_RENEWAL;
+                wait = renewal;
             }
             Err(error) => {
                 let cause = crate::chain(&error);
@@ -43,7 +44,7 @@ pub(super) async fn renew_certificate(authority: Authority, tls: ServerTls) {
                     error.cause = cause,
                     "the coordinator's certificate was not renewed"
                 );
-                wait = RETRY;
+                wait = retry;
             }
         }
     }
