@@ -1,6 +1,8 @@
 //! The daemons as processes: what they promise while one of them moves, ends or is killed.
 
 #[cfg(test)]
+mod audit_hangs;
+#[cfg(test)]
 mod certificates_end;
 #[cfg(test)]
 mod coordinator_away;
