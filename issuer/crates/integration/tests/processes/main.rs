@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod audit_hangs;
 #[cfg(test)]
+mod back_again;
+#[cfg(test)]
 mod certificates_end;
 #[cfg(test)]
 mod coordinator_away;
@@ -14,6 +16,8 @@ mod damage;
 mod dev;
 #[cfg(test)]
 mod disk_full;
+#[cfg(test)]
+mod emergency;
 #[cfg(test)]
 mod faked_clock;
 #[cfg(test)]
@@ -40,5 +44,7 @@ mod relay;
 mod rollback;
 #[cfg(test)]
 mod rotation_race;
+#[cfg(test)]
+mod soak;
 #[cfg(test)]
 mod stand;
