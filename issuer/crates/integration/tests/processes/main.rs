@@ -48,3 +48,5 @@ mod rotation_race;
 mod soak;
 #[cfg(test)]
 mod stand;
+#[cfg(test)]
+mod versions;
