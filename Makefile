@@ -34,10 +34,12 @@ test: ## Run everything a fresh machine can run, verifiers by others included
 	cargo test --workspace --locked
 	deploy/interop/run.sh $(TARGET)/debug
 
-soak: ## Run faults for an hour and more: 1,000 kills, 100 keys under load, ten minutes of rotation
+soak: ## Run faults for two hours: 1,000 kills and rotations, 100 keys under load, ten minutes of outage and of rotation
 	.ci/packages build-essential pkg-config libssl-dev python3-venv nodejs npm libfaketime age
 	cargo build --workspace --all-targets --locked
 	MONEYER_KILL_ROUNDS=1000 MONEYER_RACE_KEYS=100 \
+	MONEYER_AWAY_SECONDS=600 MONEYER_AWAY_SANDBOXES=1000 \
+	MONEYER_SOAK_ROTATIONS=1000 MONEYER_SOAK_EVERY_MS=1000 \
 		cargo test --locked --package moneyer-integration --test processes -- --nocapture
 	ROTATION_SECONDS=600 ROTATION_EVERY=20 deploy/interop/run.sh $(TARGET)/debug tests/test_rotation.py
 

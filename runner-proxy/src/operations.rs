@@ -1,8 +1,9 @@
 //! Health and metrics for whoever operates the host.
 //!
-//! Alive means the process answers. Ready means that new tokens can be had: the coordinator is
-//! connected and the certificate has life left; while it is not, tokens are still served from the
-//! cache, so readiness is no reason to restart the proxy. Nothing here names a sandbox.
+//! Alive means the process answers. Ready means that new tokens can be had and will be: the coordinator
+//! is connected and the certificate has more than a tenth of its life left; while it is not, tokens are
+//! still served from the cache, so readiness is no reason to restart the proxy. Nothing here names a
+//! sandbox.
 
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use moneyer_identity::Clock;
 use tokio::sync::watch;
 
-use crate::coordinator::Member;
+use crate::coordinator::{CertificateHealth, Member};
 use crate::metrics::{Metrics, Observed};
 use crate::sandbox::Attachments;
 use crate::token::TokenSource;
@@ -43,13 +44,17 @@ pub(crate) fn router(operations: Operations) -> Router {
 
 async fn readyz(State(operations): State<Arc<Operations>>) -> Response {
     let connected = *operations.connected.borrow();
-    let life = operations.member.remaining(operations.clock.now());
-    let ready = connected && !life.is_zero();
+    let (now, present) = (operations.clock.now(), operations.member.present());
+    let (life, certificate) = (present.not_after().since(now), present.health(now));
+    let ready =
+        connected && matches!(certificate, CertificateHealth::Sound | CertificateHealth::Degraded);
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = serde_json::json!({
         "ready": ready,
         "coordinator_connected": connected,
         "certificate_remaining_seconds": life.as_secs(),
+        "certificate": certificate.as_str(),
+        "problem": certificate.problem(),
     });
     (status, Json(body)).into_response()
 }

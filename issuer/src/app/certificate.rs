@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use moneyer_authority::Authority;
-use moneyer_authority::enrollment::COORDINATOR_RENEWAL;
 use moneyer_daemon::tls::{ServerTls, TlsIdentity};
 use moneyer_identity::UnixTime;
 use tokio::time::Instant;
@@ -19,7 +18,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A certificate that was made this far in the future was made by a wrong clock.
 const ANOTHER_TIME: Duration = Duration::from_secs(60);
 
-/// Time before another try to make the certificate.
+/// Time before another try to make the certificate, of which there are several whatever its life.
 const RETRY: Duration = Duration::from_secs(60);
 
 /// A fresh certificate in the configuration of the gRPC listener.
@@ -38,7 +37,9 @@ pub(super) fn coordinator_tls(authority: &Authority) -> Result<ServerTls, StartE
 /// Makes the coordinator a new certificate well before the old one ends, and where the clock turns out to
 /// have been wrong when the old one was made.
 pub(super) async fn renew_certificate(authority: Authority, tls: ServerTls) {
-    let mut life = Life::begin(authority.now());
+    let renewal = authority.enrollment().authority().lifetimes().coordinator_renewal();
+    let retry = RETRY.min(renewal / 10);
+    let mut life = Life::begin(authority.now(), renewal);
     let mut every = tokio::time::interval(LOOK_EVERY);
     let mut retry_at = Instant::now();
     loop {
@@ -50,7 +51,7 @@ pub(super) async fn renew_certificate(authority: Authority, tls: ServerTls) {
         match coordinator_tls(&authority) {
             Ok(fresh) => {
                 tls.replace(&fresh);
-                life = Life::begin(made_at);
+                life = Life::begin(made_at, renewal);
             }
             Err(error) => {
                 let cause = crate::chain(&error);
@@ -58,7 +59,7 @@ pub(super) async fn renew_certificate(authority: Authority, tls: ServerTls) {
                     error.cause = cause,
                     "the coordinator's certificate was not renewed"
                 );
-                retry_at = now + RETRY;
+                retry_at = now + retry;
             }
         }
     }
@@ -69,11 +70,13 @@ pub(super) async fn renew_certificate(authority: Authority, tls: ServerTls) {
 struct Life {
     made_at: UnixTime,
     since: Instant,
+    /// After which time another is made.
+    renewal: Duration,
 }
 
 impl Life {
-    fn begin(made_at: UnixTime) -> Self {
-        Self { made_at, since: Instant::now() }
+    fn begin(made_at: UnixTime, renewal: Duration) -> Self {
+        Self { made_at, since: Instant::now(), renewal }
     }
 
     /// Whether another is due: it has served long enough, or by a clock that is sound it was made in the
@@ -81,10 +84,9 @@ impl Life {
     fn is_over(&self, now: Instant, sound: Option<UnixTime>) -> bool {
         let served = now.duration_since(self.since);
         let fits = |wall: UnixTime| {
-            wall.since(self.made_at) < COORDINATOR_RENEWAL
-                && self.made_at.since(wall) < ANOTHER_TIME
+            wall.since(self.made_at) < self.renewal && self.made_at.since(wall) < ANOTHER_TIME
         };
-        served >= COORDINATOR_RENEWAL || sound.is_some_and(|wall| !fits(wall))
+        served >= self.renewal || sound.is_some_and(|wall| !fits(wall))
     }
 }
 
@@ -95,13 +97,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn another_is_due_after_its_time_and_when_its_clock_was_wrong() {
         let made_at = UnixTime(1_800_000_000);
-        let life = Life::begin(made_at);
+        let life = Life::begin(made_at, renewal);
         let now = Instant::now();
         assert!(!life.is_over(now, Some(made_at)));
         assert!(!life.is_over(now, None));
         assert!(!life.is_over(now, Some(made_at.minus(Duration::from_secs(59)))));
         assert!(life.is_over(now, Some(made_at.minus(ANOTHER_TIME))), "it is not valid yet");
-        assert!(life.is_over(now, Some(made_at.plus(COORDINATOR_RENEWAL))), "it was made long ago");
-        assert!(life.is_over(now + COORDINATOR_RENEWAL, None));
+        assert!(life.is_over(now, Some(made_at.plus(day))), "it was made long ago");
+        assert!(life.is_over(now + day, None));
     }
 }

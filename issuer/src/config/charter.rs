@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use moneyer_authority::Charter;
+use moneyer_authority::enrollment::CertificateLifetimes;
 use moneyer_authority::keys::{Schedule, ScheduleError};
 use moneyer_authority::mint::{AudiencePolicy, AudienceProfile};
 use moneyer_authority::registry::SystemWorkload;
@@ -59,6 +60,7 @@ impl Config {
                 wrong(key, format!("must be at least {minimum}"));
             }
         }
+        let certificates = self.certificates(&mut wrong);
         let policy = lifetimes.map(|lifetimes| {
             let profiles = self.profiles(&lifetimes, &mut wrong);
             AudiencePolicy::new(
@@ -98,6 +100,7 @@ impl Config {
                     system_workloads: self.workloads(),
                     key_kind,
                     schedule,
+                    certificates,
                 })
             }
             _ => Err(errors),
@@ -164,6 +167,21 @@ impl Config {
         schedule.map_err(|error| wrong(key(&error), error.to_string())).ok()
     }
 
+    fn certificates(&self, wrong: &mut impl FnMut(&str, String)) -> CertificateLifetimes {
+        let mut lifetimes = CertificateLifetimes::default();
+        let member = duration(self.enrollment.member_certificate_lifetime);
+        match lifetimes.with_member(member) {
+            Ok(fits) => lifetimes = fits,
+            Err(error) => wrong("enrollment.member_certificate_lifetime", error.to_string()),
+        }
+        let coordinator = duration(self.enrollment.coordinator_certificate_lifetime);
+        match lifetimes.with_coordinator(coordinator) {
+            Ok(fits) => lifetimes = fits,
+            Err(error) => wrong("enrollment.coordinator_certificate_lifetime", error.to_string()),
+        }
+        lifetimes
+    }
+
     fn key_kind(&self) -> Option<KeyKind> {
         match (self.keys.algorithm, self.keys.bits) {
             (KeyAlgorithm::ES256, _) => Some(KeyKind::P256),
@@ -225,6 +243,8 @@ keys.bits = 1024
 listen.management = '127.0.0.1:1'
 audit.rotate_bytes = 65535
 audit.reserve_bytes = 1048575
+enrollment.member_certificate_lifetime = '19s'
+enrollment.coordinator_certificate_lifetime = '91d'
 ";
         let expected = [
             "moneyer.toml:3:8: tokens.default_lifetime: the minimum, default and maximum lifetime must be in that order",
@@ -232,6 +252,8 @@ audit.reserve_bytes = 1048575
             "moneyer.toml:5:8: listen.management: must be a Unix socket (unix:/path): its callers are known by user id",
             "moneyer.toml:6:7: audit.rotate_bytes: must be at least 65536",
             "moneyer.toml:7:7: audit.reserve_bytes: must be at least 1048576",
+            "moneyer.toml:8:12: enrollment.member_certificate_lifetime: a certificate of the cluster lives from 20 s to 90 days",
+            "moneyer.toml:9:12: enrollment.coordinator_certificate_lifetime: a certificate of the cluster lives from 20 s to 90 days",
         ];
         assert_eq!(errors(text), expected);
     }

@@ -8,6 +8,7 @@
 mod audience;
 mod audit;
 mod charter;
+mod enrollment;
 mod issuer;
 mod keys;
 mod limits;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 pub use audience::AudienceSection;
 pub use audit::AuditSection;
+pub use enrollment::EnrollmentSection;
 pub use issuer::{DocumentPath, DocumentPathError, IssuerSection};
 pub use keys::{KeyAlgorithm, KeysSection};
 pub use limits::LimitsSection;
@@ -62,6 +64,9 @@ pub struct Config {
     /// SPIFFE identities of the cluster.
     #[serde(default)]
     pub spiffe: SpiffeSection,
+    /// Certificates of the cluster's own mutual TLS.
+    #[serde(default)]
+    pub enrollment: EnrollmentSection,
     /// How much is done for whom.
     #[serde(default)]
     pub limits: LimitsSection,

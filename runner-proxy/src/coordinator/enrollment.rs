@@ -17,6 +17,7 @@ use moneyer_proto::v1;
 use moneyer_proto::v1::enrollment_client::EnrollmentClient;
 use tokio_util::sync::CancellationToken;
 
+use super::certificate::watch_health;
 use super::client::{with_limit, within_limit};
 use super::join_token::JoinToken;
 use super::link::{Link, endpoint};
@@ -29,9 +30,10 @@ const JOINING: &[u8] = b"moneyer-join/1";
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 /// Waits between attempts to renew. A certificate has nearly a third of its life left, so there is
-/// no hurry.
+/// no hurry; where its life is short, they are a small part of it.
 const WAIT_FIRST: Duration = Duration::from_secs(5);
 const WAIT_LONGEST: Duration = Duration::from_secs(300);
+const WAITS_IN_A_LIFE: u32 = 20;
 
 /// Why a host could not join.
 #[derive(Debug, thiserror::Error)]
@@ -112,25 +114,48 @@ pub(crate) async fn keep_renewed(
     clock: Arc<dyn Clock>,
     stop: CancellationToken,
 ) {
-    let mut backoff = Backoff::new(WAIT_FIRST, WAIT_LONGEST);
-    let renewing = async {
-        loop {
-            let (now, due) = (clock.now(), member.present().renewal());
-            if now < due {
-                tokio::time::sleep(LOOK_EVERY.min(due.since(now))).await;
-            } else if link.wait_until_connected(LOOK_EVERY).await {
-                let wait = attempt(&link, &member, clock.as_ref(), &mut backoff).await;
-                tokio::time::sleep(wait).await;
-            }
-        }
-    };
     tokio::select! {
         () = stop.cancelled() => {}
-        () = renewing => {}
+        () = renew_whenever_due(&link, &member, clock.as_ref()) => {}
+        () = watch_health(&member, clock.as_ref()) => {}
     }
 }
 
-/// One attempt; how long to wait after it.
+async fn renew_whenever_due(link: &Link, member: &Member, clock: &dyn Clock) {
+    let wait = |longest: Duration| longest.min(member.present().life() / WAITS_IN_A_LIFE);
+    let mut backoff = Backoff::new(wait(WAIT_FIRST), wait(WAIT_LONGEST));
+    loop {
+        // Whoever joins again while this runs ends the certificate that it has.
+        take_up_another_join(link, member);
+        let (now, present) = (clock.now(), member.present());
+        let due = present.renewal();
+        if present.not_after() <= now {
+            // No call of ours is let in any more: only another join token helps.
+            tokio::time::sleep(wait(WAIT_FIRST)).await;
+        } else if now < due {
+            tokio::time::sleep(LOOK_EVERY.min(due.since(now))).await;
+        } else if link.wait_until_connected(wait(LOOK_EVERY)).await {
+            let pause = attempt(link, member, clock, &mut backoff).await;
+            tokio::time::sleep(wait(WAIT_FIRST) + pause).await;
+        }
+    }
+}
+
+fn take_up_another_join(link: &Link, member: &Member) {
+    match member.take_up_another_join() {
+        Ok(false) => {}
+        Ok(true) => {
+            link.replace();
+            tracing::info!("this host has joined again");
+        }
+        Err(error) => tracing::error!(
+            error.cause = crate::chain(&error),
+            "the membership on disk cannot be taken over"
+        ),
+    }
+}
+
+/// One attempt; how much longer than usual to wait after it.
 async fn attempt(
     link: &Link,
     member: &Member,
@@ -140,9 +165,10 @@ async fn attempt(
     match renew(link, member).await {
         Ok(()) => {
             backoff.reset();
+            link.replace();
             let not_after = member.present().not_after();
             tracing::info!(certificate.not_after = %not_after, "the certificate is renewed");
-            LOOK_EVERY
+            Duration::ZERO
         }
         Err(error) => {
             tracing::warn!(
@@ -150,7 +176,7 @@ async fn attempt(
                 certificate.remaining_seconds = member.remaining(clock.now()).as_secs(),
                 "the certificate is not renewed; trying on"
             );
-            WAIT_FIRST + backoff.after_failure()
+            backoff.after_failure()
         }
     }
 }

@@ -3,10 +3,14 @@
 //! HTTP/2 over mutual TLS, made anew whenever it breaks, with pings so that a coordinator that hangs
 //! or a network that swallows everything is noticed within 15 s. While it is down, calls fail at
 //! once instead of queueing, so that whoever holds a cached token serves it without delay.
+//!
+//! A connection is good for as long as the certificate it was opened with, so with another certificate
+//! there is another connection; what is open on the old one goes on there to its end.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use moneyer_daemon::tls::ClientTls;
 use moneyer_proto::v1::enrollment_client::EnrollmentClient;
 use moneyer_proto::v1::minting_client::MintingClient;
 use tokio::sync::watch;
@@ -28,8 +32,12 @@ const MAXIMUM_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 /// The connection. Shared by reference.
 #[derive(Debug)]
 pub(crate) struct Link {
-    channel: Channel,
+    endpoint: Endpoint,
+    tls: ClientTls,
+    channel: RwLock<Channel>,
     connected: watch::Sender<bool>,
+    /// How many connections there were before this one.
+    replaced: watch::Sender<u64>,
 }
 
 impl Link {
@@ -38,8 +46,10 @@ impl Link {
         address: &str,
         member: &Member,
     ) -> Result<Arc<Self>, tonic::transport::Error> {
-        let channel = endpoint(address)?.connect_with_connector_lazy(member.tls().connector());
-        Ok(Arc::new(Self { channel, connected: watch::Sender::new(false) }))
+        let (endpoint, tls) = (endpoint(address)?, member.tls().clone());
+        let channel = RwLock::new(endpoint.connect_with_connector_lazy(tls.connector()));
+        let (connected, replaced) = (watch::Sender::new(false), watch::Sender::new(0));
+        Ok(Arc::new(Self { endpoint, tls, channel, connected, replaced }))
     }
 
     /// Whether the coordinator can be reached, as it changes.
@@ -54,6 +64,18 @@ impl Link {
         matches!(tokio::time::timeout(limit, reached).await, Ok(Ok(_)))
     }
 
+    /// Makes calls from now on over a connection that shows the present certificate.
+    pub(super) fn replace(&self) {
+        let fresh = self.endpoint.connect_with_connector_lazy(self.tls.connector());
+        *self.channel.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        self.replaced.send_modify(|count| *count += 1);
+    }
+
+    /// Tells of each [`Self::replace`] from now on.
+    pub(super) fn replaced(&self) -> watch::Receiver<u64> {
+        self.replaced.subscribe()
+    }
+
     pub(super) fn set_connected(&self, connected: bool) {
         self.connected
             .send_if_modified(|present| std::mem::replace(present, connected) != connected);
@@ -64,11 +86,15 @@ impl Link {
     }
 
     pub(super) fn minting(&self) -> MintingClient<Channel> {
-        MintingClient::new(self.channel.clone()).max_decoding_message_size(MAXIMUM_ANSWER_BYTES)
+        MintingClient::new(self.channel()).max_decoding_message_size(MAXIMUM_ANSWER_BYTES)
     }
 
     pub(super) fn enrollment(&self) -> EnrollmentClient<Channel> {
-        EnrollmentClient::new(self.channel.clone())
+        EnrollmentClient::new(self.channel())
+    }
+
+    fn channel(&self) -> Channel {
+        self.channel.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

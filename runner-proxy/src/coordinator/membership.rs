@@ -143,8 +143,8 @@ pub(crate) struct Membership {
     authorities: Vec<CertificateDer<'static>>,
 }
 
+/// The file. What a newer version adds is passed over, so that going back to this one costs no membership.
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Stored {
     identity: SpiffeId,
     not_before: UnixTime,
@@ -165,10 +165,14 @@ impl Membership {
         self.not_after
     }
 
+    /// The whole life of the certificate.
+    pub(crate) fn life(&self) -> Duration {
+        self.not_after.since(self.not_before)
+    }
+
     /// When to ask for the next certificate.
     pub(crate) fn renewal(&self) -> UnixTime {
-        let life = self.not_after.since(self.not_before);
-        self.not_before.plus(life * RENEW_AT_PERCENT / 100)
+        self.not_before.plus(self.life() * RENEW_AT_PERCENT / 100)
     }
 
     fn tls(&self) -> Result<ClientTls, MembershipError> {
@@ -282,6 +286,18 @@ impl Member {
             return Err(MembershipError::Incomplete);
         }
         self.replace(membership)
+    }
+
+    /// Takes over what another join has left on disk, if it is this host's and lives longer; whether it
+    /// did. A membership that cannot be read changes nothing.
+    pub(crate) fn take_up_another_join(&self) -> Result<bool, MembershipError> {
+        let (present, found) = (self.present(), Membership::read(&self.path)?);
+        if found.identity != present.identity || found.not_after <= present.not_after {
+            return Ok(false);
+        }
+        self.tls.replace(&found.tls()?);
+        *self.present.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(found);
+        Ok(true)
     }
 
     /// Takes over the authorities that the coordinator names now.

@@ -4,6 +4,7 @@
 //! what the coordinator says of this host's sandboxes, kept while it is away. The runner holds no
 //! signing key: whoever takes this host gets what its sandboxes could get, and nothing else.
 
+mod certificate;
 mod client;
 mod convert;
 mod enrollment;
@@ -14,6 +15,7 @@ mod placement;
 mod status;
 mod watch;
 
+pub(crate) use certificate::CertificateHealth;
 pub(crate) use client::CoordinatorClient;
 pub use enrollment::JoinError;
 pub(crate) use enrollment::{join, keep_renewed};

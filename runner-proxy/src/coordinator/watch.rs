@@ -3,7 +3,8 @@
 //! Each session learns the issuer and the authorities, then follows the stream of this runner's
 //! sandboxes: first all of them, then each change. Whatever ends a session, another is begun, after
 //! a wait with full jitter so that the runners of a cluster do not come back all at once. The stream
-//! is also how the connection's state is known: it is up while a session can be begun.
+//! is also how the connection's state is known: it is up while a session can be begun. With another
+//! certificate a session is begun on the connection that shows it, and only then is the old one left.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -110,10 +111,23 @@ impl Watch {
         within_limit(watch).await
     }
 
-    /// Takes in changes until the stream ends or fails.
+    /// Takes in changes until the stream ends or fails. When there is another connection, for another
+    /// certificate, it goes on with a stream of that one.
     async fn receive(&self, mut stream: Streaming<v1::WatchSandboxesResponse>) {
+        let mut replaced = self.link.replaced();
         loop {
-            match stream.message().await {
+            let message = tokio::select! {
+                message = stream.message() => message,
+                Ok(()) = replaced.changed() => {
+                    match self.begin().await {
+                        Ok(fresh) => stream = fresh,
+                        // The old stream lasts as long as its certificate.
+                        Err(error) => tracing::debug!(%error, "no session with the new certificate"),
+                    }
+                    continue;
+                }
+            };
+            match message {
                 Ok(Some(message)) => self.take_in(message).await,
                 Ok(None) => return,
                 Err(status) => {

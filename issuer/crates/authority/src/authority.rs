@@ -13,8 +13,8 @@ use moneyer_identity::{
 
 use crate::audit::{Actor, Audit, Holder, Ledger, Refusals};
 use crate::enrollment::{
-    AuthenticateError, AuthenticatedRunner, Caller, ClusterAuthority, Enrollment, EnrollmentError,
-    Member, MemberKind, Members, PeerLeaf, Places,
+    AuthenticateError, AuthenticatedRunner, Caller, CertificateLifetimes, ClusterAuthority,
+    Enrollment, EnrollmentError, Member, MemberKind, Members, PeerLeaf, Places,
 };
 use crate::issuers::{Issuers, IssuersError};
 use crate::keys::{Keys, KeysError, Published, Schedule};
@@ -43,6 +43,8 @@ pub struct Charter {
     pub key_kind: KeyKind,
     /// When keys change.
     pub schedule: Schedule,
+    /// How long the cluster's own certificates live.
+    pub certificates: CertificateLifetimes,
 }
 
 /// What an authority is built on.
@@ -403,7 +405,7 @@ async fn open_cluster(
             charter.parts.trust_domain = stored;
         }
     }
-    ClusterAuthority::open(store, &charter.parts.trust_domain, now)
+    ClusterAuthority::open(store, &charter.parts.trust_domain, charter.certificates, now)
         .await
         .map_err(OpenError::ClusterAuthority)
 }

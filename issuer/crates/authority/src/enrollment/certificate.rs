@@ -1,7 +1,5 @@
 //! Certificates of the cluster's own mTLS, as values.
 
-use std::time::Duration;
-
 use moneyer_identity::spiffe::{SpiffeId, TrustDomain};
 use moneyer_identity::{ControllerName, RunnerId, UnixTime};
 use serde::{Deserialize, Serialize};
@@ -9,13 +7,6 @@ use serde::{Deserialize, Serialize};
 use crate::audit::Actor;
 use crate::enrollment::member::MemberKind;
 use crate::store::Cause;
-
-/// Life of a runner's or controller's certificate: it is renewed at 70 % of it, so a day leaves seven
-/// hours for a coordinator that is away.
-pub(super) const MEMBER_LIFETIME: Duration = Duration::from_secs(24 * 3600);
-
-/// How far `notBefore` lies in the past, for peers whose clock is slow.
-pub(super) const BACKDATE: Duration = Duration::from_secs(60);
 
 /// Why a certificate is not made.
 #[derive(Debug, thiserror::Error)]

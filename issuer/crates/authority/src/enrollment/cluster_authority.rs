@@ -20,22 +20,14 @@ use x509_parser::oid_registry::OID_EC_P256;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 use zeroize::Zeroizing;
 
-use crate::enrollment::certificate::{
-    BACKDATE, Certificate, CertificateError, MEMBER_LIFETIME, Principal,
-};
+use crate::enrollment::certificate::{Certificate, CertificateError, Principal};
 use crate::enrollment::leaf::hex;
+use crate::enrollment::lifetimes::{CertificateLifetimes, backdate};
 use crate::signer::KeyHandle;
 use crate::store::{Change, Collection, Expected, Record, Store, StoreError, load_records};
 
 /// Life of the authority. It is pinned by every member, so replacing it takes a rotation.
 const AUTHORITY_LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
-
-/// Life of the coordinator's own certificate, made at start and again at 70 % of it.
-const COORDINATOR_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
-
-/// When the coordinator makes itself another certificate: at 70 % of the present one's life.
-pub const COORDINATOR_RENEWAL: Duration =
-    Duration::from_secs(COORDINATOR_LIFETIME.as_secs() / 10 * 7);
 
 /// Longest request in bytes: one with a P-256 key has about 300.
 const MAXIMUM_REQUEST_BYTES: usize = 4096;
@@ -68,6 +60,7 @@ pub struct ClusterAuthority {
     certificate: Vec<u8>,
     issuer: Issuer<'static, KeyPair>,
     trust_domain: TrustDomain,
+    lifetimes: CertificateLifetimes,
 }
 
 impl std::fmt::Debug for ClusterAuthority {
@@ -93,6 +86,7 @@ impl ClusterAuthority {
     pub async fn open(
         store: &dyn Store,
         trust_domain: &TrustDomain,
+        lifetimes: CertificateLifetimes,
         now: UnixTime,
     ) -> Result<Self, StoreError> {
         let damaged = |cause| StoreError::Damaged {
@@ -123,7 +117,7 @@ impl ClusterAuthority {
         }
         let issuer = Issuer::from_ca_cert_der(&certificate.as_slice().into(), key)
             .map_err(|error| damaged(error.into()))?;
-        Ok(Self { certificate, issuer, trust_domain: record.trust_domain })
+        Ok(Self { certificate, issuer, trust_domain: record.trust_domain, lifetimes })
     }
 
     /// The trust domain of the authority that is stored, if there is one.
@@ -144,6 +138,12 @@ impl ClusterAuthority {
     #[must_use]
     pub fn trust_domain(&self) -> &TrustDomain {
         &self.trust_domain
+    }
+
+    /// How long the certificates it makes live.
+    #[must_use]
+    pub fn lifetimes(&self) -> CertificateLifetimes {
+        self.lifetimes
     }
 
     /// The SPIFFE ID members expect of the coordinator.
@@ -171,7 +171,7 @@ impl ClusterAuthority {
         }
         let id = principal.id(&self.trust_domain)?;
         let usage = ExtendedKeyUsagePurpose::ClientAuth;
-        self.leaf(id, &request.public_key, usage, MEMBER_LIFETIME, now)
+        self.leaf(id, &request.public_key, usage, self.lifetimes.member(), now)
     }
 
     /// A new key and certificate for the coordinator's listener.
@@ -181,7 +181,8 @@ impl ClusterAuthority {
     ) -> Result<CoordinatorCertificate, CertificateError> {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(make)?;
         let usage = ExtendedKeyUsagePurpose::ServerAuth;
-        let leaf = self.leaf(self.coordinator_id()?, &key, usage, COORDINATOR_LIFETIME, now)?;
+        let lifetime = self.lifetimes.coordinator();
+        let leaf = self.leaf(self.coordinator_id()?, &key, usage, lifetime, now)?;
         Ok(CoordinatorCertificate {
             chain: vec![leaf.der, self.certificate.clone()],
             key: Zeroizing::new(key.serialize_der()),
@@ -196,7 +197,7 @@ impl ClusterAuthority {
         lifetime: Duration,
         now: UnixTime,
     ) -> Result<Certificate, CertificateError> {
-        let (not_before, not_after) = (now.minus(BACKDATE), now.plus(lifetime));
+        let (not_before, not_after) = (now.minus(backdate(lifetime)), now.plus(lifetime));
         let serial = random_serial()?;
         let mut params = params(&id, not_before, not_after)?;
         params.serial_number = Some(SerialNumber::from_slice(&serial));
@@ -238,7 +239,8 @@ fn make_authority(
 ) -> Result<AuthorityRecord, CertificateError> {
     let id = SpiffeId::of(trust_domain, &[]);
     let id = id.map_err(|error| CertificateError::Make(error.into()))?;
-    let mut params = params(&id, now.minus(BACKDATE), now.plus(AUTHORITY_LIFETIME))?;
+    let mut params =
+        params(&id, now.minus(backdate(AUTHORITY_LIFETIME)), now.plus(AUTHORITY_LIFETIME))?;
     params.distinguished_name.push(DnType::CommonName, format!("Moneyer cluster {trust_domain}"));
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];

@@ -11,6 +11,7 @@ mod cluster_authority;
 mod desk;
 mod join_token;
 mod leaf;
+mod lifetimes;
 mod member;
 
 pub use caller::{
@@ -18,8 +19,9 @@ pub use caller::{
     LocalPeer, Places,
 };
 pub use certificate::{Certificate, CertificateError, Principal};
-pub use cluster_authority::{COORDINATOR_RENEWAL, ClusterAuthority, CoordinatorCertificate};
+pub use cluster_authority::{ClusterAuthority, CoordinatorCertificate};
 pub use desk::{Enrollment, EnrollmentError};
 pub use join_token::JoinToken;
 pub use leaf::{LeafError, PeerLeaf};
+pub use lifetimes::{CertificateLifetimeError, CertificateLifetimes};
 pub use member::{Member, MemberKind, Members};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use moneyer_authority::Authority;
-use moneyer_authority::enrollment::{COORDINATOR_RENEWAL, PeerLeaf, Principal};
+use moneyer_authority::enrollment::{PeerLeaf, Principal};
 use moneyer_authority::store::{Change, Collection, Expected, Store as _};
 use moneyer_testkit::{MemberRequest, START};
 use serde_json::Value;
@@ -86,7 +86,8 @@ async fn the_coordinators_certificate_is_a_servers() {
     assert!(usage.server_auth && !usage.client_auth && !usage.any);
     let life = leaf.validity().not_after.timestamp() - START.0;
     assert_eq!(life, 7 * 24 * 3600);
-    let renewal = i64::try_from(COORDINATOR_RENEWAL.as_secs()).unwrap();
+    let renewal = authority.lifetimes().coordinator_renewal();
+    let renewal = i64::try_from(renewal.as_secs()).unwrap();
     assert!((life / 2..life).contains(&renewal), "renewed in time");
     // It is no member: nobody can use it to ask for tokens.
     let peer = PeerLeaf::parse(&made.chain[0]).unwrap();

@@ -205,6 +205,7 @@ pub(crate) fn charter() -> Charter {
         ],
         key_kind: KeyKind::P256,
         schedule: schedule(),
+        certificates: moneyer_authority::enrollment::CertificateLifetimes::default(),
         trust_domain_is_named: true,
     }
 }

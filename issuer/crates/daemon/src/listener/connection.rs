@@ -103,9 +103,9 @@ fn http2_builder(limits: &Limits) -> http2::Builder<TokioExecutor> {
         .max_pending_accept_reset_streams(limits.pending_accept_resets)
         .max_local_error_reset_streams(limits.local_error_resets)
         .max_send_buf_size(H2_SEND_BUFFER)
-        // Finds peers that vanished without a word while a stream is open.
-        .keep_alive_interval(limits.idle)
-        .keep_alive_timeout(limits.write_stall);
+        // Finds peers that vanished without a word, also while a stream is open.
+        .keep_alive_interval(limits.ping)
+        .keep_alive_timeout(limits.ping_answer);
     builder
 }
 

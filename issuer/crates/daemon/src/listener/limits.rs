@@ -16,6 +16,14 @@ const BODY: Duration = Duration::from_secs(30);
 const IDLE: Duration = Duration::from_secs(60);
 /// Time a client may take to accept the next bytes of an answer.
 const WRITE_STALL: Duration = Duration::from_secs(30);
+/// How often an HTTP/2 client is asked whether it is still there.
+const PING: Duration = Duration::from_secs(60);
+/// Time an HTTP/2 client has to say so.
+const PING_ANSWER: Duration = Duration::from_secs(30);
+/// The same for gRPC: with the time to answer, how long a runner behind a broken network holds its place.
+const GRPC_PING: Duration = Duration::from_secs(10);
+/// Time a gRPC client has to answer: as long as any call may take.
+const GRPC_PING_ANSWER: Duration = Duration::from_secs(5);
 /// Age after which a connection must be made anew, so that a revoked certificate or a moved
 /// address does not live on in an old connection.
 const AGE: Duration = Duration::from_secs(300);
@@ -55,6 +63,10 @@ pub struct Limits {
     pub idle: Duration,
     /// Time a client may take to accept the next bytes of an answer. Default 30 s.
     pub write_stall: Duration,
+    /// Time between two questions whether an HTTP/2 client is still there. Default 60 s.
+    pub ping: Duration,
+    /// Time it has to answer; then the connection is closed. Default 30 s.
+    pub ping_answer: Duration,
     /// Age at which a connection is told to close. Default 5 min.
     pub age: Duration,
     /// Most that is added to `age` by chance. Default 30 s.
@@ -87,6 +99,8 @@ impl Default for Limits {
             body: Some(BODY),
             idle: IDLE,
             write_stall: WRITE_STALL,
+            ping: PING,
+            ping_answer: PING_ANSWER,
             age: AGE,
             age_jitter: AGE_JITTER,
             grace: GRACE,
@@ -103,12 +117,19 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// For gRPC: streams may last as long as their connection, and bodies hold 4 MiB.
+    /// For gRPC: streams may last as long as their connection, and bodies hold 4 MiB. A client that the
+    /// network has cut off is noticed within 15 s, as it notices us.
     ///
     /// The age limit stays, so a stream is cut at the latest when `age`, its jitter and
     /// `grace` have passed; clients of streams must reconnect.
     #[must_use]
     pub fn grpc() -> Self {
-        Self { body: None, body_bytes: GRPC_BODY_BYTES, ..Self::default() }
+        Self {
+            body: None,
+            body_bytes: GRPC_BODY_BYTES,
+            ping: GRPC_PING,
+            ping_answer: GRPC_PING_ANSWER,
+            ..Self::default()
+        }
     }
 }

@@ -43,6 +43,8 @@ fn patient() -> Limits {
         body: Some(LONG),
         idle: LONG,
         write_stall: LONG,
+        ping: LONG,
+        ping_answer: LONG,
         age: LONG,
         grace: LONG,
         ..Limits::default()
@@ -285,6 +287,23 @@ async fn ambiguous_requests_are_answered_400_and_closed() {
     let answer = running.exchange(&format!("{HEAD}GET / HTTP/1.1\r\n\r\n{HEAD}")).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert!(answer.contains("HTTP/1.1 400") && answer.matches("HTTP/").count() == 2, "{answer}");
+}
+
+#[tokio::test]
+async fn an_http2_client_that_answers_no_ping_is_closed() {
+    // A preface with empty settings, and then silence: a client whose packets no longer arrive.
+    let silent = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    let running = start(Limits { ping: SHORT, ping_answer: SHORT, ..patient() });
+    let mut stream = running.connect().await;
+    stream.write_all(silent.as_bytes()).await.unwrap();
+    let closed = tokio::time::timeout(SOON, stream.read_to_end(&mut Vec::new())).await;
+    drop(closed.expect("the server did not close"));
+    // At the limit it is still there: nothing else closes such a client.
+    let patient = start(patient());
+    let mut stream = patient.connect().await;
+    stream.write_all(silent.as_bytes()).await.unwrap();
+    let open = tokio::time::timeout(10 * SHORT, stream.read_to_end(&mut Vec::new())).await;
+    assert!(open.is_err(), "the server closed without a ping");
 }
 
 #[tokio::test]

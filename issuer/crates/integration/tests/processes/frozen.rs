@@ -1,4 +1,4 @@
-//! Faults F14 and F16: a coordinator that is restarted under load, and one that hangs and goes on.
+//! Faults F14 and F15: a coordinator that is restarted under load, and one that hangs and goes on.
 
 use std::sync::Arc;
 use std::time::Duration;

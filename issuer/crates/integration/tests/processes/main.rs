@@ -1,6 +1,12 @@
 //! The daemons as processes: what they promise while one of them moves, ends or is killed.
 
 #[cfg(test)]
+mod audit_hangs;
+#[cfg(test)]
+mod back_again;
+#[cfg(test)]
+mod certificates_end;
+#[cfg(test)]
 mod coordinator_away;
 #[cfg(test)]
 mod crash;
@@ -11,13 +17,19 @@ mod dev;
 #[cfg(test)]
 mod disk_full;
 #[cfg(test)]
+mod emergency;
+#[cfg(test)]
 mod faked_clock;
 #[cfg(test)]
 mod frozen;
 #[cfg(test)]
+mod host;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod load;
+#[cfg(test)]
+mod partition;
 #[cfg(test)]
 mod placement;
 #[cfg(test)]
@@ -28,9 +40,14 @@ mod private_keys;
 mod recorder;
 #[cfg(test)]
 mod recovery;
+mod relay;
 #[cfg(test)]
 mod rollback;
 #[cfg(test)]
 mod rotation_race;
 #[cfg(test)]
+mod soak;
+#[cfg(test)]
 mod stand;
+#[cfg(test)]
+mod versions;

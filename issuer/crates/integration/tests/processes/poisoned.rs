@@ -52,7 +52,11 @@ impl Decoder for Raw {
 }
 
 /// Calls `path` with `body` for its message.
-async fn call(channel: &Channel, path: &'static str, body: Vec<u8>) -> Result<Vec<u8>, Status> {
+pub(crate) async fn call(
+    channel: &Channel,
+    path: &'static str,
+    body: Vec<u8>,
+) -> Result<Vec<u8>, Status> {
     let mut client = tonic::client::Grpc::new(channel.clone());
     client.ready().await.unwrap();
     let answer = client.unary(Request::new(body), PathAndQuery::from_static(path), Raw).await?;

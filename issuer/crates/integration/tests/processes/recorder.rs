@@ -151,6 +151,13 @@ impl Recorder {
         kept.tokens.iter().map(|token| &token.kid).collect::<BTreeSet<_>>().len()
     }
 
+    /// The `jti` of every token received that this key signed.
+    pub(crate) fn signed_by(&self, kid: &str) -> BTreeSet<String> {
+        let kept = self.kept.lock().unwrap();
+        let signed = kept.tokens.iter().filter(|token| token.kid == kid);
+        signed.map(|token| token.jti.clone()).collect()
+    }
+
     /// P3: nothing that was acknowledged is missing.
     pub(crate) fn assert_nothing_lost(&self, present: &BTreeSet<String>) {
         let kept = self.kept.lock().unwrap();

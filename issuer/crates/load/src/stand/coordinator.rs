@@ -129,6 +129,12 @@ impl Coordinator {
         self.child.id()
     }
 
+    /// The number of the process.
+    #[must_use]
+    pub fn process_number(&self) -> u32 {
+        self.child.id().0
+    }
+
     /// From the start of the process until it was ready.
     pub fn start_up(&self) -> Duration {
         self.start_up

@@ -1,5 +1,6 @@
 //! A runner proxy with one sandbox attached, as the process it is on a runner host.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
@@ -64,6 +65,7 @@ pub enum RunnerProxyError {
 pub struct RunnerProxy {
     commands: Commands,
     directory: PathBuf,
+    operations: SocketAddr,
     child: Option<Child>,
 }
 
@@ -75,16 +77,26 @@ impl RunnerProxy {
         coordinator: &Coordinator,
         join_token: &str,
     ) -> Result<Self, RunnerProxyError> {
+        Self::join_at(binaries, directory, coordinator.grpc(), join_token).await
+    }
+
+    /// The same with a coordinator that is reached at another address than its own.
+    pub async fn join_at(
+        binaries: &Binaries,
+        directory: &Path,
+        coordinator: SocketAddr,
+        join_token: &str,
+    ) -> Result<Self, RunnerProxyError> {
         let program = binaries.moneyer_runner_proxy().map_err(RunnerProxyError::Binary)?;
-        let [tcp] = free_addresses().map_err(RunnerProxyError::Ports)?;
+        let [tcp, operations] = free_addresses().map_err(RunnerProxyError::Ports)?;
         let file = directory.join("runner-proxy.toml");
         let run = directory.join("run");
         // One sandbox asks for what a whole host would: its share must not be what is measured.
         let text = format!(
-            "[coordinator]\naddress = \"{}\"\ntrust_domain = \"{TRUST_DOMAIN}\"\n\n\
+            "[coordinator]\naddress = \"{coordinator}\"\ntrust_domain = \"{TRUST_DOMAIN}\"\n\n\
              [runner]\nstate = \"{}\"\nrun = \"{}\"\n\n[token_server]\nlisten = \"{tcp}\"\n\n\
+             [operations]\nlisten = \"{operations}\"\n\n\
              [limits]\nrequests_under_way_per_sandbox = 1024\n",
-            coordinator.grpc(),
             directory.join("runner").display(),
             run.display(),
         );
@@ -92,7 +104,12 @@ impl RunnerProxy {
             .map_err(|source| RunnerProxyError::Configuration(file.clone(), source))?;
         let commands = Commands { program, file };
         commands.join(join_token).await?;
-        Ok(Self { commands, directory: directory.to_owned(), child: None })
+        Ok(Self { commands, directory: directory.to_owned(), operations, child: None })
+    }
+
+    /// Spends another join token, as after the end of a certificate.
+    pub async fn join_again(&self, join_token: &str) -> Result<(), RunnerProxyError> {
+        self.commands.join(join_token).await
     }
 
     /// Starts the daemon and waits until it can be told to attach.
@@ -121,7 +138,19 @@ impl RunnerProxy {
     /// A sandbox's own socket.
     #[must_use]
     pub fn token_server(&self, sandbox: &str) -> Endpoint {
-        Endpoint::Unix(self.run_directory().join("sandboxes").join(sandbox).join("identity.sock"))
+        Endpoint::Unix(self.sandbox_directory(sandbox).join("identity.sock"))
+    }
+
+    /// A sandbox's own directory.
+    #[must_use]
+    pub fn sandbox_directory(&self, sandbox: &str) -> PathBuf {
+        self.run_directory().join("sandboxes").join(sandbox)
+    }
+
+    /// Where health is asked.
+    #[must_use]
+    pub fn operations(&self) -> SocketAddr {
+        self.operations
     }
 
     /// The process to measure, while it serves.

@@ -22,7 +22,8 @@ use zeroize::Zeroizing;
 use super::replace::replace;
 use crate::seal::{Place, RecoveryRecipient, SealError, Seals};
 
-/// First bytes of the file.
+/// First bytes of the file, the last of which is the format of the whole directory: whatever changes there,
+/// this is where an older version looks.
 const MAGIC: &[u8; 8] = b"MNYSTOR1";
 
 /// Bytes of the key of the checksums.
@@ -81,6 +82,19 @@ pub(super) enum IdentityError {
     /// The file cannot be read or written.
     #[error(transparent)]
     Io(io::Error),
+}
+
+/// The format of a store that a newer version has written, where it is one.
+pub(super) fn newer_format(path: &Path) -> io::Result<Option<char>> {
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let [family @ .., own] = MAGIC;
+    let found = bytes.strip_prefix(family).and_then(|rest| rest.first());
+    let newer = found.filter(|found| found.is_ascii_alphanumeric() && *found > own);
+    Ok(newer.map(|format| char::from(*format)))
 }
 
 /// An incarnation and its key.

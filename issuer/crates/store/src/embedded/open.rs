@@ -16,7 +16,7 @@ use super::catalogue::Catalogue;
 use super::directory::{RECOVERY, StoreDirectory};
 use super::failure::panic_text;
 use super::head::Head;
-use super::identity::{Identity, IdentityError, Sealing};
+use super::identity::{Identity, IdentityError, Sealing, newer_format};
 use super::inspection::{Findings, Inspection};
 use super::lock::{LockError, SledLog, StoreLock};
 use super::recovery;
@@ -54,6 +54,18 @@ pub enum OpenError {
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
+    },
+    /// A newer version wrote it. Nothing was touched.
+    #[error(
+        "the store in {path} has format {format}, and this version of moneyer knows format 1: a newer \
+         version has written it, and nothing was changed; start that version, or restore a backup that \
+         was made before it (`moneyer store restore`)"
+    )]
+    Newer {
+        /// The store's directory.
+        path: PathBuf,
+        /// Its format.
+        format: char,
     },
     /// Records that were acknowledged are not there, or are not as they were written.
     #[error(
@@ -165,6 +177,7 @@ impl Opened {
     /// Opens or makes the store in `path`.
     pub(super) fn open(path: &Path, options: &SledOptions) -> Result<Self, OpenError> {
         let directory = StoreDirectory::prepare(path)?;
+        refuse_newer(&directory)?;
         let lock = StoreLock::acquire(&directory.lock()).map_err(|error| match error {
             LockError::Held(holder) => OpenError::Locked { path: path.to_owned(), holder },
             LockError::Io(source) => OpenError::Io { path: directory.lock(), source },
@@ -195,6 +208,17 @@ impl Opened {
             );
         }
         Ok(opened)
+    }
+}
+
+/// Before anything is written, the lock included: what a newer version left is for a newer version.
+fn refuse_newer(directory: &StoreDirectory) -> Result<(), OpenError> {
+    let file = directory.identity();
+    let format =
+        newer_format(&file).map_err(|source| OpenError::Io { path: file.clone(), source })?;
+    match format {
+        Some(format) => Err(OpenError::Newer { path: directory.root().to_owned(), format }),
+        None => Ok(()),
     }
 }
 

@@ -266,3 +266,26 @@ async fn a_receipt_tells_of_a_rollback_and_cannot_be_invented() {
     assert_eq!(store.hear(&receipt), Testimony::OtherLife, "it binds this life not");
     assert!(store.loss_accepted());
 }
+
+#[tokio::test]
+async fn a_store_of_a_newer_version_is_refused_and_not_touched() {
+    let place = Place::new();
+    written(&place).await;
+    let identity = place.path().join("IDENTITY");
+    let mut bytes = fs::read(&identity).unwrap();
+    for newer in [b'2', b'9', b'A'] {
+        bytes[7] = newer;
+        fs::write(&identity, &bytes).unwrap();
+        let before = files(&place.path());
+        let error = place.try_open().unwrap_err();
+        assert!(matches!(error, OpenError::Newer { .. }), "{error}");
+        assert!(error.to_string().contains(&format!("has format {}", char::from(newer))));
+        assert!(files(&place.path()) == before, "a file was changed");
+    }
+    bytes[7] = b'0';
+    fs::write(&identity, &bytes).unwrap();
+    assert!(matches!(place.try_open(), Err(OpenError::File { .. })), "no version wrote that");
+    bytes[7] = b'1';
+    fs::write(&identity, &bytes).unwrap();
+    assert!(is_whole(&place.try_open().unwrap()).await);
+}
