@@ -1,13 +1,23 @@
 //! The daemons as processes: what they promise while one of them moves, ends or is killed.
 
 #[cfg(test)]
+mod aborts;
+#[cfg(test)]
+mod attempt;
+#[cfg(test)]
 mod coordinator_away;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod crash_image;
+#[cfg(test)]
 mod damage;
 #[cfg(test)]
 mod dev;
+#[cfg(test)]
+mod disk;
+#[cfg(test)]
+mod disk_error;
 #[cfg(test)]
 mod disk_full;
 #[cfg(test)]
@@ -32,3 +42,5 @@ mod rollback;
 mod rotation_race;
 #[cfg(test)]
 mod stand;
+#[cfg(test)]
+mod write_points;
