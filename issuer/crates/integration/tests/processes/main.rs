@@ -29,6 +29,8 @@ mod kill;
 #[cfg(test)]
 mod load;
 #[cfg(test)]
+mod memory;
+#[cfg(test)]
 mod placement;
 #[cfg(test)]
 mod poisoned;

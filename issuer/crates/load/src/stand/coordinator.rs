@@ -129,6 +129,11 @@ impl Coordinator {
         self.child.id()
     }
 
+    /// Its number as a process.
+    pub fn pid(&self) -> u32 {
+        self.child.id().0
+    }
+
     /// From the start of the process until it was ready.
     pub fn start_up(&self) -> Duration {
         self.start_up
