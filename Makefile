@@ -28,16 +28,16 @@ run: ## Start a coordinator and a runner proxy with one sandbox, in .dev
 	$(TARGET)/release/moneyer dev --dir .dev
 
 test: ## Run everything a fresh machine can run, verifiers by others included
-	.ci/packages build-essential pkg-config libssl-dev python3-venv nodejs npm libfaketime age
+	.ci/packages build-essential pkg-config libssl-dev python3-venv nodejs npm libfaketime age e2fsprogs mount
 	# All targets at once, so that the tests' features and the daemons' are built once, not twice.
 	cargo build --workspace --all-targets --locked
 	cargo test --workspace --locked
 	deploy/interop/run.sh $(TARGET)/debug
 
-soak: ## Run faults for two hours: 1,000 kills and rotations, 100 keys under load, ten minutes of outage and of rotation
-	.ci/packages build-essential pkg-config libssl-dev python3-venv nodejs npm libfaketime age
+soak: ## Run faults for hours: 1,000 kills and rotations, 500 losses of power, an end at every write, ten minutes of outage and of rotation
+	.ci/packages build-essential pkg-config libssl-dev python3-venv nodejs npm libfaketime age e2fsprogs mount
 	cargo build --workspace --all-targets --locked
-	MONEYER_KILL_ROUNDS=1000 MONEYER_RACE_KEYS=100 \
+	MONEYER_KILL_ROUNDS=1000 MONEYER_RACE_KEYS=100 MONEYER_CRASH_IMAGES=500 MONEYER_ABORT_POINTS=all \
 	MONEYER_AWAY_SECONDS=600 MONEYER_AWAY_SANDBOXES=1000 \
 	MONEYER_SOAK_ROTATIONS=1000 MONEYER_SOAK_EVERY_MS=1000 \
 		cargo test --locked --package moneyer-integration --test processes -- --nocapture

@@ -97,7 +97,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn another_is_due_after_its_time_and_when_its_clock_was_wrong() {
         let made_at = UnixTime(1_800_000_000);
-        let life = Life::begin(made_at, renewal);
+        let day = Duration::from_secs(24 * 3600);
+        let life = Life::begin(made_at, day);
         let now = Instant::now();
         assert!(!life.is_over(now, Some(made_at)));
         assert!(!life.is_over(now, None));

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
 
 use rustix::fs::{FallocateFlags, OFlags};
@@ -25,7 +25,7 @@ pub(crate) trait Volume: Send + fmt::Debug + 'static {
     /// Opens a file to go on at its end.
     fn open(&mut self, name: &str) -> io::Result<Box<dyn LogFile>>;
 
-    /// Sets bytes aside; fails where the disk has not so many left.
+    /// Sets bytes aside and writes one of them; fails where the disk has not so many left, or takes none.
     fn reserve(&mut self, bytes: u64) -> io::Result<()>;
 
     /// Gives the bytes set aside back to the disk.
@@ -94,6 +94,8 @@ impl Volume for DiskVolume {
             Err(error) => return Err(error.into()),
         }
         file.set_len(bytes)?;
+        // A disk that fails may still set aside what it would not write.
+        file.write_all_at(&[0], 0)?;
         file.sync_all()?;
         sync(&self.directory)
     }

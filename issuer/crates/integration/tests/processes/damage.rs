@@ -4,15 +4,16 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::Duration;
 
+use moneyer_load::stand::Environment;
+
+use crate::attempt::{Attempt, Ended};
 use crate::kill::all_sandboxes;
 use crate::rollback::copy;
-use crate::stand::{Stand, binary_directory, fetch};
+use crate::stand::Stand;
 
 /// What `EX_DATAERR` is.
-const REFUSED: i32 = 65;
+pub(crate) const REFUSED: i32 = 65;
 
 /// A stand that is stopped, and a copy of its store as it was left.
 struct Victim {
@@ -45,32 +46,15 @@ impl Victim {
 
     /// Starts it: its exit code and what it said, or the sandboxes it has where it got ready.
     async fn start(&self) -> Result<BTreeSet<String>, (i32, String)> {
-        let directory = self.stand.directory.path();
-        let log = directory.join("damaged.log");
-        let mut process = Command::new(binary_directory().join("moneyer"))
-            .arg("--config")
-            .arg(directory.join("moneyer.toml"))
-            .arg("serve")
-            .stdout(Stdio::null())
-            .stderr(fs::File::create(&log).unwrap())
-            .spawn()
-            .unwrap();
-        let operations = self.stand.coordinator.operations();
-        while fetch(operations, "/readyz").is_none_or(|(status, _)| status != 200) {
-            if let Some(status) = process.try_wait().unwrap() {
-                return Err((status.code().unwrap_or(-1), fs::read_to_string(&log).unwrap()));
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        let present = all_sandboxes(&self.stand).await;
-        process.kill().unwrap();
-        process.wait().unwrap();
-        Ok(present)
+        let mut attempt = Attempt::start(&self.stand, &Environment::new());
+        let ready = attempt.until_ready().await;
+        ready.map_err(|Ended { code, said }| (code.unwrap_or(-1), said))?;
+        Ok(all_sandboxes(&self.stand).await)
     }
 }
 
 /// Every file below `directory` that holds something.
-fn files(directory: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(directory: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();

@@ -1,12 +1,7 @@
 //! Fault F4: a full disk, under the audit log and under the store.
 //!
-//! Each lies on a small file system in memory, which a ballast file fills. To mount one takes root; where
-//! that cannot be had, `MONEYER_TEST_NO_MOUNT=1` leaves these tests out.
+//! Each lies on a small file system in memory, which a ballast file fills.
 
-use std::fs;
-use std::io::Write as _;
-use std::path::PathBuf;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +9,7 @@ use moneyer_load::stand::Environment;
 use moneyer_proto::v1::minting_client::MintingClient;
 use tokio::time::{Instant, sleep};
 
+use crate::disk::SmallDisk;
 use crate::kill::all_sandboxes;
 use crate::recorder::Recorder;
 use crate::stand::{Stand, fetch, mint, place};
@@ -23,53 +19,6 @@ const STOPS_WITHIN: Duration = Duration::from_secs(1);
 
 /// How soon everything works again when there is space.
 const RESUMES_WITHIN: Duration = Duration::from_secs(30);
-
-/// A file system of so many MiB; unmounted when dropped.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    /// `None` where the environment says that nothing can be mounted here.
-    fn mount(at: PathBuf, mebibytes: u32) -> Option<Self> {
-        if std::env::var_os("MONEYER_TEST_NO_MOUNT").is_some_and(|set| set == "1") {
-            eprintln!("MONEYER_TEST_NO_MOUNT=1: what a full disk does is NOT tried");
-            return None;
-        }
-        fs::create_dir(&at).unwrap();
-        let size = format!("size={mebibytes}m,mode=0700");
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(&at);
-        let mounted = mount.output().unwrap();
-        assert!(
-            mounted.status.success(),
-            "a full disk cannot be tried: mounting a tmpfs failed ({}). Run this as root with \
-             CAP_SYS_ADMIN, or leave these tests out with MONEYER_TEST_NO_MOUNT=1",
-            String::from_utf8_lossy(&mounted.stderr).trim()
-        );
-        Some(Self(at))
-    }
-
-    fn ballast(&self) -> PathBuf {
-        self.0.join("ballast")
-    }
-
-    /// Fills it to the last byte.
-    fn fill(&self) {
-        let mut ballast = fs::File::create(self.ballast()).unwrap();
-        for piece in [64 * 1024, 1024, 1] {
-            while ballast.write_all(&vec![0; piece]).is_ok() {}
-        }
-    }
-
-    fn empty(&self) {
-        fs::remove_file(self.ballast()).unwrap();
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        drop(Command::new("umount").arg("-l").arg(&self.0).status());
-    }
-}
 
 /// A stand with the directory that `setting` names on a small disk.
 async fn on_small_disk(

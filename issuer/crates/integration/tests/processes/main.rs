@@ -1,6 +1,10 @@
 //! The daemons as processes: what they promise while one of them moves, ends or is killed.
 
 #[cfg(test)]
+mod aborts;
+#[cfg(test)]
+mod attempt;
+#[cfg(test)]
 mod audit_hangs;
 #[cfg(test)]
 mod back_again;
@@ -11,9 +15,15 @@ mod coordinator_away;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod crash_image;
+#[cfg(test)]
 mod damage;
 #[cfg(test)]
 mod dev;
+#[cfg(test)]
+mod disk;
+#[cfg(test)]
+mod disk_error;
 #[cfg(test)]
 mod disk_full;
 #[cfg(test)]
@@ -29,6 +39,8 @@ mod kill;
 #[cfg(test)]
 mod load;
 #[cfg(test)]
+mod memory;
+#[cfg(test)]
 mod partition;
 #[cfg(test)]
 mod placement;
@@ -40,6 +52,7 @@ mod private_keys;
 mod recorder;
 #[cfg(test)]
 mod recovery;
+#[cfg(test)]
 mod relay;
 #[cfg(test)]
 mod rollback;
@@ -51,3 +64,5 @@ mod soak;
 mod stand;
 #[cfg(test)]
 mod versions;
+#[cfg(test)]
+mod write_points;

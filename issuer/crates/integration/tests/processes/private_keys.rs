@@ -3,34 +3,38 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use moneyer_load::stand::Environment;
 use moneyer_proto::v1::minting_client::MintingClient;
 
-use crate::stand::{Stand, binary_directory, mint};
+use crate::stand::{Stand, mint, moneyer};
 
 /// How an RSA private key goes on in PKCS#8, RFC 5208, after its first length: version 0, the algorithm
 /// `rsaEncryption`, and an octet string.
-const RSA_PKCS8: [u8; 19] = [
+pub(crate) const RSA_PKCS8: [u8; 19] = [
     0x02, 0x01, 0x00, 0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01,
     0x05, 0x00, 0x04,
 ];
 
 /// How one begins inside, in PKCS#1: version 0 and a modulus of 2048 bits.
-const RSA_PKCS1: [u8; 8] = [0x02, 0x01, 0x00, 0x02, 0x82, 0x01, 0x01, 0x00];
+pub(crate) const RSA_PKCS1: [u8; 8] = [0x02, 0x01, 0x00, 0x02, 0x82, 0x01, 0x01, 0x00];
 
-/// What a private key looks like, raw, in base64 at each of its three places in a group, and in PEM.
+/// Bytes in base64 at each of the three places they can have in a group, without the characters at either
+/// end that other bytes have a part in.
+pub(crate) fn encoded(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let at = |shift| {
+        let text = STANDARD.encode([&vec![0; shift], bytes].concat());
+        text.as_bytes()[4..text.len() - 4].to_vec()
+    };
+    (0..3).map(at).collect()
+}
+
+/// What a private key looks like, raw, in base64 and in PEM.
 fn needles() -> Vec<Vec<u8>> {
     let mut needles = vec![RSA_PKCS8.to_vec(), RSA_PKCS1.to_vec(), b"PRIVATE KEY-----".to_vec()];
-    for shift in 0..3 {
-        let shifted = [vec![0; shift], RSA_PKCS8.to_vec()].concat();
-        let text = STANDARD.encode(shifted);
-        // Without the characters at either end that other bytes have a part in.
-        needles.push(text.as_bytes()[4..text.len() - 4].to_vec());
-    }
+    needles.extend(encoded(&RSA_PKCS8));
     needles
 }
 
@@ -66,13 +70,8 @@ async fn left_behind(settings: &[(&str, &str)]) -> Stand {
     mint(&mut client, "no-such-sandbox").await.unwrap_err();
     let backup = stand.directory.path().join("backup");
     for command in [&["key", "rotate"][..], &["store", "backup", backup.to_str().unwrap()]] {
-        let done = Command::new(binary_directory().join("moneyer"))
-            .arg("--config")
-            .arg(stand.directory.path().join("moneyer.toml"))
-            .args(command)
-            .envs(&environment)
-            .output()
-            .unwrap();
+        let mut run = moneyer(stand.directory.path());
+        let done = run.args(command).envs(&environment).output().unwrap();
         assert!(done.status.success(), "{command:?}: {done:?}");
         fs::write(stand.directory.path().join(format!("{}.out", command[0])), done.stdout).unwrap();
     }

@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::Path;
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -21,7 +20,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use moneyer_identity::SystemClock;
 use serde_json::Value;
 
-use crate::stand::{Stand, binary_directory, fetch};
+use crate::stand::{Stand, fetch, moneyer};
 
 /// How often the key set is fetched.
 const POLL_EVERY: Duration = Duration::from_millis(100);
@@ -123,11 +122,7 @@ impl Recorder {
 
     /// The coordinator has handed out this token.
     pub(crate) fn received(&self, token: String) {
-        let part = |number: usize| -> Value {
-            let part = token.split('.').nth(number).unwrap();
-            serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
-        };
-        let (header, claims) = (part(0), part(1));
+        let (header, claims) = (part_of(&token, 0), part_of(&token, 1));
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let (kid, jti) = (text(&header["kid"]), text(&claims["jti"]));
         let time = |value: &Value| Duration::from_secs(value.as_u64().unwrap());
@@ -158,16 +153,16 @@ impl Recorder {
         signed.map(|token| token.jti.clone()).collect()
     }
 
+    /// What was acknowledged and is missing.
+    pub(crate) fn lost(&self, present: &BTreeSet<String>) -> Vec<String> {
+        self.kept.lock().unwrap().acknowledged.difference(present).cloned().collect()
+    }
+
     /// P3: nothing that was acknowledged is missing.
     pub(crate) fn assert_nothing_lost(&self, present: &BTreeSet<String>) {
-        let kept = self.kept.lock().unwrap();
-        let lost: Vec<_> = kept.acknowledged.difference(present).collect();
-        assert!(
-            lost.is_empty(),
-            "P3: {} of {} lost: {lost:?}",
-            lost.len(),
-            kept.acknowledged.len()
-        );
+        let lost = self.lost(present);
+        let all = self.kept.lock().unwrap().acknowledged.len();
+        assert!(lost.is_empty(), "P3: {} of {all} lost: {lost:?}", lost.len());
     }
 
     /// P1 and P2, for keys that are published `before_use`.
@@ -195,7 +190,10 @@ impl Recorder {
     /// P5 and P6: each token's `jti` is in the audit log, and the log's chain is whole.
     pub(crate) fn assert_every_token_is_in_the_log(&self, directory: &Path, log: &Path) {
         assert_log_is_whole(directory, log);
-        let minted = minted(log);
+        self.assert_every_token_is_among(&minted(log));
+    }
+
+    fn assert_every_token_is_among(&self, minted: &BTreeSet<String>) {
         let kept = self.kept.lock().unwrap();
         for Received { jti, .. } in &kept.tokens {
             assert!(minted.contains(jti), "P5: {jti} is not in the audit log");
@@ -214,9 +212,7 @@ impl Drop for Recorder {
 
 /// `moneyer audit verify` with the configuration in `directory`, for the log at `log`.
 pub(crate) fn assert_log_is_whole(directory: &Path, log: &Path) {
-    let verified = Command::new(binary_directory().join("moneyer"))
-        .arg("--config")
-        .arg(directory.join("moneyer.toml"))
+    let verified = moneyer(directory)
         .args(["audit", "verify"])
         .env("MONEYER__AUDIT__PATH", log)
         .output()
@@ -225,7 +221,7 @@ pub(crate) fn assert_log_is_whole(directory: &Path, log: &Path) {
 }
 
 /// Every `jti` of a `token_minted` in the log.
-fn minted(log: &Path) -> BTreeSet<String> {
+pub(crate) fn minted(log: &Path) -> BTreeSet<String> {
     let mut minted = BTreeSet::new();
     for entry in std::fs::read_dir(log).unwrap() {
         let path = entry.unwrap().path();
@@ -252,6 +248,20 @@ pub(crate) fn key_set(public: SocketAddr) -> Option<BTreeMap<String, ServedKey>>
     Some(set["keys"].as_array().unwrap().iter().map(key).collect())
 }
 
+/// A part of a token, as it is.
+fn part_of(token: &str, number: usize) -> Value {
+    let part = token.split('.').nth(number).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+}
+
+pub(crate) fn kid_of(token: &str) -> String {
+    part_of(token, 0)["kid"].as_str().unwrap().to_owned()
+}
+
+pub(crate) fn jti_of(token: &str) -> String {
+    part_of(token, 1)["jti"].as_str().unwrap().to_owned()
+}
+
 pub(crate) fn verifies(token: &str, (n, e): &ServedKey) -> bool {
     let (signed, signature) = token.rsplit_once('.').unwrap();
     let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
@@ -267,15 +277,26 @@ mod control {
         Recorder { kept: Arc::new(Mutex::new(kept)), done: Arc::default(), poller: None }
     }
 
+    fn received() -> Received {
+        let (token, kid, jti) = (String::new(), "k2".to_owned(), "j".to_owned());
+        let (iat, exp) = (Duration::from_secs(20), Duration::from_secs(80));
+        Received { token, kid, jti, iat, exp }
+    }
+
     #[test]
     #[should_panic(expected = "P2: k2 signed j, unpublished")]
     fn a_key_that_was_never_served_is_noticed() {
         let mut kept = Kept::default();
         kept.keep(Duration::from_secs(10), BTreeMap::new());
-        let (token, kid, jti) = (String::new(), "k2".to_owned(), "j".to_owned());
-        let (iat, exp) = (Duration::from_secs(20), Duration::from_secs(80));
-        kept.tokens.push(Received { token, kid, jti, iat, exp });
+        kept.tokens.push(received());
         recorder(kept).assert_every_token_verifies(Duration::from_secs(3));
+    }
+
+    #[test]
+    #[should_panic(expected = "P5: j is not in the audit log")]
+    fn a_token_without_a_record_is_noticed() {
+        let kept = Kept { tokens: vec![received()], ..Kept::default() };
+        recorder(kept).assert_every_token_is_among(&["another".to_owned()].into());
     }
 
     #[test]

@@ -49,3 +49,23 @@ async fn no_token_of_a_race_with_rotation_lacks_a_published_key() {
     while tasks.join_next().await.is_some() {}
     recorder.assert_every_token_verifies(PUBLISHED_BEFORE_USE);
 }
+
+/// The recorder against a coordinator that signs with a key as soon as it is made.
+#[tokio::test(flavor = "multi_thread")]
+#[should_panic(expected = "P2: ")]
+async fn without_publication_before_use_the_recorder_finds_tokens_of_unpublished_keys() {
+    let mut settings = FAST_ROTATION.to_vec();
+    settings.push(("MONEYER__KEYS__PUBLISH_BEFORE_USE", "0s"));
+    let stand = Stand::start_with(&settings).await;
+    let runner = stand.runner("runner-1").await;
+    stand.place("web-1", "runner-1").await;
+    let recorder = Recorder::start(&stand);
+    let mut client = MintingClient::new(runner.connect().await.unwrap());
+    let give_up = Instant::now() + LONGEST_KEY;
+    while recorder.signing_keys() < 2 {
+        assert!(Instant::now() < give_up, "keys did not rotate");
+        recorder.received(mint(&mut client, "web-1").await.unwrap());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    recorder.assert_every_token_verifies(PUBLISHED_BEFORE_USE);
+}

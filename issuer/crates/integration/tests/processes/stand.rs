@@ -1,7 +1,9 @@
 //! A coordinator with a controller and runners that have joined.
 
 use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use moneyer_load::http1::{Connection, Endpoint};
@@ -9,6 +11,7 @@ use moneyer_load::stand::{Binaries, Coordinator, Environment, Membership};
 use moneyer_proto::v1::minting_client::MintingClient;
 use moneyer_proto::v1::placement_client::PlacementClient;
 use moneyer_proto::v1::{App, MintTokenRequest, PutAppRequest, PutSandboxRequest, Sandbox};
+use serde_json::Value;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
@@ -30,6 +33,9 @@ pub(crate) const FAST_ROTATION: [(&str, &str); 6] = [
 
 /// That of [`FAST_ROTATION`].
 pub(crate) const PUBLISHED_BEFORE_USE: Duration = Duration::from_secs(4);
+
+/// A management call that takes longer has hung: some make keys, on a machine that may be busy.
+const LONGEST_CALL: Duration = Duration::from_secs(60);
 
 /// A number that the environment may set, for long runs.
 pub(crate) fn number(variable: &str, otherwise: u64) -> u64 {
@@ -78,10 +84,14 @@ impl Stand {
     /// `/readyz`, the check of that name: `None` where it is good, else what is wrong.
     pub(crate) fn problem(&self, check: &str) -> Option<String> {
         let (_, body) = fetch(self.coordinator.operations(), "/readyz").expect("no /readyz");
-        let health: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        let health: Value = serde_json::from_slice(&body).unwrap();
         let checks = health["checks"].as_array().unwrap();
         let found = checks.iter().find(|found| found["name"] == check).expect("no such check");
         (found["ok"] != true).then(|| found["problem"].as_str().unwrap_or_default().to_owned())
+    }
+
+    pub(crate) fn management(&self) -> Management {
+        Management(self.directory.path().join("management.sock"))
     }
 
     pub(crate) async fn placement(&self) -> PlacementClient<Channel> {
@@ -91,6 +101,42 @@ impl Stand {
     pub(crate) async fn place(&self, id: &str, runner: &str) {
         place(&mut self.placement().await, id, runner).await.unwrap();
     }
+}
+
+/// The management API.
+#[derive(Clone)]
+pub(crate) struct Management(PathBuf);
+
+impl Management {
+    /// The answer, or the status and text of a refusal; `None` where nobody answers.
+    pub(crate) fn call(
+        &self,
+        method: &str,
+        path: &str,
+        body: &Value,
+    ) -> Option<Result<Value, (u16, String)>> {
+        let body = body.to_string();
+        let request = format!(
+            "{method} /api/v1/{path} HTTP/1.1\r\nHost: localhost\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let stream = UnixStream::connect(&self.0).ok()?;
+        stream.set_read_timeout(Some(LONGEST_CALL)).unwrap();
+        let mut connection = Connection::over(stream);
+        let (status, answer) = connection.exchange(request.as_bytes()).ok()?;
+        if !(200..300).contains(&status) {
+            return Some(Err((status, String::from_utf8_lossy(answer).into_owned())));
+        }
+        Some(Ok(serde_json::from_slice(answer).unwrap_or_default()))
+    }
+}
+
+/// `moneyer` with the configuration of the stand in `directory`.
+pub(crate) fn moneyer(directory: &Path) -> Command {
+    let mut command = Command::new(binary_directory().join("moneyer"));
+    command.arg("--config").arg(directory.join("moneyer.toml"));
+    command
 }
 
 /// GET over a connection of its own: status and body, or `None` where nobody answers.

@@ -28,11 +28,10 @@ pub fn samples() -> Vec<Event> {
         cluster: None,
         trust_domain: TrustDomain::parse("id.example.com").expect("a domain"),
     };
-    let issuer = |text| IssuerUrl::parse(text).expect("a URL");
     let member = || "runner:runner-1".to_owned();
     let (class, reason) = (ErrorClass::Unavailable.as_str(), "why".to_owned());
     let (serial, certificate_ends_at) = ("0a".to_owned(), UnixTime(2));
-    vec![
+    let mut samples = vec![
         Event::TokenMinted(TokenMinted {
             sandbox: Some(sandbox.clone()),
             app: Some(app.clone()),
@@ -41,7 +40,7 @@ pub fn samples() -> Vec<Event> {
             sub: parts.sandbox(SubjectForm::Sandbox, &app, &sandbox),
             aud: Audiences::several(vec![audience.clone()], 1).expect("one audience"),
             jti: jti.clone(),
-            kid: kid.clone(),
+            kid,
             exp: UnixTime(2),
         }),
         Event::TokenRefused(TokenRefused {
@@ -76,6 +75,22 @@ pub fn samples() -> Vec<Event> {
         Event::MemberJoined { member: member(), serial: serial.clone(), certificate_ends_at },
         Event::MemberRenewed { member: member(), serial, certificate_ends_at },
         Event::MemberRemoved { member: member() },
+    ];
+    samples.extend(of_keys_and_issuers());
+    samples.extend([
+        Event::StoreRekeyed { kek: "0a".to_owned() },
+        Event::LossAccepted { generation: Generation(1) },
+        Event::ClockMarkMissing { mark: UnixTime(1) },
+        Event::ClockConfirmed { stated: UnixTime(2), mark: Some(UnixTime(1)) },
+        Event::ChangeFailed { of: Sequence(1), class, reason },
+    ]);
+    samples
+}
+
+fn of_keys_and_issuers() -> Vec<Event> {
+    let kid = KeyId::parse("key-1").expect("an id");
+    let issuer = |text| IssuerUrl::parse(text).expect("a URL");
+    vec![
         Event::RotationRequested {},
         Event::KeyPrepared { kid: kid.clone(), alg: Algorithm::RS256 },
         Event::KeyActivated {
@@ -85,7 +100,7 @@ pub fn samples() -> Vec<Event> {
         },
         Event::KeyRetired { kid: kid.clone(), sign_until: Some(UnixTime(2)) },
         Event::KeyPruned { kid: kid.clone() },
-        Event::KeyWithdrawn { kid: kid.clone(), reason: reason.clone() },
+        Event::KeyWithdrawn { kid: kid.clone(), reason: "why".to_owned() },
         Event::KeyImported { kid, alg: Algorithm::RS256, signs: true },
         Event::IssuerMoved {
             from: issuer("https://one.example.com"),
@@ -93,10 +108,5 @@ pub fn samples() -> Vec<Event> {
         },
         Event::IssuerAdopted { issuer: issuer("https://old.example.com"), left_at: UnixTime(2) },
         Event::IssuerEnded { issuer: issuer("https://old.example.com") },
-        Event::StoreRekeyed { kek: "0a".to_owned() },
-        Event::LossAccepted { generation: Generation(1) },
-        Event::ClockMarkMissing { mark: UnixTime(1) },
-        Event::ClockConfirmed { stated: UnixTime(2), mark: Some(UnixTime(1)) },
-        Event::ChangeFailed { of: Sequence(1), class, reason },
     ]
 }
