@@ -1,0 +1,131 @@
+//! Attaching one sandbox: what is asked of the coordinator first, then what is made here.
+
+use std::time::Duration;
+
+use moneyer_identity::{ErrorClass, ProfileName, SandboxId, TokenRequest};
+use tokio::time::Instant;
+
+use super::super::directory::TokenFileName;
+use super::super::roster::{ProfileChoice, RosterEntry};
+use super::super::secret::SandboxSecret;
+use super::{AttachError, Attached, Attachments, wanted};
+use crate::coordinator::PlacedSandbox;
+use crate::token::{Held, MAXIMUM_BATCH, TokenState};
+
+/// How long an attach waits for a coordinator that is just being reached, and for news of a sandbox
+/// that was placed a moment ago: short for a person, long for a network.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+impl Attachments {
+    /// Attaches a sandbox, or changes the choice of profiles of an attached one. No names: all.
+    pub(crate) async fn attach(
+        &self,
+        sandbox: &SandboxId,
+        names: Vec<ProfileName>,
+    ) -> Result<Attached, AttachError> {
+        let profiles =
+            if names.is_empty() { ProfileChoice::All(()) } else { ProfileChoice::Named(names) };
+        let reachable = self.workshop.link.wait_until_connected(PATIENCE).await;
+        let known = self.workshop.placement.now().sandboxes.get(sandbox).cloned();
+        let (mut held, mut warnings) = (Vec::new(), Vec::new());
+        if known.is_none() {
+            // Refuses at once what is not placed here, before news of it is waited for.
+            let default = wanted::files(sandbox, None, &profiles);
+            self.fetch(sandbox, &default, None, &mut held, &mut warnings).await?;
+        }
+        let patience = if reachable { PATIENCE } else { Duration::ZERO };
+        let placed = self.workshop.placement.wait_for(sandbox, patience).await;
+        let wanted = wanted::files(sandbox, placed.as_ref(), &profiles);
+        self.fetch(sandbox, &wanted, placed.as_ref(), &mut held, &mut warnings).await?;
+        wanted::check(placed.as_ref(), &profiles)?;
+
+        let mut state = self.state.lock().await;
+        // It may have left while the tokens were fetched.
+        if placed.is_some() && !self.workshop.placement.now().sandboxes.contains_key(sandbox) {
+            return Err(AttachError::NotPlaced(sandbox.clone()));
+        }
+        let app = placed.as_ref().map(|placed| placed.app.clone());
+        let replaced =
+            |entry: &RosterEntry| app.as_ref().is_some_and(|app| entry.is_replaced_by(app));
+        if state.roster.entries.get(sandbox).is_some_and(replaced) {
+            self.take_away(&mut state, sandbox).await?;
+        }
+        let before = state.roster.entries.get(sandbox).cloned();
+        let secret = match &before {
+            Some(entry) => entry.secret.clone(),
+            None => SandboxSecret::random().map_err(AttachError::Secret)?,
+        };
+        let app = app.or_else(|| before.as_ref().and_then(|before| before.app.clone()));
+        let entry = RosterEntry { secret, profiles, app };
+        let same =
+            |before: &RosterEntry| before.profiles == entry.profiles && before.app == entry.app;
+        let unchanged = before.as_ref().is_some_and(same);
+        state.roster.entries.insert(sandbox.clone(), entry.clone());
+        if !unchanged && let Err(error) = state.roster.write().await {
+            state.roster.put_back(sandbox, before);
+            return Err(AttachError::Roster(error));
+        }
+        match state.install(&self.workshop, sandbox, &entry, placed.as_ref(), &held) {
+            Ok((directory, environment)) => {
+                tracing::info!(sandbox.id = %sandbox, "a sandbox is attached");
+                Ok(Attached { directory, environment, warnings })
+            }
+            Err(error) => {
+                if before.is_none() {
+                    self.take_away(&mut state, sandbox).await.ok();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Adds the tokens its files will show to `held`, as far as they can be had now. What was
+    /// fetched before is not fetched again.
+    async fn fetch(
+        &self,
+        sandbox: &SandboxId,
+        wanted: &[(TokenFileName, TokenRequest)],
+        placed: Option<&PlacedSandbox>,
+        held: &mut Vec<(TokenRequest, Held)>,
+        warnings: &mut Vec<String>,
+    ) -> Result<(), AttachError> {
+        let states = self.workshop.server.source.states(sandbox);
+        let current = |request: &TokenRequest| {
+            let is_current = |state| matches!(state, TokenState::Current { .. });
+            states.iter().any(|(known, state)| known == request && is_current(*state))
+        };
+        let fetched = |request: &TokenRequest| held.iter().any(|(known, _)| known == request);
+        let missing: Vec<_> =
+            wanted.iter().filter(|(_, request)| !current(request) && !fetched(request)).collect();
+        for batch in missing.chunks(MAXIMUM_BATCH) {
+            let requests = batch.iter().map(|(_, request)| request.clone()).collect();
+            let asked_at = Instant::now();
+            let results = match self.workshop.issuer.issue_tokens(requests).await {
+                Ok(results) => results,
+                Err(_away) if placed.is_some() => {
+                    warnings.push(
+                        "the coordinator cannot be reached: token files appear when it is back"
+                            .to_owned(),
+                    );
+                    return Ok(());
+                }
+                Err(_away) => return Err(AttachError::CoordinatorAway(sandbox.clone())),
+            };
+            for ((name, request), result) in batch.iter().zip(results) {
+                match result {
+                    Ok(minted) => held.push((request.clone(), Held::new(minted, asked_at))),
+                    Err(error) if error.class == ErrorClass::NotFound => {
+                        return Err(AttachError::NotPlaced(sandbox.clone()));
+                    }
+                    Err(error) => {
+                        let warning = format!("no token for the file {name}: {error}");
+                        if !warnings.contains(&warning) {
+                            warnings.push(warning);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}

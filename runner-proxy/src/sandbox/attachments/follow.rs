@@ -1,0 +1,86 @@
+//! Keeping what is attached as the coordinator says.
+//!
+//! A sandbox that leaves placement, or whose id is another app's now, loses everything at once; one that
+//! may do something else now gets other files.
+
+use std::time::Duration;
+
+use moneyer_identity::SandboxId;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::Attachments;
+use crate::coordinator::{PlacedSandbox, PlacementChange};
+
+/// Time over which a host replaces its tokens when the coordinator asks for it: at once to whoever
+/// waits, and long enough that a hundred hosts do not sign in one instant.
+const REISSUE_SPREAD: Duration = Duration::from_secs(2);
+
+impl Attachments {
+    /// Does what the coordinator's changes ask for, until `stop`.
+    pub(crate) async fn follow(
+        &self,
+        mut changes: mpsc::Receiver<PlacementChange>,
+        stop: CancellationToken,
+    ) {
+        loop {
+            let change = tokio::select! {
+                () = stop.cancelled() => return,
+                change = changes.recv() => change,
+            };
+            match change {
+                Some(PlacementChange::Removed(sandbox)) => self.remove(&sandbox).await,
+                Some(PlacementChange::Placed(sandbox, placed)) => {
+                    self.refresh(&sandbox, &placed).await;
+                }
+                Some(PlacementChange::All(all)) => {
+                    let attached: Vec<_> =
+                        self.state.lock().await.roster.entries.keys().cloned().collect();
+                    for sandbox in attached {
+                        match all.get(&sandbox) {
+                            None => self.remove(&sandbox).await,
+                            Some(placed) => self.refresh(&sandbox, placed).await,
+                        }
+                    }
+                }
+                Some(PlacementChange::Reissue) => self.reissue().await,
+                None => return,
+            }
+        }
+    }
+
+    /// Rewrites every environment, since the issuer may be another, and replaces every token.
+    async fn reissue(&self) {
+        let mut state = self.state.lock().await;
+        let attached: Vec<_> = state.roster.entries.keys().cloned().collect();
+        for sandbox in attached {
+            let placed = self.workshop.placement.now().sandboxes.get(&sandbox).cloned();
+            if let Some(placed) = placed {
+                state.refresh(&self.workshop, &sandbox, &placed);
+            }
+        }
+        self.workshop.server.source.supersede(REISSUE_SPREAD);
+    }
+
+    /// Brings a sandbox in line with what the coordinator says of it; takes everything away from one
+    /// whose id is another app's now.
+    async fn refresh(&self, sandbox: &SandboxId, placed: &PlacedSandbox) {
+        let mut state = self.state.lock().await;
+        let entry = state.roster.entries.get(sandbox);
+        if entry.is_some_and(|entry| entry.is_replaced_by(&placed.app)) {
+            drop(state);
+            self.remove(sandbox).await;
+        } else {
+            state.refresh(&self.workshop, sandbox, placed);
+        }
+    }
+
+    async fn remove(&self, sandbox: &SandboxId) {
+        if let Err(error) = self.detach(sandbox).await {
+            tracing::error!(
+                sandbox.id = %sandbox, error.cause = crate::chain(&error),
+                "a sandbox that left this runner could not be detached completely"
+            );
+        }
+    }
+}
