@@ -7,6 +7,7 @@
 
 mod cli;
 mod coordinator;
+mod cut_off;
 mod host;
 mod http;
 mod outage;

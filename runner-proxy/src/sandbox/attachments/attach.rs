@@ -1,5 +1,6 @@
 //! Attaching one sandbox: what is asked of the coordinator first, then what is made here.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use moneyer_identity::{ErrorClass, ProfileName, SandboxId, TokenRequest};
@@ -7,7 +8,6 @@ use tokio::time::Instant;
 
 use super::super::directory::TokenFileName;
 use super::super::roster::{ProfileChoice, RosterEntry};
-use super::super::secret::SandboxSecret;
 use super::{AttachError, Attached, Attachments, wanted};
 use crate::coordinator::PlacedSandbox;
 use crate::token::{Held, MAXIMUM_BATCH, TokenState};
@@ -19,12 +19,21 @@ const PATIENCE: Duration = Duration::from_secs(2);
 impl Attachments {
     /// Attaches a sandbox, or changes the choice of profiles of an attached one. No names: all.
     pub(crate) async fn attach(
-        &self,
+        self: &Arc<Self>,
         sandbox: &SandboxId,
         names: Vec<ProfileName>,
     ) -> Result<Attached, AttachError> {
         let profiles =
             if names.is_empty() { ProfileChoice::All(()) } else { ProfileChoice::Named(names) };
+        let (attachments, sandbox) = (Arc::clone(self), sandbox.clone());
+        self.unbroken(async move { attachments.ask_and_install(&sandbox, profiles).await }).await
+    }
+
+    async fn ask_and_install(
+        &self,
+        sandbox: &SandboxId,
+        profiles: ProfileChoice,
+    ) -> Result<Attached, AttachError> {
         let reachable = self.workshop.link.wait_until_connected(PATIENCE).await;
         let known = self.workshop.placement.now().sandboxes.get(sandbox).cloned();
         let (mut held, mut warnings) = (Vec::new(), Vec::new());
@@ -47,32 +56,19 @@ impl Attachments {
         let app = placed.as_ref().map(|placed| placed.app.clone());
         let replaced =
             |entry: &RosterEntry| app.as_ref().is_some_and(|app| entry.is_replaced_by(app));
-        if state.roster.entries.get(sandbox).is_some_and(replaced) {
-            self.take_away(&mut state, sandbox).await?;
+        if state.is_left_over(sandbox) || state.roster.entries.get(sandbox).is_some_and(replaced) {
+            state.take_away(&self.workshop, sandbox).await?;
         }
-        let before = state.roster.entries.get(sandbox).cloned();
-        let secret = match &before {
-            Some(entry) => entry.secret.clone(),
-            None => SandboxSecret::random().map_err(AttachError::Secret)?,
-        };
-        let app = app.or_else(|| before.as_ref().and_then(|before| before.app.clone()));
-        let entry = RosterEntry { secret, profiles, app };
-        let same =
-            |before: &RosterEntry| before.profiles == entry.profiles && before.app == entry.app;
-        let unchanged = before.as_ref().is_some_and(same);
-        state.roster.entries.insert(sandbox.clone(), entry.clone());
-        if !unchanged && let Err(error) = state.roster.write().await {
-            state.roster.put_back(sandbox, before);
-            return Err(AttachError::Roster(error));
-        }
+        let is_new = !state.roster.entries.contains_key(sandbox);
+        let entry = state.enter(sandbox, profiles, app).await?;
         match state.install(&self.workshop, sandbox, &entry, placed.as_ref(), &held) {
             Ok((directory, environment)) => {
                 tracing::info!(sandbox.id = %sandbox, "a sandbox is attached");
                 Ok(Attached { directory, environment, warnings })
             }
             Err(error) => {
-                if before.is_none() {
-                    self.take_away(&mut state, sandbox).await.ok();
+                if is_new {
+                    state.take_away(&self.workshop, sandbox).await.ok();
                 }
                 Err(error)
             }

@@ -41,6 +41,11 @@ pub(crate) enum AttachError {
     /// The socket could not be opened.
     #[error("the sandbox's socket could not be opened")]
     Socket(#[source] BindError),
+    /// The task that made the change panicked.
+    #[error(
+        "the change was cut off; the log says why, and detaching the sandbox clears what is left"
+    )]
+    Interrupted,
 }
 
 impl AttachError {
@@ -50,9 +55,11 @@ impl AttachError {
             Self::NotPlaced(_) => ErrorClass::NotFound,
             Self::CoordinatorAway(_) => ErrorClass::Unavailable,
             Self::UnknownProfile { .. } => ErrorClass::Invalid,
-            Self::Secret(_) | Self::Roster(_) | Self::Directory(_) | Self::Socket(_) => {
-                ErrorClass::Internal
-            }
+            Self::Secret(_)
+            | Self::Roster(_)
+            | Self::Directory(_)
+            | Self::Socket(_)
+            | Self::Interrupted => ErrorClass::Internal,
         }
     }
 }

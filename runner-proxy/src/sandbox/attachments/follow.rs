@@ -68,19 +68,13 @@ impl Attachments {
         let mut state = self.state.lock().await;
         let entry = state.roster.entries.get(sandbox);
         if entry.is_some_and(|entry| entry.is_replaced_by(&placed.app)) {
-            drop(state);
-            self.remove(sandbox).await;
+            state.take_away_or_say(&self.workshop, sandbox).await;
         } else {
             state.refresh(&self.workshop, sandbox, placed);
         }
     }
 
     async fn remove(&self, sandbox: &SandboxId) {
-        if let Err(error) = self.detach(sandbox).await {
-            tracing::error!(
-                sandbox.id = %sandbox, error.cause = crate::chain(&error),
-                "a sandbox that left this runner could not be detached completely"
-            );
-        }
+        self.state.lock().await.take_away_or_say(&self.workshop, sandbox).await;
     }
 }

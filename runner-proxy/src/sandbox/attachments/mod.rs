@@ -4,6 +4,9 @@
 //! the roster is written, then the directory, socket and files are made; a failure takes all of it
 //! back. Detaching goes the other way: the roster first, so that no restart brings a secret back. A
 //! sandbox that leaves placement is detached at once. Shutting down detaches nobody.
+//!
+//! A change runs in a task of its own, so that a caller who hangs up cannot leave half of it behind, and
+//! what a failing disk leaves of one is still known: detaching again goes on with it.
 
 mod attach;
 mod error;
@@ -15,9 +18,10 @@ mod workshop;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use moneyer_identity::SandboxId;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, oneshot};
 
 use super::directory::TokenFileName;
 use super::environment::Environment;
@@ -69,31 +73,30 @@ impl Attachments {
                 ),
             }
         }
-        Self { workshop, state: Mutex::new(State { roster, present }) }
+        Self { workshop, state: Mutex::new(State::new(roster, present)) }
     }
 
     /// Takes everything away from a sandbox, for good; whether there was anything.
-    pub(crate) async fn detach(&self, sandbox: &SandboxId) -> Result<bool, AttachError> {
-        let mut state = self.state.lock().await;
-        self.take_away(&mut state, sandbox).await
+    pub(crate) async fn detach(self: &Arc<Self>, sandbox: &SandboxId) -> Result<bool, AttachError> {
+        let (attachments, sandbox) = (Arc::clone(self), sandbox.clone());
+        self.unbroken(async move {
+            let mut state = attachments.state.lock().await;
+            state.take_away(&attachments.workshop, &sandbox).await
+        })
+        .await
     }
 
-    async fn take_away(&self, state: &mut State, sandbox: &SandboxId) -> Result<bool, AttachError> {
-        let present = state.present.remove(sandbox);
-        let listed = state.roster.entries.remove(sandbox).is_some();
-        // At once, whatever the disk does.
-        self.workshop.server.credentials.remove(sandbox);
-        self.workshop.server.source.retire(sandbox);
-        self.workshop.files.forget(sandbox);
-        let written = if listed { state.roster.write().await } else { Ok(()) };
-        let was_attached = listed || present.is_some();
-        let removed = present.map_or(Ok(()), Present::unmake);
-        if was_attached {
-            tracing::info!(sandbox.id = %sandbox, "a sandbox is detached");
-        }
-        written.map_err(AttachError::Roster)?;
-        removed.map_err(AttachError::Directory)?;
-        Ok(was_attached)
+    /// Carries out a change in a task of its own.
+    async fn unbroken<T: Send + 'static>(
+        &self,
+        change: impl Future<Output = Result<T, AttachError>> + Send + 'static,
+    ) -> Result<T, AttachError> {
+        let (done, outcome) = oneshot::channel();
+        self.workshop.shutdown.spawn("a change of what is attached", async move {
+            // Whoever asked may have gone.
+            done.send(change.await).ok();
+        });
+        outcome.await.map_err(|_panicked| AttachError::Interrupted)?
     }
 
     /// The attached sandboxes, by id.

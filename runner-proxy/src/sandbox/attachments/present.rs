@@ -87,8 +87,8 @@ impl Present {
         self.directory.write_environment(&self.environment.lines()).map_err(AttachError::Directory)
     }
 
-    /// Removes the directory and closes the socket.
-    pub(super) fn unmake(self) -> std::io::Result<()> {
+    /// Closes the socket and removes the directory; again, if that failed.
+    pub(super) fn unmake(&self) -> std::io::Result<()> {
         self.close();
         self.directory.destroy()
     }

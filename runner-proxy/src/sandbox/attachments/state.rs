@@ -1,12 +1,13 @@
 //! What is attached: on disk and while the proxy runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use moneyer_identity::{SandboxId, TokenRequest};
 
 use super::super::environment::Environment;
-use super::super::roster::{Roster, RosterEntry};
+use super::super::roster::{ProfileChoice, Roster, RosterEntry};
+use super::super::secret::SandboxSecret;
 use super::present::Present;
 use super::{AttachError, Workshop};
 use crate::coordinator::PlacedSandbox;
@@ -16,9 +17,98 @@ use crate::token::Held;
 pub(super) struct State {
     pub(super) roster: Roster,
     pub(super) present: BTreeMap<SandboxId, Present>,
+    /// Taken off the roster, and perhaps not yet off the one on disk.
+    leaving: BTreeSet<SandboxId>,
 }
 
 impl State {
+    pub(super) fn new(roster: Roster, present: BTreeMap<SandboxId, Present>) -> Self {
+        Self { roster, present, leaving: BTreeSet::new() }
+    }
+
+    /// Puts the roster on disk.
+    pub(super) async fn write_roster(&mut self) -> Result<(), AttachError> {
+        self.roster.write().await.map_err(AttachError::Roster)?;
+        self.leaving.clear();
+        Ok(())
+    }
+
+    /// Whether there is something of a sandbox that was not taken away completely.
+    pub(super) fn is_left_over(&self, sandbox: &SandboxId) -> bool {
+        !self.roster.entries.contains_key(sandbox) && self.is_here(sandbox)
+    }
+
+    fn is_here(&self, sandbox: &SandboxId) -> bool {
+        self.present.contains_key(sandbox) || self.leaving.contains(sandbox)
+    }
+
+    /// Enters a sandbox into the roster, or changes its choice there, and puts that on disk. One that is
+    /// on it keeps its secret.
+    pub(super) async fn enter(
+        &mut self,
+        sandbox: &SandboxId,
+        profiles: ProfileChoice,
+        app: Option<String>,
+    ) -> Result<RosterEntry, AttachError> {
+        let before = self.roster.entries.get(sandbox).cloned();
+        let secret = match &before {
+            Some(entry) => entry.secret.clone(),
+            None => SandboxSecret::random().map_err(AttachError::Secret)?,
+        };
+        let app = app.or_else(|| before.as_ref().and_then(|before| before.app.clone()));
+        let entry = RosterEntry { secret, profiles, app };
+        let same =
+            |before: &RosterEntry| before.profiles == entry.profiles && before.app == entry.app;
+        if before.as_ref().is_some_and(same) {
+            return Ok(entry);
+        }
+        self.roster.entries.insert(sandbox.clone(), entry.clone());
+        if let Err(error) = self.write_roster().await {
+            self.roster.put_back(sandbox, before);
+            return Err(error);
+        }
+        Ok(entry)
+    }
+
+    /// Takes everything away from a sandbox; whether there was anything. What fails stays known, so that
+    /// another call tries it again.
+    pub(super) async fn take_away(
+        &mut self,
+        workshop: &Workshop,
+        sandbox: &SandboxId,
+    ) -> Result<bool, AttachError> {
+        // At once, whatever the disk does.
+        workshop.server.credentials.remove(sandbox);
+        workshop.server.source.retire(sandbox);
+        workshop.files.forget(sandbox);
+        if self.roster.entries.remove(sandbox).is_some() {
+            self.leaving.insert(sandbox.clone());
+        }
+        if !self.is_here(sandbox) {
+            return Ok(false);
+        }
+        let listed = self.leaving.contains(sandbox);
+        let written = if listed { self.write_roster().await } else { Ok(()) };
+        let removed = self.present.get(sandbox).map_or(Ok(()), Present::unmake);
+        if removed.is_ok() {
+            self.present.remove(sandbox);
+        }
+        written?;
+        removed.map_err(AttachError::Directory)?;
+        tracing::info!(sandbox.id = %sandbox, "a sandbox is detached");
+        Ok(true)
+    }
+
+    /// Takes everything away from a sandbox that left this runner.
+    pub(super) async fn take_away_or_say(&mut self, workshop: &Workshop, sandbox: &SandboxId) {
+        if let Err(error) = self.take_away(workshop, sandbox).await {
+            tracing::error!(
+                sandbox.id = %sandbox, error.cause = crate::chain(&error),
+                "a sandbox that left this runner could not be detached completely"
+            );
+        }
+    }
+
     pub(super) fn install(
         &mut self,
         workshop: &Workshop,
@@ -40,7 +130,12 @@ impl State {
     }
 
     /// Brings an attached sandbox in line with what the coordinator says of it.
-    pub(super) fn refresh(&mut self, workshop: &Workshop, sandbox: &SandboxId, placed: &PlacedSandbox) {
+    pub(super) fn refresh(
+        &mut self,
+        workshop: &Workshop,
+        sandbox: &SandboxId,
+        placed: &PlacedSandbox,
+    ) {
         let Some(entry) = self.roster.entries.get(sandbox).cloned() else { return };
         let Some(present) = self.present.get_mut(sandbox) else { return };
         if let Err(error) = present.update(workshop, sandbox, &entry, Some(placed), &[]) {
