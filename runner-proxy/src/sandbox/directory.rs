@@ -102,10 +102,12 @@ impl SandboxDirectory {
     pub(crate) fn destroy(&self) -> io::Result<()> {
         let mut open = self.open();
         *open = None;
-        match fs::remove_dir_all(&self.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            done => done,
-        }
+        remove_all(&self.path)
+    }
+
+    /// Removes what there is of the directory `<parent>/<id>` that nobody holds.
+    pub(crate) fn remove(parent: &Path, sandbox: &SandboxId) -> io::Result<()> {
+        remove_all(&parent.join(sandbox.as_str()))
     }
 
     fn with(
@@ -124,6 +126,13 @@ impl SandboxDirectory {
 
     fn open(&self) -> MutexGuard<'_, Option<Open>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn remove_all(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
     }
 }
 

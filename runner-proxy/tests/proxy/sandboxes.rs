@@ -117,6 +117,49 @@ async fn what_is_not_placed_here_is_refused_and_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_attach_that_fails_leaves_nothing() {
+    let cluster = Cluster::new();
+    let coordinator = cluster.start(0);
+    let host = Host::joined(&cluster, &coordinator).await;
+    let proxy = host.start();
+    cluster.place("s-1", &[]);
+    let directory = proxy.directory("s-1");
+    // In the place of the socket, before there is a token; of the environment, when there is one.
+    for obstacle in ["identity.sock", "env"] {
+        std::fs::create_dir_all(directory.join(obstacle)).unwrap();
+        let error = proxy.attach("s-1", &[]).await.unwrap_err();
+        assert_eq!(error.code(), Code::Internal, "{error}");
+        assert!(!directory.exists(), "{obstacle}");
+        assert_eq!(proxy.list().await, []);
+        let roster = std::fs::read_to_string(host.path("state/roster.json")).unwrap();
+        assert!(!roster.contains("s-1"), "{roster}");
+    }
+    proxy.attach("s-1", &[]).await.unwrap();
+    assert!(proxy.file("s-1", "token").is_some());
+    proxy.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sandbox_that_could_not_be_brought_back_is_detached_with_its_files() {
+    let cluster = Cluster::new();
+    let coordinator = cluster.start(0);
+    let host = Host::joined(&cluster, &coordinator).await;
+    let proxy = host.start();
+    cluster.place("s-1", &[]);
+    proxy.attach("s-1", &[]).await.unwrap();
+    let directory = proxy.directory("s-1");
+    proxy.stop().await;
+    std::fs::create_dir(directory.join("identity.sock")).unwrap();
+
+    let proxy = host.start();
+    assert_eq!(proxy.list().await, []);
+    assert!(proxy.file("s-1", "token").is_some(), "it is still mounted in the sandbox");
+    assert!(proxy.detach("s-1").await);
+    assert!(!directory.exists());
+    proxy.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_refused_profile_costs_its_file_only() {
     let cluster = Cluster::new();
     let coordinator = cluster.start(0);

@@ -32,7 +32,8 @@ pub(super) struct Present {
 }
 
 impl Present {
-    /// Makes all of it; on failure nothing stays.
+    /// Makes all of it; on failure nothing of it runs. The directory stays for whoever tries again, or
+    /// takes the sandbox away.
     pub(super) fn make(
         workshop: &Workshop,
         sandbox: &SandboxId,

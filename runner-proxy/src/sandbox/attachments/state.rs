@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use moneyer_identity::{SandboxId, TokenRequest};
 
+use super::super::directory::SandboxDirectory;
 use super::super::environment::Environment;
 use super::super::roster::{ProfileChoice, Roster, RosterEntry};
 use super::super::secret::SandboxSecret;
@@ -89,7 +90,11 @@ impl State {
         }
         let listed = self.leaving.contains(sandbox);
         let written = if listed { self.write_roster().await } else { Ok(()) };
-        let removed = self.present.get(sandbox).map_or(Ok(()), Present::unmake);
+        let removed = match self.present.get(sandbox) {
+            Some(present) => present.unmake(),
+            // It could not be made, or not brought back.
+            None => SandboxDirectory::remove(&workshop.directory, sandbox),
+        };
         if removed.is_ok() {
             self.present.remove(sandbox);
         }
