@@ -62,15 +62,15 @@ pub(crate) enum ProfileChoice {
 pub(crate) struct RosterEntry {
     pub(crate) secret: SandboxSecret,
     pub(crate) profiles: ProfileChoice,
-    /// The app it was an instance of when it was attached, if the coordinator had said so. An id that
-    /// comes back for another app is another sandbox.
-    pub(crate) app: Option<String>,
+    /// The app it was an instance of when it was attached. An id that comes back for another app is
+    /// another sandbox.
+    pub(crate) app: String,
 }
 
 impl RosterEntry {
     /// Whether the coordinator now says that this id is an instance of another app.
     pub(crate) fn is_replaced_by(&self, app: &str) -> bool {
-        self.app.as_deref().is_some_and(|attached| attached != app)
+        self.app != app
     }
 }
 
@@ -92,8 +92,7 @@ struct Stored {
 struct StoredEntry {
     secret: SandboxSecret,
     profiles: ProfileChoice,
-    #[serde(default)]
-    app: Option<String>,
+    app: String,
 }
 
 #[derive(Serialize)]
@@ -105,8 +104,7 @@ struct Storing<'a> {
 struct StoringEntry<'a> {
     secret: &'a str,
     profiles: &'a ProfileChoice,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    app: Option<&'a str>,
+    app: &'a str,
 }
 
 impl Roster {
@@ -159,7 +157,7 @@ impl Roster {
             sandboxes: (self.entries.iter())
                 .map(|(id, entry)| {
                     let secret = entry.secret.expose();
-                    let app = entry.app.as_deref();
+                    let app = entry.app.as_str();
                     (id, StoringEntry { secret, profiles: &entry.profiles, app })
                 })
                 .collect(),
@@ -205,7 +203,7 @@ mod tests {
         let secret = SandboxSecret::random().unwrap();
         let named = ProfileChoice::Named(vec![ProfileName::parse("aws").unwrap()]);
         for (id, profiles) in [("a", ProfileChoice::All(())), ("b", named)] {
-            let entry = RosterEntry { secret: secret.clone(), profiles, app: Some("web".into()) };
+            let entry = RosterEntry { secret: secret.clone(), profiles, app: "web".into() };
             roster.entries.insert(SandboxId::parse(id).unwrap(), entry);
         }
         roster.write().await.unwrap();

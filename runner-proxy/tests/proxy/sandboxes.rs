@@ -239,6 +239,39 @@ async fn an_id_that_comes_back_for_another_app_is_another_sandbox() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_sandbox_is_attached_only_once_its_app_is_known() {
+    let cluster = Cluster::new();
+    let coordinator = cluster.start(0);
+    let host = Host::joined(&cluster, &coordinator).await;
+    let proxy = host.start();
+    eventually("the watch has begun", async || {
+        cluster.records(|records| records.seen_generations.len() == 1)
+    })
+    .await;
+    cluster.records(|records| records.tells = false);
+    cluster.place_app("s-1", "first", &[]);
+    let refused = proxy.attach("s-1", &[]).await;
+    // What was handed out for the first app, if anything, must not be good for the next.
+    let url = proxy.variable("s-1", "MONEYER_TOKEN_URL");
+    let secret = proxy.variable("s-1", "MONEYER_TOKEN_SECRET");
+    cluster.records(|records| records.tells = true);
+    cluster.place_app("s-1", "second", &[]);
+    if let (Some(url), Some(secret)) = (url, secret) {
+        eventually("the first s-1 is detached", async || {
+            http::with_secret(&url, "", &secret).await.0 == 403
+        })
+        .await;
+    }
+    assert!(!proxy.directory("s-1").exists());
+    let error = refused.unwrap_err();
+    assert_eq!(error.code(), Code::Unavailable);
+    assert!(error.message().contains("try again"), "{error}");
+    proxy.attach("s-1", &[]).await.unwrap();
+    assert_eq!(proxy.list().await[0].app, "second");
+    proxy.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn profiles_follow_the_coordinator() {
     let cluster = Cluster::new();
     let coordinator = cluster.start(0);

@@ -1,5 +1,6 @@
 //! Attaching one sandbox: what is asked of the coordinator first, then what is made here.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,14 +8,18 @@ use moneyer_identity::{ErrorClass, ProfileName, SandboxId, TokenRequest};
 use tokio::time::Instant;
 
 use super::super::directory::TokenFileName;
-use super::super::roster::{ProfileChoice, RosterEntry};
+use super::super::environment::Environment;
+use super::super::roster::ProfileChoice;
 use super::{AttachError, Attached, Attachments, wanted};
 use crate::coordinator::PlacedSandbox;
 use crate::token::{Held, MAXIMUM_BATCH, TokenState};
 
-/// How long an attach waits for a coordinator that is just being reached, and for news of a sandbox
-/// that was placed a moment ago: short for a person, long for a network.
+/// How long an attach waits for a coordinator that is just being reached: short for a person, long for a
+/// network.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long it waits for news of a sandbox that the coordinator mints for: it is on its way.
+const PATIENCE_FOR_NEWS: Duration = Duration::from_secs(5);
 
 impl Attachments {
     /// Attaches a sandbox, or changes the choice of profiles of an attached one. No names: all.
@@ -42,37 +47,44 @@ impl Attachments {
             let default = wanted::files(sandbox, None, &profiles);
             self.fetch(sandbox, &default, None, &mut held, &mut warnings).await?;
         }
-        let patience = if reachable { PATIENCE } else { Duration::ZERO };
+        let patience = if reachable { PATIENCE_FOR_NEWS } else { Duration::ZERO };
         let placed = self.workshop.placement.wait_for(sandbox, patience).await;
-        let wanted = wanted::files(sandbox, placed.as_ref(), &profiles);
-        self.fetch(sandbox, &wanted, placed.as_ref(), &mut held, &mut warnings).await?;
-        wanted::check(placed.as_ref(), &profiles)?;
+        let placed = placed.ok_or_else(|| AttachError::Unsettled(sandbox.clone()))?;
+        wanted::check(&placed, &profiles)?;
+        let wanted = wanted::files(sandbox, Some(&placed), &profiles);
+        self.fetch(sandbox, &wanted, Some(&placed), &mut held, &mut warnings).await?;
+        let (directory, environment) = self.install(sandbox, profiles, &placed, &held).await?;
+        tracing::info!(sandbox.id = %sandbox, "a sandbox is attached");
+        Ok(Attached { directory, environment, warnings })
+    }
 
+    async fn install(
+        &self,
+        sandbox: &SandboxId,
+        profiles: ProfileChoice,
+        placed: &PlacedSandbox,
+        held: &[(TokenRequest, Held)],
+    ) -> Result<(PathBuf, Environment), AttachError> {
         let mut state = self.state.lock().await;
-        // It may have left while the tokens were fetched.
-        if placed.is_some() && !self.workshop.placement.now().sandboxes.contains_key(sandbox) {
-            return Err(AttachError::NotPlaced(sandbox.clone()));
+        // It may have left, or come back as another, while the tokens were fetched; what else changed
+        // meanwhile was told when nothing was attached.
+        let now = self.workshop.placement.now().sandboxes.get(sandbox).cloned();
+        let now = now.ok_or_else(|| AttachError::NotPlaced(sandbox.clone()))?;
+        if now.app != placed.app {
+            return Err(AttachError::Unsettled(sandbox.clone()));
         }
-        let app = placed.as_ref().map(|placed| placed.app.clone());
-        let replaced =
-            |entry: &RosterEntry| app.as_ref().is_some_and(|app| entry.is_replaced_by(app));
-        if state.is_left_over(sandbox) || state.roster.entries.get(sandbox).is_some_and(replaced) {
+        let entry = state.roster.entries.get(sandbox);
+        let replaced = entry.is_some_and(|entry| entry.is_replaced_by(&now.app));
+        if replaced || state.is_left_over(sandbox) {
             state.take_away(&self.workshop, sandbox).await?;
         }
         let is_new = !state.roster.entries.contains_key(sandbox);
-        let entry = state.enter(sandbox, profiles, app).await?;
-        match state.install(&self.workshop, sandbox, &entry, placed.as_ref(), &held) {
-            Ok((directory, environment)) => {
-                tracing::info!(sandbox.id = %sandbox, "a sandbox is attached");
-                Ok(Attached { directory, environment, warnings })
-            }
-            Err(error) => {
-                if is_new {
-                    state.take_away(&self.workshop, sandbox).await.ok();
-                }
-                Err(error)
-            }
+        let entry = state.enter(sandbox, profiles, &now.app).await?;
+        let installed = state.install(&self.workshop, sandbox, &entry, &now, held);
+        if is_new && installed.is_err() {
+            state.take_away(&self.workshop, sandbox).await.ok();
         }
+        installed
     }
 
     /// Adds the tokens its files will show to `held`, as far as they can be had now. What was

@@ -21,6 +21,11 @@ pub(crate) enum AttachError {
         "the coordinator cannot be reached, and {0} was not placed on this runner when it last was; try again when it is back"
     )]
     CoordinatorAway(SandboxId),
+    /// The coordinator knows of it, and this runner not yet for certain which app it is an instance of.
+    #[error(
+        "the placement of {0} has only just changed and is not settled on this runner yet; try again in a moment"
+    )]
+    Unsettled(SandboxId),
     /// A profile that the coordinator does not name for the sandbox.
     #[error("there is no audience profile {unknown} for this sandbox; there is: {known}")]
     UnknownProfile {
@@ -53,7 +58,7 @@ impl AttachError {
     pub(crate) fn class(&self) -> ErrorClass {
         match self {
             Self::NotPlaced(_) => ErrorClass::NotFound,
-            Self::CoordinatorAway(_) => ErrorClass::Unavailable,
+            Self::CoordinatorAway(_) | Self::Unsettled(_) => ErrorClass::Unavailable,
             Self::UnknownProfile { .. } => ErrorClass::Invalid,
             Self::Secret(_)
             | Self::Roster(_)

@@ -49,18 +49,15 @@ impl State {
         &mut self,
         sandbox: &SandboxId,
         profiles: ProfileChoice,
-        app: Option<String>,
+        app: &str,
     ) -> Result<RosterEntry, AttachError> {
         let before = self.roster.entries.get(sandbox).cloned();
         let secret = match &before {
             Some(entry) => entry.secret.clone(),
             None => SandboxSecret::random().map_err(AttachError::Secret)?,
         };
-        let app = app.or_else(|| before.as_ref().and_then(|before| before.app.clone()));
-        let entry = RosterEntry { secret, profiles, app };
-        let same =
-            |before: &RosterEntry| before.profiles == entry.profiles && before.app == entry.app;
-        if before.as_ref().is_some_and(same) {
+        let entry = RosterEntry { secret, profiles, app: app.to_owned() };
+        if before.as_ref().is_some_and(|before| before.profiles == entry.profiles) {
             return Ok(entry);
         }
         self.roster.entries.insert(sandbox.clone(), entry.clone());
@@ -119,13 +116,13 @@ impl State {
         workshop: &Workshop,
         sandbox: &SandboxId,
         entry: &RosterEntry,
-        placed: Option<&PlacedSandbox>,
+        placed: &PlacedSandbox,
         held: &[(TokenRequest, Held)],
     ) -> Result<(PathBuf, Environment), AttachError> {
         if let Some(present) = self.present.get_mut(sandbox) {
-            present.update(workshop, sandbox, entry, placed, held)?;
+            present.update(workshop, sandbox, entry, Some(placed), held)?;
         } else {
-            let made = Present::make(workshop, sandbox, entry, placed, held)?;
+            let made = Present::make(workshop, sandbox, entry, Some(placed), held)?;
             self.present.insert(sandbox.clone(), made);
         }
         match self.present.get(sandbox) {

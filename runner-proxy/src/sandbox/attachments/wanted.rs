@@ -28,12 +28,9 @@ pub(super) fn files(
 }
 
 /// Refuses names that the coordinator does not name for the sandbox.
-pub(super) fn check(
-    placed: Option<&PlacedSandbox>,
-    choice: &ProfileChoice,
-) -> Result<(), AttachError> {
+pub(super) fn check(placed: &PlacedSandbox, choice: &ProfileChoice) -> Result<(), AttachError> {
     let ProfileChoice::Named(names) = choice else { return Ok(()) };
-    let known = placed.map(|placed| placed.profiles.as_slice()).unwrap_or_default();
+    let known = &placed.profiles;
     let stranger = names.iter().find(|name| !known.iter().any(|profile| profile.name == **name));
     let Some(unknown) = stranger.cloned() else { return Ok(()) };
     let known: Vec<_> = known.iter().map(|profile| profile.name.as_str()).collect();
@@ -87,10 +84,11 @@ mod tests {
     #[test]
     fn a_stranger_is_refused_with_what_there_is() {
         let placed = placed();
-        check(Some(&placed), &ProfileChoice::All(())).unwrap();
-        check(Some(&placed), &named(&["aws"])).unwrap();
-        let told = |placed, choice: &_| check(placed, choice).unwrap_err().to_string();
-        assert!(told(Some(&placed), &named(&["aws", "gcp"])).ends_with("there is: aws, vault"));
-        assert!(told(None, &named(&["aws"])).ends_with("there is: none"));
+        check(&placed, &ProfileChoice::All(())).unwrap();
+        check(&placed, &named(&["aws"])).unwrap();
+        let told = |placed: &_, choice: &_| check(placed, choice).unwrap_err().to_string();
+        assert!(told(&placed, &named(&["aws", "gcp"])).ends_with("there is: aws, vault"));
+        let none = PlacedSandbox { profiles: Vec::new(), ..placed };
+        assert!(told(&none, &named(&["aws"])).ends_with("there is: none"));
     }
 }
