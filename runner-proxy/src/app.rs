@@ -117,7 +117,7 @@ impl App {
         let recorder = telemetry::metrics_recorder();
         let (metrics, files) = (Metrics::new(), Arc::new(TokenFiles::default()));
         let source = TokenSource::new(
-            Arc::clone(&issuer) as _,
+            issuer,
             Arc::clone(&files) as _,
             cache_limits(config),
             jitter,
@@ -140,7 +140,6 @@ impl App {
                 max_connections: config.limits.connections_per_sandbox,
                 ..Limits::default()
             },
-            issuer,
             link: Arc::clone(&link),
             placement: Arc::clone(&placement),
             files,

@@ -1,7 +1,7 @@
 //! Tokens on this host: fetched once, kept until they are renewed, handed out.
 //!
-//! [`TokenSource`] is the one way to a token: token files and the token server both ask it. It
-//! holds tokens only of sandboxes that are attached at this moment, mints nothing itself, and knows
+//! [`TokenSource`] is the one way to a token: attaching, token files and the token server all ask it.
+//! It holds tokens only of sandboxes that are attached at this moment, mints nothing itself, and knows
 //! no file, socket or HTTP. [`TokenFiles`] puts tokens into the sandboxes' directories, and
 //! [`server`] answers requests for them.
 
@@ -12,7 +12,7 @@ mod schedule;
 pub(crate) mod server;
 mod source;
 
-pub(crate) use batch::{BatchIssuer, MAXIMUM_BATCH};
+pub(crate) use batch::BatchIssuer;
 pub(crate) use cache::{CacheLimits, Held, TokenState};
 pub(crate) use files::{SandboxFiles, TokenFiles};
 pub(crate) use source::{TokenSink, TokenSource};

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moneyer_identity::{ErrorClass, ProfileName, SandboxId, TokenRequest};
-use tokio::time::Instant;
 
 use super::super::directory::TokenFileName;
 use super::super::environment::Environment;
 use super::super::roster::ProfileChoice;
 use super::{AttachError, Attached, Attachments, wanted};
 use crate::coordinator::PlacedSandbox;
-use crate::token::{Held, MAXIMUM_BATCH, TokenState};
+use crate::token::{Held, TokenState};
 
 /// How long an attach waits for a coordinator that is just being reached: short for a person, long for a
 /// network.
@@ -20,6 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long it waits for news of a sandbox that the coordinator mints for: it is on its way.
 const PATIENCE_FOR_NEWS: Duration = Duration::from_secs(5);
+
+/// What whoever attaches a known sandbox is told then.
+const AWAY: &str = "the coordinator cannot be reached: token files appear when it is back";
 
 impl Attachments {
     /// Attaches a sandbox, or changes the choice of profiles of an attached one. No names: all.
@@ -105,33 +107,25 @@ impl Attachments {
         let fetched = |request: &TokenRequest| held.iter().any(|(known, _)| known == request);
         let missing: Vec<_> =
             wanted.iter().filter(|(_, request)| !current(request) && !fetched(request)).collect();
-        for batch in missing.chunks(MAXIMUM_BATCH) {
-            let requests = batch.iter().map(|(_, request)| request.clone()).collect();
-            let asked_at = Instant::now();
-            let results = match self.workshop.issuer.issue_tokens(requests).await {
-                Ok(results) => results,
-                Err(_away) if placed.is_some() => {
-                    warnings.push(
-                        "the coordinator cannot be reached: token files appear when it is back"
-                            .to_owned(),
-                    );
-                    return Ok(());
+        let requests = missing.iter().map(|(_, request)| request.clone()).collect();
+        let results = self.workshop.server.source.fetch_now(requests).await;
+        for ((name, request), result) in missing.into_iter().zip(results) {
+            let warning = match result {
+                Ok(fetched) => {
+                    held.push((request.clone(), fetched));
+                    continue;
                 }
-                Err(_away) => return Err(AttachError::CoordinatorAway(sandbox.clone())),
+                Err(error) => match error.class {
+                    ErrorClass::NotFound => return Err(AttachError::NotPlaced(sandbox.clone())),
+                    ErrorClass::Unavailable | ErrorClass::Unauthenticated if placed.is_none() => {
+                        return Err(AttachError::CoordinatorAway(sandbox.clone()));
+                    }
+                    ErrorClass::Unavailable | ErrorClass::Unauthenticated => AWAY.to_owned(),
+                    _ => format!("no token for the file {name}: {error}"),
+                },
             };
-            for ((name, request), result) in batch.iter().zip(results) {
-                match result {
-                    Ok(minted) => held.push((request.clone(), Held::new(minted, asked_at))),
-                    Err(error) if error.class == ErrorClass::NotFound => {
-                        return Err(AttachError::NotPlaced(sandbox.clone()));
-                    }
-                    Err(error) => {
-                        let warning = format!("no token for the file {name}: {error}");
-                        if !warnings.contains(&warning) {
-                            warnings.push(warning);
-                        }
-                    }
-                }
+            if !warnings.contains(&warning) {
+                warnings.push(warning);
             }
         }
         Ok(())

@@ -8,8 +8,8 @@ use moneyer_daemon::lifecycle::Shutdown;
 use moneyer_daemon::listener::Limits;
 
 use crate::coordinator::{KnownPlacement, Link};
+use crate::token::TokenFiles;
 use crate::token::server::TokenServer;
-use crate::token::{BatchIssuer, TokenFiles};
 
 /// What attachments are made with.
 pub(crate) struct Workshop {
@@ -23,7 +23,6 @@ pub(crate) struct Workshop {
     pub(crate) jitter: Duration,
     /// Of each sandbox's socket.
     pub(crate) limits: Limits,
-    pub(crate) issuer: Arc<dyn BatchIssuer>,
     pub(crate) link: Arc<Link>,
     pub(crate) placement: Arc<KnownPlacement>,
     pub(crate) files: Arc<TokenFiles>,

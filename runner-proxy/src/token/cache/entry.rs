@@ -14,7 +14,7 @@ use super::agenda::Slot;
 use crate::token::schedule::{Life, Standing};
 
 /// What a request for a token ends in.
-pub(crate) type Outcome = Result<Arc<MintedToken>, IssueError>;
+pub(crate) type Outcome = Result<Held, IssueError>;
 
 /// A request under way, for everyone who waits for it.
 pub(crate) type Flight = Shared<oneshot::Receiver<Outcome>>;
@@ -110,10 +110,9 @@ impl Entry {
         }
     }
 
-    /// The token, if there is one that is not over.
-    pub(super) fn living(&self, now: Instant) -> Option<Arc<MintedToken>> {
-        let held = self.held.as_ref()?;
-        (held.life.standing(now) != Standing::Over).then(|| Arc::clone(&held.token))
+    /// Whether there is a token that is not over.
+    pub(super) fn is_living(&self, now: Instant) -> bool {
+        self.held.as_ref().is_some_and(|held| held.life.standing(now) != Standing::Over)
     }
 
     /// Marks the entry as being fetched.

@@ -49,7 +49,7 @@ pub(crate) struct CacheLimits {
 #[derive(Debug)]
 pub(crate) enum Look {
     /// A token, at once. `wake`: its renewal has just become due.
-    Serve { token: Arc<MintedToken>, wake: bool },
+    Serve { held: Held, wake: bool },
     /// A token to wait for; with `begun`, one that the caller has to fetch. `fallback` is what is
     /// left of the old one.
     Wait { flight: Flight, begun: Option<Ticket>, fallback: Option<Held> },
@@ -187,14 +187,13 @@ impl Cache {
         entry.used = true;
         entry.last_used = self.uses;
         let standing = entry.standing(now, self.reissues);
-        let living = entry.living(now);
-        if let (Some(token), Standing::Fresh | Standing::Ageing) = (living, standing) {
+        if let (Some(held), Standing::Fresh | Standing::Ageing) = (entry.held.clone(), standing) {
             let asleep = entry.slot.due().is_none_or(|due| due > now) && entry.failures == 0;
             let wake = standing == Standing::Ageing && entry.flight.is_none() && asleep;
             if wake {
                 self.agenda.set(&mut entry.slot, request, now);
             }
-            return Look::Serve { token, wake };
+            return Look::Serve { held, wake };
         }
         let fallback = entry.held.clone();
         if let Some((_, flight)) = &entry.flight {
@@ -292,7 +291,7 @@ impl Cache {
         let (outcome, landing, keep) = match result {
             Ok(minted) => {
                 let held = Held::new(minted, asked_at);
-                let token = Arc::clone(&held.token);
+                let (token, outcome) = (Arc::clone(&held.token), Ok(held.clone()));
                 let jitter = (self.random_part)(held.life.jitter(self.limits.jitter));
                 let renewal = held.life.renewal(jitter).max(now + RENEW_AT_MOST_EVERY);
                 let due = if superseded { now } else { renewal };
@@ -300,8 +299,8 @@ impl Cache {
                 entry.held = Some(held);
                 (entry.used, entry.failures, entry.refused) = (false, 0, false);
                 self.agenda.set(&mut entry.slot, &request, due);
-                let write = if files { Landing::Write(Arc::clone(&token)) } else { Landing::Leave };
-                (Ok(token), write, !entry.transient)
+                let landing = if files { Landing::Write(token) } else { Landing::Leave };
+                (outcome, landing, !entry.transient)
             }
             Err(error) if is_refusal(error.class) => {
                 entry.held = None;
@@ -312,7 +311,7 @@ impl Cache {
             }
             Err(error) => {
                 entry.failures = entry.failures.saturating_add(1);
-                let (failures, alive) = (entry.failures, entry.living(now).is_some());
+                let (failures, alive) = (entry.failures, entry.is_living(now));
                 let due = now + self.put_off(retry_pause(failures));
                 self.reschedule(&request, due);
                 (Err(error), Landing::Leave, files || alive)

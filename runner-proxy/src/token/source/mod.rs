@@ -99,12 +99,12 @@ impl TokenSource {
         // Bound first: the lock must not live as long as the match.
         let look = self.cache().look(&request, Instant::now());
         let (flight, begun, fallback) = match look {
-            Look::Serve { token, wake } => {
+            Look::Serve { held, wake } => {
                 if wake {
                     self.shared.wake.notify_one();
                 }
                 self.shared.metrics.answered(CacheAnswer::Cached);
-                return Ok(token);
+                return Ok(held.token);
             }
             Look::NotAttached => return Err(not_attached()),
             Look::Busy => return Err(busy()),
@@ -117,7 +117,65 @@ impl TokenSource {
         } else {
             self.shared.metrics.answered(CacheAnswer::Joined);
         }
-        wait(flight, fallback).await
+        Ok(wait(flight, fallback).await?.token)
+    }
+
+    /// Tokens for files that are about to be shown, one result for each request, in as few calls as can
+    /// be. What is cached or under way is not fetched again. A sandbox that is not attached yet has no
+    /// place in the cache: what is fetched for it is the caller's to [admit](Self::admit).
+    pub(crate) async fn fetch_now(
+        &self,
+        requests: Vec<TokenRequest>,
+    ) -> Vec<Result<Held, IssueError>> {
+        let mut seats = Vec::with_capacity(requests.len());
+        let (mut tickets, mut strangers) = (Vec::new(), Vec::new());
+        for request in requests {
+            let look = self.cache().look(&request, Instant::now());
+            seats.push(match look {
+                Look::Serve { held, wake } => {
+                    if wake {
+                        self.shared.wake.notify_one();
+                    }
+                    Seat::Known(Ok(held))
+                }
+                Look::Busy => Seat::Known(Err(busy())),
+                Look::Wait { flight, begun, fallback } => {
+                    tickets.extend(begun);
+                    Seat::Flight(flight, fallback)
+                }
+                Look::NotAttached => {
+                    strangers.push(request);
+                    Seat::Stranger
+                }
+            });
+        }
+        while !tickets.is_empty() {
+            let rest = tickets.split_off(tickets.len().min(MAXIMUM_BATCH));
+            self.fetch_batch(std::mem::replace(&mut tickets, rest)).await;
+        }
+        let mut fetched = self.fetch_for_strangers(&strangers).await.into_iter();
+        let mut results = Vec::with_capacity(seats.len());
+        for seat in seats {
+            results.push(match seat {
+                Seat::Known(result) => result,
+                Seat::Flight(flight, fallback) => wait(flight, fallback).await,
+                Seat::Stranger => fetched.next().unwrap_or_else(|| Err(no_result())),
+            });
+        }
+        results
+    }
+
+    async fn fetch_for_strangers(
+        &self,
+        requests: &[TokenRequest],
+    ) -> Vec<Result<Held, IssueError>> {
+        let mut fetched = Vec::with_capacity(requests.len());
+        for batch in requests.chunks(MAXIMUM_BATCH) {
+            let asked_at = Instant::now();
+            let results = self.issue(batch.to_vec()).await;
+            fetched.extend(results.into_iter().map(|result| Ok(Held::new(result?, asked_at))));
+        }
+        fetched
     }
 
     /// Renews until `stop`. `connected` tells whether the coordinator can be reached; when it comes
@@ -153,32 +211,35 @@ impl TokenSource {
     async fn fetch_one(&self, ticket: Ticket) {
         let asked_at = Instant::now();
         let result = self.shared.issuer.issue_token(ticket.request.clone()).await;
+        self.count(&ticket.request, &result);
         self.land(ticket, asked_at, result);
     }
 
     async fn fetch_batch(&self, tickets: Vec<Ticket>) {
         let asked_at = Instant::now();
-        let requests = tickets.iter().map(|ticket| ticket.request.clone()).collect();
-        match self.shared.issuer.issue_tokens(requests).await {
-            Ok(results) => {
-                // An answer that is too short leaves failures, not waiters that wait for ever.
-                let results =
-                    results.into_iter().chain(std::iter::repeat_with(|| Err(no_result())));
-                for (ticket, result) in tickets.into_iter().zip(results) {
-                    self.land(ticket, asked_at, result);
-                }
-            }
-            Err(error) => {
-                for ticket in tickets {
-                    self.land(ticket, asked_at, Err(error.clone()));
-                }
-            }
+        let results = self.issue(tickets.iter().map(|ticket| ticket.request.clone()).collect());
+        for (ticket, result) in tickets.into_iter().zip(results.await) {
+            self.land(ticket, asked_at, result);
         }
     }
 
-    fn land(&self, ticket: Ticket, asked_at: Instant, result: Result<MintedToken, IssueError>) {
-        let request = ticket.request.clone();
-        match &result {
+    /// One result for each request, in their order.
+    async fn issue(&self, requests: Vec<TokenRequest>) -> Vec<Result<MintedToken, IssueError>> {
+        let wanted = requests.len();
+        let results: Vec<_> = match self.shared.issuer.issue_tokens(requests.clone()).await {
+            // An answer that is too short leaves failures, not waiters that wait for ever.
+            Ok(results) => {
+                let missing = std::iter::repeat_with(|| Err(no_result()));
+                results.into_iter().chain(missing).take(wanted).collect()
+            }
+            Err(error) => vec![Err(error); wanted],
+        };
+        requests.iter().zip(&results).for_each(|(request, result)| self.count(request, result));
+        results
+    }
+
+    fn count(&self, request: &TokenRequest, result: &Result<MintedToken, IssueError>) {
+        match result {
             Ok(_) => self.shared.metrics.minted(),
             Err(error) => {
                 self.shared.metrics.mint_failed(error.class);
@@ -188,6 +249,10 @@ impl TokenSource {
                 );
             }
         }
+    }
+
+    fn land(&self, ticket: Ticket, asked_at: Instant, result: Result<MintedToken, IssueError>) {
+        let request = ticket.request.clone();
         let landing = self.cache().land(ticket, asked_at, result, Instant::now());
         match landing {
             Landing::Write(token) => self.show(&request, &token),
@@ -219,13 +284,20 @@ impl TokenSource {
     }
 }
 
-async fn wait(flight: Flight, fallback: Option<Held>) -> Result<Arc<MintedToken>, IssueError> {
+/// Where the token of one request comes from.
+enum Seat {
+    Known(Result<Held, IssueError>),
+    Flight(Flight, Option<Held>),
+    Stranger,
+}
+
+async fn wait(flight: Flight, fallback: Option<Held>) -> Result<Held, IssueError> {
     let outcome = flight.await.unwrap_or_else(|_gone| Err(no_result()));
     match (outcome, fallback) {
         (Err(error), Some(held))
             if is_away(error.class) && !held.life.remaining(Instant::now()).is_zero() =>
         {
-            Ok(held.token)
+            Ok(held)
         }
         (outcome, _) => outcome,
     }

@@ -28,6 +28,10 @@ fn varying_part(whole: Duration) -> Duration {
 
 impl Bench {
     fn new() -> Self {
+        Self::counting_into(Metrics::new())
+    }
+
+    fn counting_into(metrics: Metrics) -> Self {
         let (issuer, sink) = (FakeIssuer::new(), Arc::new(FakeSink::default()));
         let limits =
             CacheLimits { per_sandbox: 64, total: 1000, under_way: 8, jitter: seconds(30) };
@@ -36,7 +40,7 @@ impl Bench {
             Arc::clone(&sink) as _,
             limits,
             varying_part,
-            Metrics::new(),
+            metrics,
         );
         let (connected, stop) = (watch::Sender::new(true), CancellationToken::new());
         tokio::spawn(source.clone().renew(connected.subscribe(), stop.clone()));
@@ -98,6 +102,38 @@ async fn whoever_gives_up_does_not_take_the_request_along() {
     let before = bench.issuer.calls().len();
     bench.ask("x").await.unwrap();
     assert_eq!(bench.issuer.calls().len(), before, "the token was there");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_fetched_now_joins_what_is_under_way_and_is_kept() {
+    let bench = Bench::with_file().await;
+    let before = bench.issuer.minted();
+    bench.issuer.set(Mode::Slow(seconds(1)));
+    let wanted = vec![request("s", &["x"]), request("s", &["y"])];
+    let (asked, fetched) = tokio::join!(bench.ask("x"), bench.source.fetch_now(wanted));
+    let fetched: Vec<_> =
+        fetched.into_iter().map(|held| held.unwrap().token.token.expose().to_owned()).collect();
+    assert_eq!(asked.as_ref(), Ok(&fetched[0]));
+    assert_eq!(bench.ask("y").await.as_ref(), Ok(&fetched[1]));
+    assert_eq!(bench.issuer.minted() - before, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_fetched_now_for_a_sandbox_to_be_attached_is_counted_and_not_kept() {
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let metrics = metrics::with_local_recorder(&recorder, Metrics::new);
+    let bench = Bench::counting_into(metrics);
+    let wanted = vec![request("s", &[]); 2];
+    let fetched = bench.source.fetch_now(wanted.clone()).await;
+    assert!(fetched.iter().all(Result::is_ok), "{fetched:?}");
+    let counted = recorder.handle().render();
+    assert!(counted.contains("moneyer_runner_tokens_minted_total 2\n"), "{counted}");
+    assert_eq!(bench.ask("x").await, Err(ErrorClass::NotFound));
+
+    bench.issuer.set(Mode::Fails(ErrorClass::Unavailable));
+    let failed = bench.source.fetch_now(wanted).await;
+    let classes: Vec<_> = failed.into_iter().map(|held| held.unwrap_err().class).collect();
+    assert_eq!(classes, [ErrorClass::Unavailable; 2], "one answer each");
 }
 
 #[tokio::test(start_paused = true)]
