@@ -2,15 +2,18 @@
 //!
 //! A Unix socket gets its mode before it accepts anyone: it is bound, its mode set, and
 //! only then listened on. A socket left behind by a dead process is removed; one that a
-//! live process answers on, or a path that is no socket, is refused.
+//! live process answers on, or a path that is no socket, is refused. The directory may belong to a
+//! sandbox that swaps what is in it: a link in the socket's place is never followed.
 
+use std::fs::{File, Permissions};
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Mode, OFlags};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use tokio::net::{TcpListener, TcpSocket, UnixListener};
 
@@ -100,7 +103,8 @@ pub struct Listener {
 #[derive(Debug)]
 pub(super) enum Socket {
     Tcp(TcpListener),
-    Unix { listener: UnixListener, _file: SocketFile },
+    // The file goes first: while the socket is open no other file can have its inode.
+    Unix { _file: SocketFile, listener: UnixListener },
 }
 
 /// The name of a bound socket in the file system, removed when dropped if still ours.
@@ -190,11 +194,24 @@ fn bind_unix(path: &Path, mode: UnixMode) -> io::Result<Socket> {
     let socket: OwnedFd =
         rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
     rustix::net::bind(&socket, &SocketAddrUnix::new(short.as_path())?)?;
-    let found = path.symlink_metadata()?;
-    let file = SocketFile { path: path.to_owned(), inode: (found.dev(), found.ino()) };
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode.bits()))?;
+    let file = SocketFile { path: path.to_owned(), inode: set_mode(path, mode)? };
     rustix::net::listen(&socket, BACKLOG.cast_signed())?;
-    Ok(Socket::Unix { listener: UnixListener::from_std(socket.into())?, _file: file })
+    Ok(Socket::Unix { _file: file, listener: UnixListener::from_std(socket.into())? })
+}
+
+/// Sets the mode of the socket that was bound at `path`, if a socket is still there; its inode. By the
+/// path the mode could go to whatever a link that took its place points at.
+fn set_mode(path: &Path, mode: UnixMode) -> io::Result<(u64, u64)> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let held = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    let found = held.metadata()?;
+    if !found.file_type().is_socket() {
+        return Err(io::Error::other("something else took the socket's place while it was opened"));
+    }
+    // fchmod refuses a descriptor that only names; the link in /proc leads to what it names.
+    let named = format!("/proc/self/fd/{}", held.as_raw_fd());
+    std::fs::set_permissions(named, Permissions::from_mode(mode.bits()))?;
+    Ok((found.dev(), found.ino()))
 }
 
 #[cfg(test)]
@@ -227,6 +244,23 @@ mod tests {
             assert_eq!(found, mode.bits());
             drop(listener);
             assert!(!path.exists());
+        }
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_the_socket_is_not_followed() {
+        let directory = tempfile::tempdir().unwrap();
+        let (file, socket) = (directory.path().join("file"), directory.path().join("other.sock"));
+        std::fs::write(&file, "precious").unwrap();
+        let _other = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        for target in [file, socket] {
+            std::fs::set_permissions(&target, Permissions::from_mode(0o600)).unwrap();
+            let path = directory.path().join("a.sock");
+            std::os::unix::fs::symlink(&target, &path).unwrap();
+            set_mode(&path, UnixMode::Everyone).unwrap_err();
+            let found = target.metadata().unwrap().permissions().mode() & 0o777;
+            assert_eq!(found, 0o600, "{}", target.display());
+            std::fs::remove_file(&path).unwrap();
         }
     }
 
