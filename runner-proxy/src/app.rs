@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moneyer_daemon::backoff::jitter;
+use moneyer_daemon::clock::time_asleep;
 use moneyer_daemon::file::{self, FileLock, LockError, PrivateDirError};
 use moneyer_daemon::lifecycle::{Drain, Shutdown};
 use moneyer_daemon::listener::{BindError, Limits, ListenAddress, Listener, Tls, UnixMode};
@@ -25,7 +26,7 @@ use crate::sandbox::{
     Attachments, Credentials, Roster, RosterError, SandboxSecret, SecretError, Workshop,
 };
 use crate::token::server::{AllowedHosts, TokenServer};
-use crate::token::{CacheLimits, TokenFiles, TokenSource};
+use crate::token::{CacheLimits, Timeline, TokenFiles, TokenSource};
 
 /// Changes of placement that may wait to be acted on; past it the watch waits too.
 const CHANGES: usize = 256;
@@ -121,6 +122,7 @@ impl App {
             Arc::clone(&files) as _,
             cache_limits(config),
             jitter,
+            Timeline::new(time_asleep),
             metrics.clone(),
         );
         let nobody = SandboxSecret::random().map_err(StartError::Random)?;

@@ -11,8 +11,10 @@ mod files;
 mod schedule;
 pub(crate) mod server;
 mod source;
+mod timeline;
 
 pub(crate) use batch::BatchIssuer;
 pub(crate) use cache::{CacheLimits, Held, TokenState};
 pub(crate) use files::{SandboxFiles, TokenFiles};
 pub(crate) use source::{TokenSink, TokenSource};
+pub(crate) use timeline::Timeline;

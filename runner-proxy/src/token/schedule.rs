@@ -3,8 +3,9 @@
 //! Pure functions of instants and durations, without `async`, clock or randomness, so that every
 //! promise about an outage can be read and tested here: renewal comes at or before half of a
 //! token's life, so whoever holds one has at least half a life in hand when the coordinator goes
-//! away. Life is counted from the moment a token was asked for, by `expires_in` and a monotonic
-//! clock, never by the wall clock: a host whose clock is wrong renews at the right time.
+//! away. Life is counted from the moment a token was asked for, by `expires_in` and instants of the
+//! [timeline](super::Timeline), never by the wall clock: a host whose clock is wrong renews at the
+//! right time.
 
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ const RETRY_LONGEST: Duration = Duration::from_secs(60);
 /// also asked for again whenever the coordinator says something new of the sandbox.
 pub(crate) const REFUSED_PAUSE: Duration = Duration::from_secs(300);
 
-/// The life of one token on the monotonic clock.
+/// The life of one token on the timeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Life {
     asked_at: Instant,

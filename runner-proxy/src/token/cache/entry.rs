@@ -24,7 +24,7 @@ pub(crate) type Flight = Shared<oneshot::Receiver<Outcome>>;
 pub(crate) struct Held {
     /// The token.
     pub(crate) token: Arc<MintedToken>,
-    /// Its life on the monotonic clock.
+    /// Its life on the timeline.
     pub(crate) life: Life,
 }
 

@@ -10,7 +10,7 @@ use super::*;
 use crate::fakes::{FakeIssuer, FakeSink, Mode, sandbox};
 use crate::metrics::Metrics;
 use crate::sandbox::SandboxSecret;
-use crate::token::CacheLimits;
+use crate::token::{CacheLimits, Timeline};
 use moneyer_identity::ErrorClass;
 
 struct Bench {
@@ -41,6 +41,7 @@ impl Bench {
             Arc::new(FakeSink::default()),
             limits,
             |_| std::time::Duration::ZERO,
+            Timeline::new(|| std::time::Duration::ZERO),
             Metrics::new(),
         );
         let random = || SandboxSecret::random().unwrap();

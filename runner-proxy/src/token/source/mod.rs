@@ -19,9 +19,11 @@ use crate::token::batch::{BatchIssuer, MAXIMUM_BATCH};
 use crate::token::cache::{
     Cache, CacheLimits, Flight, Held, Landing, Look, Ticket, TokenState, not_attached,
 };
+use crate::token::timeline::Timeline;
 
-/// How long the renewal loop sleeps where nothing is due; anything new wakes it.
-const NOTHING_DUE: Duration = Duration::from_secs(3600);
+/// How long the renewal loop sleeps at most. Its timer stands still while the host sleeps, so what fell
+/// due meanwhile is noticed as soon after.
+const NOTICE_SLEEP_WITHIN: Duration = Duration::from_secs(5);
 
 /// Where the tokens of files go.
 pub(crate) trait TokenSink: Send + Sync {
@@ -43,6 +45,7 @@ struct Shared {
     cache: Mutex<Cache>,
     wake: Notify,
     metrics: Metrics,
+    timeline: Timeline,
 }
 
 impl TokenSource {
@@ -52,10 +55,11 @@ impl TokenSource {
         sink: Arc<dyn TokenSink>,
         limits: CacheLimits,
         random_part: fn(Duration) -> Duration,
+        timeline: Timeline,
         metrics: Metrics,
     ) -> Self {
-        let cache = Mutex::new(Cache::new(limits, random_part));
-        Self { shared: Arc::new(Shared { issuer, sink, cache, wake: Notify::new(), metrics }) }
+        let (cache, wake) = (Mutex::new(Cache::new(limits, random_part)), Notify::new());
+        Self { shared: Arc::new(Shared { issuer, sink, cache, wake, metrics, timeline }) }
     }
 
     /// Begins to hold tokens for a sandbox: those its files show, with what is already there of
@@ -66,13 +70,13 @@ impl TokenSource {
         files: Vec<(TokenRequest, Option<Held>)>,
         spread: Duration,
     ) {
-        self.cache().admit(sandbox, files, Instant::now(), spread);
+        self.cache().admit(sandbox, files, self.shared.timeline.now(), spread);
         self.shared.wake.notify_one();
     }
 
     /// Replaces every token, those that files show within `spread`.
     pub(crate) fn supersede(&self, spread: Duration) {
-        self.cache().supersede(Instant::now(), spread);
+        self.cache().supersede(self.shared.timeline.now(), spread);
         self.shared.wake.notify_one();
     }
 
@@ -83,12 +87,12 @@ impl TokenSource {
 
     /// The states of the tokens that a sandbox's files show.
     pub(crate) fn states(&self, sandbox: &SandboxId) -> Vec<(TokenRequest, TokenState)> {
-        self.cache().states(sandbox, Instant::now())
+        self.cache().states(sandbox, self.shared.timeline.now())
     }
 
     /// The least life left of any file's token.
     pub(crate) fn least_life_of_files(&self) -> Option<Duration> {
-        self.cache().least_life_of_files(Instant::now())
+        self.cache().least_life_of_files(self.shared.timeline.now())
     }
 
     /// A token for an attached sandbox.
@@ -97,7 +101,7 @@ impl TokenSource {
         request: TokenRequest,
     ) -> Result<Arc<MintedToken>, IssueError> {
         // Bound first: the lock must not live as long as the match.
-        let look = self.cache().look(&request, Instant::now());
+        let look = self.cache().look(&request, self.shared.timeline.now());
         let (flight, begun, fallback) = match look {
             Look::Serve { held, wake } => {
                 if wake {
@@ -117,7 +121,7 @@ impl TokenSource {
         } else {
             self.shared.metrics.answered(CacheAnswer::Joined);
         }
-        Ok(wait(flight, fallback).await?.token)
+        Ok(self.wait(flight, fallback).await?.token)
     }
 
     /// Tokens for files that are about to be shown, one result for each request, in as few calls as can
@@ -130,7 +134,7 @@ impl TokenSource {
         let mut seats = Vec::with_capacity(requests.len());
         let (mut tickets, mut strangers) = (Vec::new(), Vec::new());
         for request in requests {
-            let look = self.cache().look(&request, Instant::now());
+            let look = self.cache().look(&request, self.shared.timeline.now());
             seats.push(match look {
                 Look::Serve { held, wake } => {
                     if wake {
@@ -158,7 +162,7 @@ impl TokenSource {
         for seat in seats {
             results.push(match seat {
                 Seat::Known(result) => result,
-                Seat::Flight(flight, fallback) => wait(flight, fallback).await,
+                Seat::Flight(flight, fallback) => self.wait(flight, fallback).await,
                 Seat::Stranger => fetched.next().unwrap_or_else(|| Err(no_result())),
             });
         }
@@ -171,7 +175,7 @@ impl TokenSource {
     ) -> Vec<Result<Held, IssueError>> {
         let mut fetched = Vec::with_capacity(requests.len());
         for batch in requests.chunks(MAXIMUM_BATCH) {
-            let asked_at = Instant::now();
+            let asked_at = self.shared.timeline.now();
             let results = self.issue(batch.to_vec()).await;
             fetched.extend(results.into_iter().map(|result| Ok(Held::new(result?, asked_at))));
         }
@@ -184,7 +188,8 @@ impl TokenSource {
         let mut was_connected = *connected.borrow_and_update();
         loop {
             let next = self.cache().next_due();
-            let next = next.unwrap_or_else(|| Instant::now() + NOTHING_DUE);
+            let latest = Instant::now() + NOTICE_SLEEP_WITHIN;
+            let next = next.map_or(latest, |due| self.shared.timeline.timer(due).min(latest));
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = self.shared.wake.notified() => {}
@@ -192,14 +197,14 @@ impl TokenSource {
                 Ok(()) = connected.changed() => {
                     let is_connected = *connected.borrow_and_update();
                     if is_connected && !was_connected {
-                        self.cache().catch_up(Instant::now());
+                        self.cache().catch_up(self.shared.timeline.now());
                     }
                     was_connected = is_connected;
                     continue;
                 }
             }
             loop {
-                let batch = self.cache().take_due(Instant::now(), MAXIMUM_BATCH);
+                let batch = self.cache().take_due(self.shared.timeline.now(), MAXIMUM_BATCH);
                 if batch.is_empty() || stop.is_cancelled() {
                     break;
                 }
@@ -209,14 +214,14 @@ impl TokenSource {
     }
 
     async fn fetch_one(&self, ticket: Ticket) {
-        let asked_at = Instant::now();
+        let asked_at = self.shared.timeline.now();
         let result = self.shared.issuer.issue_token(ticket.request.clone()).await;
         self.count(&ticket.request, &result);
         self.land(ticket, asked_at, result);
     }
 
     async fn fetch_batch(&self, tickets: Vec<Ticket>) {
-        let asked_at = Instant::now();
+        let asked_at = self.shared.timeline.now();
         let results = self.issue(tickets.iter().map(|ticket| ticket.request.clone()).collect());
         for (ticket, result) in tickets.into_iter().zip(results.await) {
             self.land(ticket, asked_at, result);
@@ -253,7 +258,7 @@ impl TokenSource {
 
     fn land(&self, ticket: Ticket, asked_at: Instant, result: Result<MintedToken, IssueError>) {
         let request = ticket.request.clone();
-        let landing = self.cache().land(ticket, asked_at, result, Instant::now());
+        let landing = self.cache().land(ticket, asked_at, result, self.shared.timeline.now());
         match landing {
             Landing::Write(token) => self.show(&request, &token),
             Landing::Remove => {
@@ -274,7 +279,20 @@ impl TokenSource {
                 sandbox.id = %request.sandbox, %error,
                 "a token file could not be written; the old one stays, and it is tried again"
             );
-            self.cache().retry_file(request, Instant::now());
+            self.cache().retry_file(request, self.shared.timeline.now());
+        }
+    }
+
+    async fn wait(&self, flight: Flight, fallback: Option<Held>) -> Result<Held, IssueError> {
+        let outcome = flight.await.unwrap_or_else(|_gone| Err(no_result()));
+        match (outcome, fallback) {
+            (Err(error), Some(held))
+                if is_away(error.class)
+                    && !held.life.remaining(self.shared.timeline.now()).is_zero() =>
+            {
+                Ok(held)
+            }
+            (outcome, _) => outcome,
         }
     }
 
@@ -289,18 +307,6 @@ enum Seat {
     Known(Result<Held, IssueError>),
     Flight(Flight, Option<Held>),
     Stranger,
-}
-
-async fn wait(flight: Flight, fallback: Option<Held>) -> Result<Held, IssueError> {
-    let outcome = flight.await.unwrap_or_else(|_gone| Err(no_result()));
-    match (outcome, fallback) {
-        (Err(error), Some(held))
-            if is_away(error.class) && !held.life.remaining(Instant::now()).is_zero() =>
-        {
-            Ok(held)
-        }
-        (outcome, _) => outcome,
-    }
 }
 
 /// Whether a failure says only that no answer could be had.

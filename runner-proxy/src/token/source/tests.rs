@@ -1,6 +1,6 @@
 //! The source over time, on a paused clock: single flight, renewal, outages, refusals.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
 use crate::fakes::{FakeIssuer, FakeSink, Mode, request, sandbox};
@@ -15,6 +15,8 @@ struct Bench {
     source: TokenSource,
     connected: watch::Sender<bool>,
     stop: CancellationToken,
+    /// Seconds that the host has slept.
+    asleep: Arc<AtomicU64>,
 }
 
 /// A part that differs from call to call but not from run to run.
@@ -35,16 +37,20 @@ impl Bench {
         let (issuer, sink) = (FakeIssuer::new(), Arc::new(FakeSink::default()));
         let limits =
             CacheLimits { per_sandbox: 64, total: 1000, under_way: 8, jitter: seconds(30) };
+        // A laptop that has slept before.
+        let asleep = Arc::new(AtomicU64::new(100_000));
+        let counted = Arc::clone(&asleep);
         let source = TokenSource::new(
             Arc::new(issuer.clone()),
             Arc::clone(&sink) as _,
             limits,
             varying_part,
+            Timeline::new(move || seconds(counted.load(Ordering::Relaxed))),
             metrics,
         );
         let (connected, stop) = (watch::Sender::new(true), CancellationToken::new());
         tokio::spawn(source.clone().renew(connected.subscribe(), stop.clone()));
-        Self { issuer, sink, source, connected, stop }
+        Self { issuer, sink, source, connected, stop, asleep }
     }
 
     /// With sandbox `s`, whose one file shows the default audience.
@@ -58,6 +64,11 @@ impl Bench {
     async fn ask(&self, audience: &str) -> Result<String, ErrorClass> {
         let token = self.source.token(request("s", &[audience])).await;
         token.map(|minted| minted.token.expose().to_owned()).map_err(|error| error.class)
+    }
+
+    /// Tokio's clock stands still meanwhile.
+    fn sleeps(&self, seconds: u64) {
+        self.asleep.fetch_add(seconds, Ordering::Relaxed);
     }
 
     fn goes_away(&self) {
@@ -213,6 +224,41 @@ async fn what_is_nearly_over_waits_for_a_new_one_and_serves_the_rest_if_there_is
     bench.goes_away();
     tokio::time::sleep(seconds(601)).await;
     assert_eq!(bench.ask("x").await, Err(ErrorClass::Unavailable), "never one that is over");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_ended_while_the_host_slept_is_never_served() {
+    let bench = Bench::with_file().await;
+    let first = bench.ask("x").await.unwrap();
+    bench.goes_away();
+    bench.sleeps(3599);
+    assert_eq!(bench.ask("x").await, Ok(first), "a second left, nothing better");
+    bench.sleeps(1);
+    assert_eq!(bench.ask("x").await, Err(ErrorClass::Unavailable));
+    assert_eq!(bench.source.states(&sandbox("s")), [(request("s", &[]), TokenState::Waiting)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_fell_due_while_the_host_slept_is_renewed_when_it_wakes() {
+    let bench = Bench::with_file().await;
+    let shown = bench.sink.last();
+    bench.sleeps(7200);
+    tokio::time::sleep(NOTICE_SLEEP_WITHIN).await;
+    assert_ne!(bench.sink.last(), shown);
+    assert!(bench.source.least_life_of_files().unwrap() > seconds(3590));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_ages_while_it_is_fetched_and_the_host_sleeps() {
+    let bench = Bench::with_file().await;
+    bench.issuer.set(Mode::Slow(seconds(2)));
+    let (asked, ()) = tokio::join!(bench.ask("x"), async {
+        tokio::time::sleep(seconds(1)).await;
+        bench.sleeps(3600);
+    });
+    asked.unwrap();
+    bench.goes_away();
+    assert_eq!(bench.ask("x").await, Err(ErrorClass::Unavailable));
 }
 
 #[tokio::test(start_paused = true)]
