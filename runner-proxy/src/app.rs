@@ -23,7 +23,8 @@ use crate::coordinator::{
 use crate::metrics::Metrics;
 use crate::operations::{self, Operations};
 use crate::sandbox::{
-    Attachments, Credentials, Roster, RosterError, SandboxSecret, SecretError, Workshop,
+    Attachments, Credentials, Roster, RosterError, SandboxSecret, SandboxSocket, SecretError,
+    Workshop,
 };
 use crate::token::server::{AllowedHosts, TokenServer};
 use crate::token::{CacheLimits, Timeline, TokenFiles, TokenSource};
@@ -138,14 +139,12 @@ impl App {
             mount: (!mount.as_os_str().is_empty()).then(|| mount.clone()),
             token_server_url: config.token_server_url(listeners.tokens_address),
             jitter: config.tokens.jitter.duration(),
-            limits: Limits {
-                max_connections: config.limits.connections_per_sandbox,
-                ..Limits::default()
-            },
             link: Arc::clone(&link),
             placement: Arc::clone(&placement),
             files,
-            server: server.clone(),
+            source: source.clone(),
+            credentials: Arc::clone(&server.credentials),
+            sockets: vec![token_socket(config, server.clone())],
             shutdown: shutdown.clone(),
         };
         let attachments = Arc::new(Attachments::restore(workshop, roster));
@@ -250,6 +249,18 @@ fn open_listeners(config: &Config) -> Result<Listeners, StartError> {
     let operations = config.operations.listen.as_ref();
     let operations = operations.map(|address| bind(address, "operations.listen")).transpose()?;
     Ok(Listeners { tokens, tokens_address, control, operations })
+}
+
+/// The token server's socket in each sandbox's directory.
+fn token_socket(config: &Config, server: TokenServer) -> SandboxSocket {
+    SandboxSocket {
+        name: TokenServer::SOCKET,
+        limits: Limits {
+            max_connections: config.limits.connections_per_sandbox,
+            ..Limits::default()
+        },
+        router_for: Box::new(move |sandbox| server.on_socket_of(sandbox.clone())),
+    }
 }
 
 fn cache_limits(config: &Config) -> CacheLimits {

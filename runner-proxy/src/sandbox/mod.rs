@@ -11,7 +11,7 @@ mod environment;
 mod roster;
 mod secret;
 
-pub(crate) use attachments::{AttachError, Attachments, Listed, Workshop};
+pub(crate) use attachments::{AttachError, Attachments, Listed, SandboxSocket, Workshop};
 pub(crate) use credentials::{AuthenticatedSandbox, Credentials};
 pub(crate) use directory::{SandboxDirectory, TokenFileName};
 pub(crate) use roster::Roster;

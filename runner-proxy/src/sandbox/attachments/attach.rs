@@ -99,7 +99,7 @@ impl Attachments {
         held: &mut Vec<(TokenRequest, Held)>,
         warnings: &mut Vec<String>,
     ) -> Result<(), AttachError> {
-        let states = self.workshop.server.source.states(sandbox);
+        let states = self.workshop.source.states(sandbox);
         let current = |request: &TokenRequest| {
             let is_current = |state| matches!(state, TokenState::Current { .. });
             states.iter().any(|(known, state)| known == request && is_current(*state))
@@ -108,7 +108,7 @@ impl Attachments {
         let missing: Vec<_> =
             wanted.iter().filter(|(_, request)| !current(request) && !fetched(request)).collect();
         let requests = missing.iter().map(|(_, request)| request.clone()).collect();
-        let results = self.workshop.server.source.fetch_now(requests).await;
+        let results = self.workshop.source.fetch_now(requests).await;
         for ((name, request), result) in missing.into_iter().zip(results) {
             let warning = match result {
                 Ok(fetched) => {

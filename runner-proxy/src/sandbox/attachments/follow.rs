@@ -59,7 +59,7 @@ impl Attachments {
                 state.refresh(&self.workshop, &sandbox, &placed);
             }
         }
-        self.workshop.server.source.supersede(REISSUE_SPREAD);
+        self.workshop.source.supersede(REISSUE_SPREAD);
     }
 
     /// Brings a sandbox in line with what the coordinator says of it; takes everything away from one

@@ -12,6 +12,7 @@ mod attach;
 mod error;
 mod follow;
 mod present;
+mod socket;
 mod state;
 mod wanted;
 mod workshop;
@@ -29,6 +30,7 @@ use super::roster::Roster;
 use crate::token::TokenState;
 pub(crate) use error::AttachError;
 use present::Present;
+pub(crate) use socket::SandboxSocket;
 use state::State;
 pub(crate) use workshop::Workshop;
 
@@ -107,7 +109,7 @@ impl Attachments {
             sandbox: sandbox.clone(),
             app: placement.sandboxes.get(sandbox).map(|p| p.app.clone()).unwrap_or_default(),
             directory: present.directory().to_owned(),
-            files: present.states(&self.workshop.server.source.states(sandbox)),
+            files: present.states(&self.workshop.source.states(sandbox)),
         });
         listed.collect()
     }

@@ -1,11 +1,9 @@
-//! One attached sandbox while the proxy runs: directory, socket, files, environment.
+//! One attached sandbox while the proxy runs: directory, sockets, files, environment.
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use moneyer_daemon::lifecycle::Shutdown;
-use moneyer_daemon::listener::{ListenAddress, Listener, Tls, UnixMode};
 use moneyer_identity::{SandboxId, TokenRequest};
 
 use super::super::directory::{SandboxDirectory, TokenFileName};
@@ -16,17 +14,10 @@ use crate::coordinator::PlacedSandbox;
 use crate::token::server::TokenServer;
 use crate::token::{Held, SandboxFiles, TokenSink as _, TokenState};
 
-/// The name of the token server's socket in the directory.
-const SOCKET: &str = "identity.sock";
-
-/// Time for requests in flight on a socket that is closed: as long as a call to the coordinator may
-/// take, and a little.
-const DRAIN: Duration = Duration::from_secs(6);
-
 /// What there is of an attached sandbox.
 pub(super) struct Present {
     directory: Arc<SandboxDirectory>,
-    socket: Shutdown,
+    sockets: Vec<Shutdown>,
     files: Vec<(TokenFileName, TokenRequest)>,
     environment: Environment,
 }
@@ -43,16 +34,29 @@ impl Present {
     ) -> Result<Self, AttachError> {
         let directory = SandboxDirectory::create(&workshop.directory, sandbox)
             .map_err(AttachError::Directory)?;
-        let socket = open_socket(workshop, sandbox, &directory)?;
         let environment = environment(workshop, sandbox, entry, &[]);
-        let directory = Arc::new(directory);
-        let mut present = Self { directory, socket, files: Vec::new(), environment };
-        if let Err(error) = present.update(workshop, sandbox, entry, placed, held) {
+        let (sockets, files) = (Vec::new(), Vec::new());
+        let mut present = Self { directory: Arc::new(directory), sockets, files, environment };
+        let made = present.open_sockets(workshop, sandbox);
+        let made = made.and_then(|()| present.update(workshop, sandbox, entry, placed, held));
+        if let Err(error) = made {
             present.close();
             return Err(error);
         }
-        workshop.server.credentials.insert(sandbox.clone(), entry.secret.clone());
+        workshop.credentials.insert(sandbox.clone(), entry.secret.clone());
         Ok(present)
+    }
+
+    fn open_sockets(
+        &mut self,
+        workshop: &Workshop,
+        sandbox: &SandboxId,
+    ) -> Result<(), AttachError> {
+        for socket in &workshop.sockets {
+            let opened = socket.open(sandbox, self.directory.path(), &workshop.shutdown);
+            self.sockets.push(opened.map_err(AttachError::Socket)?);
+        }
+        Ok(())
     }
 
     /// Brings files, renewal and environment in line.
@@ -82,21 +86,21 @@ impl Present {
             held.iter().find(|(fetched, _)| fetched == request).map(|(_, held)| held.clone())
         };
         let renewed = wanted.iter().map(|(_, request)| (request.clone(), token_of(request)));
-        workshop.server.source.admit(sandbox, renewed.collect(), workshop.jitter);
+        workshop.source.admit(sandbox, renewed.collect(), workshop.jitter);
         self.environment = environment(workshop, sandbox, entry, &profiles);
         self.files = wanted;
         self.directory.write_environment(&self.environment.lines()).map_err(AttachError::Directory)
     }
 
-    /// Closes the socket and removes the directory; again, if that failed.
+    /// Closes the sockets and removes the directory; again, if that failed.
     pub(super) fn unmake(&self) -> std::io::Result<()> {
         self.close();
         self.directory.destroy()
     }
 
-    /// Closes the socket; requests in flight are answered.
+    /// Closes the sockets; requests in flight are answered.
     pub(super) fn close(&self) {
-        self.socket.begin();
+        self.sockets.iter().for_each(Shutdown::begin);
     }
 
     pub(super) fn directory(&self) -> &Path {
@@ -136,25 +140,6 @@ fn environment(
         token_url: &format!("{}{}", workshop.token_server_url, TokenServer::path_of(sandbox)),
         profiles,
     })
-}
-
-fn open_socket(
-    workshop: &Workshop,
-    sandbox: &SandboxId,
-    directory: &SandboxDirectory,
-) -> Result<Shutdown, AttachError> {
-    let address = ListenAddress::Unix(directory.path().join(SOCKET));
-    // Everyone: whoever can reach it is inside the sandbox, and the parent directory is private.
-    let listener = Listener::bind(&address, UnixMode::Everyone).map_err(AttachError::Socket)?;
-    let (own, limits) = (Shutdown::new(), workshop.limits.clone());
-    let router = workshop.server.on_socket_of(sandbox.clone());
-    let served = own.clone();
-    workshop.shutdown.spawn(format!("the socket of {sandbox}"), async move {
-        listener.serve(router, limits, Tls::Off, &served).await;
-        // What is still running then is cut off by its own limits.
-        let _drained = served.drain(DRAIN).await;
-    });
-    Ok(own)
 }
 
 /// Removes directories that belong to no attached sandbox: those of sandboxes whose detaching was

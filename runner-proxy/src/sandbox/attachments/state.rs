@@ -76,8 +76,8 @@ impl State {
         sandbox: &SandboxId,
     ) -> Result<bool, AttachError> {
         // At once, whatever the disk does.
-        workshop.server.credentials.remove(sandbox);
-        workshop.server.source.retire(sandbox);
+        workshop.credentials.remove(sandbox);
+        workshop.source.retire(sandbox);
         workshop.files.forget(sandbox);
         if self.roster.entries.remove(sandbox).is_some() {
             self.leaving.insert(sandbox.clone());

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moneyer_daemon::lifecycle::Shutdown;
-use moneyer_daemon::listener::Limits;
 
+use super::super::credentials::Credentials;
+use super::socket::SandboxSocket;
 use crate::coordinator::{KnownPlacement, Link};
-use crate::token::TokenFiles;
-use crate::token::server::TokenServer;
+use crate::token::{TokenFiles, TokenSource};
 
 /// What attachments are made with.
 pub(crate) struct Workshop {
@@ -21,11 +21,14 @@ pub(crate) struct Workshop {
     pub(crate) token_server_url: String,
     /// Renewals are spread over as long.
     pub(crate) jitter: Duration,
-    /// Of each sandbox's socket.
-    pub(crate) limits: Limits,
     pub(crate) link: Arc<Link>,
     pub(crate) placement: Arc<KnownPlacement>,
     pub(crate) files: Arc<TokenFiles>,
-    pub(crate) server: TokenServer,
+    /// Where tokens come from.
+    pub(crate) source: TokenSource,
+    /// Who may ask on TCP.
+    pub(crate) credentials: Arc<Credentials>,
+    /// What each sandbox finds in its directory.
+    pub(crate) sockets: Vec<SandboxSocket>,
     pub(crate) shutdown: Shutdown,
 }

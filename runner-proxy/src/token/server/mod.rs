@@ -52,6 +52,9 @@ enum Door {
 }
 
 impl TokenServer {
+    /// The name of its socket in a sandbox's directory.
+    pub(crate) const SOCKET: &str = "identity.sock";
+
     /// What is served on the socket of one sandbox.
     pub(crate) fn on_socket_of(&self, sandbox: SandboxId) -> Router {
         self.router(Door::Socket(AuthenticatedSandbox::by_socket(sandbox)))
