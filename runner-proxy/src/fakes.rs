@@ -19,6 +19,8 @@ pub(crate) enum Mode {
     Up,
     /// Fails at once with this class.
     Fails(ErrorClass),
+    /// Refuses as too much asked for, and says when to ask again.
+    Busy(Duration),
     /// Answers after this long.
     Slow(Duration),
 }
@@ -73,14 +75,18 @@ impl FakeIssuer {
     async fn answer(&self, requests: Vec<TokenRequest>) -> Result<Vec<MintedToken>, IssueError> {
         let mode = {
             let mut state = self.0.lock().unwrap();
-            let succeeded = !matches!(state.mode, Mode::Fails(_));
+            let succeeded = !matches!(state.mode, Mode::Fails(_) | Mode::Busy(_));
             state.calls.push(Call { at: Instant::now(), requests: requests.clone(), succeeded });
             state.mode
         };
         match mode {
             Mode::Up => {}
             Mode::Fails(class) => {
-                return Err(IssueError { class, message: "as the test asked".to_owned() });
+                return Err(IssueError::new(class, "as the test asked"));
+            }
+            Mode::Busy(pause) => {
+                let error = IssueError::new(ErrorClass::Exhausted, "as the test asked");
+                return Err(IssueError { retry_after: Some(pause), ..error });
             }
             Mode::Slow(delay) => tokio::time::sleep(delay).await,
         }
@@ -112,7 +118,7 @@ impl TokenIssuer for FakeIssuer {
     }
 
     async fn issue_system_token(&self, _: SystemTokenRequest) -> Result<MintedToken, IssueError> {
-        Err(IssueError { class: ErrorClass::Denied, message: "not in this fake".to_owned() })
+        Err(IssueError::new(ErrorClass::Denied, "not in this fake"))
     }
 
     async fn issuer_url(&self) -> Result<IssuerUrl, IssueError> {

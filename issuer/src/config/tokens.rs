@@ -1,7 +1,7 @@
 //! `[tokens]`: what tokens may be asked for.
 
 use moneyer_daemon::settings::Span;
-use moneyer_identity::Audience;
+use moneyer_identity::{Audience, Lifetime, LifetimeRange};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -26,10 +26,12 @@ pub struct TokensSection {
 
 impl Default for TokensSection {
     fn default() -> Self {
+        let unconfigured = LifetimeRange::UNCONFIGURED;
+        let span = |lifetime: Lifetime| Span::from_secs(lifetime.seconds().into());
         Self {
-            default_lifetime: Span::from_secs(3600),
-            minimum_lifetime: Span::from_secs(60),
-            maximum_lifetime: Span::from_secs(24 * 3600),
+            default_lifetime: span(unconfigured.default_lifetime()),
+            minimum_lifetime: span(unconfigured.minimum()),
+            maximum_lifetime: span(unconfigured.maximum()),
             default_audience: default_audience(),
             maximum_audiences: 4,
         }

@@ -13,9 +13,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use moneyer_daemon::file;
-use moneyer_identity::{
-    Audience, IssuerUrl, Lifetime, LifetimeError, LifetimeRange, ProfileName, SandboxId,
-};
+use moneyer_identity::{Audience, IssuerUrl, LifetimeRange, ProfileName, SandboxId};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -227,17 +225,11 @@ impl KnownPlacement {
             .map_err(io::Error::other)?
     }
 
-    /// The lifetimes that may be asked for: the issuer's, or those of a new cluster before the
-    /// issuer was ever heard.
-    pub(crate) fn lifetimes(&self) -> Result<LifetimeRange, LifetimeError> {
-        match &self.now().issuer {
-            Some(facts) => Ok(facts.lifetimes),
-            None => LifetimeRange::new(
-                Lifetime::from_seconds(60),
-                Lifetime::from_seconds(3600),
-                Lifetime::from_seconds(86_400),
-            ),
-        }
+    /// The lifetimes that may be asked for: the issuer's, or those of a cluster that configures
+    /// none before the issuer was ever heard.
+    pub(crate) fn lifetimes(&self) -> LifetimeRange {
+        let placement = self.now();
+        placement.issuer.as_ref().map_or(LifetimeRange::UNCONFIGURED, |facts| facts.lifetimes)
     }
 }
 

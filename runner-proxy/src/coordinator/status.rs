@@ -3,6 +3,8 @@
 //! A refusal keeps the coordinator's text, which is one of a few constant ones; a failure gets one
 //! of ours, since what a transport says is for the log.
 
+use std::time::Duration;
+
 use moneyer_identity::{ErrorClass, IssueError};
 use tonic::{Code, Status};
 
@@ -27,7 +29,13 @@ fn class(code: Code) -> ErrorClass {
 
 /// A failed call.
 pub(super) fn of_status(status: &Status) -> IssueError {
-    of(status.code(), status.message())
+    IssueError { retry_after: retry_after(status), ..of(status.code(), status.message()) }
+}
+
+/// When the coordinator says to ask again.
+fn retry_after(status: &Status) -> Option<Duration> {
+    let milliseconds = status.metadata().get("retry-after-ms")?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_millis(milliseconds))
 }
 
 /// One refused request of a batch.
@@ -47,12 +55,12 @@ fn of(code: Code, told: &str) -> IssueError {
         ErrorClass::Unavailable => AWAY,
         ErrorClass::Internal => "the coordinator failed",
     };
-    IssueError { class, message: message.to_owned() }
+    IssueError::new(class, message)
 }
 
 /// The answer without a call while there is no connection.
 pub(super) fn away() -> IssueError {
-    IssueError { class: ErrorClass::Unavailable, message: AWAY.to_owned() }
+    IssueError::new(ErrorClass::Unavailable, AWAY)
 }
 
 /// The answer to an answer that breaks the protocol.
@@ -63,6 +71,18 @@ pub(super) fn nonsense() -> IssueError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn when_to_ask_again_is_kept() {
+        let told = |text: &str| {
+            let mut status = Status::resource_exhausted("slow down");
+            status.metadata_mut().insert("retry-after-ms", text.parse().unwrap());
+            of_status(&status).retry_after
+        };
+        assert_eq!(told("1250"), Some(Duration::from_millis(1250)));
+        assert_eq!((told("soon"), told("-1"), told("")), (None, None, None));
+        assert_eq!(of_status(&Status::resource_exhausted("")).retry_after, None);
+    }
 
     #[test]
     fn refusals_keep_their_text_and_failures_do_not() {

@@ -89,6 +89,10 @@ impl TryFrom<Bounds> for LifetimeRange {
 }
 
 impl LifetimeRange {
+    /// That of a cluster that configures nothing else.
+    pub const UNCONFIGURED: Self =
+        Self { minimum: Lifetime(60), default: Lifetime(3600), maximum: Lifetime(86_400) };
+
     /// A range with minimum ≤ default ≤ maximum.
     pub fn new(
         minimum: Lifetime,
@@ -151,7 +155,8 @@ mod tests {
     use super::*;
 
     fn range() -> LifetimeRange {
-        LifetimeRange::new(Lifetime(60), Lifetime(3600), Lifetime(86_400)).unwrap()
+        let LifetimeRange { minimum, default, maximum } = LifetimeRange::UNCONFIGURED;
+        LifetimeRange::new(minimum, default, maximum).unwrap()
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! The coordinator's authority implements [`TokenIssuer`] in process, the gRPC client of the runner
 //! proxy implements it from afar, and a sandbox controller can hold either without knowing which.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use crate::audience::Audience;
@@ -61,6 +63,15 @@ pub struct IssueError {
     pub class: ErrorClass,
     /// One of a few constant texts.
     pub message: String,
+    /// When to ask again, where whoever failed has said so.
+    pub retry_after: Option<Duration>,
+}
+
+impl IssueError {
+    /// A refusal or failure that says nothing of when to ask again.
+    pub fn new(class: ErrorClass, message: impl Into<String>) -> Self {
+        Self { class, message: message.into(), retry_after: None }
+    }
 }
 
 /// A source of tokens.

@@ -397,8 +397,5 @@ fn is_refusal(class: ErrorClass) -> bool {
 
 /// The answer for a sandbox that is not, or no longer, attached here.
 pub(crate) fn not_attached() -> IssueError {
-    IssueError {
-        class: ErrorClass::NotFound,
-        message: "the sandbox is not attached to this runner proxy".to_owned(),
-    }
+    IssueError::new(ErrorClass::NotFound, "the sandbox is not attached to this runner proxy")
 }

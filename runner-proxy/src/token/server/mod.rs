@@ -94,8 +94,8 @@ impl TokenServer {
             Door::Socket(sandbox) => sandbox.clone(),
             Door::Tcp => self.authenticate(named, &head.headers)?,
         };
-        let lifetimes = self.placement.lifetimes().map_err(|_never| Refusal::Internal)?;
-        let query = TokenQuery::parse(head.uri.query().unwrap_or_default(), lifetimes)?;
+        let query = head.uri.query().unwrap_or_default();
+        let query = TokenQuery::parse(query, self.placement.lifetimes())?;
         let request = TokenRequest {
             sandbox: sandbox.id().clone(),
             audiences: query.audiences,

@@ -284,6 +284,21 @@ async fn forged_requests_are_refused_before_anything_else() {
 }
 
 #[tokio::test]
+async fn a_client_is_told_when_to_ask_again_as_the_coordinator_said_or_in_five_seconds() {
+    let bench = Bench::new();
+    for (mode, seconds) in [
+        (Mode::Fails(ErrorClass::Unavailable), "5"),
+        (Mode::Fails(ErrorClass::Exhausted), "5"),
+        (Mode::Busy(std::time::Duration::from_millis(1)), "1"),
+        (Mode::Busy(std::time::Duration::from_millis(12_001)), "13"),
+    ] {
+        bench.issuer.set(mode);
+        let answer = bench.socket("/v1/token?audience=x").await;
+        assert_eq!(answer.headers["retry-after"], seconds, "{mode:?}");
+    }
+}
+
+#[tokio::test]
 async fn no_answer_repeats_a_secret_or_what_was_sent() {
     let bench = Bench::new();
     let own = bench.bearer(1);

@@ -321,17 +321,14 @@ fn is_away(class: ErrorClass) -> bool {
 }
 
 fn busy() -> IssueError {
-    IssueError {
-        class: ErrorClass::Exhausted,
-        message: "the sandbox has too many requests for new tokens under way".to_owned(),
-    }
+    IssueError::new(
+        ErrorClass::Exhausted,
+        "the sandbox has too many requests for new tokens under way",
+    )
 }
 
 fn no_result() -> IssueError {
-    IssueError {
-        class: ErrorClass::Internal,
-        message: "the request for a token ended without a result".to_owned(),
-    }
+    IssueError::new(ErrorClass::Internal, "the request for a token ended without a result")
 }
 
 #[cfg(test)]

@@ -46,5 +46,5 @@ impl<P: Places> TokenIssuer for PermittedIssuer<P> {
 }
 
 fn told(error: &MintError) -> IssueError {
-    IssueError { class: error.class(), message: error.told() }
+    IssueError::new(error.class(), error.told())
 }
