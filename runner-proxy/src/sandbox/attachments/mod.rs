@@ -1,7 +1,8 @@
 //! Attaching sandboxes, keeping them as the coordinator says, and detaching them for good.
 //!
-//! What is asked of the coordinator is asked first, so that a refused attach has made nothing. Then
-//! the roster is written, then the directory, socket and files are made; a failure takes all of it
+//! What is asked of the coordinator is asked first, so that a refused attach has made nothing; without
+//! its app a sandbox is not attached, since it could not be told from the next one of its id. Then the
+//! roster is written, then the directory, socket and files are made; a failure takes all of it
 //! back. Detaching goes the other way: the roster first, so that no restart brings a secret back. A
 //! sandbox that leaves placement is detached at once. Shutting down detaches nobody.
 //!
