@@ -181,7 +181,8 @@ fn described(answer: &KeyStepsView) -> String {
     if lines.is_empty() {
         lines.push("nothing is to be done now".to_owned());
     }
-    if let Some(first) = answer.outlook.first() {
+    // That a key is served is written down by itself a moment later: nothing an operator waits for.
+    if let Some(first) = answer.outlook.iter().find(|step| step.step != "publish") {
         lines.push(format!("next: {}", next(first)));
     }
     lines.join("\n")

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use moneyer_identity::{Clock as _, SystemClock, UnixTime};
 use moneyer_load::stand::Environment;
 use serde_json::{Value, json};
 
@@ -110,6 +111,7 @@ impl Theatre {
         let mut keys: Vec<_> = keys.as_array().unwrap().iter().collect();
         keys.sort_by_key(|key| key["created_at"].as_i64());
         let keys = keys.iter().map(|key| text(&key["key_id"])).collect();
+        until_kept(&stand, SystemClock.now()).await;
         stand.coordinator.kill().await.unwrap();
         let theatre = Self { stand, settings, points, keys };
         let directory = theatre.directory();
@@ -271,6 +273,17 @@ fn call(stand: &Stand, method: &str, path: &str, body: &str) -> Option<Value> {
     let body = serde_json::from_str(body).unwrap();
     let answer = stand.management().call(method, path, &body)?;
     Some(answer.unwrap_or_else(|refused| panic!("{method} {path}: {refused:?}")))
+}
+
+/// Until the time that has certainly come, as it is kept for the next start, is this one: a key is
+/// published as long as that says.
+async fn until_kept(stand: &Stand, time: UnixTime) {
+    let file = stand.directory.path().join("store/CLOCK");
+    let kept =
+        || fs::read_to_string(&file).unwrap().lines().nth(1).unwrap().parse::<i64>().unwrap();
+    while kept() < time.0 {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
 }
 
 fn text(value: &Value) -> String {

@@ -72,6 +72,11 @@ impl SigningKey for LocalKey {
         if token.key_id() != self.verifying_key.key_id() {
             return Err(SignerError::Mismatch);
         }
+        if self.private.is_quick()
+            && let Some(_turn) = self.pool.turn()
+        {
+            return token.signed_by(&self.private).map_err(|error| SignerError::Sign(error.into()));
+        }
         let private = self.private.clone();
         self.pool
             .run(move || token.signed_by(&private).map_err(|error| SignerError::Sign(error.into())))

@@ -138,3 +138,43 @@ async fn a_job_that_panics_costs_no_thread() {
     }
     assert_eq!(pool.run(|| 7).await.unwrap(), 7);
 }
+
+/// What a token signed by this key costs its caller's thread: `true` where it waits for no other.
+async fn is_signed_here(signer: &LocalSigner, key: FixtureKey) -> bool {
+    let public = key.verifying_key();
+    let unsigned = UnsignedToken::new(public.key_id().clone(), &sample_claims()).unwrap();
+    let opened = signer.open(&public, &key.handle()).await.unwrap();
+    let mut signing = opened.sign(unsigned);
+    let here = !futures_pending(&mut signing).await;
+    if !here {
+        signing.await.unwrap();
+    }
+    here
+}
+
+#[tokio::test]
+async fn a_short_job_that_comes_alone_is_done_where_it_is_asked_for() {
+    let signer = LocalSigner::start(limits(1, 4)).unwrap();
+    assert!(is_signed_here(&signer, FixtureKey::RSA_2048_A).await);
+    assert!(is_signed_here(&signer, FixtureKey::P256_A).await, "the turn before has ended");
+    assert!(!is_signed_here(&signer, FixtureKey::RSA_3072).await, "it takes too long");
+    assert!(!is_signed_here(&signer, FixtureKey::RSA_4096).await, "it takes too long");
+}
+
+#[tokio::test]
+async fn a_turn_is_had_by_one_while_nothing_else_is_done() {
+    let pool = Pool::start(limits(1, 4)).unwrap();
+    let turn = pool.turn().unwrap();
+    assert!(pool.turn().is_none(), "somebody has it");
+    drop(turn);
+    let (go, wait) = mpsc::channel::<()>();
+    let mut first = Box::pin(pool.run(move || wait.recv().ok()));
+    assert!(futures_pending(&mut first).await);
+    assert!(pool.turn().is_none(), "a job waits, or is being done");
+    go.send(()).unwrap();
+    first.await.unwrap();
+    // The thread is done a moment after its answer.
+    while pool.turn().is_none() {
+        tokio::task::yield_now().await;
+    }
+}
