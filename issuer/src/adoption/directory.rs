@@ -1,4 +1,7 @@
 //! The `server/` directory of the original system.
+//!
+//! Only root and the user who adopts it can have put anything there: what belongs to somebody else, is open
+//! to others or is a link is refused, since a key could be another's.
 
 use std::collections::HashSet;
 use std::fs::{self, Metadata};
@@ -57,8 +60,8 @@ impl LegacyServerDirectory {
 
     /// Reads everything there is to adopt.
     pub fn read(&self, terms: &AdoptionTerms) -> Result<Adopted, AdoptionError> {
-        let owner = directory_owner(&self.path)?;
-        let files = Files { owner };
+        let files = Files { user: rustix::process::geteuid().as_raw() };
+        files.check_directory(&self.path)?;
         let path = self.path.join(PRIMARY);
         let primary = files.optional::<ImportedKey>(&path)?;
         let primary = primary.ok_or(AdoptionError::NoPrimary { path })?;
@@ -85,7 +88,7 @@ impl LegacyServerDirectory {
         if metadata(&path)?.is_none() {
             return Ok((Vec::new(), Vec::new()));
         }
-        files.check_owner(&path, directory_owner(&path)?)?;
+        files.check_directory(&path)?;
         let look = |source| AdoptionError::Look { path: path.clone(), source };
         let mut names = Vec::new();
         for entry in fs::read_dir(&path).map_err(look)? {
@@ -168,9 +171,9 @@ fn latest_of_each(recorded: Vec<RecordedIssuer>) -> Vec<RecordedIssuer> {
     kept
 }
 
-/// Reads the files of a directory that belongs to someone.
+/// Reads files for the user who adopts them.
 struct Files {
-    owner: u32,
+    user: u32,
 }
 
 impl Files {
@@ -191,19 +194,32 @@ impl Files {
         Ok(AdoptedKey { file: path.to_owned(), key_id, key })
     }
 
-    /// The bytes of a file, if it is there, that nobody but the directory's owner can have written.
+    /// The bytes of a file, if it is there, that nobody but root and this user can have written.
     fn read(&self, path: &Path, maximum: usize) -> Result<Option<SecretBytes>, AdoptionError> {
         let Some(found) = metadata(path)? else { return Ok(None) };
         self.check_owner(path, found.uid())?;
         read_secret(path, maximum).map(Some).map_err(AdoptionError::Read)
     }
 
-    /// The directory is its owner's alone, so root is the only other that can have put a file there.
+    /// Refuses a directory that others may enter or that belongs to somebody else.
+    fn check_directory(&self, path: &Path) -> Result<(), AdoptionError> {
+        let look = |source| AdoptionError::Look { path: path.to_owned(), source };
+        let found = fs::symlink_metadata(path).map_err(look)?;
+        if !found.is_dir() {
+            return Err(AdoptionError::NotADirectory { path: path.to_owned() });
+        }
+        let mode = found.permissions().mode() & 0o7777;
+        if mode & 0o077 != 0 {
+            return Err(AdoptionError::OpenToOthers { path: path.to_owned(), mode });
+        }
+        self.check_owner(path, found.uid())
+    }
+
     fn check_owner(&self, path: &Path, owner: u32) -> Result<(), AdoptionError> {
-        if owner == self.owner || owner == 0 {
+        if owner == self.user || owner == 0 {
             return Ok(());
         }
-        Err(AdoptionError::Owner { path: path.to_owned(), owner, expected: self.owner })
+        Err(AdoptionError::Owner { path: path.to_owned(), owner, expected: self.user })
     }
 }
 
@@ -216,20 +232,6 @@ fn metadata(path: &Path) -> Result<Option<Metadata>, AdoptionError> {
     }
 }
 
-/// Whose a directory is, if nobody else may enter it.
-fn directory_owner(path: &Path) -> Result<u32, AdoptionError> {
-    let look = |source| AdoptionError::Look { path: path.to_owned(), source };
-    let found = fs::symlink_metadata(path).map_err(look)?;
-    if !found.is_dir() {
-        return Err(AdoptionError::NotADirectory { path: path.to_owned() });
-    }
-    let mode = found.permissions().mode() & 0o7777;
-    if mode & 0o077 != 0 {
-        return Err(AdoptionError::OpenToOthers { path: path.to_owned(), mode });
-    }
-    Ok(found.uid())
-}
-
 #[cfg(test)]
 mod tests {
     use moneyer_identity::UnixTime;
@@ -237,8 +239,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn case_170_a_file_is_the_directorys_owners_or_roots() {
-        let files = Files { owner: 1000 };
+    fn case_170_a_file_is_the_users_or_roots() {
+        let files = Files { user: 1000 };
         let path = Path::new("server/workload-identity.key");
         for owner in [0, 1000] {
             assert!(files.check_owner(path, owner).is_ok(), "{owner}");

@@ -1,5 +1,5 @@
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 use std::path::{Path, PathBuf};
 
 use moneyer_identity::{Algorithm, IssuerUrl, KeyId, UnixTime};
@@ -182,6 +182,29 @@ fn case_170_what_others_can_touch_is_refused_with_the_command_that_mends_it() {
         let error = server.refused();
         assert!(error.contains(advice), "{name}: {error}");
     }
+}
+
+// Only root can give a file away.
+#[test]
+fn case_170_what_belongs_to_somebody_else_is_refused() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let key = "workload-identity.key";
+    for name in [".", key, "workload-identity.d", "workload-identity.prev"] {
+        let server = Server::with(FixtureKey::RSA_2048_A)
+            .put("workload-identity.prev", FixtureKey::ED25519_A.pem())
+            .put("workload-identity.d/a.pem", FixtureKey::P256_A.pem());
+        server.adopted();
+        chown(server.path.join(name), Some(65_534), None).unwrap();
+        let error = server.refused();
+        assert!(error.contains("belongs to user 65534 and not to user 0"), "{name}: {error}");
+    }
+    // Nor is it the directory's owner who decides whose a file may be.
+    let server = Server::with(FixtureKey::RSA_2048_A);
+    chown(server.path.join(key), Some(65_534), None).unwrap();
+    chown(&server.path, Some(65_534), None).unwrap();
+    assert!(server.refused().contains("belongs to user 65534"));
 }
 
 #[test]

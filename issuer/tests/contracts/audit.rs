@@ -7,7 +7,8 @@ use moneyer_identity::{ErrorClass, UnixTime};
 use moneyer_testkit::audit::samples;
 use serde_json::Value;
 
-use crate::pages::{code, read, rows};
+use crate::pages::read;
+use crate::tables::{code, rows};
 
 fn fields(what: Event) -> BTreeSet<String> {
     let event = AuditEvent::new(UnixTime(1), Actor::System, what);

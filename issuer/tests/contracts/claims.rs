@@ -10,7 +10,8 @@ use moneyer_identity::{
 };
 use serde_json::Value;
 
-use crate::pages::{code, read, rows};
+use crate::pages::read;
+use crate::tables::{code, rows};
 
 pub(crate) fn decoded(payload: &str) -> Value {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()

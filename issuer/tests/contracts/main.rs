@@ -1,8 +1,9 @@
 //! What is written about the coordinator, compared with what it is.
 //!
 //! The pages under `docs/reference` are generated: a test that finds one out of date writes the new one
-//! beside the build and says how to copy it. The others are written by people: README.md, docs/audit.md, docs/claims.md, docs/limits.md,
-//! docs/operations.md and docs/security.md are read here, and every command, claim, number and name in them tried.
+//! beside the build and says how to copy it; those of the runner proxy are made by its own tests, in the same way. The
+//! others are written by people: README.md, docs/audit.md, docs/claims.md, docs/limits.md, docs/operations.md,
+//! docs/runner.md and docs/security.md are read here, and every command, claim, number and name in them tried.
 
 #[cfg(test)]
 mod audit;
@@ -21,4 +22,8 @@ mod readme;
 #[cfg(test)]
 mod redacted;
 #[cfg(test)]
+mod reference;
+#[cfg(test)]
 mod security;
+#[cfg(test)]
+mod tables;

@@ -1,6 +1,11 @@
-//! The pages, where they are and how they are read.
+//! The pages of the repository: where they are, how they are read, and the commands in them.
 
 use std::path::{Path, PathBuf};
+
+use clap::Command;
+use clap::error::ErrorKind::{
+    DisplayHelpOnMissingArgumentOrSubcommand as HelpOnMissing, MissingRequiredArgument,
+};
 
 /// The top of the repository.
 pub(crate) fn root() -> PathBuf {
@@ -22,39 +27,35 @@ pub(crate) fn is_up_to_date(path: &str, text: &str) {
     panic!("{path} is out of date; look at it and run: cp {} {path}", fresh.display());
 }
 
-/// The cells of every row of the tables in a page, headings and rules left out.
-pub(crate) fn rows(page: &str) -> Vec<Vec<String>> {
-    let lines: Vec<_> = page.lines().collect();
-    let is_rule = |line: &&str| line.starts_with("| -");
-    let mut rows = Vec::new();
-    for (at, line) in lines.iter().enumerate() {
-        let heading = lines.get(at + 1).is_some_and(is_rule);
-        if line.starts_with("| ") && !heading && !is_rule(line) {
-            let cells = line.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned());
-            rows.push(cells.collect());
+/// Tries every command of this program that the pages name, and says how many there are.
+pub(crate) fn every_command_parses(program: &Command, pages: &[&str]) -> usize {
+    let mut tried = 0;
+    for page in pages {
+        for line in commands(program.get_name(), &read(page)) {
+            // A verb that is mentioned, such as `moneyer init`, may lack what it needs.
+            let parsed = program.clone().try_get_matches_from(line.split_whitespace());
+            let mentioned = line.split_whitespace().count() <= 3;
+            match parsed.err().map(|error| error.kind()) {
+                None => {}
+                Some(MissingRequiredArgument | HelpOnMissing) if mentioned => {}
+                Some(kind) => panic!("{page}: {line}: {kind}"),
+            }
+            tried += 1;
         }
     }
-    rows
+    tried
 }
 
-/// The text of a cell that is code.
-pub(crate) fn code(cell: &str) -> &str {
-    cell.trim_matches('`')
-}
-
-/// Every source below a folder, tests left out.
-pub(crate) fn sources(folder: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.ends_with("tests") {
-            continue;
-        }
-        if path.is_dir() {
-            files.extend(sources(&path));
-        } else if path.extension().is_some_and(|end| end == "rs") && !path.ends_with("tests.rs") {
-            files.push(path);
-        }
-    }
-    files
+/// Everything between backticks that is a command with arguments, and the lines of shell blocks.
+fn commands(program: &str, page: &str) -> Vec<String> {
+    let spans = page.split('`').skip(1).step_by(2).map(str::to_owned);
+    let lines = page.lines().map(|line| line.trim().to_owned());
+    let begin = format!("{program} ");
+    let all = spans.chain(lines).filter_map(|text| {
+        // What the shell does before and with the output is not ours.
+        let text = text.strip_prefix("(umask 077; ").unwrap_or(&text);
+        let own = text.split(['>', '#', '|']).next()?;
+        own.starts_with(&begin).then(|| own.trim().to_owned())
+    });
+    all.collect()
 }

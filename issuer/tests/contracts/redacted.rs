@@ -14,7 +14,8 @@ use moneyer_store::seal::{KeyEncryptionKey, RecoveryCopy, Seals};
 use moneyer_store::{Sealing, SledOptions, SledStore};
 use moneyer_testkit::{FixtureKey, shown_as};
 
-use crate::pages::{root, sources};
+use crate::pages::root;
+use crate::tables::sources;
 
 /// Every type whose fields are looked at must wrap a secret in one that redacts. These hold something else
 /// under such a name.

@@ -325,3 +325,21 @@ impl Member {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_has_256_kib_at_most() {
+        let state = tempfile::tempdir().unwrap();
+        let path = state.path().join("membership.json");
+        let refused = |bytes| {
+            file::write_atomic(&path, &vec![b' '; bytes], 0o600).unwrap();
+            crate::chain(&Membership::read(&path).unwrap_err())
+        };
+        let (at_the_limit, past_it) = (refused(MAXIMUM_BYTES), refused(MAXIMUM_BYTES + 1));
+        assert!(!at_the_limit.contains("is larger than"), "{at_the_limit}");
+        assert!(past_it.contains("is larger than"), "{past_it}");
+    }
+}

@@ -237,4 +237,19 @@ mod tests {
         file::write_atomic(&path, br#"{"sandboxes":{}}"#, 0o644).unwrap();
         assert!(matches!(Roster::read(&path), Err(RosterError::Read(_))));
     }
+
+    #[test]
+    fn a_roster_has_16_mib_at_most() {
+        let state = tempfile::tempdir().unwrap();
+        let path = state.path().join("roster.json");
+        let end = br#"{"sandboxes":{}}"#;
+        let mut bytes = vec![b' '; MAXIMUM_ROSTER_BYTES - end.len()];
+        bytes.extend_from_slice(end);
+        file::write_atomic(&path, &bytes, 0o600).unwrap();
+        assert!(Roster::read(&path).unwrap().entries.is_empty());
+        bytes.insert(0, b' ');
+        file::write_atomic(&path, &bytes, 0o600).unwrap();
+        let error = Roster::read(&path).unwrap_err();
+        assert!(crate::chain(&error).contains("is larger than"), "{error}");
+    }
 }

@@ -15,8 +15,8 @@ use tokio::time::Instant;
 /// party's round trip, and its clock, need a few seconds.
 const NEARLY_OVER: Duration = Duration::from_secs(10);
 
-/// With the jitter at its widest, a token still has a quarter of the wait to its half life behind
-/// it when it is renewed, whatever the configured jitter.
+/// With the jitter at its widest, a token still has three quarters of the wait to its half life behind
+/// it when it is renewed, whatever the configured jitter: three eighths of its life.
 const JITTER_SHARE_OF_LIFE: u32 = 8;
 
 /// First and longest pause between attempts to renew one token while the coordinator answers with

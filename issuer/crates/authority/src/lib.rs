@@ -1,9 +1,11 @@
 //! The rules of a Moneyer coordinator: which keys there are, who is placed where, who may have which
 //! token, and what it says.
 //!
-//! Everything outside is a port: [`store::Store`] keeps records, [`signer::Signer`] holds private keys,
-//! [`audit::Audit`] keeps the audit log, a clock tells the time. Nothing here knows HTTP, gRPC, files or SQL. What a caller has proved is a
-//! value that only this crate can make, and minting takes that value.
+//! Everything outside is a port: [`store::Store`] keeps records, [`signer::Signer`] holds the private keys
+//! that sign tokens, [`audit::Audit`] keeps the audit log, a clock tells the time. The key of the
+//! cluster's own X.509 authority is held here, by [`enrollment::ClusterAuthority`]. Nothing here knows HTTP, gRPC,
+//! files or SQL. What a caller has proved is a value that only this crate can make, and minting takes that
+//! value.
 
 pub mod audit;
 mod authority;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use moneyer_authority::enrollment::Principal;
 use moneyer_daemon::tls::{ClientTls, TlsIdentity};
-use moneyer_identity::{Clock as _, RunnerId, SystemClock, UnixTime};
+use moneyer_identity::{Clock as _, ClockFault, RunnerId, SystemClock, UnixTime};
 use moneyer_proto::v1;
 use moneyer_proto::v1::enrollment_client::EnrollmentClient;
 use moneyer_proto::v1::minting_client::MintingClient;
@@ -222,6 +222,30 @@ async fn a_member_renews_ten_times_a_minute_at_most() {
     assert_eq!(refused.code(), Code::ResourceExhausted);
     assert!(refused.metadata().contains_key("retry-after-ms"));
     other.enrollment().renew(request()).await.unwrap();
+}
+
+/// P24: a certificate made by a clock that is wrong would begin or end at another time than it says.
+#[tokio::test]
+async fn nobody_is_certified_while_the_clock_is_wrong() {
+    let world = World::start().await;
+    let member = world.join("runner-1").await;
+    let token = world.invite(runner("runner-2")).await;
+    let join = v1::JoinRequest { token, csr: Key::generate().request };
+    let renew = v1::RenewRequest { csr: Key::generate().request };
+    world.clock.fail(Some(ClockFault::Jumped { by: DAY, forward: true }));
+    let refused = [
+        world.joining().await.join(join.clone()).await.map(drop),
+        member.enrollment().renew(renew.clone()).await.map(drop),
+    ];
+    for refused in refused {
+        let status = refused.unwrap_err();
+        assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+        assert_eq!(status.message(), "no certificate was made");
+    }
+    // Neither has cost anything.
+    world.clock.fail(None);
+    world.joining().await.join(join).await.unwrap();
+    member.enrollment().renew(renew).await.unwrap();
 }
 
 /// What a stranger may make the coordinator hold is one small message.
