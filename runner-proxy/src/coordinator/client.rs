@@ -1,8 +1,11 @@
 //! Tokens from the coordinator over gRPC.
 //!
 //! Each call has a deadline and is made once: whether to try again, and when, is for the schedule
-//! of renewals to say, or for the sandbox. Without a connection a call fails at once.
+//! of renewals to say, or for the sandbox. Without a connection a call fails at once. One whose
+//! connection breaks under it is made once more, on the next: the coordinator ends every connection at
+//! an age, and a call that is on its way at that moment was mostly never read.
 
+use std::error::Error as _;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -12,6 +15,8 @@ use moneyer_identity::{
     TokenRequest,
 };
 use moneyer_proto::v1;
+use moneyer_proto::v1::minting_client::MintingClient;
+use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
 use super::link::{CALL_LIMIT, Link};
@@ -31,14 +36,31 @@ impl CoordinatorClient {
         Self { link, placement }
     }
 
-    async fn call<T>(
+    async fn call<T: Send, F>(
         &self,
-        call: impl Future<Output = Result<Response<T>, Status>>,
-    ) -> Result<T, IssueError> {
+        call: impl Fn(MintingClient<Channel>) -> F + Send + Sync,
+    ) -> Result<T, IssueError>
+    where
+        F: Future<Output = Result<Response<T>, Status>> + Send,
+    {
         if !self.link.is_connected() {
             return Err(status::away());
         }
-        within_limit(call).await
+        within_limit(twice_if_cut_off(|| call(self.link.minting()))).await
+    }
+}
+
+/// The answer of a call, which is made once more if its connection broke.
+pub(super) async fn twice_if_cut_off<T: Send, F>(
+    call: impl Fn() -> F + Send + Sync,
+) -> Result<Response<T>, Status>
+where
+    F: Future<Output = Result<Response<T>, Status>> + Send,
+{
+    match call().await {
+        // What the coordinator itself answers has no cause here.
+        Err(status) if status.source().is_some() => call().await,
+        answer => answer,
     }
 }
 
@@ -66,8 +88,11 @@ pub(super) fn with_limit<T>(message: T) -> Request<T> {
 #[async_trait]
 impl TokenIssuer for CoordinatorClient {
     async fn issue_token(&self, request: TokenRequest) -> Result<MintedToken, IssueError> {
-        let mut client = self.link.minting();
-        let call = client.mint_token(with_limit(convert::request(&request)));
+        let message = convert::request(&request);
+        let call = |mut client: MintingClient<Channel>| {
+            let request = with_limit(message.clone());
+            async move { client.mint_token(request).await }
+        };
         convert::minted(self.call(call).await?)
     }
 
@@ -75,13 +100,16 @@ impl TokenIssuer for CoordinatorClient {
         &self,
         request: SystemTokenRequest,
     ) -> Result<MintedToken, IssueError> {
-        let mut client = self.link.minting();
         let message = v1::MintSystemTokenRequest {
             system_workload: request.workload.to_string(),
             audience: request.audiences.iter().map(Audience::to_string).collect(),
             lifetime_seconds: request.lifetime.map_or(0, Lifetime::seconds),
         };
-        let response = self.call(client.mint_system_token(with_limit(message))).await?;
+        let call = |mut client: MintingClient<Channel>| {
+            let request = with_limit(message.clone());
+            async move { client.mint_system_token(request).await }
+        };
+        let response = self.call(call).await?;
         convert::minted(response.token.ok_or_else(status::nonsense)?)
     }
 
@@ -97,9 +125,12 @@ impl BatchIssuer for CoordinatorClient {
         &self,
         requests: Vec<TokenRequest>,
     ) -> Result<Vec<Result<MintedToken, IssueError>>, IssueError> {
-        let mut client = self.link.minting();
         let requests = requests.iter().map(convert::request).collect();
-        let call = client.mint_tokens(with_limit(v1::MintTokensRequest { requests }));
+        let message = v1::MintTokensRequest { requests };
+        let call = |mut client: MintingClient<Channel>| {
+            let request = with_limit(message.clone());
+            async move { client.mint_tokens(request).await }
+        };
         Ok(self.call(call).await?.results.into_iter().map(convert::result).collect())
     }
 }

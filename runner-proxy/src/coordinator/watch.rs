@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::Streaming;
 
-use super::client::{with_limit, within_limit};
+use super::client::{twice_if_cut_off, with_limit, within_limit};
 use super::convert;
 use super::link::Link;
 use super::membership::Member;
@@ -91,11 +91,17 @@ impl Watch {
     }
 
     async fn begin(&self) -> Result<Streaming<v1::WatchSandboxesResponse>, IssueError> {
-        let mut minting = self.link.minting();
-        let issuer = within_limit(minting.get_issuer(with_limit(v1::GetIssuerRequest {}))).await?;
+        // The connection may just be closing: the session before ended with it.
+        let issuer = within_limit(twice_if_cut_off(|| {
+            let mut minting = self.link.minting();
+            async move { minting.get_issuer(with_limit(v1::GetIssuerRequest {})).await }
+        }));
+        let issuer = issuer.await?;
         self.placement.set_issuer(convert::issuer(&issuer)?);
-        let mut enrollment = self.link.enrollment();
-        let trust = enrollment.get_trust(with_limit(v1::GetTrustRequest {}));
+        let trust = twice_if_cut_off(|| {
+            let mut enrollment = self.link.enrollment();
+            async move { enrollment.get_trust(with_limit(v1::GetTrustRequest {})).await }
+        });
         if let Some(trust) = within_limit(trust).await?.trust
             && let Err(error) = self.member.trust(trust.authorities)
         {
@@ -107,7 +113,10 @@ impl Watch {
         };
         // Without a limit in the request: it would be the stream's, which is to last.
         let request = v1::WatchSandboxesRequest { seen_generation, receipt };
-        let watch = minting.watch_sandboxes(request);
+        let watch = twice_if_cut_off(|| {
+            let (mut minting, request) = (self.link.minting(), request.clone());
+            async move { minting.watch_sandboxes(request).await }
+        });
         within_limit(watch).await
     }
 

@@ -160,6 +160,17 @@ impl Cluster {
 
     /// Starts a coordinator; port 0 for any.
     pub(crate) fn start(&self, port: u16) -> Running {
+        let limits = Limits { grace: Duration::from_millis(50), ..Limits::grpc() };
+        self.start_with(port, limits)
+    }
+
+    /// Starts one whose connections end at this age.
+    pub(crate) fn start_with_age(&self, age: Duration) -> Running {
+        let grace = Duration::from_millis(200);
+        self.start_with(0, Limits { age, age_jitter: Duration::ZERO, grace, ..Limits::grpc() })
+    }
+
+    fn start_with(&self, port: u16, limits: Limits) -> Running {
         let key = KeyPair::generate().unwrap();
         let leaf = self.sign(&format!("spiffe://{TRUST_DOMAIN}/moneyer/coordinator"), &key).leaf;
         let identity =
@@ -172,7 +183,6 @@ impl Cluster {
         let &ListenAddress::Tcp(address) = listener.local_address() else { unreachable!() };
         let routes = Routes::new(EnrollmentServer::new(self.clone()))
             .add_service(MintingServer::new(self.clone()));
-        let limits = Limits { grace: Duration::from_millis(50), ..Limits::grpc() };
         let shutdown = Shutdown::new();
         let served = shutdown.clone();
         shutdown.spawn("coordinator", async move {

@@ -1,5 +1,7 @@
 //! The coordinator goes away and comes back.
 
+use std::time::{Duration, Instant};
+
 use moneyer_proto::v1::TokenFileState;
 use tonic::Code;
 
@@ -113,4 +115,26 @@ async fn the_certificate_is_renewed_when_it_is_due() {
     eventually("the new certificate works", async || is_ready(&proxy).await).await;
     assert_eq!(cluster.records(|records| records.renewals), 1);
     proxy.stop().await;
+}
+
+/// The coordinator ends each connection at an age. With one that lives for a third of a second, what
+/// happens every five minutes happens many times while requests for new tokens come one after the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_request_fails_because_a_connection_comes_to_its_age() {
+    let cluster = Cluster::new();
+    let coordinator = cluster.start_with_age(Duration::from_millis(300));
+    let host = Host::joined(&cluster, &coordinator).await;
+    let proxy = host.start();
+    cluster.place("s-1", &[]);
+    proxy.attach("s-1", &[]).await.unwrap();
+    let socket = proxy.directory("s-1").join("identity.sock");
+    let (until, mut asked) = (Instant::now() + Duration::from_secs(6), 0);
+    while Instant::now() < until {
+        let answer = http::on_socket(&socket, &format!("/v1/token?audience=a{asked}")).await;
+        let (status, body) = answer.unwrap();
+        assert_eq!(status, 200, "after {asked} tokens: {body}");
+        asked += 1;
+    }
+    proxy.stop().await;
+    coordinator.stop(&cluster).await;
 }
