@@ -1,8 +1,9 @@
 //! The coordinator goes away and comes back.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use moneyer_proto::v1::TokenFileState;
+use tokio::time::Instant;
 use tonic::Code;
 
 use crate::coordinator::Cluster;
