@@ -2,12 +2,13 @@
 //!
 //! Each call has a deadline and is made once: whether to try again, and when, is for the schedule
 //! of renewals to say, or for the sandbox. Without a connection a call fails at once. One whose
-//! connection breaks under it is made once more, on the next: the coordinator ends every connection at
-//! an age, and a call that is on its way at that moment was mostly never read.
+//! connection breaks under it is made again, on the next: the coordinator ends every connection at an
+//! age, and a call that is on its way at that moment was mostly never read.
 
 use std::error::Error as _;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use moneyer_identity::{
@@ -46,22 +47,30 @@ impl CoordinatorClient {
         if !self.link.is_connected() {
             return Err(status::away());
         }
-        within_limit(twice_if_cut_off(|| call(self.link.minting()))).await
+        within_limit(again_if_cut_off(|| call(self.link.minting()))).await
     }
 }
 
-/// The answer of a call, which is made once more if its connection broke.
-pub(super) async fn twice_if_cut_off<T: Send, F>(
+/// Times a call is made whose connection breaks under it, and the pause before the next: a connection that
+/// is closing takes a moment to be known for closed, and one more call may still be given to it.
+const ATTEMPTS: u32 = 3;
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// The answer of a call, which is made again if its connection broke.
+pub(super) async fn again_if_cut_off<T: Send, F>(
     call: impl Fn() -> F + Send + Sync,
 ) -> Result<Response<T>, Status>
 where
     F: Future<Output = Result<Response<T>, Status>> + Send,
 {
-    match call().await {
-        // What the coordinator itself answers has no cause here.
-        Err(status) if status.source().is_some() => call().await,
-        answer => answer,
+    for _ in 1..ATTEMPTS {
+        match call().await {
+            // What the coordinator itself answers has no cause here.
+            Err(status) if status.source().is_some() => tokio::time::sleep(PAUSE).await,
+            answer => return answer,
+        }
     }
+    call().await
 }
 
 /// The answer of a call, if it comes in time.

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::Streaming;
 
-use super::client::{twice_if_cut_off, with_limit, within_limit};
+use super::client::{again_if_cut_off, with_limit, within_limit};
 use super::convert;
 use super::link::Link;
 use super::membership::Member;
@@ -92,13 +92,13 @@ impl Watch {
 
     async fn begin(&self) -> Result<Streaming<v1::WatchSandboxesResponse>, IssueError> {
         // The connection may just be closing: the session before ended with it.
-        let issuer = within_limit(twice_if_cut_off(|| {
+        let issuer = within_limit(again_if_cut_off(|| {
             let mut minting = self.link.minting();
             async move { minting.get_issuer(with_limit(v1::GetIssuerRequest {})).await }
         }));
         let issuer = issuer.await?;
         self.placement.set_issuer(convert::issuer(&issuer)?);
-        let trust = twice_if_cut_off(|| {
+        let trust = again_if_cut_off(|| {
             let mut enrollment = self.link.enrollment();
             async move { enrollment.get_trust(with_limit(v1::GetTrustRequest {})).await }
         });
@@ -113,7 +113,7 @@ impl Watch {
         };
         // Without a limit in the request: it would be the stream's, which is to last.
         let request = v1::WatchSandboxesRequest { seen_generation, receipt };
-        let watch = twice_if_cut_off(|| {
+        let watch = again_if_cut_off(|| {
             let (mut minting, request) = (self.link.minting(), request.clone());
             async move { minting.watch_sandboxes(request).await }
         });

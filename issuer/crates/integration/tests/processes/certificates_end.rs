@@ -57,7 +57,7 @@ async fn they_are_renewed_in_time_and_no_stream_or_request_notices() {
         number += 1;
         sleep(Duration::from_millis(250)).await;
     }
-    assert!(events(&stand, "member_renewed") >= 2, "the runner proxy did not renew");
+    assert!(events(&stand, "member_renewed") >= 1, "the runner proxy did not renew");
     eprintln!("{number} requests over {} renewals", events(&stand, "member_renewed"));
 
     assert_eq!(mint(&mut client, "other").await.unwrap_err().0, Code::Unauthenticated);

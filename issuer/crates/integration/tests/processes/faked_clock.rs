@@ -155,9 +155,9 @@ fn stated(days: i64) -> String {
     time.format(&Rfc3339).unwrap()
 }
 
-/// Mints as soon as it can.
+/// Mints as soon as it can: the coordinator's certificate may have to be made anew before.
 async fn mint_soon(runner: &Membership) {
-    let give_up = Instant::now() + NOTICED_WITHIN;
+    let give_up = Instant::now() + 4 * NOTICED_WITHIN;
     loop {
         let refused = match runner.connect().await {
             Ok(channel) => match mint(&mut MintingClient::new(channel), "web-1").await {
