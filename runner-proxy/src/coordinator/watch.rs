@@ -47,6 +47,7 @@ impl Watch {
     pub(crate) async fn follow(self, stop: CancellationToken) {
         let mut backoff = Backoff::new(WAIT_FIRST, WAIT_LONGEST);
         let mut away_since: Option<Instant> = None;
+        let mut replaced = self.link.replaced();
         while !stop.is_cancelled() {
             let session = tokio::select! {
                 () = stop.cancelled() => return,
@@ -64,6 +65,8 @@ impl Watch {
                         () = stop.cancelled() => return,
                         () = self.receive(stream) => {}
                     }
+                    // What was replaced during the session is no reason to hurry after it.
+                    replaced.mark_unchanged();
                     if begun.elapsed() >= GOOD_SESSION {
                         backoff.reset();
                         jitter(WAIT_AFTER_GOOD_SESSION)
@@ -85,6 +88,8 @@ impl Watch {
             };
             tokio::select! {
                 () = stop.cancelled() => return,
+                // With another certificate, as after another join, nothing is known against it.
+                Ok(()) = replaced.changed() => {}
                 () = tokio::time::sleep(wait) => {}
             }
         }
