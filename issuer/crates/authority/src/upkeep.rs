@@ -35,33 +35,39 @@ impl Authority {
         outcomes
     }
 
-    /// What a command would do now, or why not.
+    /// What a command would do now, or why not: what [`command_keys`](Self::command_keys) does.
     pub fn judge_keys(
         &self,
         _: &AuthenticatedOperator,
         command: &KeyCommand,
     ) -> Result<Vec<Step>, KeysError> {
-        self.keys().judge(command, self.now())
+        self.judged(command).map(|(_, steps)| steps)
     }
 
-    /// Does what a command asks for, as far as it may be done now, and says what was done. While the
-    /// clock is wrong nothing but an emergency is done.
+    /// The time of a command, and its steps. What relying parties would miss goes by time that has
+    /// certainly come. While the clock is wrong nothing but an emergency is done.
+    fn judged(&self, command: &KeyCommand) -> Result<(UnixTime, Vec<Step>), KeysError> {
+        let sound = || self.sound_time().map_err(KeysError::Clock);
+        let (now, judged_at) = match command {
+            KeyCommand::Emergency(_) => (self.now(), self.now()),
+            KeyCommand::Activate(_) | KeyCommand::Prune(_) => {
+                (sound()?, self.proven_time().map_err(KeysError::Clock)?)
+            }
+            _ => {
+                let now = sound()?;
+                (now, now)
+            }
+        };
+        Ok((now, self.keys().judge(command, judged_at)?))
+    }
+
+    /// Does what a command asks for, as far as it may be done now, and says what was done.
     pub async fn command_keys(
         &self,
         by: &AuthenticatedOperator,
         command: &KeyCommand,
     ) -> Result<Vec<Step>, KeysError> {
-        let now = match command {
-            KeyCommand::Emergency(_) => self.now(),
-            _ => self.sound_time().map_err(KeysError::Clock)?,
-        };
-        let judged_at = match command {
-            KeyCommand::Activate(_) | KeyCommand::Prune(_) => {
-                self.proven_time().map_err(KeysError::Clock)?
-            }
-            _ => now,
-        };
-        let steps = self.keys().judge(command, judged_at)?;
+        let (now, steps) = self.judged(command)?;
         let (authority, who) = (self.clone(), by.actor());
         unbroken(KeysError::Interrupted, async move {
             for step in &steps {

@@ -112,10 +112,8 @@ impl Issuers {
     ) -> Result<Self, IssuersError> {
         let mut records = load(ledger.store()).await?;
         if !records.iter().any(|(record, _)| record.left_at.is_none()) {
-            let first = IssuerRecord::current(configured.clone(), now, maximum_lifetime);
-            let known = records.iter().find(|(record, _)| record.issuer == *configured);
-            let expected =
-                known.map_or(Expected::Absent, |(_, revision)| Expected::Revision(*revision));
+            let known = records.into_iter().find(|(record, _)| record.issuer == *configured);
+            let (first, expected) = becomes_current(known, configured, now, maximum_lifetime);
             // The configuration says so, and no token names another.
             ledger.commit_unrecorded(vec![put(&first, expected)?]).await?;
             records = load(ledger.store()).await?;
@@ -159,30 +157,31 @@ impl Issuers {
         let records = load(self.ledger.store()).await?;
         let before = list(records.iter().map(|(record, _)| record), self.maximum_lifetime)?;
         if before.current() == issuer {
+            if before == **self.list.load() {
+                return Err(IssuersError::Same(issuer.clone()));
+            }
             // Moved before, and who moved did not learn it.
-            let news = before != **self.list.load();
             self.put(before);
-            return if news { Ok(()) } else { Err(IssuersError::Same(issuer.clone())) };
+            return Ok(());
         }
         if before.previous().len() >= MAXIMUM_PREVIOUS_ISSUERS {
             return Err(IssuersError::TooMany);
         }
         let (mut changes, mut after) =
             (Vec::with_capacity(2), Vec::with_capacity(records.len() + 1));
-        let mut expected = Expected::Absent;
-        for (record, revision) in records {
-            let (at, mut record) = (Expected::Revision(revision), record);
+        let mut known = None;
+        for (mut record, revision) in records {
             if record.issuer == *issuer {
-                expected = at;
+                known = Some((record, revision));
                 continue;
             }
             if record.left_at.is_none() {
                 record.left_at = Some(now);
-                changes.push(put(&record, at)?);
+                changes.push(put(&record, Expected::Revision(revision))?);
             }
             after.push(record);
         }
-        let current = IssuerRecord::current(issuer.clone(), now, self.maximum_lifetime);
+        let (current, expected) = becomes_current(known, issuer, now, self.maximum_lifetime);
         changes.push(put(&current, expected)?);
         after.push(current);
         let moved = Event::IssuerMoved { from: before.current().clone(), to: issuer.clone() };
@@ -256,6 +255,23 @@ impl Issuers {
     fn put(&self, list: IssuerList) {
         self.list.store(Arc::new(list));
         self.changed.send_modify(|count| *count = count.wrapping_add(1));
+    }
+}
+
+/// The record of an issuer that tokens name from now on, and what it replaces. Of one that they named
+/// before, what is known of the lives of those tokens stays.
+fn becomes_current(
+    known: Option<(IssuerRecord, Generation)>,
+    issuer: &IssuerUrl,
+    now: UnixTime,
+    maximum_lifetime: Duration,
+) -> (IssuerRecord, Expected) {
+    match known {
+        None => (IssuerRecord::current(issuer.clone(), now, maximum_lifetime), Expected::Absent),
+        Some((known, revision)) => {
+            let current = IssuerRecord { since: now, left_at: None, ..known };
+            (current.lengthened(maximum_lifetime), Expected::Revision(revision))
+        }
     }
 }
 

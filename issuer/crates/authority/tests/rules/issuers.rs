@@ -127,6 +127,20 @@ async fn a_configuration_that_allows_shorter_lives_ends_no_issuer_and_no_key_ear
     assert_eq!(times.longest_lifetime, Some(DAY), "it is the one that signed for a day each");
 }
 
+// P1: the same for an issuer that the cluster comes back to.
+#[tokio::test]
+async fn an_issuer_that_is_moved_back_to_keeps_the_longest_life_of_its_tokens() {
+    let world = World::new().await;
+    world.authority.move_issuer(&operator(), &url("https://two.example.com")).await.unwrap();
+    let schedule = Schedule::new(30 * DAY, DAY, HOUR, HOUR).unwrap();
+    let authority = world.reopened_as(Charter { schedule, ..charter() }).await;
+    authority.move_issuer(&operator(), &issuer()).await.unwrap();
+    authority.move_issuer(&operator(), &url("https://two.example.com")).await.unwrap();
+    let list = authority.issuers().list();
+    let left = list.previous().iter().find(|left| left.issuer == issuer()).unwrap();
+    assert_eq!(left.until, START.plus(DAY + HOUR), "tokens of a day were minted under it");
+}
+
 #[tokio::test]
 async fn a_list_has_an_end() {
     let world = World::new().await;

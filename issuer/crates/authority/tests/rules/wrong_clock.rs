@@ -38,6 +38,32 @@ async fn nothing_is_minted_until_it_is_right_again() {
     authority.mint(&runner, &one, ask()).await.unwrap();
 }
 
+// What a dry run says is what the command then does.
+#[tokio::test]
+async fn a_dry_run_goes_by_the_time_that_the_command_goes_by() {
+    let world = World::of_many_keys().await;
+    let authority = &world.authority;
+    let judge = |command: &KeyCommand| authority.judge_keys(&operator(), command);
+    authority.command_keys(&operator(), &KeyCommand::Prepare).await.unwrap();
+    let listed: Vec<_> = authority.published().key_set.iter().map(|k| k.key_id().clone()).collect();
+    authority.keys().served(listed);
+    authority.rotate().await;
+    // Days have passed by the wall clock, and none that is certain.
+    world.clock.prove(Some(world.now()));
+    world.clock.advance(2 * DAY);
+    let activate = KeyCommand::Activate(None);
+    let (tried, done) = (judge(&activate), authority.command_keys(&operator(), &activate).await);
+    assert_eq!(tried.unwrap_err().to_string(), done.unwrap_err().to_string());
+    world.clock.prove(None);
+    assert!(judge(&activate).is_ok());
+    world.clock.fail(Some(FAULT));
+    for command in [activate, KeyCommand::Prepare, KeyCommand::Prune(None)] {
+        let tried = judge(&command).unwrap_err();
+        assert_eq!(tried.class(), ErrorClass::Unavailable, "{tried}");
+    }
+    assert!(judge(&KeyCommand::Emergency(None)).is_ok());
+}
+
 // An emergency does not wait for a clock.
 #[tokio::test]
 async fn a_key_is_withdrawn_at_any_time_the_clock_tells() {
