@@ -21,25 +21,35 @@ const ANOTHER_TIME: Duration = Duration::from_secs(60);
 /// Time before another try to make the certificate, of which there are several whatever its life.
 const RETRY: Duration = Duration::from_secs(60);
 
-/// A fresh certificate in the configuration of the gRPC listener.
-pub(super) fn coordinator_tls(authority: &Authority) -> Result<ServerTls, StartError> {
+/// A certificate in the configuration of the gRPC listener, and how long it serves there.
+pub(super) struct Certified {
+    pub(super) tls: ServerTls,
+    life: Life,
+}
+
+/// Makes the coordinator a certificate.
+///
+/// Its life is told by the very reading of the clock that is written in it: one that is set right between
+/// two readings would leave a certificate of another time in use.
+pub(super) fn certify_coordinator(authority: &Authority) -> Result<Certified, StartError> {
     let cluster = authority.enrollment().authority();
-    let certificate =
-        cluster.certify_coordinator(authority.now()).map_err(StartError::Certificate)?;
+    let made_at = authority.now();
+    let certificate = cluster.certify_coordinator(made_at).map_err(StartError::Certificate)?;
     let chain = certificate.chain.into_iter().map(Into::into).collect();
     let identity = TlsIdentity::new(chain, certificate.key.to_vec().into());
     let authorities = vec![cluster.certificate().to_vec().into()];
-    ServerTls::mutual(&authorities, &identity)
+    let tls = ServerTls::mutual(&authorities, &identity)
         .and_then(|tls| tls.with_joining(JOINING))
-        .map_err(StartError::Tls)
+        .map_err(StartError::Tls)?;
+    let life = Life::begin(made_at, cluster.lifetimes().coordinator_renewal());
+    Ok(Certified { tls, life })
 }
 
 /// Makes the coordinator a new certificate well before the old one ends, and where the clock turns out to
 /// have been wrong when the old one was made.
-pub(super) async fn renew_certificate(authority: Authority, tls: ServerTls) {
-    let renewal = authority.enrollment().authority().lifetimes().coordinator_renewal();
-    let retry = RETRY.min(renewal / 10);
-    let mut life = Life::begin(authority.now(), renewal);
+pub(super) async fn renew_certificate(authority: Authority, served: Certified) {
+    let Certified { tls, mut life } = served;
+    let retry = RETRY.min(life.renewal / 10);
     let mut every = tokio::time::interval(LOOK_EVERY);
     let mut retry_at = Instant::now();
     loop {
@@ -47,11 +57,10 @@ pub(super) async fn renew_certificate(authority: Authority, tls: ServerTls) {
         if now < retry_at || !life.is_over(now, authority.sound_time().ok()) {
             continue;
         }
-        let made_at = authority.now();
-        match coordinator_tls(&authority) {
+        match certify_coordinator(&authority) {
             Ok(fresh) => {
-                tls.replace(&fresh);
-                life = Life::begin(made_at, renewal);
+                tls.replace(&fresh.tls);
+                life = fresh.life;
             }
             Err(error) => {
                 let cause = crate::chain(&error);

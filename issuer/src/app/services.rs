@@ -6,7 +6,7 @@ use moneyer_authority::Authority;
 use moneyer_daemon::lifecycle::Shutdown;
 use moneyer_daemon::listener::{Limits, Listener, Tls};
 
-use crate::app::certificate::{coordinator_tls, renew_certificate};
+use crate::app::certificate::{certify_coordinator, renew_certificate};
 use crate::app::coordinator::Kept;
 use crate::app::error::StartError;
 use crate::app::listeners::Listeners;
@@ -47,7 +47,7 @@ pub(super) fn start(
     let limits = grpc::MintLimits::new(&config.limits);
     let parts =
         GrpcParts { authority: authority.clone(), limits: limits.clone(), metrics, going_down };
-    let tls = coordinator_tls(authority)?;
+    let certified = certify_coordinator(authority)?;
 
     let limited = |limits| Limits {
         max_connections: config.limits.connections,
@@ -58,11 +58,11 @@ pub(super) fn start(
     run(shutdown, "public listener", listeners.public, public, plain());
     run(shutdown, "operations listener", listeners.operations, operations, plain());
     run(shutdown, "management listener", listeners.management, management, plain());
-    let grpc = (limited(Limits::grpc()), Tls::On(tls.clone()));
+    let grpc = (limited(Limits::grpc()), Tls::On(certified.tls.clone()));
     run(shutdown, "grpc listener", listeners.grpc, grpc::router(parts), grpc);
 
     let stop = shutdown.token().clone();
-    let renewal = renew_certificate(authority.clone(), tls);
+    let renewal = renew_certificate(authority.clone(), certified);
     shutdown.spawn("certificate renewal", until(stop.clone(), renewal));
     shutdown.spawn("mint limits", until(stop.clone(), limits.sweep()));
     shutdown.spawn("refusals", until(stop.clone(), settle_refusals(authority.clone())));

@@ -164,7 +164,7 @@ async fn mint_soon(runner: &Membership) {
                 Ok(_) => return,
                 Err(refused) => format!("{refused:?}"),
             },
-            Err(error) => error.to_string(),
+            Err(error) => format!("{error:?}"),
         };
         assert!(Instant::now() < give_up, "{refused}");
         sleep(Duration::from_millis(100)).await;
