@@ -89,7 +89,7 @@ pub(super) struct QueryArguments {
 }
 
 /// A record as it was found.
-type Found = Map<String, Value>;
+pub(super) type Found = Map<String, Value>;
 
 const COLUMNS: &[Column<Found>] = &[
     ("SEQ", |record| number(record, "seq").to_string()),
@@ -109,11 +109,13 @@ const COLUMNS: &[Column<Found>] = &[
     }),
 ];
 
-fn text<'a>(record: &'a Found, name: &str) -> &'a str {
+/// A field that is a text; empty where there is none.
+pub(super) fn text<'a>(record: &'a Found, name: &str) -> &'a str {
     record.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
-fn number(record: &Found, name: &str) -> i64 {
+/// A field that is a number; zero where there is none.
+pub(super) fn number(record: &Found, name: &str) -> i64 {
     record.get(name).and_then(Value::as_i64).unwrap_or_default()
 }
 

@@ -11,8 +11,8 @@ use moneyer_audit::{Query, Records};
 use moneyer_daemon::settings::Source;
 use moneyer_identity::{Clock as _, KeyId, SystemClock, UnixTime};
 use serde::Serialize;
-use serde_json::{Map, Value};
 
+use crate::cli::audit::{Found, number, text};
 use crate::cli::failure::Failure;
 use crate::cli::output::{Column, time};
 use crate::config::Config;
@@ -48,38 +48,36 @@ pub(super) fn living_tokens(config: &Path, key_ids: &[&KeyId]) -> Result<LivingT
     let (config, _) = Config::load(&Source::read(config, "MONEYER")?)?;
     let now = SystemClock.now();
     let oldest = now.minus(Duration::from_secs(config.tokens.maximum_lifetime.as_secs()));
-    let query = Query::default();
+    let (any, minted) = (Query::default(), minted());
     let mut found = LivingTokens { living_tokens: Vec::new(), complete_since: None };
     let records = Records::of(&config.audit.path);
     let records = records.map_err(|error| Failure::new(crate::chain(&error)))?;
     for (place, record) in records.enumerate() {
         let record = record.map_err(|error| Failure::damaged(&error))?;
-        let Some(record) = query.find(&record) else { continue };
-        let at = UnixTime(number(&record, "time"));
-        if place == 0 && number(&record, "seq") > 1 && at > oldest {
-            found.complete_since = Some(at);
+        if place == 0
+            && let Some(first) = any.find(&record)
+        {
+            let at = UnixTime(number(&first, "time"));
+            found.complete_since = (number(&first, "seq") > 1 && at > oldest).then_some(at);
         }
+        let Some(record) = minted.find(&record) else { continue };
         found.living_tokens.extend(living(&record, key_ids, now));
     }
     Ok(found)
 }
 
-fn living(record: &Map<String, Value>, key_ids: &[&KeyId], now: UnixTime) -> Option<LivingToken> {
+fn minted() -> Query {
+    Query { fields: vec![("event", "token_minted".to_owned())], ..Query::default() }
+}
+
+fn living(record: &Found, key_ids: &[&KeyId], now: UnixTime) -> Option<LivingToken> {
     let (kid, exp) = (text(record, "kid"), UnixTime(number(record, "exp")));
     let is_of_these = key_ids.iter().any(|key_id| key_id.as_str() == kid);
-    if text(record, "event") != "token_minted" || !is_of_these || exp <= now {
+    if !is_of_these || exp <= now {
         return None;
     }
     let holders = ["sandbox", "system_workload"].map(|name| text(record, name));
     let holder = holders.into_iter().find(|name| !name.is_empty()).unwrap_or("-");
     let (jti, holder, kid) = (text(record, "jti").to_owned(), holder.to_owned(), kid.to_owned());
     Some(LivingToken { jti, holder, kid, exp })
-}
-
-fn text<'a>(record: &'a Map<String, Value>, name: &str) -> &'a str {
-    record.get(name).and_then(Value::as_str).unwrap_or_default()
-}
-
-fn number(record: &Map<String, Value>, name: &str) -> i64 {
-    record.get(name).and_then(Value::as_i64).unwrap_or_default()
 }

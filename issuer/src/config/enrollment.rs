@@ -1,5 +1,8 @@
 //! `[enrollment]`: certificates of the cluster's own mutual TLS.
 
+use std::time::Duration;
+
+use moneyer_authority::enrollment::CertificateLifetimes;
 use moneyer_daemon::settings::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,9 +21,11 @@ pub struct EnrollmentSection {
 
 impl Default for EnrollmentSection {
     fn default() -> Self {
+        let lifetimes = CertificateLifetimes::default();
+        let span = |lifetime: Duration| Span::from_secs(lifetime.as_secs());
         Self {
-            member_certificate_lifetime: Span::from_secs(24 * 3600),
-            coordinator_certificate_lifetime: Span::from_secs(7 * 24 * 3600),
+            member_certificate_lifetime: span(lifetimes.member()),
+            coordinator_certificate_lifetime: span(lifetimes.coordinator()),
         }
     }
 }

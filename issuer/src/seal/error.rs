@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use moneyer_daemon::file::ReadSecretError;
+use moneyer_store::has_recovery_copy;
 use moneyer_store::seal::{SealError, ZeroKey};
 
 use super::encrypted::AgeFileError;
@@ -122,7 +123,7 @@ pub enum SealKeyError {
 
 /// What else there is, if there is a recovery copy.
 fn recovery_of(store: &Path) -> &'static str {
-    if store.join("RECOVERY.age").exists() {
+    if has_recovery_copy(store) {
         "\nif it is lost, the recovery copy has it: `moneyer store recover --identity FILE`"
     } else {
         ""

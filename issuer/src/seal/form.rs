@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use moneyer_store::seal::KeyEncryptionKey;
 use zeroize::Zeroizing;
 
 /// Longest key in any form: hexadecimal digits with a line's end, and room for a line's other end.
@@ -14,18 +15,10 @@ pub(super) fn parse(bytes: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
     }
     let text = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     let text = text.strip_suffix(b"\r").unwrap_or(text);
-    let mut key = Zeroizing::new([0_u8; 32]);
-    if text.len() == 64 {
-        for (byte, pair) in key.iter_mut().zip(text.chunks_exact(2)) {
-            let pair = std::str::from_utf8(pair).ok()?;
-            // `from_str_radix` takes a sign.
-            if !pair.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-                return None;
-            }
-            *byte = u8::from_str_radix(pair, 16).ok()?;
-        }
+    if let Some(key) = KeyEncryptionKey::bytes_of_hex(text) {
         return Some(key);
     }
+    let mut key = Zeroizing::new([0_u8; 32]);
     // Into its place: nothing is left behind in between. One byte more shows what is too long.
     let mut decoded = Zeroizing::new([0_u8; 96]);
     let length = STANDARD.decode_slice(text, &mut *decoded).ok()?;

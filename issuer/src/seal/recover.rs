@@ -115,7 +115,7 @@ pub(crate) fn recover(
         return Err(RecoverKeyError::Exists(there.clone()));
     }
     for (file, key) in files.iter().zip(seals.keys()) {
-        match write_key_file(file, key.expose()) {
+        match write_key_file(file, key) {
             Ok(true) => {}
             Ok(false) => return Err(RecoverKeyError::Exists(file.clone())),
             Err(source) => return Err(RecoverKeyError::Write { path: file.clone(), source }),

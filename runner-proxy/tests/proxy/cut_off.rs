@@ -6,8 +6,9 @@ use std::time::Duration;
 use moneyer_proto::v1;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::coordinator::Cluster;
-use crate::host::{Host, Proxy, eventually};
+use tokio::task::JoinHandle;
+
+use crate::host::{Proxy, eventually, with_one_sandbox};
 use crate::http;
 
 /// A runtime on whose one blocking thread files are written durably.
@@ -28,15 +29,17 @@ async fn is_under_way(proxy: &Proxy, longest: Duration) -> bool {
     tokio::time::timeout(longest, proxy.list()).await.is_err()
 }
 
+/// Ends the caller of a change, which goes on.
+async fn hang_up<T: std::fmt::Debug>(caller: JoinHandle<T>, proxy: &Proxy) {
+    caller.abort();
+    assert!(caller.await.unwrap_err().is_cancelled());
+    assert!(is_under_way(proxy, Duration::from_secs(1)).await, "it was given up");
+}
+
 #[test]
 fn a_detach_whose_caller_goes_away_is_carried_out() {
     runtime().block_on(async {
-        let cluster = Cluster::new();
-        let coordinator = cluster.start(0);
-        let host = Host::joined(&cluster, &coordinator).await;
-        let proxy = host.start();
-        cluster.place("s-1", &[]);
-        proxy.attach("s-1", &[]).await.unwrap();
+        let (_cluster, _coordinator, host, proxy) = with_one_sandbox().await;
         let url = proxy.variable("s-1", "MONEYER_TOKEN_URL").unwrap();
         let secret = proxy.variable("s-1", "MONEYER_TOKEN_SECRET").unwrap();
 
@@ -48,9 +51,7 @@ fn a_detach_whose_caller_goes_away_is_carried_out() {
             http::with_secret(&url, "", &secret).await.0 == 403
         })
         .await;
-        detaching.abort();
-        assert!(detaching.await.unwrap_err().is_cancelled());
-        assert!(is_under_way(&proxy, Duration::from_secs(1)).await, "it was given up");
+        hang_up(detaching, &proxy).await;
         drop(disk);
 
         eventually("s-1 is gone", async || !proxy.directory("s-1").exists()).await;
@@ -69,12 +70,7 @@ fn a_detach_whose_caller_goes_away_is_carried_out() {
 #[test]
 fn an_attach_whose_caller_goes_away_is_carried_out() {
     runtime().block_on(async {
-        let cluster = Cluster::new();
-        let coordinator = cluster.start(0);
-        let host = Host::joined(&cluster, &coordinator).await;
-        let proxy = host.start();
-        cluster.place("s-1", &[]);
-        proxy.attach("s-1", &[]).await.unwrap();
+        let (cluster, _coordinator, host, proxy) = with_one_sandbox().await;
         cluster.place("s-2", &[]);
 
         let disk = hold_the_disk();
@@ -86,9 +82,7 @@ fn an_attach_whose_caller_goes_away_is_carried_out() {
             is_under_way(&proxy, Duration::from_millis(200)).await
         })
         .await;
-        attaching.abort();
-        assert!(attaching.await.unwrap_err().is_cancelled());
-        assert!(is_under_way(&proxy, Duration::from_secs(1)).await, "it was given up");
+        hang_up(attaching, &proxy).await;
         drop(disk);
 
         eventually("s-2 is attached", async || proxy.list().await.len() == 2).await;
@@ -105,12 +99,7 @@ fn an_attach_whose_caller_goes_away_is_carried_out() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_detach_that_the_disk_refused_is_tried_again_by_the_next() {
-    let cluster = Cluster::new();
-    let coordinator = cluster.start(0);
-    let host = Host::joined(&cluster, &coordinator).await;
-    let proxy = host.start();
-    cluster.place("s-1", &[]);
-    proxy.attach("s-1", &[]).await.unwrap();
+    let (_cluster, _coordinator, host, proxy) = with_one_sandbox().await;
     let secret = proxy.variable("s-1", "MONEYER_TOKEN_SECRET").unwrap();
     let (roster, aside) = (host.path("state/roster.json"), host.path("state/aside"));
     std::fs::rename(&roster, &aside).unwrap();

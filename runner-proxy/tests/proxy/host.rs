@@ -107,6 +107,17 @@ listen = "127.0.0.1:0"
     }
 }
 
+/// A cluster, its coordinator, a host that has joined and a runner proxy on it, with `s-1` attached.
+pub(crate) async fn with_one_sandbox() -> (Cluster, Running, Host, Proxy) {
+    let cluster = Cluster::new();
+    let coordinator = cluster.start(0);
+    let host = Host::joined(&cluster, &coordinator).await;
+    let proxy = host.start();
+    cluster.place("s-1", &[]);
+    proxy.attach("s-1", &[]).await.unwrap();
+    (cluster, coordinator, host, proxy)
+}
+
 pub(crate) struct Proxy {
     pub(crate) app: App,
     sandboxes: PathBuf,

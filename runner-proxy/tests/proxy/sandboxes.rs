@@ -6,7 +6,7 @@ use moneyer_proto::v1::TokenFileState;
 use tonic::Code;
 
 use crate::coordinator::{Cluster, ISSUER};
-use crate::host::{Host, eventually, inode};
+use crate::host::{Host, eventually, inode, with_one_sandbox};
 use crate::http;
 
 fn mode(path: &std::path::Path) -> u32 {
@@ -141,12 +141,7 @@ async fn an_attach_that_fails_leaves_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sandbox_that_could_not_be_brought_back_is_detached_with_its_files() {
-    let cluster = Cluster::new();
-    let coordinator = cluster.start(0);
-    let host = Host::joined(&cluster, &coordinator).await;
-    let proxy = host.start();
-    cluster.place("s-1", &[]);
-    proxy.attach("s-1", &[]).await.unwrap();
+    let (_cluster, _coordinator, host, proxy) = with_one_sandbox().await;
     let directory = proxy.directory("s-1");
     proxy.stop().await;
     std::fs::create_dir(directory.join("identity.sock")).unwrap();
@@ -218,12 +213,7 @@ async fn a_sandbox_that_leaves_loses_everything_and_its_secret_never_comes_back(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_id_that_comes_back_for_another_app_is_another_sandbox() {
-    let cluster = Cluster::new();
-    let coordinator = cluster.start(0);
-    let host = Host::joined(&cluster, &coordinator).await;
-    let proxy = host.start();
-    cluster.place("s-1", &[]);
-    proxy.attach("s-1", &[]).await.unwrap();
+    let (cluster, _coordinator, _host, proxy) = with_one_sandbox().await;
     let url = proxy.variable("s-1", "MONEYER_TOKEN_URL").unwrap();
     let secret = proxy.variable("s-1", "MONEYER_TOKEN_SECRET").unwrap();
     assert_eq!(http::with_secret(&url, "", &secret).await.0, 200);

@@ -20,6 +20,12 @@ impl Lifetime {
         Self(seconds)
     }
 
+    /// The whole seconds of a duration, as many as fit.
+    #[must_use]
+    pub fn of(duration: Duration) -> Self {
+        Self(u32::try_from(duration.as_secs()).unwrap_or(u32::MAX))
+    }
+
     /// Seconds.
     #[must_use]
     pub const fn seconds(self) -> u32 {

@@ -12,5 +12,5 @@ pub mod seal;
 
 pub use embedded::{
     Copied, Findings, Incarnation, OpenError, RecoveryError, RecoverySource, RestoreError, Sealing,
-    SledOptions, SledStore,
+    SledOptions, SledStore, has_recovery_copy,
 };

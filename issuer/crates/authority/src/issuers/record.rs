@@ -32,9 +32,7 @@ impl IssuerRecord {
 
     /// The same, where tokens may live so long from now on: what is noted never gets shorter.
     pub(super) fn lengthened(self, longest: Duration) -> Self {
-        let seconds = u32::try_from(longest.as_secs()).unwrap_or(u32::MAX);
-        let longest = Some(Lifetime::from_seconds(seconds));
-        Self { longest_lifetime: self.longest_lifetime.max(longest), ..self }
+        Self { longest_lifetime: self.longest_lifetime.max(Some(Lifetime::of(longest))), ..self }
     }
 }
 

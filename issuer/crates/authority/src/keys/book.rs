@@ -194,8 +194,7 @@ pub(super) fn activate(key: &mut KeyRecord, schedule: &Schedule, now: UnixTime) 
 /// Notes how long tokens of a key may live. It never gets shorter: a configuration that allows less from
 /// today on does not end the tokens of yesterday.
 pub(super) fn lengthen(key: &mut KeyRecord, lifetime: Duration) {
-    let seconds = u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX);
-    key.longest_lifetime = key.longest_lifetime.max(Some(Lifetime::from_seconds(seconds)));
+    key.longest_lifetime = key.longest_lifetime.max(Some(Lifetime::of(lifetime)));
 }
 
 fn withdraw(key: &mut KeyRecord, now: UnixTime) {

@@ -20,7 +20,7 @@ use crate::keys::record::{KeyRecord, KeyState, RingRecord};
 use crate::keys::ring::{KeyRing, RingKey};
 use crate::keys::rotation::{Outlook, Rotation, Step};
 use crate::keys::schedule::Schedule;
-use crate::keys::told::{Why, told};
+use crate::keys::told::{Why, requested, told};
 use crate::signer::{KeyKind, NewKey, Signer};
 
 /// The ring of the moment, its records, and word of its changes.
@@ -258,10 +258,7 @@ impl Keys {
     ) -> Result<(), KeysError> {
         let known: Vec<_> = book.iter().flat_map(Book::records).cloned().collect();
         let mut what = told(&known, draft.records(), why);
-        let requested = |ring: &RingRecord| ring.requested_at.is_some();
-        if requested(draft.ring()) && !book.as_ref().is_some_and(|book| requested(&book.ring)) {
-            what.push(Event::RotationRequested {});
-        }
+        what.extend(requested(book.as_ref().map(|book| &book.ring), draft.ring()));
         // Opened first: a ring that is not sound is never stored.
         let before = book.take();
         let ring =

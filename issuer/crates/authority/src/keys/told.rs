@@ -6,7 +6,7 @@
 use moneyer_identity::{Algorithm, KeyId};
 
 use crate::audit::Event;
-use crate::keys::record::{KeyRecord, KeyState};
+use crate::keys::record::{KeyRecord, KeyState, RingRecord};
 
 /// Why a change is made, where it is no step of a key's usual life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +56,12 @@ pub(super) fn told<'a>(
     let gone = before.iter().filter(is_gone).map(|record| record.key_id.clone());
     events.extend(gone.map(|kid| Event::KeyPruned { kid }));
     events
+}
+
+/// That the next round is asked for, where it was not.
+pub(super) fn requested(before: Option<&RingRecord>, after: &RingRecord) -> Option<Event> {
+    let is_new = before.is_none_or(|ring| ring.requested_at.is_none());
+    (is_new && after.requested_at.is_some()).then_some(Event::RotationRequested {})
 }
 
 /// What a key has come to.

@@ -38,8 +38,7 @@ impl Draft {
         let key_id = verifying_key.key_id().clone();
         let unsigned = UnsignedToken::new(key_id.clone(), &claims)
             .map_err(|error| MintError::Encode(error.into()))?;
-        let seconds = claims.exp.since(claims.iat).as_secs();
-        let expires_in = Lifetime::from_seconds(u32::try_from(seconds).unwrap_or(u32::MAX));
+        let expires_in = Lifetime::of(claims.exp.since(claims.iat));
         let (expires_at, token_id) = (claims.exp, claims.jti.clone());
         let recorded = TokenMinted {
             sandbox: claims.sandbox_id,

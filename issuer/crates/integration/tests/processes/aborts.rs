@@ -9,10 +9,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use moneyer_identity::{Clock as _, SystemClock, UnixTime};
 use moneyer_load::stand::Environment;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::attempt::Attempt;
 use crate::disk::in_memory;
@@ -90,15 +92,11 @@ impl Theatre {
             stand.place(id, "runner-1").await;
         }
         call(&stand, "POST", "keys", r#"{"command":"prepare"}"#).unwrap();
-        // Published for long enough when this is no longer refused.
-        while stand
-            .management()
-            .call("POST", "keys", &json!({"command": "activate", "dry_run": true}))
-            .unwrap()
-            .is_err()
-        {
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
+        let activate = json!({"command": "activate", "dry_run": true});
+        until("the key is published for long enough", || {
+            stand.management().call("POST", "keys", &activate).unwrap().is_ok()
+        })
+        .await;
         let log = stand.directory.path().join("audit");
         let line = |before: u64| size_of(&log) - before;
         let (mut before, mut longest) = (size_of(&log), 0);
@@ -281,8 +279,15 @@ async fn until_kept(stand: &Stand, time: UnixTime) {
     let file = stand.directory.path().join("store/CLOCK");
     let kept =
         || fs::read_to_string(&file).unwrap().lines().nth(1).unwrap().parse::<i64>().unwrap();
-    while kept() < time.0 {
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    until("the time is kept", || kept() >= time.0).await;
+}
+
+/// Until something is true; it takes seconds, whatever the machine does.
+async fn until(what: &str, is_true: impl Fn() -> bool) {
+    let give_up = Instant::now() + Duration::from_secs(60);
+    while !is_true() {
+        assert!(Instant::now() < give_up, "never: {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 

@@ -44,6 +44,6 @@ mod writer;
 pub use identity::{Incarnation, Sealing};
 pub use inspection::Findings;
 pub use open::OpenError;
-pub use recovery::{RecoveryError, RecoverySource};
+pub use recovery::{RecoveryError, RecoverySource, has_recovery_copy};
 pub use snapshot::{Copied, RestoreError};
 pub use store::{SledOptions, SledStore};

@@ -136,7 +136,7 @@ pub enum OpenError {
 
 /// Which recovery copy to take.
 fn recovery_of(store: &Path) -> &'static str {
-    if store.join(RECOVERY).exists() {
+    if recovery::has_recovery_copy(store) {
         "from the recovery copy beside it: `moneyer store recover --identity FILE`"
     } else {
         "from a recovery copy in a backup (there is none beside it): `moneyer store recover --identity \

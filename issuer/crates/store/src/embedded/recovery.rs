@@ -57,11 +57,17 @@ pub(super) fn write(directory: &Path, sealing: Option<&Sealing>) -> io::Result<(
 pub(super) fn write_at_start(directory: &Path, sealing: Option<&Sealing>) -> io::Result<()> {
     let Err(error) = write(directory, sealing) else { return Ok(()) };
     let changing = sealing.is_some_and(|sealing| sealing.seals.keys().nth(1).is_some());
-    if changing || !directory.join(RECOVERY).exists() {
+    if changing || !has_recovery_copy(directory) {
         return Err(error);
     }
     tracing::error!(%error, "the recovery copy was not written anew; the one before is kept");
     Ok(())
+}
+
+/// Whether a recovery copy lies in the directory of a store.
+#[must_use]
+pub fn has_recovery_copy(store: &Path) -> bool {
+    store.join(RECOVERY).exists()
 }
 
 /// Where a recovery copy lies.
@@ -163,24 +169,21 @@ impl RecoverySource {
     }
 }
 
-fn verify_store(directory: &Path, sealing: &Sealing) -> Result<u64, RecoveryError> {
+fn verify_store(directory: &Path, given: &Sealing) -> Result<u64, RecoveryError> {
     let path = directory.join("IDENTITY");
-    let identity = match Identity::read(&path, Some(sealing)) {
+    let identity = match Identity::read(&path, Some(given)) {
         Ok(Some(identity)) => identity,
         Ok(None) => return Err(unclear(&path, "it is missing".into())),
-        Err(IdentityError::Seal(cause)) => return Err(other_key(directory, sealing, cause.into())),
+        Err(IdentityError::Seal(cause)) => return Err(other_key(directory, given, cause.into())),
         Err(cause) => return Err(unclear(&path, cause.into())),
     };
     let path = directory.join("keys");
-    let sealing = identity.sealing(Some(sealing));
+    let sealing = identity.sealing(Some(given));
     let (records, _) = SecretFiles::at(&path).read().map_err(|e| unclear(&path, e.into()))?;
     for (key, bytes) in &records {
         disclose(sealing.as_ref(), key, bytes).map_err(|cause| {
             match cause.downcast::<SealError>() {
-                Ok(cause) => {
-                    let cluster = identity.cluster.clone();
-                    RecoveryError::OtherKey { cluster, path: path.clone(), cause }
-                }
+                Ok(cause) => other_key(&path, given, cause),
                 Err(cause) => unclear(&path, cause),
             }
         })?;

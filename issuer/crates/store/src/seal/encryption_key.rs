@@ -5,12 +5,16 @@
 //! copied, never shown: what is shown is its id, which cannot be turned back.
 
 use std::fmt;
+use std::fmt::Write as _;
 
 use aws_lc_rs::hkdf;
 use zeroize::{Zeroize as _, Zeroizing};
 
 /// Bytes of a KEK, and of every key made from one.
 pub(super) const KEY_BYTES: usize = 32;
+
+/// Hexadecimal digits of a KEK.
+pub(super) const HEX_DIGITS: usize = KEY_BYTES * 2;
 
 /// Bytes of a KEK's id.
 pub(super) const ID_BYTES: usize = 16;
@@ -74,6 +78,34 @@ impl KeyEncryptionKey {
         Ok(Self { bytes: kept, id: KekId(id) })
     }
 
+    /// The bytes of a KEK that is written as 64 hexadecimal digits; `None` if it is written otherwise.
+    #[must_use]
+    pub fn bytes_of_hex(digits: &[u8]) -> Option<Zeroizing<[u8; KEY_BYTES]>> {
+        // `from_str_radix` takes a sign.
+        if digits.len() != HEX_DIGITS || !digits.iter().all(u8::is_ascii_hexdigit) {
+            return None;
+        }
+        let mut bytes = Zeroizing::new([0; KEY_BYTES]);
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+            *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+        }
+        Some(bytes)
+    }
+
+    /// Its bytes as a line of 64 hexadecimal digits, for its own file and for a recovery copy that is
+    /// encrypted to somebody else.
+    #[must_use]
+    pub fn hex_line(&self) -> Zeroizing<String> {
+        // Room for all of it: a text that grows leaves copies of the key behind.
+        let mut line = Zeroizing::new(String::with_capacity(HEX_DIGITS + 1));
+        for byte in self.bytes.iter() {
+            // Writing to a String cannot fail.
+            write!(*line, "{byte:02x}").ok();
+        }
+        line.push('\n');
+        line
+    }
+
     /// Which KEK this is.
     #[must_use]
     pub fn id(&self) -> KekId {
@@ -84,12 +116,6 @@ impl KeyEncryptionKey {
     #[must_use]
     pub fn derive(&self, label: &str) -> Zeroizing<[u8; KEY_BYTES]> {
         expand(&self.bytes, &[], &[DERIVE_LABEL, label.as_bytes()])
-    }
-
-    /// The bytes themselves, for a recovery copy that is encrypted to somebody else.
-    #[must_use]
-    pub fn expose(&self) -> &[u8; KEY_BYTES] {
-        &self.bytes
     }
 
     /// The key of one seal.

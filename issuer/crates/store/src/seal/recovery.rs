@@ -17,7 +17,7 @@ use std::fmt::Write as _;
 use moneyer_authority::store::Cause;
 use zeroize::Zeroizing;
 
-use super::encryption_key::{KEY_BYTES, KeyEncryptionKey};
+use super::encryption_key::{HEX_DIGITS, KeyEncryptionKey};
 use super::seals::Seals;
 
 /// Most bytes of an encrypted copy: some 700 keys.
@@ -28,9 +28,6 @@ const LABEL: &str = "# moneyer recovery copy v1";
 
 /// What stands before the cluster's name.
 const CLUSTER: &str = "# cluster ";
-
-/// Hexadecimal digits of a key.
-const DIGITS: usize = KEY_BYTES * 2;
 
 /// Whoever keeps the means to open a recovery copy, away from here.
 pub trait RecoveryRecipient: Send + Sync + fmt::Debug {
@@ -74,7 +71,7 @@ impl RecoveryCopy {
 
     /// What is to be encrypted.
     pub(crate) fn encode(cluster: &str, seals: &Seals) -> Zeroizing<String> {
-        let lines = seals.keys().count().saturating_mul(DIGITS + 1);
+        let lines = seals.keys().count().saturating_mul(HEX_DIGITS + 1);
         let length = LABEL.len().saturating_add(CLUSTER.len()).saturating_add(cluster.len());
         // Room for all of it: a text that grows leaves copies of the keys behind.
         let room = length.saturating_add(lines).saturating_add(2);
@@ -82,24 +79,15 @@ impl RecoveryCopy {
         // Writing to a String cannot fail.
         writeln!(*text, "{LABEL}\n{CLUSTER}{cluster}").ok();
         for key in seals.keys() {
-            key.expose().iter().for_each(|byte| {
-                write!(*text, "{byte:02x}").ok();
-            });
-            text.push('\n');
+            text.push_str(&key.hex_line());
         }
         text
     }
 }
 
 fn key_of(line: &str) -> Option<KeyEncryptionKey> {
-    if line.len() != DIGITS || !line.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        return None;
-    }
-    let mut key = Zeroizing::new([0; KEY_BYTES]);
-    for (byte, pair) in key.iter_mut().zip(line.as_bytes().chunks_exact(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    KeyEncryptionKey::from_bytes(*key).ok()
+    let bytes = KeyEncryptionKey::bytes_of_hex(line.as_bytes())?;
+    KeyEncryptionKey::from_bytes(*bytes).ok()
 }
 
 #[cfg(test)]
