@@ -11,7 +11,7 @@ use axum::body::Body as AxumBody;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::activity::InFlight;
 
@@ -39,14 +39,23 @@ impl Late {
 /// A request body that must be complete within a time limit.
 pub(super) struct TimedBody {
     body: Incoming,
+    deadline: Option<Instant>,
+    /// Begins once the body has to be waited for: most come with their head.
     timer: Option<Pin<Box<Sleep>>>,
     late: Late,
 }
 
 impl TimedBody {
     pub(super) fn new(body: Incoming, limit: Option<Duration>, late: Late) -> Self {
-        let timer = limit.map(|limit| Box::pin(tokio::time::sleep(limit)));
-        Self { body, timer, late }
+        let deadline = limit.map(|limit| Instant::now() + limit);
+        Self { body, deadline, timer: None, late }
+    }
+
+    /// Whether the time is over; if not, the task is woken when it is.
+    fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(deadline) = self.deadline else { return false };
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        timer.as_mut().poll(cx).is_ready()
     }
 }
 
@@ -59,15 +68,14 @@ impl Body for TimedBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
-        if let Some(timer) = &mut this.timer
-            && timer.as_mut().poll(cx).is_ready()
-        {
+        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) {
+            return Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Broken)));
+        }
+        if this.is_late(cx) {
             this.late.0.store(true, Ordering::Relaxed);
             return Poll::Ready(Some(Err(BodyError::Late)));
         }
-        Pin::new(&mut this.body)
-            .poll_frame(cx)
-            .map(|frame| frame.map(|frame| frame.map_err(BodyError::Broken)))
+        Poll::Pending
     }
 
     fn is_end_stream(&self) -> bool {

@@ -1,12 +1,8 @@
 //! One connection, from its first byte to its close.
 
 use std::convert::Infallible;
-use std::error::Error as StdError;
-use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body as AxumBody;
@@ -19,13 +15,15 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 
-use super::activity::{Activity, Verdict};
+use super::activity::Activity;
 use super::body::{AnswerBody, Late, TimedBody};
+use super::cork::cork;
+use super::drive::drive;
 use super::http1_guard::Guard;
+use super::multiplexed::Multiplexed;
 use super::preface::{Protocol, detect};
 use super::stall::{Stalling, Stream};
 use super::{Limits, Peer};
@@ -77,8 +75,9 @@ pub(super) async fn serve(served: Arc<Served>, io: Box<dyn Stream>, peer: Peer) 
             drive(connection, &activity, &served).await;
         }
         Protocol::Http2 => {
+            let (io, cork) = cork(io);
             let connection = http2_builder(limits).serve_connection(TokioIo::new(io), service);
-            drive(connection, &activity, &served).await;
+            drive(Multiplexed::new(connection, cork), &activity, &served).await;
         }
     }
 }
@@ -107,79 +106,6 @@ fn http2_builder(limits: &Limits) -> http2::Builder<TokioExecutor> {
         .keep_alive_interval(limits.ping)
         .keep_alive_timeout(limits.ping_answer);
     builder
-}
-
-/// A connection of hyper that can be told to take no more requests.
-trait Connection: Future<Output = Result<(), hyper::Error>> {
-    fn close(self: Pin<&mut Self>);
-}
-
-impl<I, S> Connection for http1::Connection<I, S>
-where
-    I: hyper::rt::Read + hyper::rt::Write + Unpin,
-    S: hyper::service::HttpService<Incoming, ResBody = AnswerBody>,
-    S::Error: Into<Box<dyn StdError + Send + Sync>>,
-{
-    fn close(self: Pin<&mut Self>) {
-        self.graceful_shutdown();
-    }
-}
-
-impl<I, S> Connection for http2::Connection<I, S, TokioExecutor>
-where
-    I: hyper::rt::Read + hyper::rt::Write + Unpin,
-    S: hyper::service::HttpService<Incoming, ResBody = AnswerBody>,
-    S::Error: Into<Box<dyn StdError + Send + Sync>>,
-    S::Future: Send + 'static,
-    TokioExecutor: hyper::rt::bounds::Http2ServerConnExec<S::Future, AnswerBody>,
-{
-    fn close(self: Pin<&mut Self>) {
-        self.graceful_shutdown();
-    }
-}
-
-/// Runs a connection until it ends, is told to close and does not, or stalls.
-async fn drive(connection: impl Connection, activity: &Activity, served: &Served) {
-    let (limits, now) = (&served.limits, Instant::now());
-    let mut connection = pin!(connection);
-    let mut stop = pin!(served.stop.cancelled());
-    let mut age = pin!(sleep_until(now + limits.age + crate::backoff::jitter(limits.age_jitter)));
-    let mut look = pin!(sleep_until(now));
-    let mut closing = false;
-    // Until closing, `age` is the time to close; after that, the time to be gone.
-    loop {
-        tokio::select! {
-            ended = connection.as_mut() => {
-                if let Err(error) = ended {
-                    tracing::debug!(error = &error as &dyn StdError, "a connection ended early");
-                }
-                return;
-            }
-            () = stop.as_mut(), if !closing => closing = true,
-            () = age.as_mut() => {
-                if closing {
-                    return;
-                }
-                closing = true;
-            }
-            () = look.as_mut() => match activity.judge(Instant::now(), limits) {
-                Verdict::LookAt(time) => {
-                    look.as_mut().reset(time);
-                    continue;
-                }
-                Verdict::Idle if !closing => {
-                    closing = true;
-                    look.as_mut().reset(Instant::now() + limits.grace);
-                }
-                Verdict::Idle | Verdict::Stalled => {
-                    tracing::debug!("closed a stalled connection");
-                    return;
-                }
-            }
-        }
-        connection.as_mut().close();
-        age.as_mut().reset(Instant::now() + limits.grace.max(Duration::from_millis(1)));
-    }
 }
 
 /// Hands one request to the router.
