@@ -4,26 +4,31 @@
 //! seconds, by when its token would have been minted many times over. A stream has it until its first
 //! answer.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
-use axum::extract::Request;
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
-use tonic::{Code, Status};
+use http::{HeaderMap, Response};
+use tonic::body::Body;
+
+use crate::grpc::status;
 
 /// Longest time a call may take. Minting takes milliseconds; a change of the store tens of them.
 const LONGEST: Duration = Duration::from_secs(5);
 
+/// How long a call may take.
+pub(super) fn of(headers: &HeaderMap) -> Duration {
+    let asked = headers.get("grpc-timeout").and_then(|value| value.to_str().ok());
+    asked.and_then(parse).map_or(LONGEST, |asked| asked.min(LONGEST))
+}
+
 /// Ends a call that takes too long.
-pub(super) async fn enforce(request: Request, next: Next) -> Response {
-    let asked = request.headers().get("grpc-timeout").and_then(|value| value.to_str().ok());
-    let limit = asked.and_then(parse).map_or(LONGEST, |asked| asked.min(LONGEST));
-    match tokio::time::timeout(limit, next.run(request)).await {
-        Ok(response) => response,
-        Err(_elapsed) => {
-            let status = Status::new(Code::DeadlineExceeded, "the call took too long");
-            status.into_http::<axum::body::Body>().into_response()
-        }
+pub(super) async fn within(
+    limit: Duration,
+    call: impl Future<Output = Result<Response<Body>, Infallible>>,
+) -> Result<Response<Body>, Infallible> {
+    match tokio::time::timeout(limit, call).await {
+        Ok(answer) => answer,
+        Err(_elapsed) => Ok(status::too_late().into_http()),
     }
 }
 

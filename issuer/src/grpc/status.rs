@@ -86,6 +86,16 @@ pub(super) fn wrong_caller() -> Status {
     Status::new(code(ErrorClass::Unauthenticated), NOT_A_MEMBER)
 }
 
+/// A path that names no call of ours.
+pub(super) fn no_such_call() -> Status {
+    Status::new(Code::Unimplemented, "there is no such call")
+}
+
+/// A call that was not answered by its deadline.
+pub(super) fn too_late() -> Status {
+    Status::new(Code::DeadlineExceeded, "the call took too long")
+}
+
 /// A member that asks a service that is not for its kind.
 pub(super) fn wrong_kind() -> Status {
     Status::new(code(ErrorClass::Denied), "this service is not for this kind of member")
