@@ -39,10 +39,11 @@ type Handover = Box<dyn FnOnce() + Send>;
 /// Most jobs a thread takes at once, so that others find work too.
 const GROUP: usize = 8;
 
-/// How long a thread works before it hands over the answers it has. Each hand-over wakes an async thread,
-/// which takes the core from a signature under way: under load several answers for one change of threads.
-/// A job that waits alone is answered at once; nobody waits longer than this for a finished answer.
-const HAND_OVER_AFTER: Duration = Duration::from_millis(2);
+/// How long a thread works before it hands over the answers it has: a group of RSA-2048 signatures on a
+/// slow core. Each hand-over wakes an async thread, which takes the core from a signature under way, and
+/// ends in a write to a socket: under load several answers for one of each. A job that waits alone is
+/// answered at once; nobody waits longer than this for a finished answer.
+const HAND_OVER_AFTER: Duration = Duration::from_millis(8);
 
 /// A bounded pool. Its threads end when the last handle is dropped.
 #[derive(Debug, Clone)]
@@ -67,6 +68,8 @@ struct Queue {
 struct Waiting {
     jobs: VecDeque<Job>,
     closed: bool,
+    /// Threads that wait for a job: where none does, waking one would be a system call for nothing.
+    idle: usize,
     /// Threads of the pool at work, and whoever has the turn to work without one.
     working: usize,
 }
@@ -139,8 +142,11 @@ impl Pool {
             return Err(SignerError::Overloaded);
         }
         waiting.jobs.push_back(job);
+        let wake = waiting.idle > 0;
         drop(waiting);
-        queue.ready.notify_one();
+        if wake {
+            queue.ready.notify_one();
+        }
         Ok(Answer(answered))
     }
 }
@@ -199,7 +205,9 @@ impl Queue {
             if waiting.closed {
                 return None;
             }
+            waiting.idle += 1;
             waiting = self.ready.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            waiting.idle -= 1;
         }
     }
 }
