@@ -14,8 +14,9 @@ use crate::measure::{
 };
 use crate::stand::Cluster;
 
-/// Slices of minting, with raw signatures before, between and after them.
-const SLICES: u32 = 4;
+/// Slices of minting, with raw signatures before, between and after them: many, since what neighbours on the
+/// machine take changes within seconds.
+const SLICES: u32 = 12;
 
 /// Raw signatures take this part of a slice's time.
 const RAW_PART: u32 = 4;
