@@ -132,6 +132,12 @@ impl KeyRing {
         &self.published
     }
 
+    /// Whether relying parties are told of this key.
+    #[must_use]
+    pub fn publishes(&self, key_id: &KeyId) -> bool {
+        self.published.iter().any(|key| key.record.key_id == *key_id)
+    }
+
     /// Every record, published or withdrawn.
     pub fn records(&self) -> impl Iterator<Item = &KeyRecord> {
         self.published.iter().chain(&self.withdrawn).map(|key| &*key.record)

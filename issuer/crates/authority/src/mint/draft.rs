@@ -68,6 +68,11 @@ impl Minted {
         &self.token_id
     }
 
+    /// Its `kid`.
+    pub(super) fn key_id(&self) -> &KeyId {
+        &self.key_id
+    }
+
     /// Adds the signed token.
     pub(super) fn with(self, token: Token) -> MintedToken {
         let Self { expires_in, expires_at, key_id, token_id } = self;

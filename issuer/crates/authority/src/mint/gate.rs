@@ -2,7 +2,7 @@
 //!
 //! A draft already knows everything the audit log is told, so the record is handed over before the
 //! signature is made, and both are made at the same time. A token leaves when its record is durable, it
-//! is signed, and its holder may still have it. A token that was recorded and does not leave is recorded
+//! is signed, its key is still published, and its holder may still have it. A token that was recorded and does not leave is recorded
 //! as withheld; its record may say more than happened and never less.
 //!
 //! A batch is one recording, and one hand-over to the signer.
@@ -14,9 +14,9 @@ use moneyer_identity::{ClockFault, MintedToken, Token, TokenId, UnixTime};
 use crate::audit::{
     Actor, Audit, AuditError, AuditEvent, Event, Holder, Refusals, TokenWithheld, reason,
 };
+use crate::keys::Keys;
 use crate::mint::draft::{Draft, Minted};
 use crate::mint::error::MintError;
-use crate::registry::RegistryError;
 
 /// Who asks for tokens, and when.
 #[derive(Debug)]
@@ -33,6 +33,7 @@ pub(crate) struct Request {
 pub(crate) struct Gate {
     audit: Arc<dyn Audit>,
     refusals: Refusals,
+    keys: Arc<Keys>,
 }
 
 /// A draft whose record and signature are under way.
@@ -42,18 +43,18 @@ struct Begun {
 }
 
 impl Gate {
-    pub(crate) fn new(audit: Arc<dyn Audit>, refusals: Refusals) -> Self {
-        Self { audit, refusals }
+    pub(crate) fn new(audit: Arc<dyn Audit>, refusals: Refusals, keys: Arc<Keys>) -> Self {
+        Self { audit, refusals, keys }
     }
 
-    /// One token: recorded, signed, and `permitted` anew, since a removal acknowledged while it was signed
+    /// One token: recorded, signed, and `permitted` anew, since a change acknowledged while it was signed
     /// holds for it too.
     pub(crate) async fn pass(
         &self,
         by: Request,
         holder: Holder,
         drafted: Result<Draft, MintError>,
-        permitted: impl Fn() -> Result<(), RegistryError> + Send,
+        permitted: impl Fn() -> Result<(), MintError> + Send,
     ) -> Result<MintedToken, MintError> {
         let draft = match drafted {
             Ok(draft) => draft,
@@ -77,7 +78,7 @@ impl Gate {
         &self,
         by: Request,
         drafted: Vec<(Holder, Result<Draft, MintError>)>,
-        permitted: impl Fn(usize) -> Result<(), RegistryError> + Send,
+        permitted: impl Fn(usize) -> Result<(), MintError> + Send,
     ) -> Vec<Result<MintedToken, MintError>> {
         let mut outcomes = Vec::with_capacity(drafted.len());
         let (mut events, mut unsigned, mut key) = (Vec::new(), Vec::new(), None);
@@ -128,11 +129,15 @@ impl Gate {
         by: &Request,
         begun: Begun,
         outcome: Result<Token, MintError>,
-        permitted: impl Fn() -> Result<(), RegistryError>,
+        permitted: impl Fn() -> Result<(), MintError>,
     ) -> Result<MintedToken, MintError> {
         let Begun { holder, minted } = begun;
         let outcome = outcome.and_then(|token| {
-            permitted().map_err(MintError::Registry)?;
+            permitted()?;
+            // A key that was withdrawn while it signed: nobody would take the token, and nobody should.
+            if !self.keys.ring().publishes(minted.key_id()) {
+                return Err(MintError::NoKey);
+            }
             Ok(token)
         });
         match outcome {

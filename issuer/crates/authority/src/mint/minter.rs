@@ -12,7 +12,7 @@ use crate::keys::Keys;
 use crate::mint::draft::Draft;
 use crate::mint::error::MintError;
 use crate::mint::policy::{AudiencePolicy, Chosen};
-use crate::registry::{Permit, SystemPermit};
+use crate::registry::{Permit, RegistryError, SystemPermit};
 use crate::signer::SigningKey;
 
 /// How far `nbf` lies before `iat`: verifiers with no leeway and a clock 30 s slow still take the token.
@@ -73,6 +73,23 @@ impl Minter {
             ..self.claims(chosen, subject, IdentityType::Sandbox, now)?
         };
         Draft::new(key, claims)
+    }
+
+    /// Whether a token that was drafted by what was permitted then is permitted by what is now: its app may
+    /// have lost an audience, or be another of the same name.
+    pub(crate) fn check_again(
+        &self,
+        then: &Permit,
+        now: &Permit,
+        ask: &Ask,
+    ) -> Result<(), MintError> {
+        if now.app().uid != then.app().uid {
+            return Err(MintError::Registry(RegistryError::NoSuchSandbox));
+        }
+        if now.app().audiences != then.app().audiences {
+            self.policy.choose(now.app(), ask.audiences.clone(), ask.lifetime)?;
+        }
+        Ok(())
     }
 
     /// A token for a system workload, up to its signature by this key.

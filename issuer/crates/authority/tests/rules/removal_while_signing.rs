@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use moneyer_authority::keys::KeyCommand;
 use moneyer_authority::mint::{Ask, MintError};
 use moneyer_authority::registry::RegistryError;
 use moneyer_authority::signer::{KeyHandle, KeyKind, NewKey, Signer, SignerError, SigningKey};
@@ -10,7 +11,7 @@ use moneyer_identity::{Token, UnsignedToken, VerifyingKey};
 use moneyer_testkit::signer::FixtureSigner;
 use tokio::sync::Semaphore;
 
-use crate::world::{World, operator, sandbox};
+use crate::world::{World, audience, operator, sandbox};
 
 /// Says when a signature was begun, and ends it when it is let.
 #[derive(Debug)]
@@ -128,4 +129,40 @@ async fn the_same_holds_for_whoever_may_place_it() {
     world.take_away("web-1").await;
     held.let_go.add_permits(1);
     assert!(matches!(mint.await.unwrap(), Err(MintError::Registry(RegistryError::NoSuchSandbox))));
+}
+
+#[tokio::test]
+async fn the_same_holds_for_an_audience_that_its_app_lost_and_for_the_key_that_signs() {
+    let held = Held::new().await;
+    let world = &held.world;
+    let (one, _) = world.join("runner-1").await;
+    world.put_app_limited("web", &["sts.amazonaws.com", "vault"]).await;
+    world.place("web-1", "web", "runner-1").await;
+    for change in ["another audience", "this audience", "the key"] {
+        let (authority, runner) = (world.authority.clone(), one.clone());
+        let mint = tokio::spawn(async move {
+            let audiences = vec![audience("sts.amazonaws.com")];
+            let ask = Ask { audiences, lifetime: None };
+            authority.mint(&runner, &sandbox("web-1"), ask).await
+        });
+        held.begun().await;
+        match change {
+            "another audience" => drop(world.put_app_limited("web", &["sts.amazonaws.com"]).await),
+            "this audience" => drop(world.put_app_limited("web", &["vault"]).await),
+            _ => {
+                let emergency = KeyCommand::Emergency(None);
+                world.authority.command_keys(&operator(), &emergency).await.unwrap();
+            }
+        }
+        held.let_go.add_permits(1);
+        let minted = mint.await.unwrap();
+        match change {
+            "another audience" => drop(minted.unwrap()),
+            "this audience" => {
+                assert!(matches!(minted, Err(MintError::AudienceDenied(_))), "{minted:?}");
+                world.put_app_limited("web", &["sts.amazonaws.com"]).await;
+            }
+            _ => assert!(matches!(minted, Err(MintError::NoKey)), "{minted:?}"),
+        }
+    }
 }

@@ -1,0 +1,50 @@
+//! What an authority is for, and what it is built on.
+
+use std::sync::Arc;
+
+use moneyer_identity::{Clock, IssuerUrl, SubjectParts};
+
+use crate::audit::Audit;
+use crate::enrollment::CertificateLifetimes;
+use crate::keys::Schedule;
+use crate::mint::AudiencePolicy;
+use crate::registry::SystemWorkload;
+use crate::signer::{KeyKind, Signer};
+use crate::store::Store;
+
+/// What an authority is for.
+#[derive(Debug, Clone)]
+pub struct Charter {
+    /// The value of `iss` at the first start. Afterwards the store knows it; see [`Issuers`].
+    pub issuer: IssuerUrl,
+    /// Whether the trust domain was named by the operator. Otherwise an existing cluster keeps its own,
+    /// whatever the issuer's host is now.
+    pub trust_domain_is_named: bool,
+    /// What subjects are joined from.
+    pub parts: SubjectParts,
+    /// Path of the key set under the issuer, beginning with a slash.
+    pub key_set_path: String,
+    /// Which audiences may be asked for.
+    pub policy: AudiencePolicy,
+    /// The closed list of system workloads.
+    pub system_workloads: Vec<SystemWorkload>,
+    /// What keys to make.
+    pub key_kind: KeyKind,
+    /// When keys change.
+    pub schedule: Schedule,
+    /// How long the cluster's own certificates live.
+    pub certificates: CertificateLifetimes,
+}
+
+/// What an authority is built on.
+#[derive(Debug, Clone)]
+pub struct Ports {
+    /// Keeps the records.
+    pub store: Arc<dyn Store>,
+    /// Holds private keys.
+    pub signer: Arc<dyn Signer>,
+    /// Keeps the audit log.
+    pub audit: Arc<dyn Audit>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+}

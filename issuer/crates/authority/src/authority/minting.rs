@@ -1,0 +1,148 @@
+//! Minting, for whoever was authenticated.
+//!
+//! The clock is read once a call. What permits a token is asked when it is drafted and once more when it is
+//! signed: a change that was acknowledged meanwhile holds for it too.
+
+use std::sync::Arc;
+
+use moneyer_identity::{MintedToken, SandboxId, SystemWorkloadName};
+
+use super::open::Authority;
+use crate::audit::{Actor, Holder};
+use crate::enrollment::{AuthenticatedRunner, Places};
+use crate::mint::{Ask, MintError, Request};
+use crate::registry::{Permit, RegistryError, SystemPermit};
+use crate::signer::SigningKey;
+
+impl Authority {
+    /// A token for a sandbox that is placed on this runner now.
+    pub async fn mint(
+        &self,
+        runner: &AuthenticatedRunner,
+        sandbox: &SandboxId,
+        ask: Ask,
+    ) -> Result<MintedToken, MintError> {
+        self.mint_placed(runner.actor(), sandbox, ask, || self.registry.permit(runner, sandbox))
+            .await
+    }
+
+    /// A token for any sandbox, on behalf of whoever may place it.
+    pub async fn mint_any(
+        &self,
+        by: &impl Places,
+        sandbox: &SandboxId,
+        ask: Ask,
+    ) -> Result<MintedToken, MintError> {
+        self.mint_placed(by.actor(), sandbox, ask, || self.registry.permit_any(by, sandbox)).await
+    }
+
+    async fn mint_placed(
+        &self,
+        who: Actor,
+        sandbox: &SandboxId,
+        ask: Ask,
+        permit: impl Fn() -> Result<Permit, RegistryError> + Send + Sync,
+    ) -> Result<MintedToken, MintError> {
+        let (by, holder) = (self.request(who), Holder::Sandbox(sandbox.clone()));
+        let permitted = match permit() {
+            Ok(permitted) => permitted,
+            Err(error) => return Err(self.gate.refuse(&by, holder, MintError::Registry(error))),
+        };
+        let drafted = self.minting_key(&by);
+        let drafted =
+            drafted.and_then(|key| self.minter.draft(key, &permitted, ask.clone(), by.now));
+        let still = || {
+            let now = permit().map_err(MintError::Registry)?;
+            self.minter.check_again(&permitted, &now, &ask)
+        };
+        self.gate.pass(by, holder, drafted, still).await
+    }
+
+    /// Tokens for sandboxes that are placed on this runner now, in the order they are asked for. One
+    /// refusal does not touch the others.
+    pub async fn mint_all(
+        &self,
+        runner: &AuthenticatedRunner,
+        asked: Vec<(SandboxId, Ask)>,
+    ) -> Vec<Result<MintedToken, MintError>> {
+        let by = self.request(runner.actor());
+        let key = self.minting_key(&by).ok();
+        let mut drafted = Vec::with_capacity(asked.len());
+        let mut permits = Vec::with_capacity(asked.len());
+        let permit = |sandbox: &SandboxId| {
+            self.registry.permit(runner, sandbox).map_err(MintError::Registry)
+        };
+        for (sandbox, ask) in &asked {
+            let (permitted, draft) = match permit(sandbox) {
+                Ok(permitted) => {
+                    let key = key.clone().map_or_else(|| self.minting_key(&by), Ok);
+                    let draft =
+                        key.and_then(|key| self.minter.draft(key, &permitted, ask.clone(), by.now));
+                    (Some(permitted), draft)
+                }
+                Err(refused) => (None, Err(refused)),
+            };
+            drafted.push((Holder::Sandbox(sandbox.clone()), draft));
+            permits.push(permitted);
+        }
+        let still = |at: usize| match (asked.get(at), permits.get(at)) {
+            (Some((sandbox, ask)), Some(Some(then))) => {
+                self.minter.check_again(then, &permit(sandbox)?, ask)
+            }
+            _ => Err(MintError::Registry(RegistryError::NoSuchSandbox)),
+        };
+        self.gate.pass_all(by, drafted, still).await
+    }
+
+    /// A token for a system workload that runs on this runner.
+    pub async fn mint_system(
+        &self,
+        runner: &AuthenticatedRunner,
+        workload: &SystemWorkloadName,
+        ask: Ask,
+    ) -> Result<MintedToken, MintError> {
+        let permit = || self.registry.permit_system(runner, workload);
+        self.mint_permitted(runner.actor(), workload, ask, permit).await
+    }
+
+    /// A token for any system workload, on behalf of a controller or operator.
+    pub async fn mint_system_any(
+        &self,
+        by: &impl Places,
+        workload: &SystemWorkloadName,
+        ask: Ask,
+    ) -> Result<MintedToken, MintError> {
+        let permit = || self.registry.permit_system_any(by, workload);
+        self.mint_permitted(by.actor(), workload, ask, permit).await
+    }
+
+    async fn mint_permitted(
+        &self,
+        who: Actor,
+        workload: &SystemWorkloadName,
+        ask: Ask,
+        permit: impl Fn() -> Result<SystemPermit, RegistryError> + Send + Sync,
+    ) -> Result<MintedToken, MintError> {
+        let (by, holder) = (self.request(who), Holder::System(workload.clone()));
+        let drafted = permit().map_err(MintError::Registry).and_then(|permit| {
+            let key = self.minting_key(&by)?;
+            self.minter.draft_system(key, &permit, ask, by.now)
+        });
+        let still = || permit().map(drop).map_err(MintError::Registry);
+        self.gate.pass(by, holder, drafted, still).await
+    }
+
+    /// The key that signs, while the clock and the store can be trusted.
+    fn minting_key(&self, by: &Request) -> Result<Arc<dyn SigningKey>, MintError> {
+        let now = by.sound.map_err(MintError::Clock)?;
+        self.ledger.check_witnesses().map_err(MintError::RolledBack)?;
+        self.minter.signing_key(now)
+    }
+
+    fn request(&self, who: Actor) -> Request {
+        // Read once: a clock that is set right between two readings would sign the wrong one.
+        let sound = self.sound_time();
+        let now = sound.unwrap_or_else(|_unsound| self.now());
+        Request { who, now, sound }
+    }
+}

@@ -1,0 +1,13 @@
+//! The authority: one value that every protocol's edge calls.
+//!
+//! It holds the parts and reads the clock once per call. An edge converts a request, makes one call
+//! here, and converts the answer.
+
+mod charter;
+mod minting;
+mod open;
+mod parts;
+
+pub use charter::{Charter, Ports};
+pub use open::{Authority, OpenError};
+pub use parts::RemoveError;

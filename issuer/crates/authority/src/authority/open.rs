@@ -1,0 +1,115 @@
+//! How an authority comes up: everything is loaded into memory, and what a new cluster lacks is made.
+
+use std::sync::Arc;
+
+use moneyer_identity::UnixTime;
+
+use super::charter::{Charter, Ports};
+use crate::audit::{Ledger, Refusals};
+use crate::enrollment::{ClusterAuthority, Enrollment, Member, Members};
+use crate::issuers::{Issuers, IssuersError};
+use crate::keys::{Keys, KeysError};
+use crate::mint::{Gate, Minter};
+use crate::registry::{Registry, RegistryError};
+use crate::store::{Store, StoreError, load_records};
+
+/// Why an authority does not come up.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The cluster's own authority cannot be loaded or made.
+    #[error("the cluster's certificate authority cannot be loaded")]
+    ClusterAuthority(#[source] StoreError),
+    /// The members or join tokens cannot be loaded.
+    #[error("the members cannot be loaded")]
+    Members(#[source] StoreError),
+    /// The signing keys cannot be loaded or made.
+    #[error("the signing keys cannot be loaded")]
+    Keys(#[source] KeysError),
+    /// The issuers cannot be loaded, or the configuration names another.
+    #[error("the issuer cannot be taken up")]
+    Issuers(#[source] IssuersError),
+    /// The apps or sandboxes cannot be loaded.
+    #[error("the apps and sandboxes cannot be loaded")]
+    Registry(#[source] RegistryError),
+}
+
+/// Keys, members, placements and minting of one cluster. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Authority {
+    pub(super) charter: Arc<Charter>,
+    pub(super) ports: Ports,
+    pub(super) keys: Arc<Keys>,
+    pub(super) issuers: Arc<Issuers>,
+    pub(super) members: Arc<Members>,
+    pub(super) enrollment: Enrollment,
+    pub(super) registry: Registry,
+    pub(super) minter: Minter,
+    pub(super) ledger: Ledger,
+    pub(super) refusals: Refusals,
+    pub(super) gate: Gate,
+}
+
+impl Authority {
+    /// Loads everything into memory; makes the first key and the cluster's own authority where there
+    /// are none.
+    pub async fn open(mut charter: Charter, ports: Ports) -> Result<Self, OpenError> {
+        let Ports { store, signer, audit, clock } = ports.clone();
+        let now = clock.now();
+        let ledger = Ledger::new(store.clone(), audit.clone(), clock);
+        let cluster_authority = open_cluster(&mut charter, &*store, now).await?;
+        let records = load_records::<Member>(&*store).await.map_err(OpenError::Members)?;
+        let members = Arc::new(Members::new(records));
+        let enrollment = Enrollment::open(ledger.clone(), members.clone(), cluster_authority)
+            .await
+            .map_err(OpenError::Members)?;
+        let keys = Keys::open(ledger.clone(), signer, charter.key_kind, charter.schedule, now)
+            .await
+            .map_err(OpenError::Keys)?;
+        let keys = Arc::new(keys);
+        let lifetime = charter.schedule.maximum_lifetime();
+        let issuers = Issuers::open(ledger.clone(), &charter.issuer, lifetime, now)
+            .await
+            .map_err(OpenError::Issuers)?;
+        let issuers = Arc::new(issuers);
+        let workloads = charter.system_workloads.clone();
+        let registry = Registry::open(ledger.clone(), members.clone(), workloads)
+            .await
+            .map_err(OpenError::Registry)?;
+        let policy = Arc::new(charter.policy.clone());
+        let minter = Minter::new(issuers.clone(), charter.parts.clone(), policy, keys.clone());
+        let charter = Arc::new(charter);
+        let refusals = Refusals::new(audit.clone());
+        let gate = Gate::new(audit, refusals.clone(), keys.clone());
+        Ok(Self {
+            charter,
+            ports,
+            keys,
+            issuers,
+            members,
+            enrollment,
+            registry,
+            minter,
+            ledger,
+            refusals,
+            gate,
+        })
+    }
+}
+
+/// The cluster's own authority. Its trust domain is the cluster's for good: the configuration's is taken
+/// where the operator named one, and must then be the same.
+async fn open_cluster(
+    charter: &mut Charter,
+    store: &dyn Store,
+    now: UnixTime,
+) -> Result<ClusterAuthority, OpenError> {
+    if !charter.trust_domain_is_named {
+        let stored = ClusterAuthority::stored_trust_domain(store).await;
+        if let Some(stored) = stored.map_err(OpenError::ClusterAuthority)? {
+            charter.parts.trust_domain = stored;
+        }
+    }
+    ClusterAuthority::open(store, &charter.parts.trust_domain, charter.certificates, now)
+        .await
+        .map_err(OpenError::ClusterAuthority)
+}
