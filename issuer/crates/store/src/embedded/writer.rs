@@ -183,9 +183,24 @@ impl<B: Barrier> Writer<B> {
                 None => break,
             }
         }
+        self.take_back_at_the_end();
         // Closed: sled goes with the last who reads.
         drop(self.pen.take());
         drop(self.progress.replace_sled(None));
+    }
+
+    /// What failed and was refused must not be found at the next start: one more attempt to take it back.
+    fn take_back_at_the_end(&mut self) {
+        if self.undo.is_none() || self.pen.is_some() {
+            return;
+        }
+        self.try_again();
+        if self.undo.is_some() {
+            tracing::error!(
+                "the store was closed while its disk failed: a change that was refused may be in force at \
+                 the next start"
+            );
+        }
     }
 
     fn gather(&mut self, first: Waiting) -> Vec<Waiting> {

@@ -42,6 +42,19 @@ async fn what_a_failed_sync_left_is_taken_back_and_writing_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_refused_is_taken_back_at_a_close_too() {
+    let (place, gate) = (Place::new(), Gate::default());
+    let store = gate.open_store(&place);
+    store.commit(add("before")).await.unwrap();
+    gate.change(|state| state.broken = true);
+    store.commit(add("during")).await.unwrap_err();
+    // The disk works again, and there is no time to notice.
+    gate.change(|state| state.broken = false);
+    store.close().await;
+    assert_eq!(ids(&place.try_open().unwrap()).await.unwrap(), ["before"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_group_that_was_never_named_in_the_catalogue_is_there_or_not_after_a_crash() {
     let (place, gate) = (Place::new(), Gate::default());
     let store = gate.open_store(&place);
