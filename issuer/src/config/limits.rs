@@ -18,8 +18,8 @@ pub struct LimitsSection {
     pub signer_queue: usize,
     /// Open connections of one listener; more wait. Default: 10000.
     pub connections: usize,
-    /// Open connections of one listener from one address; more are closed at once. Raise it where a
-    /// proxy in front brings everyone's. Default: 100.
+    /// Open connections of one listener from one address, and to the management socket of one local user;
+    /// more are closed at once. Raise it where a proxy in front brings everyone's. Default: 100.
     pub connections_per_address: usize,
 }
 

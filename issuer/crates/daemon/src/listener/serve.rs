@@ -4,7 +4,6 @@
 //! every other error concerns the one connection that had it.
 
 use std::io;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,7 +35,7 @@ pub enum Tls {
 /// What a connection holds for as long as it is open.
 struct Held {
     _slot: OwnedSemaphorePermit,
-    _counted: Option<Counted>,
+    _counted: Counted,
 }
 
 impl Listener {
@@ -65,15 +64,9 @@ impl Listener {
                     }
                 },
             };
-            let counted = match address {
-                PeerAddress::Unix { .. } => None,
-                PeerAddress::Tcp(from) => {
-                    let Some(counted) = counts.enter(from.ip()) else {
-                        refuse_crowd(from.ip());
-                        continue;
-                    };
-                    Some(counted)
-                }
+            let Some(counted) = counts.enter(address) else {
+                refuse_crowd(address);
+                continue;
             };
             let held = Held { _slot: slot, _counted: counted };
             let (served, tls) = (Arc::clone(&served), tls.clone());
@@ -132,9 +125,9 @@ fn credentials(stream: &UnixStream) -> io::Result<PeerAddress> {
     Ok(PeerAddress::Unix { uid: peer.uid(), gid: peer.gid(), pid: peer.pid() })
 }
 
-fn refuse_crowd(from: IpAddr) {
+fn refuse_crowd(from: PeerAddress) {
     metrics::counter!("moneyer_connections_refused_total").increment(1);
-    tracing::debug!(peer.address = %from, "refused a connection: too many from one address");
+    tracing::debug!(peer.address = ?from, "refused a connection: too many from one address or user");
 }
 
 /// Waits, if waiting can help, before the next accept.
