@@ -1,8 +1,9 @@
 //! The only place that knows gRPC status codes from the coordinator.
 //!
-//! A refusal keeps the coordinator's text, which is one of a few constant ones; a failure gets one
-//! of ours, since what a transport says is for the log.
+//! What the coordinator answers keeps its text, which is one of a few constant ones; a failure on the way
+//! gets one of ours, since what a transport says is for the log.
 
+use std::error::Error as _;
 use std::time::Duration;
 
 use moneyer_identity::{ErrorClass, IssueError};
@@ -29,7 +30,15 @@ fn class(code: Code) -> ErrorClass {
 
 /// A failed call.
 pub(super) fn of_status(status: &Status) -> IssueError {
-    IssueError { retry_after: retry_after(status), ..of(status.code(), status.message()) }
+    let error = if is_answer(status) { of(status.code(), status.message()) } else { away() };
+    IssueError { retry_after: retry_after(status), ..error }
+}
+
+/// Whether the coordinator itself said so: what fails on the way has a cause here, or a code that it never
+/// gives.
+fn is_answer(status: &Status) -> bool {
+    let on_the_way = [Code::DeadlineExceeded, Code::Cancelled, Code::Unknown];
+    status.source().is_none() && !on_the_way.contains(&status.code())
 }
 
 /// When the coordinator says to ask again.
@@ -50,9 +59,9 @@ fn of(code: Code, told: &str) -> IssueError {
         | ErrorClass::Denied
         | ErrorClass::NotFound
         | ErrorClass::Exhausted
-        | ErrorClass::Conflict => told,
+        | ErrorClass::Conflict
+        | ErrorClass::Unavailable => told,
         ErrorClass::Unauthenticated => "the coordinator does not accept this runner",
-        ErrorClass::Unavailable => AWAY,
         ErrorClass::Internal => "the coordinator failed",
     };
     IssueError::new(class, message)
@@ -85,12 +94,16 @@ mod tests {
     }
 
     #[test]
-    fn refusals_keep_their_text_and_failures_do_not() {
-        let refused = of_status(&Status::not_found("no such sandbox"));
-        assert_eq!((refused.class, &*refused.message), (ErrorClass::NotFound, "no such sandbox"));
+    fn what_the_coordinator_answers_keeps_its_text_and_failures_do_not() {
+        for (code, expected) in
+            [(Code::NotFound, ErrorClass::NotFound), (Code::Unavailable, ErrorClass::Unavailable)]
+        {
+            let answered = of_status(&Status::new(code, "said by the coordinator"));
+            assert_eq!((answered.class, &*answered.message), (expected, "said by the coordinator"));
+        }
         for (code, expected) in [
-            (Code::Unavailable, ErrorClass::Unavailable),
             (Code::Unknown, ErrorClass::Unavailable),
+            (Code::DeadlineExceeded, ErrorClass::Unavailable),
             (Code::Internal, ErrorClass::Internal),
             (Code::Unauthenticated, ErrorClass::Unauthenticated),
         ] {
@@ -98,5 +111,8 @@ mod tests {
             assert_eq!(error.class, expected);
             assert!(!error.message.contains("canary"), "{code:?}");
         }
+        let broken = Status::from_error(Box::new(std::io::Error::other("canary")));
+        let error = of_status(&broken);
+        assert_eq!((error.class, &*error.message), (ErrorClass::Unavailable, AWAY));
     }
 }
