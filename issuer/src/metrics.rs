@@ -13,7 +13,8 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use moneyer_audit::FileAudit;
 use moneyer_authority::Authority;
 use moneyer_authority::keys::KeyState;
-use moneyer_identity::ErrorClass;
+use moneyer_authority::mint::MintError;
+use moneyer_identity::{ErrorClass, MintedToken};
 use tokio::time::Instant;
 
 const MINTED: &str = "moneyer_tokens_minted_total";
@@ -117,16 +118,19 @@ impl Metrics {
         }
     }
 
-    /// A token was minted; the request came at `since`.
-    pub(crate) fn minted(&self, since: Instant) {
-        self.minted.increment(1);
-        self.mint_seconds.record(since.elapsed());
-    }
-
-    /// A token was refused.
-    pub(crate) fn refused(&self, class: ErrorClass) {
-        if let Some((_, counter)) = self.refused.iter().find(|(of, _)| *of == class) {
-            counter.increment(1);
+    /// How minting ended, at whichever edge; the request came at `since`.
+    pub(crate) fn minted(&self, since: Instant, outcome: &Result<MintedToken, MintError>) {
+        match outcome {
+            Ok(_) => {
+                self.minted.increment(1);
+                self.mint_seconds.record(since.elapsed());
+            }
+            Err(error) => {
+                let class = error.class();
+                if let Some((_, counter)) = self.refused.iter().find(|(of, _)| *of == class) {
+                    counter.increment(1);
+                }
+            }
         }
     }
 

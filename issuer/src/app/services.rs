@@ -42,8 +42,13 @@ pub(super) fn start(
         uids: config.listen.operators.clone().into(),
     };
     let store = kept.store.clone();
-    let management =
-        management::router(ManagementState { authority: authority.clone(), operators, store });
+    let management = ManagementState {
+        authority: authority.clone(),
+        operators,
+        store,
+        metrics: metrics.clone(),
+    };
+    let management = management::router(management);
     let limits = grpc::MintLimits::new(&config.limits);
     let parts =
         GrpcParts { authority: authority.clone(), limits: limits.clone(), metrics, going_down };

@@ -99,16 +99,8 @@ impl MintingService {
         minted: Result<MintedToken, MintError>,
         since: Instant,
     ) -> Result<v1::MintTokenResponse, Status> {
-        match minted {
-            Ok(token) => {
-                self.metrics.minted(since);
-                Ok(convert::minted(&token))
-            }
-            Err(error) => {
-                self.metrics.refused(error.class());
-                Err(status::mint(&error))
-            }
-        }
+        self.metrics.minted(since, &minted);
+        minted.map(|token| convert::minted(&token)).map_err(|error| status::mint(&error))
     }
 }
 

@@ -5,14 +5,17 @@ use moneyer_authority::registry::{AppChange, PageRequest, Sandbox};
 use moneyer_identity::{AppName, Audience, SandboxId};
 use moneyer_proto::v1;
 use moneyer_proto::v1::placement_server::Placement;
+use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
 use crate::grpc::{caller, convert, status};
+use crate::metrics::Metrics;
 
 /// Serves sandbox controllers.
 #[derive(Debug, Clone)]
 pub(super) struct PlacementService {
     pub(super) authority: Authority,
+    pub(super) metrics: Metrics,
 }
 
 #[tonic::async_trait]
@@ -100,11 +103,13 @@ impl Placement for PlacementService {
         &self,
         request: Request<v1::MintTokenRequest>,
     ) -> Result<Response<v1::MintTokenResponse>, Status> {
+        let since = Instant::now();
         let controller = caller::controller(&self.authority, &request)?;
         let request = request.into_inner();
         let sandbox = convert::parse("sandbox_id", &request.sandbox_id)?;
         let ask = convert::ask(&request.audience, request.lifetime_seconds)?;
         let minted = self.authority.mint_any(&controller, &sandbox, ask).await;
+        self.metrics.minted(since, &minted);
         let token = minted.map_err(|error| status::mint(&error))?;
         Ok(Response::new(convert::minted(&token)))
     }

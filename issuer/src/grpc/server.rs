@@ -49,12 +49,13 @@ pub(crate) struct GrpcParts {
 pub(crate) fn router(parts: GrpcParts) -> Router {
     let GrpcParts { authority, limits, metrics, going_down } = parts;
     let enrollment = EnrollmentService { authority: authority.clone(), limits: limits.clone() };
-    let minting = MintingService { authority: authority.clone(), limits, metrics, going_down };
+    let placement = PlacementService { authority: authority.clone(), metrics: metrics.clone() };
+    let minting = MintingService { authority, limits, metrics, going_down };
     Router::new().fallback_service(Door {
         enrollment: EnrollmentServer::new(enrollment)
             .max_decoding_message_size(ENROLLMENT_MESSAGE_BYTES),
         minting: MintingServer::new(minting),
-        placement: PlacementServer::new(PlacementService { authority }),
+        placement: PlacementServer::new(placement),
     })
 }
 

@@ -11,6 +11,7 @@ use moneyer_store::SledStore;
 use crate::http::authenticate::Operators;
 use crate::http::error;
 use crate::http::management::{apps, clock, issuer, keys, members, sandboxes, store};
+use crate::metrics::Metrics;
 
 /// What the handlers need.
 #[derive(Debug, Clone)]
@@ -18,6 +19,7 @@ pub(crate) struct ManagementState {
     pub(crate) authority: Authority,
     pub(crate) operators: Operators,
     pub(crate) store: Arc<SledStore>,
+    pub(crate) metrics: Metrics,
 }
 
 /// The store itself, for what is done with all of it.
@@ -33,6 +35,12 @@ impl FromRef<ManagementState> for Keeping {
 impl FromRef<ManagementState> for Authority {
     fn from_ref(state: &ManagementState) -> Self {
         state.authority.clone()
+    }
+}
+
+impl FromRef<ManagementState> for Metrics {
+    fn from_ref(state: &ManagementState) -> Self {
+        state.metrics.clone()
     }
 }
 

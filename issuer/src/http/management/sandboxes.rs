@@ -8,12 +8,14 @@ use moneyer_authority::Authority;
 use moneyer_authority::mint::Ask;
 use moneyer_authority::registry::{PageRequest, Sandbox};
 use moneyer_identity::{Lifetime, SandboxId};
+use tokio::time::Instant;
 
 use crate::http::authenticate::Operator;
 use crate::http::error::Problem;
 use crate::http::management::views::{
     MintBody, MintView, SandboxBody, SandboxPage, SandboxQuery, SandboxView,
 };
+use crate::metrics::Metrics;
 
 pub(super) async fn list(
     _: Operator,
@@ -66,13 +68,17 @@ pub(super) async fn remove(
 pub(super) async fn mint(
     Operator(operator): Operator,
     State(authority): State<Authority>,
+    State(metrics): State<Metrics>,
     path: Result<Path<SandboxId>, PathRejection>,
     body: Result<Json<MintBody>, JsonRejection>,
 ) -> Result<Json<MintView>, Problem> {
+    let since = Instant::now();
     let (Path(id), Json(body)) = (path?, body?);
     let lifetime = body.lifetime_seconds.map(Lifetime::from_seconds);
     let ask = Ask { audiences: body.audiences, lifetime };
-    let minted = authority.mint_any(&operator, &id, ask).await?;
+    let minted = authority.mint_any(&operator, &id, ask).await;
+    metrics.minted(since, &minted);
+    let minted = minted?;
     Ok(Json(MintView {
         token: minted.token.expose().to_owned(),
         expires_at: minted.expires_at,

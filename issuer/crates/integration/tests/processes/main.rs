@@ -41,6 +41,8 @@ mod load;
 #[cfg(test)]
 mod memory;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod partition;
 #[cfg(test)]
 mod placement;
