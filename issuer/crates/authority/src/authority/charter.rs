@@ -15,7 +15,7 @@ use crate::store::Store;
 /// What an authority is for.
 #[derive(Debug, Clone)]
 pub struct Charter {
-    /// The value of `iss` at the first start. Afterwards the store knows it; see [`Issuers`].
+    /// The value of `iss` at the first start. Afterwards the store knows it; see [`Issuers`](crate::issuers::Issuers).
     pub issuer: IssuerUrl,
     /// Whether the trust domain was named by the operator. Otherwise an existing cluster keeps its own,
     /// whatever the issuer's host is now.
