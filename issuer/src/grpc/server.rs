@@ -68,13 +68,11 @@ struct Door {
 }
 
 type Answer = Result<Response<tonic::body::Body>, Infallible>;
+type Call = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
 impl Door {
     /// Begins a call of the service its path names: `/moneyer.v1.Minting/MintToken`.
-    fn begin(
-        &mut self,
-        request: Request<Body>,
-    ) -> Option<Pin<Box<dyn Future<Output = Answer> + Send>>> {
+    fn begin(&mut self, request: Request<Body>) -> Option<Call> {
         let (service, _method) = request.uri().path().strip_prefix('/')?.split_once('/')?;
         match service {
             MintingServer::<MintingService>::NAME => Some(self.minting.call(request)),
@@ -88,7 +86,7 @@ impl Door {
 impl Service<Request<Body>> for Door {
     type Response = Response<tonic::body::Body>;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Answer> + Send>>;
+    type Future = Call;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))

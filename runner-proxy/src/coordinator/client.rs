@@ -5,7 +5,6 @@
 //! connection breaks under it is made again, on the next: the coordinator ends every connection at an
 //! age, and a call that is on its way at that moment was mostly never read.
 
-use std::error::Error as _;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,8 +64,7 @@ where
 {
     for _ in 1..ATTEMPTS {
         match call().await {
-            // What the coordinator itself answers has no cause here.
-            Err(status) if status.source().is_some() => tokio::time::sleep(PAUSE).await,
+            Err(cut_off) if status::is_cut_off(&cut_off) => tokio::time::sleep(PAUSE).await,
             answer => return answer,
         }
     }

@@ -34,11 +34,15 @@ pub(super) fn of_status(status: &Status) -> IssueError {
     IssueError { retry_after: retry_after(status), ..error }
 }
 
-/// Whether the coordinator itself said so: what fails on the way has a cause here, or a code that it never
-/// gives.
+/// Whether the connection broke under the call: what the coordinator answers has no cause here.
+pub(super) fn is_cut_off(status: &Status) -> bool {
+    status.source().is_some()
+}
+
+/// Whether the coordinator itself said so: the call was not cut off, and has no code that it never gives.
 fn is_answer(status: &Status) -> bool {
     let on_the_way = [Code::DeadlineExceeded, Code::Cancelled, Code::Unknown];
-    status.source().is_none() && !on_the_way.contains(&status.code())
+    !is_cut_off(status) && !on_the_way.contains(&status.code())
 }
 
 /// When the coordinator says to ask again.

@@ -2,8 +2,8 @@
 //!
 //! A draft already knows everything the audit log is told, so the record is handed over before the
 //! signature is made, and both are made at the same time. A token leaves when its record is durable, it
-//! is signed, its key is still published, and its holder may still have it. A token that was recorded and does not leave is recorded
-//! as withheld; its record may say more than happened and never less.
+//! is signed, its key is still published, and its holder may still have it. A token that was recorded and
+//! does not leave is recorded as withheld; its record may say more than happened and never less.
 //!
 //! A batch is one recording, and one hand-over to the signer.
 

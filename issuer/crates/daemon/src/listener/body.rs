@@ -51,8 +51,13 @@ impl TimedBody {
         Self { body, deadline, timer: None, late }
     }
 
-    /// Whether the time is over; if not, the task is woken when it is.
-    fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
+    /// Whether the time is over.
+    fn is_over(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    /// The same, and if it is not over, the task is woken when it is.
+    fn poll_over(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(deadline) = self.deadline else { return false };
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         timer.as_mut().poll(cx).is_ready()
@@ -68,10 +73,13 @@ impl Body for TimedBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
-        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) {
+        // What comes too late is not taken, also where it is there at once.
+        if !this.is_over()
+            && let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx)
+        {
             return Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Broken)));
         }
-        if this.is_late(cx) {
+        if this.poll_over(cx) {
             this.late.0.store(true, Ordering::Relaxed);
             return Poll::Ready(Some(Err(BodyError::Late)));
         }
