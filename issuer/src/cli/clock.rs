@@ -20,8 +20,8 @@ pub(super) enum ClockCommand {
     /// start it was more than 30 days later than that). In the last three nothing is minted or certified
     /// and no key changes. Each ends by itself when the clock is set right.
     ///
-    /// Keys leave the key set by the time that has certainly come, not by the wall clock: absences do not
-    /// count until the coordinator has run for 26 hours.
+    /// Keys leave the key set, and begin to sign, by the time that has certainly come and not by the wall
+    /// clock: an absence does not count until the coordinator has run for 26 hours since.
     Show,
     /// Tell the coordinator that its wall clock is right as it is.
     ///

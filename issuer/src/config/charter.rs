@@ -162,6 +162,7 @@ impl Config {
         );
         let key = |error: &ScheduleError| match error {
             ScheduleError::ShorterThanCache { .. } => "keys.publish_before_use",
+            ScheduleError::CachedTooLong => "keys.max_age",
             ScheduleError::TooOften | ScheduleError::TooManyKeys { .. } => "keys.rotate_every",
         };
         schedule.map_err(|error| wrong(key(&error), error.to_string())).ok()
@@ -269,6 +270,8 @@ keys.rotate_every = '30d'
             "moneyer.toml:2:6: keys.publish_before_use: is shorter than keys.max_age (3600 s): relying parties would refuse tokens of a key that their cached key set does not have yet; use at least that, or 0s to switch it off",
         ];
         assert_eq!(errors(text), expected);
+        let long = errors("keys.max_age = '25h'");
+        assert!(long[0].contains("keys.max_age: is longer than a day"), "{long:?}");
         let often = errors("keys.rotate_every = '20s'");
         assert!(often[0].contains("keys.rotate_every: would keep"), "{often:?}");
     }

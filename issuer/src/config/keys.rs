@@ -28,7 +28,8 @@ pub struct KeysSection {
     /// three times `keys.max_age` where that is longer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub publish_before_use: Option<Span>,
-    /// How long relying parties may cache the key set: `Cache-Control: max-age`. Default: `1h`.
+    /// How long relying parties may cache the key set: `Cache-Control: max-age`. A day at most.
+    /// Default: `1h`.
     pub max_age: Span,
     /// Threads that sign. Default: one for each core.
     #[serde(skip_serializing_if = "Option::is_none")]

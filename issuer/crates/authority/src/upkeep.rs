@@ -3,7 +3,7 @@
 //! Every step is carried out from the state of its moment: two who ask at once cannot both succeed. What
 //! an operator asked for runs to its end, also if the operator hangs up.
 
-use moneyer_identity::{ClockReport, ErrorClass, IssuerUrl, OtherTime, UnixTime};
+use moneyer_identity::{ClockReport, ErrorClass, IssuerUrl, OtherTime, ProvenTime, UnixTime};
 
 use crate::audit::{Actor, AuditError, Event};
 use crate::authority::Authority;
@@ -22,13 +22,14 @@ impl Authority {
     /// forward would retire every key at once. What a clock that was ahead at the start would do too
     /// early waits for the time that has certainly come.
     pub async fn rotate(&self) -> Vec<Outcome> {
-        let (Ok(now), Ok(proven)) = (self.sound_time(), self.proven_time()) else {
+        let Ok(proven) = self.proven_time() else {
             return Vec::new();
         };
+        let now = proven.now();
         let mut outcomes = Vec::new();
         // A store that cannot be read says so by its health, and is asked again at the next turn.
         self.keys().settle().await.ok();
-        for step in self.keys().due_by(now, proven) {
+        for step in self.keys().due_by(&proven) {
             let outcome = self.keys().carry_out(&Actor::System, &step, now).await;
             outcomes.push((step, outcome));
         }
@@ -47,18 +48,11 @@ impl Authority {
     /// The time of a command, and its steps. What relying parties would miss goes by time that has
     /// certainly come. While the clock is wrong nothing but an emergency is done.
     fn judged(&self, command: &KeyCommand) -> Result<(UnixTime, Vec<Step>), KeysError> {
-        let sound = || self.sound_time().map_err(KeysError::Clock);
-        let (now, judged_at) = match command {
-            KeyCommand::Emergency(_) => (self.now(), self.now()),
-            KeyCommand::Activate(_) | KeyCommand::Prune(_) => {
-                (sound()?, self.proven_time().map_err(KeysError::Clock)?)
-            }
-            _ => {
-                let now = sound()?;
-                (now, now)
-            }
+        let proven = match command {
+            KeyCommand::Emergency(_) => ProvenTime::certain(self.now()),
+            _ => self.proven_time().map_err(KeysError::Clock)?,
         };
-        Ok((now, self.keys().judge(command, judged_at)?))
+        Ok((proven.now(), self.keys().judge(command, &proven)?))
     }
 
     /// Does what a command asks for, as far as it may be done now, and says what was done.
@@ -165,7 +159,7 @@ impl Authority {
     /// Forgets previous issuers that no live token names; none while the clock is wrong.
     pub async fn prune_issuers(&self) -> Result<(), IssuersError> {
         match self.proven_time() {
-            Ok(proven) => self.issuers().prune(proven).await,
+            Ok(proven) => self.issuers().prune(&proven).await,
             Err(_) => Ok(()),
         }
     }

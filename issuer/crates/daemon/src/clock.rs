@@ -12,15 +12,16 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use moneyer_identity::{
-    Clock, ClockFault, ClockJudge, ClockMemory, ClockReading, ClockReport, Evidence, OtherTime,
-    SystemClock, UnixTime,
+    Absence, Absences, Clock, ClockFault, ClockJudge, ClockMemory, ClockReading, ClockReport,
+    Evidence, OtherTime, ProvenTime, SystemClock, UnixTime,
 };
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::file::write_atomic;
 
-/// How often the latest time is kept. A clock set back by less across a restart is not noticed.
-const KEEP_EVERY: Duration = Duration::from_secs(30);
+/// How often the latest time is kept. A clock set back by less across a restart is not noticed, and of a
+/// run that is killed at most as much does not count.
+const KEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// Why the latest time seen cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -36,8 +37,8 @@ pub enum ClockFileError {
     },
     /// It holds something else.
     #[error(
-        "{path} does not hold two times; remove the file: the latest time seen is then taken from the \
-         audit log and the keys"
+        "{path} does not hold the latest time seen and absences before it; remove the file: that time is \
+         then taken from the audit log and the keys"
     )]
     Malformed {
         /// The file.
@@ -65,7 +66,7 @@ impl GuardedClock {
     /// know is [heard](Clock::hear) before the first reading is judged.
     pub fn open(path: &Path) -> Result<Self, ClockFileError> {
         let kept = read(path)?;
-        let judge = ClockJudge::new(reading().since_boot, kept.unwrap_or_default());
+        let judge = ClockJudge::new(reading().since_boot, kept.clone().unwrap_or_default());
         let state = State { judge, kept, mark_was_missing: false, told: false };
         Ok(Self { state: Mutex::new(state), path: path.to_owned() })
     }
@@ -76,15 +77,11 @@ impl GuardedClock {
     /// The file could not be replaced.
     pub fn keep(&self) -> io::Result<()> {
         let memory = self.with(|state| state.judge.memory(reading()));
-        match (memory.mark, memory.proven) {
-            (Some(mark), Some(proven)) => {
-                write_atomic(&self.path, format!("{mark}\n{proven}\n").as_bytes(), 0o600)
-            }
-            _ => Ok(()),
-        }
+        let Some(mark) = memory.mark else { return Ok(()) };
+        write_atomic(&self.path, written(mark, &memory.absences).as_bytes(), 0o600)
     }
 
-    /// Reads the clock every second and keeps the latest time every 30 seconds, for ever.
+    /// Reads the clock every second and keeps the latest time every five seconds, for ever.
     pub async fn watch(&self) {
         let mut every = tokio::time::interval(Duration::from_secs(1));
         let mut kept: Option<tokio::time::Instant> = None;
@@ -135,17 +132,18 @@ impl Clock for GuardedClock {
         })
     }
 
-    fn proven(&self) -> Result<UnixTime, ClockFault> {
+    fn proven(&self) -> Result<ProvenTime, ClockFault> {
         self.sound()?;
         self.with(|state| state.judge.proven(reading()))
     }
 
     fn hear(&self, evidence: Evidence) {
         self.with(|state| {
-            let mark = evidence.mark(state.kept.and_then(|kept| kept.mark));
-            let proven = state.kept.map_or(mark, |kept| kept.proven);
-            state.mark_was_missing = state.kept.is_none() && mark.is_some();
-            state.judge = ClockJudge::new(reading().since_boot, ClockMemory { mark, proven });
+            let kept = state.kept.clone();
+            let mark = evidence.mark(kept.as_ref().and_then(|kept| kept.mark));
+            state.mark_was_missing = kept.is_none() && mark.is_some();
+            let memory = kept.unwrap_or_default().raised(mark);
+            state.judge = ClockJudge::new(reading().since_boot, memory);
         });
     }
 
@@ -207,12 +205,25 @@ fn read(path: &Path) -> Result<Option<ClockMemory>, ClockFileError> {
     }
 }
 
-/// Two lines: the latest time seen, and one that has certainly come.
+/// The latest time seen, then a line for each absence: its end and its seconds.
+fn written(mark: UnixTime, absences: &Absences) -> String {
+    let lines = absences.iter().map(|absence| {
+        let Absence { until, lasted } = absence;
+        format!("{until} {}\n", lasted.as_secs())
+    });
+    std::iter::once(format!("{mark}\n")).chain(lines).collect()
+}
+
 fn parse(text: &str) -> Option<ClockMemory> {
-    let mut times = text.lines().map(|line| line.parse().map(UnixTime).ok());
-    let (mark, proven) = (times.next()??, times.next()??);
-    let is_whole = times.next().is_none() && proven <= mark;
-    is_whole.then_some(ClockMemory { mark: Some(mark), proven: Some(proven) })
+    let mut lines = text.strip_suffix('\n')?.split('\n');
+    let mark = UnixTime(lines.next()?.parse().ok()?);
+    let absences = lines.map(|line| {
+        let (until, seconds) = line.split_once(' ')?;
+        let until = UnixTime(until.parse().ok()?);
+        let absence = Absence { until, lasted: Duration::from_secs(seconds.parse().ok()?) };
+        (until <= mark).then_some(absence)
+    });
+    Some(ClockMemory { mark: Some(mark), absences: absences.collect::<Option<_>>()? })
 }
 
 #[cfg(test)]
@@ -243,11 +254,16 @@ mod tests {
         let clock = open(&path);
         let seen = clock.sound().unwrap();
         clock.keep().unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{seen}\n{seen}\n"));
-        assert!(open(&path).sound().is_ok());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{seen}\n"));
+        let again = open(&path);
+        let begun = again.sound().unwrap();
+        again.keep().unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let absence = format!("{begun} {}", begun.since(seen).as_secs() + 1);
+        assert_eq!(text.lines().skip(1).collect::<Vec<_>>(), [absence]);
 
         let later = seen.0 + 3600;
-        write_atomic(&path, format!("{later}\n{later}\n").as_bytes(), 0o600).unwrap();
+        write_atomic(&path, format!("{later}\n").as_bytes(), 0o600).unwrap();
         let ahead = open(&path);
         assert!(matches!(ahead.sound(), Err(ClockFault::Behind { .. })));
         let blind = ahead.confirm(UnixTime(later));
@@ -273,7 +289,7 @@ mod tests {
         clock.hear(Evidence { recorded: None, keys: Some(now.minus(hour)) });
         assert!(clock.report().mark_was_missing);
         clock.sound().unwrap();
-        let proven = clock.proven().unwrap();
+        let proven = clock.proven().unwrap().at_least();
         assert!(proven <= now.minus(hour).plus(Duration::from_secs(60)), "{proven}");
         clock.keep().unwrap();
 
@@ -290,12 +306,15 @@ mod tests {
         let path = directory.path().join("CLOCK");
         for text in [
             &b""[..],
-            b"tomorrow\n1\n",
-            b"1.5\n1\n",
-            b"17\n",
-            b"17\n18\n",
-            b"17\n1\n1\n",
-            b"17\n1\xff",
+            b"17",
+            b"tomorrow\n",
+            b"1.5\n",
+            b"17\n1\n",
+            b"17\n18 1\n",
+            b"17\n1 -1\n",
+            b"17\n1 1 1\n",
+            b"17\n\n",
+            b"17\n1\xff\n",
         ] {
             std::fs::write(&path, text).unwrap();
             let refused = GuardedClock::open(&path);

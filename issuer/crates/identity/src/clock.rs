@@ -7,6 +7,8 @@
 use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};
 
+use crate::proven_time::ProvenTime;
+
 /// Seconds since 1970-01-01T00:00:00Z, leap seconds ignored. Never negative in our own records.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
@@ -50,10 +52,10 @@ pub trait Clock: Send + Sync + fmt::Debug {
         Ok(self.now())
     }
 
-    /// A time that has certainly come, by which things are taken away: never later than that of
-    /// [`sound`](Self::sound), and it does not count absences that only the wall clock tells of.
-    fn proven(&self) -> Result<UnixTime, ClockFault> {
-        self.sound()
+    /// What has certainly come, by which things are taken away: no more than by [`sound`](Self::sound),
+    /// and without the absences that only the wall clock tells of.
+    fn proven(&self) -> Result<ProvenTime, ClockFault> {
+        self.sound().map(ProvenTime::certain)
     }
 
     /// Hears, before the first reading is judged, which times other records of ours have seen.
@@ -98,7 +100,7 @@ pub struct ClockReport {
     pub mark: Option<UnixTime>,
     /// Whether the mark was not where it is kept and was made again from other records.
     pub mark_was_missing: bool,
-    /// What has certainly come; `None` while there is a fault.
+    /// What has certainly come, whenever it was set; `None` while there is a fault.
     pub proven: Option<UnixTime>,
     /// Running time until `proven` is the wall clock's again.
     pub settles_in: Duration,

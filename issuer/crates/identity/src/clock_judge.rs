@@ -19,7 +19,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::clock::{ClockFault, ClockReport, UnixTime};
-use crate::proven_time::ProvenTime;
+use crate::proven_time::{Absences, ProvenTime, SETTLED_AFTER};
 
 /// How far the wall clock may be from where the time since boot puts it.
 const JUMP_TOLERANCE: Duration = Duration::from_secs(30);
@@ -56,31 +56,69 @@ impl ClockReading {
 }
 
 /// What is kept of a judge across restarts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClockMemory {
     /// The latest time seen.
     pub mark: Option<UnixTime>,
-    /// A time that has certainly come.
-    pub proven: Option<UnixTime>,
+    /// When there was nothing to measure time until then.
+    pub absences: Absences,
+}
+
+impl ClockMemory {
+    /// With a mark that other records have seen. Whether time was measured until then nobody knows.
+    #[must_use]
+    pub fn raised(self, mark: Option<UnixTime>) -> Self {
+        let absences = match (self.mark, mark) {
+            (Some(kept), Some(seen)) => self.absences.and(seen, seen.since(kept)),
+            _ => self.absences,
+        };
+        Self { mark, absences }
+    }
+}
+
+/// A run, from its first reading that was sound.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    /// What wall clock less time since boot ought to be, in nanoseconds.
+    expected: i128,
+    /// Its beginning by the wall clock.
+    from: UnixTime,
+    /// Its beginning since boot.
+    begun: Duration,
+}
+
+impl Run {
+    fn beginning(reading: ClockReading) -> Self {
+        let (expected, from) = (reading.difference(), reading.unix_time());
+        Self { expected, from, begun: reading.since_boot }
+    }
+
+    /// What has certainly come since its beginning, of what the wall clock says: a step that is too
+    /// small for a fault is believed when all of before it is settled.
+    fn certain(&self, since_boot: Duration, now: UnixTime) -> UnixTime {
+        let ran = since_boot.saturating_sub(self.begun);
+        if ran >= SETTLED_AFTER { now } else { self.from.plus(ran).min(now) }
+    }
 }
 
 /// Judges readings, each against those before.
 #[derive(Debug, Clone)]
 pub struct ClockJudge {
-    /// What wall clock less time since boot ought to be, in nanoseconds; `None` until a reading is sound.
-    expected: Option<i128>,
+    /// `None` until a reading is sound.
+    run: Option<Run>,
     /// When the last reading was made, since boot.
     read_at: Duration,
     mark: Option<UnixTime>,
-    proven: ProvenTime,
+    /// Those before the run.
+    absences: Absences,
 }
 
 impl ClockJudge {
     /// Begins at a moment since boot, with what was kept before.
     #[must_use]
     pub fn new(since_boot: Duration, memory: ClockMemory) -> Self {
-        let proven = ProvenTime::new(memory.proven, since_boot);
-        Self { expected: None, read_at: since_boot, mark: memory.mark, proven }
+        let ClockMemory { mark, absences } = memory;
+        Self { run: None, read_at: since_boot, mark, absences }
     }
 
     /// The time of this reading, if it is sound.
@@ -88,20 +126,31 @@ impl ClockJudge {
         let passed = nanoseconds(reading.since_boot.saturating_sub(self.read_at));
         self.read_at = self.read_at.max(reading.since_boot);
         let now = self.weigh(reading)?;
-        let difference = reading.difference();
-        let expected = self.expected.unwrap_or(difference);
         let most = passed.checked_div(SLEW_PARTS).unwrap_or(0);
-        let off = difference.saturating_sub(expected);
-        self.expected = Some(expected.saturating_add(off.clamp(-most, most)));
+        let mut run = self.run.unwrap_or_else(|| self.begin(reading));
+        let off = reading.difference().saturating_sub(run.expected);
+        run.expected = run.expected.saturating_add(off.clamp(-most, most));
+        self.run = Some(run);
         self.mark = self.mark.max(Some(now));
         Ok(now)
+    }
+
+    /// Notes the absence that ends here: from the mark, if there was anything before.
+    fn begin(&mut self, reading: ClockReading) -> Run {
+        let run = Run::beginning(reading);
+        if let Some(mark) = self.mark {
+            // Both are whole seconds: it may have been a second more.
+            let lasted = run.from.since(mark).saturating_add(Duration::from_secs(1));
+            self.absences = std::mem::take(&mut self.absences).and(run.from, lasted);
+        }
+        run
     }
 
     /// The same, without a trace.
     fn weigh(&self, reading: ClockReading) -> Result<UnixTime, ClockFault> {
         let now = reading.unix_time();
-        if let Some(expected) = self.expected {
-            let off = reading.difference().saturating_sub(expected);
+        if let Some(run) = self.run {
+            let off = reading.difference().saturating_sub(run.expected);
             let by = Duration::from_nanos(u64::try_from(off.unsigned_abs()).unwrap_or(u64::MAX));
             if by > JUMP_TOLERANCE {
                 return Err(ClockFault::Jumped { by, forward: off > 0 });
@@ -113,53 +162,65 @@ impl ClockJudge {
             return Err(ClockFault::Behind { by: behind });
         }
         let ahead = now.since(mark);
-        if self.expected.is_none() && ahead > LONGEST_ABSENCE {
+        if self.run.is_none() && ahead > LONGEST_ABSENCE {
             return Err(ClockFault::Ahead { by: ahead });
         }
         Ok(now)
     }
 
-    /// A time that has certainly come at this reading, if that is sound.
-    pub fn proven(&mut self, reading: ClockReading) -> Result<UnixTime, ClockFault> {
+    /// What has certainly come at this reading, if that is sound.
+    pub fn proven(&mut self, reading: ClockReading) -> Result<ProvenTime, ClockFault> {
         let now = self.judge(reading)?;
-        Ok(self.proven.at(reading.since_boot, now))
+        Ok(ProvenTime::new(now, self.absences(reading, now)))
+    }
+
+    /// Every absence that is remembered at this reading. What the wall clock went further than the time
+    /// since boot is one, too.
+    fn absences(&self, reading: ClockReading, now: UnixTime) -> Absences {
+        let certain = self.run.map_or(now, |run| run.certain(reading.since_boot, now));
+        self.absences.remembered_at(certain).and(now, now.since(certain))
     }
 
     /// Takes this reading for right, on the word of a person who has looked. Nothing is proved by that:
-    /// what waits for its end to be proven waits anew.
+    /// what has certainly come is no later than before, and what waits for it waits anew.
     pub fn confirm(&mut self, reading: ClockReading) {
         let now = reading.unix_time();
-        let proven = self.memory(reading).proven.map(|proven| proven.min(now));
+        let memory = self.memory(reading);
+        let unproven = memory.mark.map_or(Duration::ZERO, |mark| {
+            now.since(ProvenTime::new(mark, memory.absences).at_least())
+        });
         *self = Self {
-            expected: Some(reading.difference()),
+            run: Some(Run::beginning(reading)),
             read_at: reading.since_boot,
             mark: Some(now),
-            proven: ProvenTime::new(proven, reading.since_boot),
+            absences: Absences::default().and(now, unproven),
         };
     }
 
     /// What is to be kept at this reading.
     #[must_use]
     pub fn memory(&self, reading: ClockReading) -> ClockMemory {
-        let proven = |mark| self.proven.at(reading.since_boot, mark);
-        ClockMemory { mark: self.mark, proven: self.mark.map(proven) }
+        let absences = |mark| self.absences(reading, mark);
+        let absences = self.mark.map_or_else(Absences::default, absences);
+        ClockMemory { mark: self.mark, absences }
     }
 
     /// How it stands at this reading.
     #[must_use]
     pub fn report(&self, reading: ClockReading) -> ClockReport {
         let judged = self.weigh(reading);
-        let expected = |difference: i128| {
-            let wall = nanoseconds(reading.since_boot).saturating_add(difference);
+        let expected = |run: Run| {
+            let wall = nanoseconds(reading.since_boot).saturating_add(run.expected);
             UnixTime(i64::try_from(wall.div_euclid(NANOSECONDS)).unwrap_or(i64::MAX))
         };
+        let absences = |now| self.absences(reading, now);
         ClockReport {
             wall: reading.unix_time(),
-            expected: self.expected.map(expected),
+            expected: self.run.map(expected),
             mark: self.mark,
             mark_was_missing: false,
-            proven: judged.ok().map(|now| self.proven.at(reading.since_boot, now)),
-            settles_in: self.proven.settles_in(reading.since_boot),
+            proven: judged.ok().map(|now| ProvenTime::new(now, absences(now)).at_least()),
+            settles_in: self.mark.map_or(Duration::ZERO, |mark| absences(mark).settle_in(mark)),
             fault: judged.err(),
         }
     }
@@ -220,7 +281,10 @@ mod tests {
 
     fn started(since_boot: u64, mark: Option<i64>) -> ClockJudge {
         let mark = mark.map(UnixTime);
-        ClockJudge::new(Duration::from_secs(since_boot), ClockMemory { mark, proven: mark })
+        ClockJudge::new(
+            Duration::from_secs(since_boot),
+            ClockMemory { mark, ..ClockMemory::default() },
+        )
     }
 
     fn judge() -> ClockJudge {
@@ -274,7 +338,7 @@ mod tests {
         judge.judge(reading(WALL + 2, 102)).unwrap();
         let kept = judge.memory(reading(WALL + 2, 102));
         assert_eq!(kept.mark, Some(UnixTime(1_800_000_002)));
-        let mut later = ClockJudge::new(Duration::from_secs(5), kept);
+        let mut later = ClockJudge::new(Duration::from_secs(5), kept.clone());
         assert_eq!(later.judge(reading(WALL - 3600, 5)), behind(3602));
         let mut right = ClockJudge::new(Duration::from_secs(5), kept);
         assert!(right.judge(reading(WALL - 3, 5)).is_ok());
@@ -321,19 +385,48 @@ mod tests {
     #[test]
     fn starts_with_a_clock_that_is_ahead_prove_no_time() {
         let mut judge = started(100, Some(1_800_000_000));
+        let set = UnixTime(1_800_000_000);
         for start in 1..=5 {
             // A minute of running, and 20 days of the wall clock for each start.
             let (wall, boot) = (WALL + start * 20 * DAY, start * 1000);
-            let proven = judge.memory(reading(wall, boot)).proven;
-            let kept = ClockMemory { proven, ..judge.memory(reading(wall, boot)) };
-            judge = ClockJudge::new(Duration::from_secs(boot), kept);
             judge.judge(reading(wall, boot)).unwrap();
-            let run = judge.proven(reading(wall + 60, boot + 60)).unwrap();
-            assert!(
-                run <= UnixTime(1_800_000_000).plus(Duration::from_secs(start * 1000)),
-                "{run}"
-            );
+            let proven = judge.proven(reading(wall + 60, boot + 60)).unwrap();
+            let run = Duration::from_secs(start * 60);
+            assert!(proven.at_least() <= set.plus(run), "{proven:?}");
+            let rounded = Duration::from_secs(start);
+            assert!(proven.at_least() >= set.plus(run).minus(rounded), "{proven:?}");
+            assert_eq!(proven.at_least(), proven.reckoned_from(set));
+            // What was set in this run is held up by no absence.
+            let since = UnixTime(i64::try_from(wall).unwrap());
+            assert_eq!(proven.reckoned_from(since), since.plus(Duration::from_secs(60)));
+            let kept = judge.memory(reading(wall + 60, boot + 60));
+            judge = ClockJudge::new(Duration::from_secs(boot + 70), kept);
         }
+    }
+
+    // P24: steps too small for a fault.
+    #[test]
+    fn small_steps_of_the_wall_clock_prove_no_time_either() {
+        let (mut judge, set) = (judge(), UnixTime(1_800_000_000));
+        for start in 1..=20 {
+            let (wall, boot) = (WALL + start * 100, 100 + start * 80);
+            let proven = judge.proven(reading(wall, boot)).unwrap();
+            assert!(proven.reckoned_from(set) <= set.plus(Duration::from_secs(start * 80)));
+            judge = ClockJudge::new(Duration::from_secs(boot), judge.memory(reading(wall, boot)));
+            judge.judge(reading(wall, boot)).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_mark_that_others_have_seen_proves_nothing() {
+        let kept = ClockMemory { mark: Some(UnixTime(100)), ..ClockMemory::default() };
+        let raised = kept.clone().raised(Some(UnixTime(160)));
+        assert_eq!(raised.mark, Some(UnixTime(160)));
+        let absences = Absences::default().and(UnixTime(160), Duration::from_secs(60));
+        assert_eq!(raised.absences, absences);
+        assert_eq!(kept.clone().raised(kept.mark), kept);
+        let first = ClockMemory::default().raised(Some(UnixTime(160)));
+        assert_eq!(first, ClockMemory { mark: Some(UnixTime(160)), ..ClockMemory::default() });
     }
 
     #[test]
@@ -348,7 +441,8 @@ mod tests {
         ahead.judge(reading(WALL + 3600, 101)).unwrap_err();
         ahead.confirm(reading(WALL + 3601, 102));
         let proven = ahead.proven(reading(WALL + 3602, 103)).unwrap();
-        assert_eq!(proven, UnixTime(1_800_000_001), "the jump is not part of it");
+        let least = proven.at_least();
+        assert_eq!(least, UnixTime(1_800_000_001), "the jump is not part of it");
     }
 
     #[test]

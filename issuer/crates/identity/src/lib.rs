@@ -46,7 +46,7 @@ pub use key::{
 };
 pub use lifetime::{Lifetime, LifetimeError, LifetimeRange};
 pub use metadata::ProviderMetadata;
-pub use proven_time::SETTLED_AFTER;
+pub use proven_time::{Absence, Absences, MAXIMUM_ABSENCES, ProvenTime, SETTLED_AFTER};
 pub use random_id::{AppUid, RandomIdError, TokenId};
 pub use subject::{Subject, SubjectForm, SubjectFormError, SubjectParts};
 pub use token::{

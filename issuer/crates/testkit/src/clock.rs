@@ -1,10 +1,12 @@
 //! A clock that tells the time a test says.
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use moneyer_identity::{Clock, ClockFault, ClockReport, OtherTime, UnixTime};
+use moneyer_identity::{
+    Absence, Absences, Clock, ClockFault, ClockReport, OtherTime, ProvenTime, UnixTime,
+};
 
 /// 2027-01-15T08:00:00Z: where a [`ManualClock`] begins.
 pub const START: UnixTime = UnixTime(1_800_000_000);
@@ -14,13 +16,13 @@ pub const START: UnixTime = UnixTime(1_800_000_000);
 pub struct ManualClock {
     now: Arc<AtomicI64>,
     fault: Arc<Mutex<Option<ClockFault>>>,
-    proven: Arc<Mutex<Option<UnixTime>>>,
+    absences: Arc<Mutex<Absences>>,
 }
 
 impl Default for ManualClock {
     fn default() -> Self {
         let now = Arc::new(AtomicI64::new(START.0));
-        Self { now, fault: Arc::default(), proven: Arc::default() }
+        Self { now, fault: Arc::default(), absences: Arc::default() }
     }
 }
 
@@ -40,9 +42,14 @@ impl ManualClock {
         *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = fault;
     }
 
-    /// Lets nothing later than this be certain to have come, or everything again.
-    pub fn prove(&self, proven: Option<UnixTime>) {
-        *self.proven.lock().unwrap_or_else(PoisonError::into_inner) = proven;
+    /// Makes it this much later, and nobody knows whether that is true: as after an absence.
+    pub fn away(&self, lasted: Duration) {
+        self.advance(lasted);
+        self.absences().add(Absence { until: self.now(), lasted });
+    }
+
+    fn absences(&self) -> MutexGuard<'_, Absences> {
+        self.absences.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -56,15 +63,14 @@ impl Clock for ManualClock {
         fault.map_or_else(|| Ok(self.now()), Err)
     }
 
-    fn proven(&self) -> Result<UnixTime, ClockFault> {
+    fn proven(&self) -> Result<ProvenTime, ClockFault> {
         let now = self.sound()?;
-        let proven = *self.proven.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(proven.map_or(now, |proven| proven.min(now)))
+        Ok(ProvenTime::new(now, self.absences().remembered_at(now)))
     }
 
     fn report(&self) -> ClockReport {
         ClockReport {
-            proven: self.proven().ok(),
+            proven: self.proven().ok().map(|proven| proven.at_least()),
             fault: self.sound().err(),
             ..ClockReport::unguarded(self.now())
         }

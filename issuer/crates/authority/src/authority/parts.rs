@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use moneyer_identity::spiffe::TrustDomain;
-use moneyer_identity::{Clock, ClockFault, ErrorClass, IssuerUrl, UnixTime};
+use moneyer_identity::{Clock, ClockFault, ErrorClass, IssuerUrl, ProvenTime, UnixTime};
 
 use super::charter::Charter;
 use super::open::Authority;
@@ -94,7 +94,7 @@ impl Authority {
     }
 
     /// A time that has certainly come, by which things are taken away.
-    pub fn proven_time(&self) -> Result<UnixTime, ClockFault> {
+    pub fn proven_time(&self) -> Result<ProvenTime, ClockFault> {
         self.ports.clock.proven()
     }
 

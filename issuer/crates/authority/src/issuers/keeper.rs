@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use moneyer_identity::{ClockFault, ErrorClass, IssuerUrl, UnixTime};
+use moneyer_identity::{ClockFault, ErrorClass, IssuerUrl, ProvenTime, UnixTime};
 use tokio::sync::{Mutex, watch};
 
 use crate::audit::{Actor, AuditError, Event, Ledger, LedgerError};
@@ -216,15 +216,17 @@ impl Issuers {
     }
 
     /// Forgets previous issuers that no live token names.
-    pub async fn prune(&self, now: UnixTime) -> Result<(), IssuersError> {
-        if !self.list().previous().iter().any(|previous| previous.until <= now) {
+    pub async fn prune(&self, proven: &ProvenTime) -> Result<(), IssuersError> {
+        let has_ended =
+            |previous: &PreviousIssuer| proven.has_come(previous.until, previous.left_at);
+        if !self.list().previous().iter().any(has_ended) {
             return Ok(());
         }
         let _moving = self.moving.lock().await;
         let records = load(self.ledger.store()).await?;
         let before = list(records.iter().map(|(record, _)| record), self.maximum_lifetime)?;
         let ended = |record: &IssuerRecord| {
-            before.previous().iter().any(|p| p.issuer == record.issuer && p.until <= now)
+            before.previous().iter().any(|p| p.issuer == record.issuer && has_ended(p))
         };
         let (mut changes, mut what, mut after) = (Vec::new(), Vec::new(), Vec::new());
         for (record, at) in records {

@@ -1,6 +1,6 @@
 //! What an operator may ask of the keys, and why not: pure, so that a dry run asks the same question.
 
-use moneyer_identity::{ErrorClass, KeyId, UnixTime};
+use moneyer_identity::{ErrorClass, KeyId, ProvenTime, UnixTime};
 
 use crate::keys::record::KeyState;
 use crate::keys::rotation::{KeyTimes, Rotation, Step};
@@ -62,7 +62,7 @@ pub enum CommandError {
         key_id: KeyId,
         /// From when it may.
         at: UnixTime,
-        /// The time of the request.
+        /// What has certainly come by then, reckoned from its publication.
         now: UnixTime,
     },
     /// Tokens of the key are alive.
@@ -77,7 +77,7 @@ pub enum CommandError {
         key_id: KeyId,
         /// Until when.
         until: UnixTime,
-        /// The time of the request.
+        /// What has certainly come by then, reckoned from its activation.
         now: UnixTime,
     },
     /// The key may sign without an end.
@@ -97,44 +97,56 @@ impl CommandError {
 }
 
 impl Rotation<'_> {
-    /// The steps that carry out a command, or why they may not be done now.
-    pub fn judge(&self, command: &KeyCommand, now: UnixTime) -> Result<Vec<Step>, CommandError> {
+    /// The steps that carry out a command, or why they may not be done now. What relying parties would
+    /// miss goes by time that has certainly come.
+    pub fn judge(
+        &self,
+        command: &KeyCommand,
+        proven: &ProvenTime,
+    ) -> Result<Vec<Step>, CommandError> {
         match command {
             KeyCommand::Prepare => Ok(vec![Step::Prepare]),
             KeyCommand::Rotate => Ok(vec![Step::Request]),
-            KeyCommand::Activate(key_id) => self.activate(key_id.as_ref(), now),
+            KeyCommand::Activate(key_id) => self.activate(key_id.as_ref(), proven),
             KeyCommand::Emergency(key_id) => self.withdraw(key_id.as_ref()),
             KeyCommand::Retire(key_id) => {
                 let key = self.find(key_id)?;
                 expect(key, KeyState::Prepared, "retired")?;
                 Ok(vec![Step::Retire(key_id.clone())])
             }
-            KeyCommand::Prune(Some(key_id)) => {
-                let key = self.find(key_id)?;
-                if key.state != KeyState::Withdrawn {
-                    expect(key, KeyState::Retiring, "pruned")?;
-                }
-                let until = self.dead_at(key).ok_or_else(|| CommandError::NoEnd(key_id.clone()))?;
-                if until > now {
-                    return Err(CommandError::LivingTokens { key_id: key_id.clone(), until, now });
-                }
-                Ok(vec![Step::Prune(key_id.clone())])
-            }
+            KeyCommand::Prune(Some(key_id)) => self.prune(key_id, proven),
             KeyCommand::Prune(None) => {
-                let mut steps = self.due(now);
+                let mut steps = self.due_by(proven);
                 steps.retain(|step| matches!(step, Step::Prune(_)));
                 Ok(steps)
             }
         }
     }
 
-    fn activate(&self, key_id: Option<&KeyId>, now: UnixTime) -> Result<Vec<Step>, CommandError> {
+    fn prune(&self, key_id: &KeyId, proven: &ProvenTime) -> Result<Vec<Step>, CommandError> {
+        let key = self.find(key_id)?;
+        if key.state != KeyState::Withdrawn {
+            expect(key, KeyState::Retiring, "pruned")?;
+        }
+        let (key_id, now) = (key_id.clone(), proven.reckoned_from(key.used_from()));
+        match self.dead_at(key) {
+            None => Err(CommandError::NoEnd(key_id)),
+            Some(until) if until > now => Err(CommandError::LivingTokens { key_id, until, now }),
+            Some(_) => Ok(vec![Step::Prune(key_id)]),
+        }
+    }
+
+    fn activate(
+        &self,
+        key_id: Option<&KeyId>,
+        proven: &ProvenTime,
+    ) -> Result<Vec<Step>, CommandError> {
         let key = match key_id {
             Some(key_id) => self.find(key_id)?,
             None => self.prepared().first().copied().ok_or(CommandError::NothingPrepared)?,
         };
         expect(key, KeyState::Prepared, "activated")?;
-        let key_id = key.key_id.clone();
+        let (key_id, now) = (key.key_id.clone(), proven.reckoned_from(key.served_from()));
         match self.ripe_at(key) {
             None => Err(CommandError::NotServed(key_id)),
             Some(at) if at > now => Err(CommandError::TooEarly { key_id, at, now }),

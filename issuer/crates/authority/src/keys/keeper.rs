@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use moneyer_identity::{KeyId, UnixTime};
+use moneyer_identity::{KeyId, ProvenTime, UnixTime};
 use tokio::sync::{Mutex, MutexGuard, watch};
 
 use crate::audit::{Actor, Event, Ledger};
@@ -107,18 +107,18 @@ impl Keys {
     /// What is to be done now.
     #[must_use]
     pub fn due(&self, now: UnixTime) -> Vec<Step> {
-        self.due_by(now, now)
+        self.due_by(&ProvenTime::certain(now))
     }
 
-    /// The same, where only `proven` is certain to have come.
+    /// The same, where some of it is not certain to have come.
     #[must_use]
-    pub fn due_by(&self, now: UnixTime, proven: UnixTime) -> Vec<Step> {
-        self.ask(|rotation| rotation.due_by(now, proven))
+    pub fn due_by(&self, proven: &ProvenTime) -> Vec<Step> {
+        self.ask(|rotation| rotation.due_by(proven))
     }
 
     /// The steps that carry out a command, or why they may not be done now.
-    pub fn judge(&self, command: &KeyCommand, now: UnixTime) -> Result<Vec<Step>, KeysError> {
-        self.ask(|rotation| rotation.judge(command, now)).map_err(KeysError::Command)
+    pub fn judge(&self, command: &KeyCommand, proven: &ProvenTime) -> Result<Vec<Step>, KeysError> {
+        self.ask(|rotation| rotation.judge(command, proven)).map_err(KeysError::Command)
     }
 
     /// Carries out one step that was due or judged, from the ring as it is now.

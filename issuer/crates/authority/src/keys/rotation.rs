@@ -14,7 +14,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use moneyer_identity::{KeyId, UnixTime};
+use moneyer_identity::{KeyId, ProvenTime, UnixTime};
 use serde::{Deserialize, Serialize};
 
 use crate::keys::record::KeyState;
@@ -39,6 +39,18 @@ pub struct KeyTimes {
     pub longest_lifetime: Option<Duration>,
     /// Whether new tokens should not be signed with it any more (`EdDSA`).
     pub legacy: bool,
+}
+
+impl KeyTimes {
+    /// From when the time counts until it is ripe.
+    pub(super) fn served_from(&self) -> UnixTime {
+        self.published_at.unwrap_or(self.created_at)
+    }
+
+    /// From when the time counts until it is dead: its end was set then, or moved out later.
+    pub(super) fn used_from(&self) -> UnixTime {
+        self.activated_at.unwrap_or(self.created_at)
+    }
 }
 
 /// One thing to do with the keys. The last three only an operator asks for.
@@ -146,14 +158,15 @@ impl Rotation<'_> {
     /// What is to be done now, in this order. At most one activation: each has its own turn.
     #[must_use]
     pub fn due(&self, now: UnixTime) -> Vec<Step> {
-        self.due_by(now, now)
+        self.due_by(&ProvenTime::certain(now))
     }
 
-    /// The same, where only `proven` is certain to have come: what relying parties would miss if `now`
-    /// were ahead waits for that. No key leaves the set and none signs before caches have it; the active
-    /// one signs on meanwhile.
+    /// The same, where some of it is not certain to have come: what relying parties would miss if the
+    /// wall clock were ahead waits for that. No key leaves the set and none signs before caches have it;
+    /// the active one signs on meanwhile.
     #[must_use]
-    pub fn due_by(&self, now: UnixTime, proven: UnixTime) -> Vec<Step> {
+    pub fn due_by(&self, proven: &ProvenTime) -> Vec<Step> {
+        let now = proven.now();
         let mut due: Vec<Step> = self
             .outlook(now)
             .into_iter()
@@ -173,14 +186,14 @@ impl Rotation<'_> {
         due
     }
 
-    fn is_safe_at(&self, step: &Step, proven: UnixTime) -> bool {
+    fn is_safe_at(&self, step: &Step, proven: &ProvenTime) -> bool {
         let key = step.key_id().and_then(|id| self.keys.iter().find(|key| key.key_id == *id));
-        let from = match (step, key) {
-            (Step::Activate(_), Some(key)) => self.ripe_at(key),
-            (Step::Prune(_), Some(key)) => self.dead_at(key),
+        let (time, from) = match (step, key) {
+            (Step::Activate(_), Some(key)) => (self.ripe_at(key), key.served_from()),
+            (Step::Prune(_), Some(key)) => (self.dead_at(key), key.used_from()),
             _ => return true,
         };
-        from.is_some_and(|from| from <= proven)
+        time.is_some_and(|time| proven.has_come(time, from))
     }
 
     /// From when on this prepared key may sign, whatever its turn; `None` while it is not served.
@@ -226,8 +239,7 @@ impl Rotation<'_> {
     fn first_turn(&self, now: UnixTime) -> UnixTime {
         match self.active() {
             Some(active) if !self.requested && !active.legacy => {
-                let since = active.activated_at.unwrap_or(active.created_at);
-                since.plus(self.schedule.rotate_every())
+                active.used_from().plus(self.schedule.rotate_every())
             }
             _ => now,
         }

@@ -14,6 +14,10 @@ pub const SKEW: Duration = Duration::from_secs(5 * 60);
 /// and an emergency or an adoption may add some.
 const MAXIMUM_SCHEDULED_KEYS: u64 = 80;
 
+/// Longest time relying parties may cache the key set: what has been served for the 26 hours after which
+/// an absence is forgotten is in every cache, and an emergency is over within a day everywhere.
+const LONGEST_MAX_AGE: Duration = Duration::from_secs(24 * 3600);
+
 /// Shortest time a key may go on signing past its round: enough for a store to come back.
 const SHORTEST_MARGIN: Duration = Duration::from_secs(60);
 
@@ -31,6 +35,12 @@ pub enum ScheduleError {
     /// Keys would change too fast for anything.
     #[error("keys cannot change more often than every second")]
     TooOften,
+    /// Caches would have an old key set for too long.
+    #[error(
+        "is longer than a day: a key that was withdrawn would be believed from caches for as long; use \
+         24h at most"
+    )]
+    CachedTooLong,
     /// A key would sign before every cached key set has it.
     #[error(
         "is shorter than keys.max_age ({} s): relying parties would refuse tokens of a key that \
@@ -63,6 +73,9 @@ impl Schedule {
     ) -> Result<Self, ScheduleError> {
         if rotate_every < Duration::from_secs(1) {
             return Err(ScheduleError::TooOften);
+        }
+        if max_age > LONGEST_MAX_AGE {
+            return Err(ScheduleError::CachedTooLong);
         }
         if publish_before_use < max_age && !publish_before_use.is_zero() {
             return Err(ScheduleError::ShorterThanCache { max_age });
@@ -146,6 +159,13 @@ mod tests {
         assert_eq!(schedule(seconds(3599)), Err(ScheduleError::ShorterThanCache { max_age: HOUR }));
         assert!(schedule(HOUR).is_ok());
         assert!(schedule(Duration::ZERO).is_ok());
+    }
+
+    #[test]
+    fn a_key_set_is_not_cached_for_longer_than_a_day() {
+        let schedule = |max_age| Schedule::new(30 * DAY, 3 * DAY, max_age, DAY);
+        assert!(schedule(DAY).is_ok());
+        assert_eq!(schedule(DAY + seconds(1)), Err(ScheduleError::CachedTooLong));
     }
 
     #[test]

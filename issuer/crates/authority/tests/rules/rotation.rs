@@ -6,7 +6,7 @@ use std::time::Duration;
 use moneyer_authority::keys::{
     CommandError, KeyCommand, KeyState, KeyTimes, Rotation, Schedule, Step, Waiting,
 };
-use moneyer_identity::{ErrorClass, KeyId, UnixTime};
+use moneyer_identity::{ErrorClass, KeyId, ProvenTime, UnixTime};
 use moneyer_testkit::START;
 
 use crate::world::{DAY, HOUR, schedule};
@@ -77,7 +77,7 @@ impl Ring {
     }
 
     fn judge(&self, command: &KeyCommand, at: Duration) -> Result<Vec<Step>, CommandError> {
-        self.rotation().judge(command, after(at))
+        self.rotation().judge(command, &ProvenTime::certain(after(at)))
     }
 }
 

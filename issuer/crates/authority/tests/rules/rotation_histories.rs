@@ -9,7 +9,7 @@ use std::time::Duration;
 use moneyer_authority::audit::Actor;
 use moneyer_authority::keys::{KeyCommand, KeyState, Keys, SKEW, Schedule};
 use moneyer_authority::signer::KeyKind;
-use moneyer_identity::{Clock as _, KeyId, UnixTime};
+use moneyer_identity::{Clock as _, KeyId, ProvenTime, UnixTime};
 use moneyer_testkit::signer::FreshSigner;
 use moneyer_testkit::store::MemoryStore;
 use moneyer_testkit::{ManualClock, START};
@@ -119,7 +119,8 @@ impl Recorder {
                     }
                 };
                 let now = self.now();
-                for step in self.keys.judge(&command, now).unwrap_or_default() {
+                for step in self.keys.judge(&command, &ProvenTime::certain(now)).unwrap_or_default()
+                {
                     self.keys.carry_out(&Actor::System, &step, now).await.ok();
                 }
             }

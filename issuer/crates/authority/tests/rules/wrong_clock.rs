@@ -49,12 +49,11 @@ async fn a_dry_run_goes_by_the_time_that_the_command_goes_by() {
     authority.keys().served(listed);
     authority.rotate().await;
     // Days have passed by the wall clock, and none that is certain.
-    world.clock.prove(Some(world.now()));
-    world.clock.advance(2 * DAY);
+    world.clock.away(2 * DAY);
     let activate = KeyCommand::Activate(None);
     let (tried, done) = (judge(&activate), authority.command_keys(&operator(), &activate).await);
     assert_eq!(tried.unwrap_err().to_string(), done.unwrap_err().to_string());
-    world.clock.prove(None);
+    world.clock.advance(2 * DAY);
     assert!(judge(&activate).is_ok());
     world.clock.fail(Some(FAULT));
     for command in [activate, KeyCommand::Prepare, KeyCommand::Prune(None)] {
@@ -109,15 +108,13 @@ async fn no_key_changes_until_it_is_right_again() {
 #[tokio::test]
 async fn no_key_leaves_the_set_and_none_signs_early_while_its_time_is_not_proven() {
     let world = World::new().await;
-    let start = world.clock.now();
     let (keys, rounds) = (world.authority.keys(), 120);
     let served =
         || keys.served(world.authority.published().key_set.iter().map(|k| k.key_id().clone()));
-    world.clock.prove(Some(start));
     let first = world.authority.published().key_set;
     for _ in 0..rounds {
         served();
-        world.clock.advance(DAY);
+        world.clock.away(DAY);
         for (step, outcome) in world.authority.rotate().await {
             outcome.unwrap();
             assert!(!matches!(step, Step::Activate(_) | Step::Prune(_)), "{step:?}");
@@ -129,7 +126,6 @@ async fn no_key_leaves_the_set_and_none_signs_early_while_its_time_is_not_proven
     }
     let refused = world.authority.command_keys(&operator(), &KeyCommand::Activate(None)).await;
     assert!(refused.is_err(), "an operator is not believed either");
-    world.clock.prove(None);
     let mut done = Vec::new();
     for _ in 0..rounds {
         served();
@@ -139,17 +135,37 @@ async fn no_key_leaves_the_set_and_none_signs_early_while_its_time_is_not_proven
     assert!(done.contains(&"activate") && done.contains(&"prune"), "{done:?}");
 }
 
+// Neither is held up by absences of before it was set.
+#[tokio::test]
+async fn keys_change_and_end_where_a_coordinator_is_away_half_its_time() {
+    let world = World::of_many_keys().await;
+    let keys = world.authority.keys();
+    let first = world.authority.published().key_set;
+    let mut activated = 0;
+    for half_day in 0..240 {
+        keys.served(world.authority.published().key_set.iter().map(|k| k.key_id().clone()));
+        for (step, outcome) in world.authority.rotate().await {
+            outcome.unwrap();
+            activated += u32::from(matches!(step, Step::Activate(_)));
+        }
+        let half = DAY / 2;
+        if half_day % 2 == 0 { world.clock.advance(half) } else { world.clock.away(half) }
+    }
+    assert_eq!(activated, 3, "one in 30 days, and a day more each");
+    let listed = world.authority.published().key_set;
+    assert!(first.iter().all(|key| listed.iter().all(|there| there.key_id() != key.key_id())));
+    assert!(listed.iter().count() <= 4, "{}", listed.iter().count());
+}
+
 #[tokio::test]
 async fn a_previous_issuer_ends_when_its_time_is_proven() {
     let world = World::new().await;
-    let start = world.clock.now();
     let moved = IssuerUrl::parse("https://new.example.com").unwrap();
     world.authority.move_issuer(&operator(), &moved).await.unwrap();
-    world.clock.prove(Some(start));
-    world.clock.advance(20 * DAY);
+    world.clock.away(20 * DAY);
     world.authority.prune_issuers().await.unwrap();
     assert_eq!(world.authority.issuers().list().previous().len(), 1);
-    world.clock.prove(None);
+    world.clock.advance(2 * DAY);
     world.authority.prune_issuers().await.unwrap();
     assert_eq!(world.authority.issuers().list().previous().len(), 0);
 }

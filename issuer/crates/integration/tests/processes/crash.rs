@@ -20,8 +20,15 @@ const START_LIMIT: Duration = Duration::from_secs(10);
 /// The longest a coordinator lives, in milliseconds.
 const LONGEST_LIFE: u64 = 2500;
 
-/// Keys that must have signed: a run without a rotation tries half of what it is for.
-const KEYS_AT_LEAST: usize = 2;
+/// Every so many rounds it lives longer: time counts for keys when it is kept, every 5 s.
+const LONGER_EVERY: u64 = 3;
+
+/// By how many milliseconds.
+const LONGER: u64 = 5500;
+
+/// Rounds after which another key must have signed: two longer lives to ripen it, and it may fall to the
+/// end of the second.
+const ROUNDS_FOR_A_KEY: u64 = 4 * LONGER_EVERY;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kills_at_random_moments_lose_nothing_and_publish_every_key() {
@@ -38,6 +45,7 @@ async fn kills_at_random_moments_lose_nothing_and_publish_every_key() {
         mint_for(&mut tasks, &runner, &recorder, "minting").await;
         // Each hasher has keys of its own from the operating system.
         let life = RandomState::new().hash_one(round) % LONGEST_LIFE;
+        let life = if round % LONGER_EVERY == 0 { life + LONGER } else { life };
         tokio::time::sleep(Duration::from_millis(life)).await;
         stand.coordinator.kill().await.unwrap();
         while tasks.join_next().await.is_some() {}
@@ -47,11 +55,15 @@ async fn kills_at_random_moments_lose_nothing_and_publish_every_key() {
         assert!(start_up < START_LIMIT, "round {round}: ready after {start_up:?}");
         recorder.assert_nothing_lost(&all_sandboxes(&stand).await);
     }
+    // A run without a rotation tries half of what it is for.
+    let keys = u64::try_from(recorder.signing_keys()).unwrap();
+    assert!(keys > rounds / ROUNDS_FOR_A_KEY, "only {keys} keys signed in {rounds} rounds");
     // However the moments fell: until another key signs, without a fault.
+    let before = recorder.signing_keys();
     let mut tasks = JoinSet::new();
     mint_for(&mut tasks, &runner, &recorder, "minting").await;
     let give_up = tokio::time::Instant::now() + Duration::from_secs(30);
-    while recorder.signing_keys() < KEYS_AT_LEAST {
+    while recorder.signing_keys() <= before {
         assert!(tokio::time::Instant::now() < give_up, "no key was rotated");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
