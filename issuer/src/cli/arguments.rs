@@ -10,8 +10,8 @@ use crate::cli::client::Client;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Format, Output};
 use crate::cli::{
-    app, audit, clock, config, controller, dev, init, issuer, key, runner, sandbox, serve, store,
-    token,
+    app, audience, audit, clock, config, controller, dev, init, issuer, key, runner, sandbox,
+    serve, store, token,
 };
 
 /// Moneyer, a per-cluster OIDC workload identity issuer.
@@ -72,6 +72,9 @@ enum Command {
     /// Apps: what is deployed as sandboxes.
     #[command(subcommand)]
     App(app::AppCommand),
+    /// Audiences: what follows when a sandbox asks for a token for one of them.
+    #[command(subcommand)]
+    Audience(audience::AudienceCommand),
     /// Sandboxes: instances of apps, each placed on one runner.
     #[command(subcommand)]
     Sandbox(sandbox::SandboxCommand),
@@ -122,6 +125,7 @@ async fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::Runner(command) => runner::run(&command, &client()?, output).await,
         Command::Controller(command) => controller::run(&command, &client()?, output).await,
         Command::App(command) => app::run(&command, &client()?, output).await,
+        Command::Audience(command) => audience::run(&command, &client()?, output).await,
         Command::Sandbox(command) => sandbox::run(&command, &client()?, output).await,
         Command::Audit(command) => audit::run(&command, &path, output),
         Command::Store(command) => store::run(&command, &path, client, output).await,

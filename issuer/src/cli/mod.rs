@@ -8,6 +8,7 @@
 mod adoption;
 mod app;
 mod arguments;
+mod audience;
 mod audit;
 mod client;
 mod clock;

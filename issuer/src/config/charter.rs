@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use moneyer_authority::Charter;
+use moneyer_authority::audiences::{AudiencePolicy, AudienceProfile};
 use moneyer_authority::enrollment::CertificateLifetimes;
 use moneyer_authority::keys::{Schedule, ScheduleError};
-use moneyer_authority::mint::{AudiencePolicy, AudienceProfile};
+
 use moneyer_authority::registry::SystemWorkload;
 use moneyer_authority::signer::KeyKind;
 use moneyer_daemon::listener::ListenAddress;
@@ -13,7 +14,7 @@ use moneyer_daemon::settings::{SettingsErrors, Source, Span};
 use moneyer_identity::spiffe::TrustDomain;
 use moneyer_identity::{Lifetime, LifetimeRange, SubjectParts};
 
-use crate::config::{AudienceSection, Config, KeyAlgorithm};
+use crate::config::{Config, KeyAlgorithm};
 
 /// Smallest file of the audit log: fewer would be a file for each group of records.
 const MINIMUM_ROTATE_BYTES: u64 = 64 * 1024;
@@ -62,7 +63,9 @@ impl Config {
         }
         let certificates = self.certificates(&mut wrong);
         let policy = lifetimes.map(|lifetimes| {
-            let profiles = self.profiles(&lifetimes, &mut wrong);
+            // Of an unfit size nothing follows here: it is told already.
+            let kind = key_kind.unwrap_or(KeyKind::Rsa2048);
+            let profiles = self.profiles(&lifetimes, kind, &mut wrong);
             AudiencePolicy::new(
                 &self.issuer.url,
                 self.tokens.default_audience.clone(),
@@ -75,7 +78,9 @@ impl Config {
             Some(Ok(policy)) => Some(policy),
             Some(Err(error)) => {
                 let key = match error {
-                    moneyer_authority::mint::PolicyError::Maximum => "tokens.maximum_audiences",
+                    moneyer_authority::audiences::PolicyError::Maximum => {
+                        "tokens.maximum_audiences"
+                    }
                     _ => "audience",
                 };
                 wrong(key, error.to_string());
@@ -134,18 +139,16 @@ impl Config {
     fn profiles(
         &self,
         lifetimes: &LifetimeRange,
+        key_kind: KeyKind,
         wrong: &mut impl FnMut(&str, String),
     ) -> Vec<AudienceProfile> {
         let mut profiles = Vec::with_capacity(self.audiences.len());
         for (index, section) in self.audiences.iter().enumerate() {
-            match profile_lifetimes(section, lifetimes) {
-                Ok(lifetimes) => profiles.push(AudienceProfile {
-                    name: section.name.clone(),
-                    audience: section.value.clone(),
-                    subject: section.subject,
-                    lifetimes,
-                }),
-                Err((key, message)) => wrong(&format!("audience[{index}].{key}"), message),
+            match section.spec().resolve(lifetimes, key_kind.algorithm()) {
+                Ok(profile) => profiles.push(profile),
+                Err(error) => {
+                    wrong(&format!("audience[{index}].{}", error.key()), error.to_string());
+                }
             }
         }
         profiles
@@ -200,20 +203,6 @@ impl Config {
         };
         self.system_workloads.iter().map(workload).collect()
     }
-}
-
-fn profile_lifetimes(
-    section: &AudienceSection,
-    lifetimes: &LifetimeRange,
-) -> Result<LifetimeRange, (&'static str, String)> {
-    let maximum = section.maximum_lifetime.map_or(lifetimes.maximum(), lifetime);
-    if maximum > lifetimes.maximum() {
-        return Err(("maximum_lifetime", "may not exceed tokens.maximum_lifetime".to_owned()));
-    }
-    let default =
-        section.default_lifetime.map_or(lifetimes.default_lifetime().min(maximum), lifetime);
-    LifetimeRange::new(lifetimes.minimum(), default, maximum)
-        .map_err(|error| ("default_lifetime", error.to_string()))
 }
 
 fn duration(span: Span) -> Duration {

@@ -23,7 +23,7 @@ mod tokens;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use audience::AudienceSection;
+pub use audience::{AudienceSection, AwsSection};
 pub use audit::AuditSection;
 pub use enrollment::EnrollmentSection;
 pub use issuer::{DocumentPath, DocumentPathError, IssuerSection};

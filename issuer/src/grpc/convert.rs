@@ -1,7 +1,8 @@
 //! Messages to values and back. What does not parse is refused with the name of its field.
 
+use moneyer_authority::audiences::{AudiencePolicy, AudienceProfile};
 use moneyer_authority::enrollment::{Certificate, ClusterAuthority};
-use moneyer_authority::mint::{Ask, AudiencePolicy};
+use moneyer_authority::mint::Ask;
 use moneyer_authority::registry::{App, Placed};
 use moneyer_authority::store::{Generation, Receipt};
 use moneyer_identity::{Audience, Lifetime, MintedToken};
@@ -58,7 +59,7 @@ pub(super) fn minted(token: &MintedToken) -> v1::MintTokenResponse {
 
 /// A placed sandbox and the token files it gets.
 pub(super) fn placed(placed: &Placed, app: &App, policy: &AudiencePolicy) -> v1::PlacedSandbox {
-    let profile = |profile: &moneyer_authority::mint::AudienceProfile| v1::AudienceProfile {
+    let profile = |profile: &AudienceProfile| v1::AudienceProfile {
         name: profile.name.as_str().to_owned(),
         value: profile.audience.as_str().to_owned(),
         default_lifetime_seconds: profile.lifetimes.default_lifetime().seconds(),

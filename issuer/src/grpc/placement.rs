@@ -33,7 +33,7 @@ impl Placement for PlacementService {
             name: convert::parse("app.name", &app.name)?,
             audiences: app.audiences.iter().map(audience).collect::<Result<_, _>>()?,
         };
-        let put = self.authority.registry().put_app(&controller, change, self.authority.now());
+        let put = self.authority.put_app(&controller, change);
         let app = put.await.map_err(|error| status::registry(&error))?;
         Ok(Response::new(v1::PutAppResponse { app: Some(convert::app(&app)) }))
     }

@@ -33,6 +33,7 @@ struct Watch {
     certificate_end: Instant,
     going_down: CancellationToken,
     reissue: ReissueNews,
+    profiles: watch::Receiver<u64>,
 }
 
 impl SandboxStream {
@@ -56,6 +57,7 @@ impl SandboxStream {
             certificate_end: Instant::now() + left,
             going_down,
             reissue: ReissueNews::of(authority),
+            profiles: authority.profiles().changes(),
         };
         let changes = stream::unfold(Some(watch), |watch| async move {
             let mut watch = watch?;
@@ -72,6 +74,10 @@ impl Watch {
     async fn next(&mut self) -> Result<v1::WatchSandboxesResponse, Status> {
         let change = tokio::select! {
             change = self.subscription.next() => Some(change.map_err(|_revoked| status::revoked())?),
+            // What token files a sandbox has follows from the profiles.
+            Ok(()) = self.profiles.changed() => {
+                Some(self.subscription.everything().map_err(|_revoked| status::revoked())?)
+            }
             () = self.reissue.arrives(&self.authority) => None,
             () = self.going_down.cancelled() => return Err(status::going_down()),
             () = tokio::time::sleep_until(self.certificate_end) => return Err(status::revoked()),
@@ -92,7 +98,7 @@ impl Watch {
         change: PlacementChange,
     ) -> Result<(u64, Option<v1::watch_sandboxes_response::Change>), Status> {
         use v1::watch_sandboxes_response::Change;
-        let policy = &self.authority.charter().policy;
+        let policy = &*self.authority.profiles().policy();
         let (generation, change) = match change {
             PlacementChange::All(all, generation) => {
                 let sandboxes =

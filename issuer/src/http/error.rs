@@ -9,6 +9,7 @@ use axum::Router;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use moneyer_authority::audiences::AudiencesError;
 use moneyer_authority::audit::AuditError;
 use moneyer_authority::enrollment::{AuthenticateError, EnrollmentError};
 use moneyer_authority::issuers::IssuersError;
@@ -93,6 +94,12 @@ impl From<KeysError> for Problem {
 
 impl From<ConfirmError> for Problem {
     fn from(error: ConfirmError) -> Self {
+        Self::of(error.class(), error)
+    }
+}
+
+impl From<AudiencesError> for Problem {
+    fn from(error: AudiencesError) -> Self {
         Self::of(error.class(), error)
     }
 }

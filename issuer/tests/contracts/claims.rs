@@ -1,12 +1,14 @@
 //! docs/claims.md: the claims, their order, and who has them.
 
+use std::collections::BTreeSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use moneyer_identity::spiffe::TrustDomain;
 use moneyer_identity::{
-    AppName, AppUid, Audience, Audiences, ClaimSet, ClusterId, IdentityType, IssuerUrl,
-    OrganizationId, RoleName, RunnerId, SandboxId, SubjectForm, SubjectParts, SystemWorkloadName,
-    TokenId, UnixTime,
+    AppName, AppUid, Audience, Audiences, AwsClaims, ClaimSet, ClusterId, IdentityType, IssuerUrl,
+    OrganizationId, RoleArn, RoleName, RunnerId, SandboxId, SessionTag, SessionTags, SubjectForm,
+    SubjectParts, SystemWorkloadName, TokenId, UnixTime,
 };
 use serde_json::Value;
 
@@ -57,13 +59,15 @@ fn everything() -> ClaimSet {
         identity_type: IdentityType::Sandbox,
         system_workload: Some(SystemWorkloadName::parse("telemetry").unwrap()),
         role: Some(RoleName::parse("reader").unwrap()),
+        aws: AwsClaims::default(),
     }
 }
 
 /// Name, sandbox, system workload.
 fn table() -> Vec<(String, String, String)> {
     let page = read("docs/claims.md");
-    let section = page.split("## Claims").nth(1).unwrap().split("\n## ").next().unwrap().to_owned();
+    let section =
+        page.split("\n## Claims").nth(1).unwrap().split("\n##").next().unwrap().to_owned();
     let row = |row: Vec<String>| (code(&row[0]).to_owned(), row[1].clone(), row[2].clone());
     rows(&section).into_iter().map(row).collect()
 }
@@ -72,6 +76,26 @@ fn table() -> Vec<(String, String, String)> {
 fn the_table_lists_every_claim_in_the_order_they_are_written() {
     let listed: Vec<_> = table().into_iter().map(|(name, ..)| name).collect();
     assert_eq!(listed, written(&serde_json::to_string(&everything()).unwrap()));
+}
+
+#[test]
+fn the_claims_for_aws_are_those_of_the_page() {
+    let page = read("docs/claims.md");
+    let section = page.split("### Claims for AWS").nth(1).unwrap().split("\n## ").next().unwrap();
+    let listed: Vec<_> = rows(section).iter().map(|row| code(&row[0]).to_owned()).collect();
+    let tags =
+        SessionTags { principal: vec![(SessionTag::App, "web".to_owned())], transitive: vec![] };
+    let claims = AwsClaims {
+        roles: vec![RoleArn::parse("arn:aws:iam::123456789012:role/deploy").unwrap()],
+        tags: Some(tags),
+        source_identity: Some("web".to_owned()),
+    };
+    let claims = serde_json::to_value(&claims).unwrap();
+    let written: BTreeSet<_> = claims.as_object().unwrap().keys().cloned().collect();
+    assert_eq!(listed.into_iter().collect::<BTreeSet<_>>(), written);
+    for tag in SessionTag::ALL {
+        assert!(table().iter().any(|(name, ..)| name == tag.as_str()), "{tag:?}");
+    }
 }
 
 #[test]

@@ -42,7 +42,7 @@ pub(crate) fn configuration(preface: &str, schema: &str) -> String {
         let about = one_line(definition["description"].as_str().unwrap());
         write!(page, "\n## `{title}`\n\n{about}\n\n").unwrap();
         page.push_str("| Key | Value | Meaning |\n| --- | --- | --- |\n");
-        for (key, property) in definition["properties"].as_object().unwrap() {
+        for (key, property) in keys(&schema, definition, "") {
             let (value, meaning) = (value(&schema, property), one_line(meaning(property)));
             writeln!(page, "| `{key}` | {value} | {meaning} |").unwrap();
         }
@@ -58,9 +58,10 @@ pub(crate) fn every_key_says_its_default(schema: &str) -> usize {
     for (section, reference) in schema["properties"].as_object().unwrap() {
         let definition = resolve(&schema, reference.get("items").unwrap_or(reference));
         let of_section = reference.get("default");
-        for (key, property) in definition["properties"].as_object().unwrap() {
+        for (key, property) in keys(&schema, definition, "") {
             let meaning = one_line(meaning(property));
-            let default = property.get("default").or_else(|| of_section.and_then(|of| of.get(key)));
+            let default =
+                property.get("default").or_else(|| of_section.and_then(|of| of.get(&key)));
             let Some((_, said)) = meaning.split_once("Default: ") else {
                 assert!(meaning.ends_with("Required."), "{section}.{key} says no default");
                 continue;
@@ -78,6 +79,20 @@ pub(crate) fn every_key_says_its_default(schema: &str) -> usize {
         }
     }
     compared
+}
+
+/// Every key of a section, and of the sections in it.
+fn keys<'a>(schema: &'a Value, section: &'a Value, within: &str) -> Vec<(String, &'a Value)> {
+    let mut all = Vec::new();
+    for (key, property) in section["properties"].as_object().unwrap() {
+        let (key, definition) = (format!("{within}{key}"), resolve(schema, property));
+        if definition["properties"].is_object() {
+            all.extend(keys(schema, definition, &format!("{key}.")));
+        } else {
+            all.push((key, property));
+        }
+    }
+    all
 }
 
 fn resolve<'a>(schema: &'a Value, reference: &'a Value) -> &'a Value {
@@ -118,6 +133,7 @@ fn value(schema: &Value, property: &Value) -> String {
         (Some("DocumentPath"), _) => "path",
         (Some("TrustDomain"), _) => "trust domain",
         (Some("Audience"), _) => "audience",
+        (Some("RoleArn"), _) => "ARN",
         (Some("AgeRecipient"), _) => "age recipient",
         (Some(_), _) => "name",
         (None, Some("integer")) => "number",

@@ -7,6 +7,7 @@
 //! files or SQL. What a caller has proved is a value that only this crate can make, and minting takes that
 //! value.
 
+pub mod audiences;
 pub mod audit;
 mod authority;
 pub mod enrollment;
@@ -19,5 +20,5 @@ pub mod store;
 mod unbroken;
 mod upkeep;
 
-pub use authority::{Authority, Charter, OpenError, Ports, RemoveError};
+pub use authority::{AppFit, Authority, Charter, OpenError, Ports, RemoveError};
 pub use upkeep::{ConfirmError, Outcome, Reissue};

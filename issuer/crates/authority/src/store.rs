@@ -65,11 +65,13 @@ pub enum Collection {
     Members,
     /// Join tokens not yet spent.
     JoinTokens,
+    /// Audience profiles that operators have put.
+    Audiences,
 }
 
 impl Collection {
     /// Every collection.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Keys,
         Self::KeyRings,
         Self::Issuers,
@@ -78,6 +80,7 @@ impl Collection {
         Self::Sandboxes,
         Self::Members,
         Self::JoinTokens,
+        Self::Audiences,
     ];
 
     /// The stable name under which a backend keeps it.
@@ -92,6 +95,7 @@ impl Collection {
             Self::Sandboxes => "sandboxes",
             Self::Members => "members",
             Self::JoinTokens => "join_tokens",
+            Self::Audiences => "audiences",
         }
     }
 

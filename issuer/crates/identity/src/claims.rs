@@ -6,6 +6,7 @@
 //! prefix would let an app's name forge a system identity.
 
 use crate::audience::Audiences;
+use crate::aws::AwsClaims;
 use crate::clock::UnixTime;
 use crate::component::{
     AppName, ClusterId, OrganizationId, RoleName, RunnerId, SandboxId, SystemWorkloadName,
@@ -67,6 +68,9 @@ pub struct ClaimSet {
     /// The role in the sandbox's record.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<RoleName>,
+    /// What AWS STS reads, where the audience's profile asks for it.
+    #[serde(flatten)]
+    pub aws: AwsClaims,
 }
 
 #[expect(clippy::ref_option, reason = "the form serde asks for")]
@@ -109,6 +113,7 @@ mod tests {
             identity_type: IdentityType::Sandbox,
             system_workload: None,
             role: Some(RoleName::parse("reader").unwrap()),
+            aws: AwsClaims::default(),
         }
     }
 

@@ -10,6 +10,7 @@
 
 mod algorithm;
 mod audience;
+mod aws;
 mod claims;
 mod clock;
 mod clock_judge;
@@ -22,6 +23,7 @@ mod lifetime;
 mod metadata;
 mod proven_time;
 mod random_id;
+mod relying_party;
 pub mod spiffe;
 mod strict_json;
 mod subject;
@@ -30,6 +32,10 @@ mod token_issuer;
 
 pub use algorithm::Algorithm;
 pub use audience::{Audience, AudienceError, Audiences, MAXIMUM_AUDIENCE_BYTES};
+pub use aws::{
+    AwsClaims, RoleArn, RoleArnError, SessionTag, SessionTagError, SessionTags, SourceIdentity,
+    SourceIdentityError,
+};
 pub use claims::{ClaimSet, IdentityType};
 pub use clock::{Clock, ClockFault, ClockReport, Evidence, OtherTime, SystemClock, UnixTime};
 pub use clock_judge::{ClockJudge, ClockMemory, ClockReading};
@@ -48,6 +54,7 @@ pub use lifetime::{Lifetime, LifetimeError, LifetimeRange};
 pub use metadata::ProviderMetadata;
 pub use proven_time::{Absence, Absences, MAXIMUM_ABSENCES, ProvenTime, SETTLED_AFTER};
 pub use random_id::{AppUid, RandomIdError, TokenId};
+pub use relying_party::{RelyingParty, RelyingPartyError};
 pub use subject::{Subject, SubjectForm, SubjectFormError, SubjectParts};
 pub use token::{
     Expectations, MAXIMUM_TOKEN_BYTES, Token, UnsignedToken, UnverifiedToken, VerifiedToken,

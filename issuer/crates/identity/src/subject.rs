@@ -37,6 +37,19 @@ pub enum SubjectForm {
     SpiffeApp,
 }
 
+impl SubjectForm {
+    /// Its name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sandbox => "sandbox",
+            Self::App => "app",
+            Self::SpiffeSandbox => "spiffe_sandbox",
+            Self::SpiffeApp => "spiffe_app",
+        }
+    }
+}
+
 /// Why a text names no subject form.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("is no subject form; use sandbox, app, spiffe_sandbox or spiffe_app")]

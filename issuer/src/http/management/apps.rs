@@ -36,8 +36,7 @@ pub(super) async fn put(
 ) -> Result<Json<AppView>, Problem> {
     let (Path(name), Json(body)) = (path?, body?);
     let change = AppChange { name, audiences: body.audiences };
-    let now = authority.now();
-    let app = authority.registry().put_app(&operator, change, now).await?;
+    let app = authority.put_app(&operator, change).await?;
     let sandboxes = authority.registry().find_app(&app.name).map_or(0, |(_, count)| count);
     Ok(Json(AppView::of(&app, sandboxes)))
 }

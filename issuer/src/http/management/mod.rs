@@ -5,6 +5,8 @@
 //! answer that makes them.
 
 mod apps;
+mod audience_views;
+mod audiences;
 mod clock;
 mod issuer;
 mod keys;
@@ -14,6 +16,9 @@ mod sandboxes;
 mod store;
 mod views;
 
+pub(crate) use audience_views::{
+    AudienceBody, AudienceCheckView, AudienceView, CheckedAppView, NamedBy,
+};
 pub(crate) use routes::{ManagementState, router};
 pub(crate) use views::{
     AppBody, AppView, BackupBody, ClockBody, ClockView, CopiedView, ImportBody, ImportedView,

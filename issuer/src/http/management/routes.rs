@@ -10,7 +10,7 @@ use moneyer_store::SledStore;
 
 use crate::http::authenticate::Operators;
 use crate::http::error;
-use crate::http::management::{apps, clock, issuer, keys, members, sandboxes, store};
+use crate::http::management::{apps, audiences, clock, issuer, keys, members, sandboxes, store};
 use crate::metrics::Metrics;
 
 /// What the handlers need.
@@ -63,6 +63,12 @@ pub(crate) fn router(state: ManagementState) -> Router {
         .route("/store/rekey", post(store::rekey))
         .route("/apps", get(apps::list))
         .route("/apps/{name}", get(apps::show).put(apps::put).delete(apps::remove))
+        .route("/audiences", get(audiences::list))
+        .route(
+            "/audiences/{name}",
+            get(audiences::show).put(audiences::put).delete(audiences::remove),
+        )
+        .route("/audiences/{name}/check", get(audiences::check))
         .route("/sandboxes", get(sandboxes::list))
         .route(
             "/sandboxes/{id}",

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use moneyer_daemon::unix_http::Method;
 use moneyer_identity::UnixTime;
 use moneyer_proto::v1;
 use moneyer_proto::v1::watch_sandboxes_response::Change;
@@ -83,10 +84,31 @@ async fn a_change_of_the_app_tells_which_files_a_sandbox_gets() {
     let mut stream = watch(&member).await;
     change(&mut stream).await;
     let body = r#"{"audiences":["https://vault.example.com"]}"#;
-    world.manage(moneyer_daemon::unix_http::Method::PUT, "/apps/web", body).await;
+    world.manage(Method::PUT, "/apps/web", body).await;
     let Change::Placed(placed) = change(&mut stream).await.1 else { panic!("no placement") };
     let names: Vec<_> = placed.audiences.iter().map(|profile| profile.name.as_str()).collect();
     assert_eq!(names, ["vault"]);
+}
+
+#[tokio::test]
+async fn a_profile_that_is_put_or_removed_tells_which_files_every_sandbox_gets() {
+    let world = World::start().await;
+    let runner = world.join("runner-1").await;
+    world.place("web-1", "runner-1").await;
+    let mut stream = watch(&runner).await;
+    let names = |change: Change| match change {
+        Change::All(all) => {
+            let files = all.sandboxes[0].audiences.iter().map(|profile| profile.name.clone());
+            files.collect::<Vec<_>>()
+        }
+        other => panic!("not the whole state: {other:?}"),
+    };
+    assert_eq!(names(change(&mut stream).await.1), ["aws", "vault"]);
+    let body = r#"{"value":"https://other.example.com"}"#;
+    assert_eq!(world.manage(Method::PUT, "/audiences/other", body).await.status, 200);
+    assert_eq!(names(change(&mut stream).await.1), ["aws", "vault", "other"]);
+    assert_eq!(world.manage(Method::DELETE, "/audiences/other", "").await.status, 204);
+    assert_eq!(names(change(&mut stream).await.1), ["aws", "vault"]);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod adoption;
 mod apps;
+mod audiences;
 mod import;
 mod issuer;
 mod members;

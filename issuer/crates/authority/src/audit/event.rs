@@ -7,8 +7,9 @@
 use std::error::Error;
 
 use moneyer_identity::{
-    Algorithm, AppName, AppUid, Audience, Audiences, ErrorClass, IssuerUrl, KeyId, RoleName,
-    RunnerId, SandboxId, Subject, SystemWorkloadName, TokenId, UnixTime, error_chain,
+    Algorithm, AppName, AppUid, Audience, Audiences, ErrorClass, IssuerUrl, KeyId, ProfileName,
+    RoleArn, RoleName, RunnerId, SandboxId, Subject, SubjectForm, SystemWorkloadName, TokenId,
+    UnixTime, error_chain,
 };
 use serde::Serialize;
 
@@ -82,6 +83,23 @@ pub enum Event {
     AppRemoved {
         /// Its name.
         app: AppName,
+    },
+    /// An audience profile is made, or changed.
+    AudiencePut {
+        /// Its name.
+        audience_profile: ProfileName,
+        /// The audience it is for.
+        audience: Audience,
+        /// How subjects are written.
+        subject_form: SubjectForm,
+        /// The AWS roles that tokens may be used for; empty for any.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        roles: Vec<RoleArn>,
+    },
+    /// An audience profile is removed: its audience is one like any other.
+    AudienceRemoved {
+        /// Its name.
+        audience_profile: ProfileName,
     },
     /// A sandbox is placed on a runner, or moved there.
     SandboxPut {
@@ -301,12 +319,14 @@ pub struct TokenWithheld {
 
 impl Event {
     /// The name of every event, in the order they stand here.
-    pub const NAMES: [&str; 27] = [
+    pub const NAMES: [&str; 29] = [
         "token_minted",
         "token_refused",
         "token_withheld",
         "app_put",
         "app_removed",
+        "audience_put",
+        "audience_removed",
         "sandbox_put",
         "sandbox_removed",
         "member_invited",

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use moneyer_identity::{Clock, IssuerUrl, SubjectParts};
 
+use crate::audiences::AudiencePolicy;
 use crate::audit::Audit;
 use crate::enrollment::CertificateLifetimes;
 use crate::keys::Schedule;
-use crate::mint::AudiencePolicy;
 use crate::registry::SystemWorkload;
 use crate::signer::{KeyKind, Signer};
 use crate::store::Store;
@@ -24,7 +24,7 @@ pub struct Charter {
     pub parts: SubjectParts,
     /// Path of the key set under the issuer, beginning with a slash.
     pub key_set_path: String,
-    /// Which audiences may be asked for.
+    /// Which audiences may be asked for, with the profiles of the configuration.
     pub policy: AudiencePolicy,
     /// The closed list of system workloads.
     pub system_workloads: Vec<SystemWorkload>,

@@ -48,12 +48,13 @@ impl Authority {
             Ok(permitted) => permitted,
             Err(error) => return Err(self.gate.refuse(&by, holder, MintError::Registry(error))),
         };
+        let policy = self.minter.policy();
         let drafted = self.minting_key(&by);
-        let drafted =
-            drafted.and_then(|key| self.minter.draft(key, &permitted, ask.clone(), by.now));
+        let drafted = drafted
+            .and_then(|key| self.minter.draft(key, &policy, &permitted, ask.clone(), by.now));
         let still = || {
             let now = permit().map_err(MintError::Registry)?;
-            self.minter.check_again(&permitted, &now, &ask)
+            self.minter.check_again((&permitted, &policy), &now, &ask)
         };
         self.gate.pass(by, holder, drafted, still).await
     }
@@ -66,7 +67,7 @@ impl Authority {
         asked: Vec<(SandboxId, Ask)>,
     ) -> Vec<Result<MintedToken, MintError>> {
         let by = self.request(runner.actor());
-        let key = self.minting_key(&by).ok();
+        let (key, policy) = (self.minting_key(&by).ok(), self.minter.policy());
         let mut drafted = Vec::with_capacity(asked.len());
         let mut permits = Vec::with_capacity(asked.len());
         let permit = |sandbox: &SandboxId| {
@@ -76,8 +77,9 @@ impl Authority {
             let (permitted, draft) = match permit(sandbox) {
                 Ok(permitted) => {
                     let key = key.clone().map_or_else(|| self.minting_key(&by), Ok);
-                    let draft =
-                        key.and_then(|key| self.minter.draft(key, &permitted, ask.clone(), by.now));
+                    let draft = key.and_then(|key| {
+                        self.minter.draft(key, &policy, &permitted, ask.clone(), by.now)
+                    });
                     (Some(permitted), draft)
                 }
                 Err(refused) => (None, Err(refused)),
@@ -87,7 +89,7 @@ impl Authority {
         }
         let still = |at: usize| match (asked.get(at), permits.get(at)) {
             (Some((sandbox, ask)), Some(Some(then))) => {
-                self.minter.check_again(then, &permit(sandbox)?, ask)
+                self.minter.check_again((then, &policy), &permit(sandbox)?, ask)
             }
             _ => Err(MintError::Registry(RegistryError::NoSuchSandbox)),
         };
@@ -124,11 +126,15 @@ impl Authority {
         permit: impl Fn() -> Result<SystemPermit, RegistryError> + Send + Sync,
     ) -> Result<MintedToken, MintError> {
         let (by, holder) = (self.request(who), Holder::System(workload.clone()));
+        let policy = self.minter.policy();
         let drafted = permit().map_err(MintError::Registry).and_then(|permit| {
             let key = self.minting_key(&by)?;
-            self.minter.draft_system(key, &permit, ask, by.now)
+            self.minter.draft_system(key, &policy, &permit, ask.clone(), by.now)
         });
-        let still = || permit().map(drop).map_err(MintError::Registry);
+        let still = || {
+            permit().map_err(MintError::Registry)?;
+            self.minter.check_system_again(&policy, &ask)
+        };
         self.gate.pass(by, holder, drafted, still).await
     }
 

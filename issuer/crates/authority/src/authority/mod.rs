@@ -3,11 +3,13 @@
 //! It holds the parts and reads the clock once per call. An edge converts a request, makes one call
 //! here, and converts the answer.
 
+mod audiences;
 mod charter;
 mod minting;
 mod open;
 mod parts;
 
+pub use audiences::AppFit;
 pub use charter::{Charter, Ports};
 pub use open::{Authority, OpenError};
 pub use parts::RemoveError;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use moneyer_identity::UnixTime;
 
 use super::charter::{Charter, Ports};
+use crate::audiences::{AudiencesError, Profiles};
 use crate::audit::{Ledger, Refusals};
 use crate::enrollment::{ClusterAuthority, Enrollment, Member, Members};
 use crate::issuers::{Issuers, IssuersError};
@@ -28,6 +29,9 @@ pub enum OpenError {
     /// The issuers cannot be loaded, or the configuration names another.
     #[error("the issuer cannot be taken up")]
     Issuers(#[source] IssuersError),
+    /// The audience profiles cannot be loaded, or contradict the configuration.
+    #[error("the audience profiles cannot be loaded")]
+    Audiences(#[source] AudiencesError),
     /// The apps or sandboxes cannot be loaded.
     #[error("the apps and sandboxes cannot be loaded")]
     Registry(#[source] RegistryError),
@@ -43,6 +47,7 @@ pub struct Authority {
     pub(super) members: Arc<Members>,
     pub(super) enrollment: Enrollment,
     pub(super) registry: Registry,
+    pub(super) profiles: Arc<Profiles>,
     pub(super) minter: Minter,
     pub(super) ledger: Ledger,
     pub(super) refusals: Refusals,
@@ -75,8 +80,11 @@ impl Authority {
         let registry = Registry::open(ledger.clone(), members.clone(), workloads)
             .await
             .map_err(OpenError::Registry)?;
-        let policy = Arc::new(charter.policy.clone());
-        let minter = Minter::new(issuers.clone(), charter.parts.clone(), policy, keys.clone());
+        let (policy, algorithm) = (charter.policy.clone(), charter.key_kind.algorithm());
+        let profiles = Profiles::open(ledger.clone(), policy, algorithm).await;
+        let profiles = Arc::new(profiles.map_err(OpenError::Audiences)?);
+        let minter =
+            Minter::new(issuers.clone(), charter.parts.clone(), profiles.clone(), keys.clone());
         let charter = Arc::new(charter);
         let refusals = Refusals::new(audit.clone());
         let gate = Gate::new(audit, refusals.clone(), keys.clone());
@@ -88,6 +96,7 @@ impl Authority {
             members,
             enrollment,
             registry,
+            profiles,
             minter,
             ledger,
             refusals,

@@ -2,6 +2,7 @@
 
 use moneyer_identity::{Audience, AudienceError, ClockFault, ErrorClass, LifetimeError};
 
+use crate::audiences::Misfit;
 use crate::audit::AuditError;
 use crate::registry::RegistryError;
 use crate::signer::SignerError;
@@ -25,6 +26,12 @@ pub enum MintError {
     /// The token would be longer than [`moneyer_identity::MAXIMUM_TOKEN_BYTES`].
     #[error("the audiences are too long together")]
     TooLong,
+    /// The audience's relying party would refuse the token.
+    #[error(transparent)]
+    Misfit(Misfit),
+    /// What the audience asks for was changed while the token was signed.
+    #[error("the audience's profile was changed meanwhile")]
+    Changed,
     /// The lifetime is out of range.
     #[error(transparent)]
     Lifetime(LifetimeError),
@@ -54,11 +61,15 @@ impl MintError {
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::Registry(error) => error.class(),
-            Self::Audiences(_) | Self::Combination | Self::TooLong | Self::Lifetime(_) => {
-                ErrorClass::Invalid
-            }
+            Self::Audiences(_)
+            | Self::Combination
+            | Self::TooLong
+            | Self::Misfit(_)
+            | Self::Lifetime(_) => ErrorClass::Invalid,
             Self::AudienceDenied(_) => ErrorClass::Denied,
-            Self::NoKey | Self::Clock(_) | Self::RolledBack(_) => ErrorClass::Unavailable,
+            Self::NoKey | Self::Changed | Self::Clock(_) | Self::RolledBack(_) => {
+                ErrorClass::Unavailable
+            }
             Self::Audit(error) => error.class(),
             Self::Encode(_) => ErrorClass::Internal,
             Self::Signer(error) => error.class(),
@@ -72,8 +83,10 @@ impl MintError {
             Self::Registry(_) => "no such sandbox or system workload on this caller".to_owned(),
             Self::Audiences(error) => error.to_string(),
             Self::AudienceDenied(_) => "this audience may not be asked for".to_owned(),
-            Self::Combination | Self::TooLong | Self::Lifetime(_) => self.to_string(),
-            Self::NoKey | Self::Clock(_) | Self::Audit(_) | Self::RolledBack(_) => {
+            Self::Combination | Self::TooLong | Self::Misfit(_) | Self::Lifetime(_) => {
+                self.to_string()
+            }
+            Self::NoKey | Self::Changed | Self::Clock(_) | Self::Audit(_) | Self::RolledBack(_) => {
                 "no token can be minted at this time".to_owned()
             }
             Self::Encode(_) => "the token could not be minted".to_owned(),

@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moneyer_identity::{
-    Audience, ClaimSet, IdentityType, Lifetime, Subject, SubjectParts, TokenId, UnixTime,
+    Audience, AwsClaims, ClaimSet, IdentityType, Lifetime, Subject, SubjectParts, TokenId, UnixTime,
 };
 
+use crate::audiences::{AudiencePolicy, Chosen, Profiles};
 use crate::issuers::Issuers;
 use crate::keys::Keys;
 use crate::mint::draft::Draft;
 use crate::mint::error::MintError;
-use crate::mint::policy::{AudiencePolicy, Chosen};
+use crate::mint::extras;
 use crate::registry::{Permit, RegistryError, SystemPermit};
 use crate::signer::SigningKey;
 
@@ -32,7 +33,7 @@ pub struct Ask {
 pub struct Minter {
     issuers: Arc<Issuers>,
     parts: Arc<SubjectParts>,
-    policy: Arc<AudiencePolicy>,
+    profiles: Arc<Profiles>,
     keys: Arc<Keys>,
 }
 
@@ -42,10 +43,10 @@ impl Minter {
     pub fn new(
         issuers: Arc<Issuers>,
         parts: SubjectParts,
-        policy: Arc<AudiencePolicy>,
+        profiles: Arc<Profiles>,
         keys: Arc<Keys>,
     ) -> Self {
-        Self { issuers, parts: Arc::new(parts), policy, keys }
+        Self { issuers, parts: Arc::new(parts), profiles, keys }
     }
 
     /// The key that signs now. A batch asks once, so that one key signs all of it.
@@ -53,16 +54,23 @@ impl Minter {
         self.keys.ring().signing_key(now).cloned().ok_or(MintError::NoKey)
     }
 
+    /// The audience policy of this moment. A token goes by one from its draft to its signature.
+    pub(crate) fn policy(&self) -> Arc<AudiencePolicy> {
+        self.profiles.policy()
+    }
+
     /// A token for a sandbox, up to its signature by this key.
     pub(crate) fn draft(
         &self,
         key: Arc<dyn SigningKey>,
+        policy: &AudiencePolicy,
         permit: &Permit,
         ask: Ask,
         now: UnixTime,
     ) -> Result<Draft, MintError> {
         let (sandbox, app) = (&permit.placed().sandbox, permit.app());
-        let chosen = self.policy.choose(app, ask.audiences, ask.lifetime)?;
+        let mut chosen = policy.choose(app, ask.audiences, ask.lifetime)?;
+        let profiles = std::mem::take(&mut chosen.profiles);
         let subject = self.parts.sandbox(chosen.subject, &app.name, &sandbox.id);
         let claims = ClaimSet {
             app: Some(app.name.clone()),
@@ -72,42 +80,62 @@ impl Minter {
             role: sandbox.role.clone(),
             ..self.claims(chosen, subject, IdentityType::Sandbox, now)?
         };
-        Draft::new(key, claims)
+        Draft::new(key, extras::meet(&profiles, claims)?)
     }
 
     /// Whether a token that was drafted by what was permitted then is permitted by what is now: its app may
-    /// have lost an audience, or be another of the same name.
+    /// have lost an audience, or be another of the same name, and an audience's profile may have changed.
     pub(crate) fn check_again(
         &self,
-        then: &Permit,
+        then: (&Permit, &Arc<AudiencePolicy>),
         now: &Permit,
         ask: &Ask,
     ) -> Result<(), MintError> {
-        if now.app().uid != then.app().uid {
+        let ((permit, policy), present) = (then, self.policy());
+        if now.app().uid != permit.app().uid {
             return Err(MintError::Registry(RegistryError::NoSuchSandbox));
         }
-        if now.app().audiences != then.app().audiences {
-            self.policy.choose(now.app(), ask.audiences.clone(), ask.lifetime)?;
+        if Arc::ptr_eq(policy, &present) && now.app().audiences == permit.app().audiences {
+            return Ok(());
         }
-        Ok(())
+        let choose =
+            |policy: &AudiencePolicy, app| policy.choose(app, ask.audiences.clone(), ask.lifetime);
+        unchanged(&choose(policy, permit.app())?, &choose(&present, now.app())?)
+    }
+
+    /// The same for a system workload, which no app limits.
+    pub(crate) fn check_system_again(
+        &self,
+        policy: &Arc<AudiencePolicy>,
+        ask: &Ask,
+    ) -> Result<(), MintError> {
+        let present = self.policy();
+        if Arc::ptr_eq(policy, &present) {
+            return Ok(());
+        }
+        let choose =
+            |policy: &AudiencePolicy| policy.choose_unlimited(ask.audiences.clone(), ask.lifetime);
+        unchanged(&choose(policy)?, &choose(&present)?)
     }
 
     /// A token for a system workload, up to its signature by this key.
     pub(crate) fn draft_system(
         &self,
         key: Arc<dyn SigningKey>,
+        policy: &AudiencePolicy,
         permit: &SystemPermit,
         ask: Ask,
         now: UnixTime,
     ) -> Result<Draft, MintError> {
-        let chosen = self.policy.choose_unlimited(ask.audiences, ask.lifetime)?;
+        let mut chosen = policy.choose_unlimited(ask.audiences, ask.lifetime)?;
+        let profiles = std::mem::take(&mut chosen.profiles);
         let subject = self.parts.system(permit.workload());
         let claims = ClaimSet {
             runner_id: permit.runner().cloned(),
             system_workload: Some(permit.workload().clone()),
             ..self.claims(chosen, subject, IdentityType::System, now)?
         };
-        Draft::new(key, claims)
+        Draft::new(key, extras::meet(&profiles, claims)?)
     }
 
     fn claims(
@@ -139,6 +167,12 @@ impl Minter {
             identity_type,
             system_workload: None,
             role: None,
+            aws: AwsClaims::default(),
         })
     }
+}
+
+/// That what was chosen when a token was drafted is what is chosen now.
+fn unchanged(then: &Chosen, now: &Chosen) -> Result<(), MintError> {
+    if then == now { Ok(()) } else { Err(MintError::Changed) }
 }

@@ -7,14 +7,13 @@
 
 mod draft;
 mod error;
+mod extras;
 mod gate;
 mod issuer;
 mod length;
 mod minter;
-mod policy;
 
 pub use error::MintError;
 pub(crate) use gate::{Gate, Request};
 pub use issuer::PermittedIssuer;
 pub use minter::{Ask, Minter};
-pub use policy::{AudiencePolicy, AudienceProfile, PolicyError};

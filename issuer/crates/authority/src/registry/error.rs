@@ -2,6 +2,7 @@
 
 use moneyer_identity::{AppName, ErrorClass, RunnerId};
 
+use crate::audiences::Misfit;
 use crate::audit::{AuditError, LedgerError};
 use crate::registry::app::MAXIMUM_AUDIENCES;
 use crate::store::StoreError;
@@ -29,6 +30,9 @@ pub enum RegistryError {
     /// The app lists more audiences than a record and its audit record hold.
     #[error("an app lists at most {MAXIMUM_AUDIENCES} audiences, not {0}")]
     TooManyAudiences(usize),
+    /// A relying party would refuse the app's tokens.
+    #[error(transparent)]
+    Misfit(Misfit),
     /// The system workload is not one that runners may ask for, or does not exist.
     #[error("no such system workload")]
     NoSuchSystemWorkload,
@@ -61,7 +65,7 @@ impl RegistryError {
             | Self::NoSuchRunner(_)
             | Self::NoSuchSystemWorkload => ErrorClass::NotFound,
             Self::AppInUse { .. } => ErrorClass::Conflict,
-            Self::PageSize(_) | Self::TooManyAudiences(_) => ErrorClass::Invalid,
+            Self::PageSize(_) | Self::TooManyAudiences(_) | Self::Misfit(_) => ErrorClass::Invalid,
             Self::Audit(error) => error.class(),
             Self::Store(error) => error.class(),
             Self::Random(_) | Self::Interrupted(_) => ErrorClass::Internal,

@@ -47,17 +47,21 @@ impl SandboxSubscription {
         match self.changes.recv().await {
             Ok(PlacementChange::Revoked) | Err(RecvError::Closed) => Err(Revoked),
             Ok(change) => Ok(change),
-            Err(RecvError::Lagged(_)) => {
-                let shared = self.shared.upgrade().ok_or(Revoked)?;
-                // While this is held no change is told, so none falls between the two.
-                let placements = shared.read();
-                // The same channel, not a new one: a removal among what was missed has closed it.
-                self.changes = self.changes.resubscribe();
-                if self.changes.is_closed() {
-                    return Err(Revoked);
-                }
-                Ok(PlacementChange::All(placements.on_runner(&self.runner), placements.generation))
-            }
+            Err(RecvError::Lagged(_)) => self.everything(),
         }
+    }
+
+    /// Everything anew, in place of the changes that were not told yet.
+    pub fn everything(&mut self) -> Result<PlacementChange, Revoked> {
+        let shared = self.shared.upgrade().ok_or(Revoked)?;
+        // While this is held no change is told, so none falls between the two.
+        let placements = shared.read();
+        // The same channel, not a new one: a removal among what was missed has closed it.
+        self.changes = self.changes.resubscribe();
+        if self.changes.is_closed() {
+            return Err(Revoked);
+        }
+        self.first = None;
+        Ok(PlacementChange::All(placements.on_runner(&self.runner), placements.generation))
     }
 }

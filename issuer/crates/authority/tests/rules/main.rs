@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod adoption;
 #[cfg(test)]
+mod audiences;
+#[cfg(test)]
 mod audit;
 #[cfg(test)]
 mod authenticate;

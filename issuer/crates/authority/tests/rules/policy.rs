@@ -1,7 +1,8 @@
 //! Which audiences and lifetimes may be asked for (threats A 13 to 18).
 
 use moneyer_authority::Charter;
-use moneyer_authority::mint::{Ask, AudiencePolicy, AudienceProfile, MintError, PolicyError};
+use moneyer_authority::audiences::{AudiencePolicy, AudienceProfile, AwsExtras, PolicyError};
+use moneyer_authority::mint::{Ask, MintError};
 use moneyer_identity::{
     AudienceError, ErrorClass, Lifetime, LifetimeError, LifetimeRange, MintedToken, ProfileName,
     SubjectForm,
@@ -20,7 +21,8 @@ fn profile(
     lifetimes: LifetimeRange,
 ) -> AudienceProfile {
     let name = ProfileName::parse(name).unwrap();
-    AudienceProfile { name, audience: audience(of), subject, lifetimes }
+    let (relying_party, aws) = (None, AwsExtras::default());
+    AudienceProfile { name, audience: audience(of), subject, lifetimes, relying_party, aws }
 }
 
 /// 15 minutes to an hour, half an hour unasked.

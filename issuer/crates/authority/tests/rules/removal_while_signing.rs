@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use moneyer_authority::audiences::{AwsExtras, ProfileSpec};
 use moneyer_authority::keys::KeyCommand;
 use moneyer_authority::mint::{Ask, MintError};
 use moneyer_authority::registry::RegistryError;
 use moneyer_authority::signer::{KeyHandle, KeyKind, NewKey, Signer, SignerError, SigningKey};
-use moneyer_identity::{Token, UnsignedToken, VerifyingKey};
+use moneyer_identity::{ProfileName, Token, UnsignedToken, VerifyingKey};
 use moneyer_testkit::signer::FixtureSigner;
 use tokio::sync::Semaphore;
 
@@ -131,6 +132,19 @@ async fn the_same_holds_for_whoever_may_place_it() {
     assert!(matches!(mint.await.unwrap(), Err(MintError::Registry(RegistryError::NoSuchSandbox))));
 }
 
+async fn put_profile(world: &World, of: &str) {
+    let spec = ProfileSpec {
+        name: ProfileName::parse(of).unwrap(),
+        preset: None,
+        audience: Some(audience(of)),
+        subject: None,
+        default_lifetime: None,
+        maximum_lifetime: None,
+        aws: AwsExtras::default(),
+    };
+    world.authority.put_audience(&operator(), spec).await.unwrap();
+}
+
 #[tokio::test]
 async fn the_same_holds_for_an_audience_that_its_app_lost_and_for_the_key_that_signs() {
     let held = Held::new().await;
@@ -138,7 +152,8 @@ async fn the_same_holds_for_an_audience_that_its_app_lost_and_for_the_key_that_s
     let (one, _) = world.join("runner-1").await;
     world.put_app_limited("web", &["sts.amazonaws.com", "vault"]).await;
     world.place("web-1", "web", "runner-1").await;
-    for change in ["another audience", "this audience", "the key"] {
+    for change in ["another audience", "this audience", "another profile", "its profile", "the key"]
+    {
         let (authority, runner) = (world.authority.clone(), one.clone());
         let mint = tokio::spawn(async move {
             let audiences = vec![audience("sts.amazonaws.com")];
@@ -149,6 +164,8 @@ async fn the_same_holds_for_an_audience_that_its_app_lost_and_for_the_key_that_s
         match change {
             "another audience" => drop(world.put_app_limited("web", &["sts.amazonaws.com"]).await),
             "this audience" => drop(world.put_app_limited("web", &["vault"]).await),
+            "another profile" => put_profile(world, "vault").await,
+            "its profile" => put_profile(world, "sts.amazonaws.com").await,
             _ => {
                 let emergency = KeyCommand::Emergency(None);
                 world.authority.command_keys(&operator(), &emergency).await.unwrap();
@@ -157,7 +174,9 @@ async fn the_same_holds_for_an_audience_that_its_app_lost_and_for_the_key_that_s
         held.let_go.add_permits(1);
         let minted = mint.await.unwrap();
         match change {
-            "another audience" => drop(minted.unwrap()),
+            "another audience" | "another profile" => drop(minted.unwrap()),
+            // Its subject would be another one now.
+            "its profile" => assert!(matches!(minted, Err(MintError::Changed)), "{minted:?}"),
             "this audience" => {
                 assert!(matches!(minted, Err(MintError::AudienceDenied(_))), "{minted:?}");
                 world.put_app_limited("web", &["sts.amazonaws.com"]).await;

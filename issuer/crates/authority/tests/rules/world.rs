@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use moneyer_authority::audiences::AudiencePolicy;
 use moneyer_authority::audit::Ledger;
 use moneyer_authority::enrollment::{
     AuthenticatedOperator, AuthenticatedRunner, Caller, Certificate, EnrollmentError, LocalPeer,
     PeerLeaf, Principal,
 };
 use moneyer_authority::keys::Schedule;
-use moneyer_authority::mint::AudiencePolicy;
 use moneyer_authority::registry::{App, AppChange, RegistryError, Sandbox, SystemWorkload};
 use moneyer_authority::signer::{KeyKind, Signer};
 use moneyer_authority::store::{Collection, Generation, Store, Stored};
@@ -95,7 +95,7 @@ impl World {
     pub(crate) async fn put_app_limited(&self, name: &str, audiences: &[&str]) -> Arc<App> {
         let audiences = audiences.iter().map(|text| audience(text)).collect();
         let change = AppChange { name: app(name), audiences };
-        self.authority.registry().put_app(&operator(), change, self.now()).await.unwrap()
+        self.authority.put_app(&operator(), change).await.unwrap()
     }
 
     pub(crate) async fn place(&self, id: &str, app: &str, runner: &str) -> Generation {

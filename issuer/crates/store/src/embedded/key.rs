@@ -28,6 +28,7 @@ pub(super) fn collection_byte(collection: Collection) -> u8 {
         Collection::JoinTokens => 6,
         Collection::KeyRings => 7,
         Collection::Issuers => 8,
+        Collection::Audiences => 9,
     }
 }
 

@@ -12,9 +12,9 @@ use base64::engine::general_purpose::STANDARD;
 use moneyer_authority::signer::{KeyHandle, KeyKind, NewKey, Signer, SignerError, SigningKey};
 use moneyer_identity::spiffe::TrustDomain;
 use moneyer_identity::{
-    AppName, AppUid, Audience, Audiences, ClaimSet, ClusterId, Expectations, IdentityType,
-    IssuerUrl, KeySet, OrganizationId, RunnerId, SandboxId, SubjectForm, SubjectParts, TokenId,
-    UnsignedToken, Verifier,
+    AppName, AppUid, Audience, Audiences, AwsClaims, ClaimSet, ClusterId, Expectations,
+    IdentityType, IssuerUrl, KeySet, OrganizationId, RunnerId, SandboxId, SubjectForm,
+    SubjectParts, TokenId, UnsignedToken, Verifier,
 };
 
 use super::independent::{check_signature, decode};
@@ -201,5 +201,6 @@ pub fn sample_claims() -> ClaimSet {
         identity_type: IdentityType::Sandbox,
         system_workload: None,
         role: None,
+        aws: AwsClaims::default(),
     }
 }

@@ -9,6 +9,7 @@ use super::forge::{
     verify_by,
 };
 use crate::audience::{Audience, Audiences};
+use crate::aws::AwsClaims;
 use crate::claims::{ClaimSet, IdentityType};
 use crate::clock::UnixTime;
 use crate::component::{AppName, OrganizationId, SandboxId};
@@ -43,6 +44,7 @@ fn claim_set() -> ClaimSet {
         identity_type: IdentityType::Sandbox,
         system_workload: None,
         role: None,
+        aws: AwsClaims::default(),
     }
 }
 

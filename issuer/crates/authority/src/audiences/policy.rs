@@ -13,21 +13,9 @@ use moneyer_identity::{
     SubjectForm,
 };
 
-use crate::mint::error::MintError;
+use crate::audiences::profile::AudienceProfile;
+use crate::mint::MintError;
 use crate::registry::App;
-
-/// What is configured for one audience.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AudienceProfile {
-    /// The name of its token file.
-    pub name: ProfileName,
-    /// The value of `aud`.
-    pub audience: Audience,
-    /// How the subject is written.
-    pub subject: SubjectForm,
-    /// The lifetimes that may be asked for.
-    pub lifetimes: LifetimeRange,
-}
 
 /// Why profiles do not form a policy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -51,10 +39,12 @@ pub enum PolicyError {
 
 /// What a token is to be like, after policy.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Chosen {
-    pub(super) audiences: Audiences,
-    pub(super) subject: SubjectForm,
-    pub(super) lifetime: Lifetime,
+pub(crate) struct Chosen {
+    pub(crate) audiences: Audiences,
+    pub(crate) subject: SubjectForm,
+    pub(crate) lifetime: Lifetime,
+    /// Of the audiences that have one.
+    pub(crate) profiles: Vec<Arc<AudienceProfile>>,
 }
 
 /// The audience policy of a cluster.
@@ -64,8 +54,8 @@ pub struct AudiencePolicy {
     lifetimes: LifetimeRange,
     maximum_audiences: usize,
     issuer: Audience,
-    profiles: Arc<[AudienceProfile]>,
-    by_audience: HashMap<Audience, usize>,
+    profiles: Vec<Arc<AudienceProfile>>,
+    by_audience: HashMap<Audience, Arc<AudienceProfile>>,
 }
 
 impl AudiencePolicy {
@@ -84,21 +74,47 @@ impl AudiencePolicy {
         if default_audience == issuer {
             return Err(PolicyError::Issuer);
         }
-        let mut by_audience = HashMap::new();
-        let mut names = std::collections::HashSet::new();
-        for (index, profile) in profiles.iter().enumerate() {
-            if profile.audience == issuer {
-                return Err(PolicyError::Issuer);
-            }
-            if !names.insert(&profile.name) {
-                return Err(PolicyError::Name(profile.name.clone()));
-            }
-            if by_audience.insert(profile.audience.clone(), index).is_some() {
-                return Err(PolicyError::Audience(profile.audience.clone()));
-            }
+        let (none, by_audience) = (Vec::new(), HashMap::new());
+        let empty = Self {
+            default_audience,
+            lifetimes,
+            maximum_audiences,
+            issuer,
+            profiles: none,
+            by_audience,
+        };
+        profiles.into_iter().try_fold(empty, Self::and)
+    }
+
+    /// With one profile more.
+    pub fn and(mut self, profile: AudienceProfile) -> Result<Self, PolicyError> {
+        if profile.audience == self.issuer {
+            return Err(PolicyError::Issuer);
         }
-        let profiles = profiles.into();
-        Ok(Self { default_audience, lifetimes, maximum_audiences, issuer, profiles, by_audience })
+        if self.profiles.iter().any(|other| other.name == profile.name) {
+            return Err(PolicyError::Name(profile.name));
+        }
+        if self.by_audience.contains_key(&profile.audience) {
+            return Err(PolicyError::Audience(profile.audience));
+        }
+        let profile = Arc::new(profile);
+        self.by_audience.insert(profile.audience.clone(), profile.clone());
+        self.profiles.push(profile);
+        Ok(self)
+    }
+
+    /// Without the profile of this name.
+    #[must_use]
+    pub fn without(&self, name: &ProfileName) -> Self {
+        let mut policy = self.clone();
+        policy.profiles.retain(|profile| profile.name != *name);
+        policy.by_audience.retain(|_, profile| profile.name != *name);
+        policy
+    }
+
+    /// Every profile.
+    pub fn profiles(&self) -> impl Iterator<Item = &AudienceProfile> {
+        self.profiles.iter().map(AsRef::as_ref)
     }
 
     /// The audience of a token that was asked for without one.
@@ -115,11 +131,19 @@ impl AudiencePolicy {
 
     /// The profiles whose audience this app may ask for: its sandboxes get a token file for each.
     pub fn profiles_of<'a>(&'a self, app: &'a App) -> impl Iterator<Item = &'a AudienceProfile> {
-        self.profiles.iter().filter(|profile| may_ask(app, &profile.audience))
+        self.profiles().filter(|profile| may_ask(&app.audiences, &profile.audience))
+    }
+
+    /// The profiles whose audience an app of these may ask for.
+    pub fn profiles_allowed<'a>(
+        &'a self,
+        allowed: &'a [Audience],
+    ) -> impl Iterator<Item = &'a AudienceProfile> {
+        self.profiles().filter(|profile| may_ask(allowed, &profile.audience))
     }
 
     /// Applies the policy to what a sandbox asks for.
-    pub(super) fn choose(
+    pub(crate) fn choose(
         &self,
         app: &App,
         asked: Vec<Audience>,
@@ -127,8 +151,9 @@ impl AudiencePolicy {
     ) -> Result<Chosen, MintError> {
         let audiences = self.shape(asked)?;
         // The default audience needs no allowance: without it a sandbox could not talk to its cluster.
-        let denied =
-            |audience: &&Audience| **audience != self.default_audience && !may_ask(app, audience);
+        let denied = |audience: &&Audience| {
+            **audience != self.default_audience && !may_ask(&app.audiences, audience)
+        };
         if let Some(audience) = audiences.as_slice().iter().find(denied) {
             return Err(MintError::AudienceDenied(audience.clone()));
         }
@@ -136,7 +161,7 @@ impl AudiencePolicy {
     }
 
     /// Applies the policy to what a part of the platform asks for: no app limits it.
-    pub(super) fn choose_unlimited(
+    pub(crate) fn choose_unlimited(
         &self,
         asked: Vec<Audience>,
         lifetime: Option<Lifetime>,
@@ -166,25 +191,31 @@ impl AudiencePolicy {
         if list.len() > 1 && list.contains(&self.default_audience) {
             return Err(MintError::Combination);
         }
-        let (mut subject, mut chosen) = (None, None);
+        let (mut subject, mut chosen, mut profiles) = (None, None, Vec::new());
         for audience in list {
-            let profile = self.by_audience.get(audience).and_then(|&at| self.profiles.get(at));
+            let profile = self.by_audience.get(audience);
             let form = profile.map_or(SubjectForm::Sandbox, |profile| profile.subject);
             let lifetimes = profile.map_or(&self.lifetimes, |profile| &profile.lifetimes);
             let lifetime = lifetimes.choose(lifetime).map_err(MintError::Lifetime)?;
-            if *subject.get_or_insert(form) != form {
+            // What is for AWS alone is not told to others, and holds for no others.
+            let is_for_one = profile.is_some_and(|profile| !profile.aws.is_empty());
+            if *subject.get_or_insert(form) != form || (is_for_one && list.len() > 1) {
                 return Err(MintError::Combination);
             }
             // Unasked, the shortest default of the audiences holds.
             chosen = Some(chosen.map_or(lifetime, |shortest: Lifetime| shortest.min(lifetime)));
+            profiles.extend(profile.cloned());
         }
         match (subject, chosen) {
-            (Some(subject), Some(lifetime)) => Ok(Chosen { audiences, subject, lifetime }),
+            (Some(subject), Some(lifetime)) => {
+                Ok(Chosen { audiences, subject, lifetime, profiles })
+            }
             _ => Err(MintError::Combination),
         }
     }
 }
 
-fn may_ask(app: &App, audience: &Audience) -> bool {
-    app.audiences.is_empty() || app.audiences.contains(audience)
+/// Whether an app that is limited to these audiences may ask for this one. None: it is not limited.
+pub(crate) fn may_ask(allowed: &[Audience], audience: &Audience) -> bool {
+    allowed.is_empty() || allowed.contains(audience)
 }
