@@ -5,7 +5,7 @@ use moneyer_authority::enrollment::{Certificate, ClusterAuthority};
 use moneyer_authority::mint::Ask;
 use moneyer_authority::registry::{App, Placed};
 use moneyer_authority::store::{Generation, Receipt};
-use moneyer_identity::{Audience, Lifetime, MintedToken};
+use moneyer_identity::{Audience, CloudAccounts, Lifetime, MintedToken, RelyingParty};
 use moneyer_proto::v1;
 use tonic::Status;
 
@@ -63,12 +63,59 @@ pub(super) fn placed(placed: &Placed, app: &App, policy: &AudiencePolicy) -> v1:
         name: profile.name.as_str().to_owned(),
         value: profile.audience.as_str().to_owned(),
         default_lifetime_seconds: profile.lifetimes.default_lifetime().seconds(),
+        sdk: sdk(profile, &app.accounts),
     };
     v1::PlacedSandbox {
         sandbox_id: placed.sandbox.id.as_str().to_owned(),
         app: app.name.as_str().to_owned(),
         audiences: policy.profiles_of(app).map(profile).collect(),
     }
+}
+
+/// What the SDK of a profile's relying party has to be told.
+fn sdk(profile: &AudienceProfile, accounts: &CloudAccounts) -> Option<v1::audience_profile::Sdk> {
+    use v1::audience_profile::Sdk;
+    match profile.relying_party? {
+        RelyingParty::Aws => {
+            Some(Sdk::Aws(v1::AwsSdk { role_arn: text(accounts.aws_role.as_ref()) }))
+        }
+        RelyingParty::Gcp => {
+            let service_account = text(accounts.google_service_account.as_ref());
+            Some(Sdk::Google(v1::GoogleSdk { service_account }))
+        }
+        RelyingParty::Azure => Some(Sdk::Azure(v1::AzureSdk {
+            client_id: text(accounts.azure_client_id.as_ref()),
+            tenant_id: text(accounts.azure_tenant_id.as_ref()),
+        })),
+        RelyingParty::Vault | RelyingParty::Kubernetes | RelyingParty::Snowflake => None,
+    }
+}
+
+/// A value that may be missing: empty, then.
+fn text<T: ToString>(value: Option<&T>) -> String {
+    value.map(ToString::to_string).unwrap_or_default()
+}
+
+/// Who an app's sandboxes are at the clouds.
+pub(super) fn accounts(accounts: &v1::CloudAccounts) -> Result<CloudAccounts, Status> {
+    Ok(CloudAccounts {
+        aws_role: parse_optional("aws_role", &accounts.aws_role)?,
+        azure_client_id: parse_optional("azure_client_id", &accounts.azure_client_id)?,
+        azure_tenant_id: parse_optional("azure_tenant_id", &accounts.azure_tenant_id)?,
+        google_service_account: parse_optional(
+            "google_service_account",
+            &accounts.google_service_account,
+        )?,
+    })
+}
+
+fn told_accounts(accounts: &CloudAccounts) -> Option<v1::CloudAccounts> {
+    (!accounts.is_empty()).then(|| v1::CloudAccounts {
+        aws_role: text(accounts.aws_role.as_ref()),
+        azure_client_id: text(accounts.azure_client_id.as_ref()),
+        azure_tenant_id: text(accounts.azure_tenant_id.as_ref()),
+        google_service_account: text(accounts.google_service_account.as_ref()),
+    })
 }
 
 /// A sandbox's record.
@@ -88,6 +135,7 @@ pub(super) fn app(app: &App) -> v1::App {
         name: app.name.as_str().to_owned(),
         audiences: app.audiences.iter().map(|audience| audience.as_str().to_owned()).collect(),
         uid: app.uid.as_str().to_owned(),
+        accounts: told_accounts(&app.accounts),
     }
 }
 

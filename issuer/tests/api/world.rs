@@ -11,7 +11,7 @@ use moneyer_authority::registry::{AppChange, Sandbox};
 use moneyer_daemon::listener::ListenAddress;
 use moneyer_daemon::settings::Source;
 use moneyer_daemon::unix_http::{Answer, HeaderMap, Method, UnixClient};
-use moneyer_identity::{AppName, Clock as _, RunnerId, SandboxId, SystemClock};
+use moneyer_identity::{AppName, Clock as _, CloudAccounts, RunnerId, SandboxId, SystemClock};
 use moneyer_testkit::ManualClock;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -45,7 +45,7 @@ path = "@DIR@/audit"
 
 [[audience]]
 name = "aws"
-value = "sts.amazonaws.com"
+preset = "aws"
 default_lifetime = "15m"
 maximum_lifetime = "1h"
 
@@ -116,7 +116,11 @@ impl World {
     }
 
     pub(crate) async fn put_app(&self, name: &str) {
-        let change = AppChange { name: AppName::parse(name).unwrap(), audiences: Vec::new() };
+        let change = AppChange {
+            name: AppName::parse(name).unwrap(),
+            audiences: Vec::new(),
+            accounts: CloudAccounts::default(),
+        };
         let now = self.authority().now();
         self.authority().registry().put_app(&operator(), change, now).await.unwrap();
     }

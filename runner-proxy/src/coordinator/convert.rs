@@ -10,6 +10,7 @@ use moneyer_proto::v1;
 
 use super::placement::{IssuerFacts, KeptReceipt, PlacedSandbox, PlacementChange, Profile};
 use super::status;
+use crate::sandbox::Sdk;
 
 /// A request for a token, as it is sent.
 pub(super) fn request(request: &TokenRequest) -> v1::MintTokenRequest {
@@ -97,10 +98,25 @@ fn placed(sandbox: &v1::PlacedSandbox) -> Option<(SandboxId, PlacedSandbox)> {
         if read.is_none() {
             tracing::warn!(sandbox.id = %id, "an audience profile is not legal; it is left out");
         }
-        read.map(|(name, audience)| Profile { name, audience })
+        read.map(|(name, audience)| Profile { name, audience, sdk: profile.sdk.as_ref().map(sdk) })
     });
     let profiles = profiles.collect();
     Some((id, PlacedSandbox { app: sandbox.app.clone(), profiles }))
+}
+
+/// What an SDK has to be told. What is not legal is left out: the SDK says what it misses.
+fn sdk(sdk: &v1::audience_profile::Sdk) -> Sdk {
+    use v1::audience_profile::Sdk as Told;
+    match sdk {
+        Told::Aws(aws) => Sdk::Aws { role: aws.role_arn.parse().ok() },
+        Told::Google(google) => {
+            Sdk::Google { service_account: google.service_account.parse().ok() }
+        }
+        Told::Azure(azure) => Sdk::Azure {
+            client_id: azure.client_id.parse().ok(),
+            tenant_id: azure.tenant_id.parse().ok(),
+        },
+    }
 }
 
 #[cfg(test)]
@@ -112,6 +128,7 @@ mod tests {
             name: name.to_owned(),
             value: value.to_owned(),
             default_lifetime_seconds: 900,
+            sdk: None,
         }
     }
 

@@ -25,7 +25,5 @@ pub(crate) use link::Link;
 pub(crate) use membership::Member;
 pub use membership::MembershipError;
 pub use placement::PlacementError;
-#[cfg(test)]
-pub(crate) use placement::Profile;
-pub(crate) use placement::{KnownPlacement, PlacedSandbox, PlacementChange};
+pub(crate) use placement::{KnownPlacement, PlacedSandbox, PlacementChange, Profile};
 pub(crate) use watch::Watch;

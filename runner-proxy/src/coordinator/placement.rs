@@ -18,6 +18,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::sandbox::Sdk;
+
 /// Why what is on disk could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum PlacementError {
@@ -46,6 +48,9 @@ pub enum PlacementError {
 pub(crate) struct Profile {
     pub(crate) name: ProfileName,
     pub(crate) audience: Audience,
+    /// Whose SDK is to find its token file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sdk: Option<Sdk>,
 }
 
 /// A sandbox placed on this host.
@@ -245,6 +250,7 @@ mod tests {
         let profile = Profile {
             name: ProfileName::parse("aws").unwrap(),
             audience: Audience::parse("sts.amazonaws.com").unwrap(),
+            sdk: Some(Sdk::Aws { role: None }),
         };
         PlacedSandbox { app: app.to_owned(), profiles: vec![profile] }
     }

@@ -17,6 +17,8 @@ use moneyer_daemon::file;
 use moneyer_identity::{ProfileName, SandboxId};
 use rustix::fs::{Mode, OFlags};
 
+use super::sdk::SdkFileName;
+
 /// The parent is private to the proxy; inside the sandbox, any user may read.
 const DIRECTORY_MODE: u32 = 0o755;
 const FILE_MODE: u32 = 0o644;
@@ -50,6 +52,7 @@ pub(crate) struct SandboxDirectory {
 struct Open {
     root: OwnedFd,
     tokens: OwnedFd,
+    google: OwnedFd,
 }
 
 impl SandboxDirectory {
@@ -57,8 +60,9 @@ impl SandboxDirectory {
     pub(crate) fn create(parent: &Path, sandbox: &SandboxId) -> io::Result<Self> {
         let path = parent.join(sandbox.as_str());
         let root = make(&path)?;
-        let tokens = make(&Path::new(&through(&root)).join("tokens"))?;
-        Ok(Self { path, open: Mutex::new(Some(Open { root, tokens })) })
+        let tokens = make(&through(&root).join("tokens"))?;
+        let google = make(&through(&root).join("google"))?;
+        Ok(Self { path, open: Mutex::new(Some(Open { root, tokens, google })) })
     }
 
     /// Its path on the host.
@@ -73,10 +77,7 @@ impl SandboxDirectory {
 
     /// Removes a token file, if it is there.
     pub(crate) fn remove_token(&self, name: &TokenFileName) -> io::Result<()> {
-        self.with(name, |path| match fs::remove_file(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            done => done,
-        })
+        self.with(name, |path| removed(&path))
     }
 
     /// The profiles that have a token file.
@@ -86,6 +87,16 @@ impl SandboxDirectory {
         let names = fs::read_dir(through(&open.tokens))?.filter_map(Result::ok);
         let names = names.filter_map(|entry| entry.file_name().into_string().ok());
         Ok(names.filter_map(|name| ProfileName::parse(&name).ok()).collect())
+    }
+
+    /// Writes a file that an SDK reads, or with `None` removes it, if it is there.
+    pub(crate) fn put_sdk_file(&self, name: SdkFileName, text: Option<&str>) -> io::Result<()> {
+        let open = self.open();
+        let path = through(&open.as_ref().ok_or_else(destroyed)?.google).join(name.name());
+        match text {
+            Some(text) => file::replace(&path, text.as_bytes(), FILE_MODE),
+            None => removed(&path),
+        }
     }
 
     /// Writes the file `env`.
@@ -126,6 +137,13 @@ impl SandboxDirectory {
 
     fn open(&self) -> MutexGuard<'_, Option<Open>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn removed(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
     }
 }
 

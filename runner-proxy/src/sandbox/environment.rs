@@ -7,13 +7,12 @@
 use std::fmt;
 use std::path::Path;
 
-use moneyer_identity::{IssuerUrl, ProfileName, SandboxId};
+use moneyer_identity::{IssuerUrl, SandboxId};
 
 use super::directory::TokenFileName;
+use super::sdk::{self, SdkFileName};
 use super::secret::SandboxSecret;
-
-/// The name of the profile whose file AWS SDKs are pointed at.
-const AWS_PROFILE: &str = "aws";
+use crate::coordinator::Profile;
 
 /// What the environment is made of.
 #[derive(Debug, Clone, Copy)]
@@ -26,7 +25,14 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) issuer: Option<&'a IssuerUrl>,
     pub(crate) token_url: &'a str,
     /// The profiles with a token file.
-    pub(crate) profiles: &'a [ProfileName],
+    pub(crate) profiles: &'a [&'a Profile],
+}
+
+impl Surroundings<'_> {
+    /// A path in the sandbox's directory, as the sandbox sees it.
+    pub(super) fn path(&self, name: &str) -> String {
+        self.directory.join(name).display().to_string()
+    }
 }
 
 /// Variables in the order they are shown. Holds a secret: `Debug` shows names only.
@@ -35,16 +41,19 @@ pub(crate) struct Environment(Vec<(&'static str, String)>);
 
 impl Environment {
     /// The variables of one sandbox.
-    pub(crate) fn of(from: Surroundings<'_>) -> Self {
-        let file = |name: TokenFileName| path(from.directory, &name.to_string());
-        let mut variables = vec![("MONEYER_TOKEN_FILE", file(TokenFileName::Default))];
+    pub(crate) fn of(from: &Surroundings<'_>) -> Self {
+        let token = from.path(&TokenFileName::Default.to_string());
+        let mut variables = vec![("MONEYER_TOKEN_FILE", token)];
         variables.extend(from.issuer.map(|issuer| ("MONEYER_ISSUER", issuer.as_str().to_owned())));
         variables.push(("MONEYER_TOKEN_URL", from.token_url.to_owned()));
         variables.push(("MONEYER_TOKEN_SECRET", from.secret.expose().to_owned()));
-        variables.push(("MONEYER_IDENTITY_SOCKET", path(from.directory, "identity.sock")));
-        for profile in from.profiles {
-            let token = file(TokenFileName::Profile(profile.clone()));
-            variables.extend(variables_of_profile(profile, token, from.sandbox));
+        variables.push(("MONEYER_IDENTITY_SOCKET", from.path("identity.sock")));
+        // The shape of GitHub Actions, for tools that look for it: `&audience=` is appended.
+        let request_url = format!("{}?api-version=2.0", from.token_url);
+        variables.push(("ACTIONS_ID_TOKEN_REQUEST_URL", request_url));
+        variables.push(("ACTIONS_ID_TOKEN_REQUEST_TOKEN", from.secret.expose().to_owned()));
+        for profile in first_of_each(from.profiles) {
+            variables.extend(sdk::variables(profile, from));
         }
         Self(variables)
     }
@@ -66,40 +75,58 @@ impl fmt::Debug for Environment {
     }
 }
 
-/// The variables that point an SDK at a profile's token file.
-fn variables_of_profile(
-    profile: &ProfileName,
-    token: String,
-    sandbox: &SandboxId,
-) -> Vec<(&'static str, String)> {
-    match profile.as_str() {
-        AWS_PROFILE => vec![
-            ("AWS_WEB_IDENTITY_TOKEN_FILE", token),
-            ("AWS_ROLE_SESSION_NAME", sandbox.to_string()),
-        ],
-        _ => Vec::new(),
-    }
+/// The files that SDKs read beside their tokens.
+pub(crate) fn sdk_files(from: &Surroundings<'_>) -> Vec<(SdkFileName, String)> {
+    first_of_each(from.profiles).flat_map(|profile| sdk::files(profile, from)).collect()
 }
 
-fn path(directory: &Path, name: &str) -> String {
-    directory.join(name).display().to_string()
+/// The first profile for each SDK: it reads one token file.
+fn first_of_each<'a>(profiles: &'a [&'a Profile]) -> impl Iterator<Item = &'a Profile> {
+    let kind = |profile: &Profile| profile.sdk.as_ref().map(std::mem::discriminant);
+    profiles.iter().enumerate().filter_map(move |(at, profile)| {
+        let is_first = !profiles.iter().take(at).any(|before| kind(before) == kind(profile));
+        is_first.then_some(*profile)
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use moneyer_identity::{Audience, ProfileName, RoleArn};
 
-    fn environment(profiles: &[&str], issuer: Option<&str>) -> Environment {
-        let profiles: Vec<_> =
-            profiles.iter().map(|name| ProfileName::parse(name).unwrap()).collect();
-        Environment::of(Surroundings {
+    use super::*;
+    use crate::sandbox::Sdk;
+
+    const POOL: &str =
+        "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/m";
+
+    fn profile(name: &str, audience: &str, sdk: Option<Sdk>) -> Profile {
+        let (name, audience) =
+            (ProfileName::parse(name).unwrap(), Audience::parse(audience).unwrap());
+        Profile { name, audience, sdk }
+    }
+
+    fn aws(name: &str) -> Profile {
+        let role = RoleArn::parse("arn:aws:iam::123456789012:role/deploy").ok();
+        profile(name, "sts.amazonaws.com", Some(Sdk::Aws { role }))
+    }
+
+    fn with<T>(
+        profiles: &[Profile],
+        issuer: Option<&str>,
+        make: impl FnOnce(&Surroundings<'_>) -> T,
+    ) -> T {
+        make(&Surroundings {
             sandbox: &SandboxId::parse("s-1").unwrap(),
             secret: &SandboxSecret::try_from("5a".repeat(32)).unwrap(),
             directory: Path::new("/run/moneyer/sandboxes/s-1"),
             issuer: issuer.map(|text| IssuerUrl::parse(text).unwrap()).as_ref(),
             token_url: "http://127.0.0.1:8484/v1/sandboxes/s-1/token",
-            profiles: &profiles,
+            profiles: &profiles.iter().collect::<Vec<_>>(),
         })
+    }
+
+    fn environment(profiles: &[Profile], issuer: Option<&str>) -> Environment {
+        with(profiles, issuer, Environment::of)
     }
 
     #[test]
@@ -110,15 +137,80 @@ MONEYER_ISSUER=https://id.example.com
 MONEYER_TOKEN_URL=http://127.0.0.1:8484/v1/sandboxes/s-1/token
 MONEYER_TOKEN_SECRET=5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a
 MONEYER_IDENTITY_SOCKET=/run/moneyer/sandboxes/s-1/identity.sock
-AWS_WEB_IDENTITY_TOKEN_FILE=/run/moneyer/sandboxes/s-1/tokens/aws
+ACTIONS_ID_TOKEN_REQUEST_URL=http://127.0.0.1:8484/v1/sandboxes/s-1/token?api-version=2.0
+ACTIONS_ID_TOKEN_REQUEST_TOKEN=5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a
+AWS_ROLE_ARN=arn:aws:iam::123456789012:role/deploy
+AWS_WEB_IDENTITY_TOKEN_FILE=/run/moneyer/sandboxes/s-1/tokens/amazon
 AWS_ROLE_SESSION_NAME=s-1
+AWS_STS_REGIONAL_ENDPOINTS=regional
+GOOGLE_APPLICATION_CREDENTIALS=/run/moneyer/sandboxes/s-1/google/credentials.json
+AZURE_CLIENT_ID=0b1f2c3d-4e5f-6a7b-8c9d-0e1f2a3b4c5d
+AZURE_TENANT_ID=0b1f2c3d-4e5f-6a7b-8c9d-0e1f2a3b4c5e
+AZURE_FEDERATED_TOKEN_FILE=/run/moneyer/sandboxes/s-1/tokens/azure
 ";
-        assert_eq!(
-            environment(&["aws", "vault"], Some("https://id.example.com")).lines(),
-            expected
-        );
+        let azure = Sdk::Azure {
+            client_id: "0b1f2c3d-4e5f-6a7b-8c9d-0e1f2a3b4c5d".parse().ok(),
+            tenant_id: "0b1f2c3d-4e5f-6a7b-8c9d-0e1f2a3b4c5e".parse().ok(),
+        };
+        let profiles = [
+            aws("amazon"),
+            aws("another"),
+            profile("vault", "https://vault", None),
+            profile("gcp", POOL, Some(Sdk::Google { service_account: None })),
+            profile("azure", "api://AzureADTokenExchange", Some(azure)),
+        ];
+        assert_eq!(environment(&profiles, Some("https://id.example.com")).lines(), expected);
         let without = environment(&[], None).lines();
         assert!(!without.contains("AWS") && !without.contains("ISSUER"), "{without}");
+        let bare = environment(&[profile("a", "sts", Some(Sdk::Aws { role: None }))], None).lines();
+        assert!(!bare.contains("AWS_ROLE_ARN") && bare.contains("AWS_ROLE_SESSION_NAME"), "{bare}");
+    }
+
+    #[test]
+    fn a_session_at_aws_has_a_name_that_it_takes() {
+        for (id, name) in [("s", "sandbox-s"), ("s1", "s1")] {
+            let sandbox = SandboxId::parse(id).unwrap();
+            let of = |from: &Surroundings<'_>| {
+                Environment::of(&Surroundings { sandbox: &sandbox, ..*from }).lines()
+            };
+            let lines = with(&[aws("aws")], None, of);
+            assert!(lines.contains(&format!("AWS_ROLE_SESSION_NAME={name}\n")), "{lines}");
+        }
+    }
+
+    #[test]
+    fn google_credentials_have_the_token_by_file_and_by_url() {
+        let account = "deploy@my-project.iam.gserviceaccount.com".parse().ok();
+        for audience in [POOL.to_owned(), format!("https:{POOL}")] {
+            let sdk = Sdk::Google { service_account: account.clone() };
+            let files = with(&[profile("gcp", &audience, Some(sdk))], None, sdk_files);
+            let parse = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+            let [(SdkFileName::GoogleFile, file), (SdkFileName::GoogleUrl, url)] = &files[..]
+            else {
+                panic!("{files:?}")
+            };
+            let (file, url) = (parse(file), parse(url));
+            for credentials in [&file, &url] {
+                assert_eq!(credentials["type"], "external_account");
+                assert_eq!(credentials["audience"], POOL);
+                let impersonated =
+                    credentials["service_account_impersonation_url"].as_str().unwrap();
+                assert!(
+                    impersonated
+                        .ends_with("my-project.iam.gserviceaccount.com:generateAccessToken")
+                );
+            }
+            let source = &file["credential_source"];
+            assert_eq!(source["file"], "/run/moneyer/sandboxes/s-1/tokens/gcp");
+            let source = &url["credential_source"];
+            let asked = source["url"].as_str().unwrap().split_once("?audience=").unwrap().1;
+            assert!(asked.ends_with("%2F%2Fiam.googleapis.com%2Fprojects%2F1%2Flocations%2Fglobal%2FworkloadIdentityPools%2Fp%2Fproviders%2Fm"), "{asked}");
+            assert_eq!(source["headers"]["Authorization"], format!("Bearer {}", "5a".repeat(32)));
+        }
+        // An audience of one's own names no provider.
+        let own = profile("gcp", "my-audience", Some(Sdk::Google { service_account: None }));
+        assert_eq!(with(std::slice::from_ref(&own), None, sdk_files), []);
+        assert!(!environment(&[own], None).lines().contains("GOOGLE"));
     }
 
     #[test]

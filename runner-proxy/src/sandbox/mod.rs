@@ -9,6 +9,7 @@ mod credentials;
 mod directory;
 mod environment;
 mod roster;
+mod sdk;
 mod secret;
 
 pub(crate) use attachments::{AttachError, Attachments, Listed, SandboxSocket, Workshop};
@@ -16,5 +17,6 @@ pub(crate) use credentials::{AuthenticatedSandbox, Credentials};
 pub(crate) use directory::{SandboxDirectory, TokenFileName};
 pub(crate) use roster::Roster;
 pub use roster::RosterError;
+pub(crate) use sdk::Sdk;
 pub(crate) use secret::SandboxSecret;
 pub use secret::SecretError;

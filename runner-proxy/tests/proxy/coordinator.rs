@@ -103,12 +103,13 @@ impl Cluster {
         self.place_app(id, "web", profiles);
     }
 
-    /// Places a sandbox of this app with these profiles.
+    /// Places a sandbox of this app with these profiles. That of the name `aws` is for its SDK.
     pub(crate) fn place_app(&self, id: &str, app: &str, profiles: &[(&str, &str)]) {
         let audiences = profiles.iter().map(|(name, value)| v1::AudienceProfile {
             name: (*name).to_owned(),
             value: (*value).to_owned(),
             default_lifetime_seconds: 900,
+            sdk: (*name == "aws").then(aws),
         });
         let sandbox = v1::PlacedSandbox {
             sandbox_id: id.to_owned(),
@@ -351,4 +352,9 @@ impl Minting for Cluster {
         });
         Ok(Response::new(ReceiverStream::new(watching)))
     }
+}
+
+fn aws() -> v1::audience_profile::Sdk {
+    let role_arn = "arn:aws:iam::123456789012:role/deploy".to_owned();
+    v1::audience_profile::Sdk::Aws(v1::AwsSdk { role_arn })
 }

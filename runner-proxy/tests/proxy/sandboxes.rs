@@ -42,12 +42,19 @@ async fn an_attached_sandbox_has_files_a_socket_and_an_environment() {
     let aws_file = proxy.variable("s-1", "AWS_WEB_IDENTITY_TOKEN_FILE").unwrap();
     assert_eq!(aws_file, directory.join("tokens/aws").display().to_string());
     assert_eq!(proxy.variable("s-1", "AWS_ROLE_SESSION_NAME").unwrap(), "s-1");
+    let role = proxy.variable("s-1", "AWS_ROLE_ARN").unwrap();
+    assert_eq!(role, "arn:aws:iam::123456789012:role/deploy");
+    let (url, secret) = (
+        proxy.variable("s-1", "ACTIONS_ID_TOKEN_REQUEST_URL").unwrap(),
+        proxy.variable("s-1", "ACTIONS_ID_TOKEN_REQUEST_TOKEN").unwrap(),
+    );
 
     let socket = directory.join("identity.sock");
     let asked = http::on_socket(&socket, "/v1/token?audience=x&ttl=900").await.unwrap();
     assert_eq!(asked, (200, serde_json::json!({ "value": "s-1.x.4" })));
     assert_eq!(http::on_socket(&socket, "/v1/token?audience=x&ttl=900").await.unwrap(), asked);
     assert_eq!(http::on_socket(&socket, "/v1/token?audience=forbidden").await.unwrap().0, 403);
+    assert_eq!(http::with_secret(&url, "&audience=x&ttl=900", &secret).await, asked);
 
     let url = proxy.variable("s-1", "MONEYER_TOKEN_URL").unwrap();
     let secret = proxy.variable("s-1", "MONEYER_TOKEN_SECRET").unwrap();

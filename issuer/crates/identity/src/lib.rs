@@ -14,6 +14,7 @@ mod aws;
 mod claims;
 mod clock;
 mod clock_judge;
+mod cloud_accounts;
 mod component;
 mod error_chain;
 mod error_class;
@@ -39,6 +40,9 @@ pub use aws::{
 pub use claims::{ClaimSet, IdentityType};
 pub use clock::{Clock, ClockFault, ClockReport, Evidence, OtherTime, SystemClock, UnixTime};
 pub use clock_judge::{ClockJudge, ClockMemory, ClockReading};
+pub use cloud_accounts::{
+    AzureId, AzureIdError, CloudAccounts, ServiceAccount, ServiceAccountError,
+};
 pub use component::{
     AppName, ClusterId, ComponentError, ControllerName, MAXIMUM_COMPONENT_BYTES, OperatorName,
     OrganizationId, ProfileName, RoleName, RunnerId, SandboxId, SystemWorkloadName,

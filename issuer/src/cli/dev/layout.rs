@@ -104,8 +104,7 @@ filter = "warn"
 
 [[audience]]
 name = "aws"
-value = "sts.amazonaws.com"
-subject = "app"
+preset = "aws"
 "#
         )
     }

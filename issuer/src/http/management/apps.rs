@@ -35,7 +35,8 @@ pub(super) async fn put(
     body: Result<Json<AppBody>, JsonRejection>,
 ) -> Result<Json<AppView>, Problem> {
     let (Path(name), Json(body)) = (path?, body?);
-    let change = AppChange { name, audiences: body.audiences };
+    let AppBody { audiences, accounts } = body;
+    let change = AppChange { name, audiences, accounts };
     let app = authority.put_app(&operator, change).await?;
     let sandboxes = authority.registry().find_app(&app.name).map_or(0, |(_, count)| count);
     Ok(Json(AppView::of(&app, sandboxes)))

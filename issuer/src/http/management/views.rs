@@ -6,8 +6,8 @@ use moneyer_authority::enrollment::Member;
 use moneyer_authority::keys::{KeyCommand, KeyRecord, KeyState, Outlook, Schedule, Step, Waiting};
 use moneyer_authority::registry::{App, Placed};
 use moneyer_identity::{
-    Algorithm, AppName, Audience, ClockReport, IssuerUrl, Jwk, KeyError, KeyId, RoleName, RunnerId,
-    SandboxId, TokenId, UnixTime, VerifyingKey,
+    Algorithm, AppName, Audience, ClockReport, CloudAccounts, IssuerUrl, Jwk, KeyError, KeyId,
+    RoleName, RunnerId, SandboxId, TokenId, UnixTime, VerifyingKey,
 };
 use moneyer_store::Copied;
 use serde::{Deserialize, Serialize};
@@ -300,6 +300,9 @@ pub(crate) struct AppView {
     pub(crate) name: AppName,
     pub(crate) uid: String,
     pub(crate) audiences: Vec<Audience>,
+    /// Who its sandboxes are at the clouds.
+    #[serde(default, skip_serializing_if = "CloudAccounts::is_empty")]
+    pub(crate) accounts: CloudAccounts,
     pub(crate) created_at: UnixTime,
     pub(crate) sandboxes: usize,
 }
@@ -310,6 +313,7 @@ impl AppView {
             name: app.name.clone(),
             uid: app.uid.as_str().to_owned(),
             audiences: app.audiences.clone(),
+            accounts: app.accounts.clone(),
             created_at: app.created_at,
             sandboxes,
         }
@@ -322,6 +326,8 @@ impl AppView {
 pub(crate) struct AppBody {
     #[serde(default)]
     pub(crate) audiences: Vec<Audience>,
+    #[serde(default, skip_serializing_if = "CloudAccounts::is_empty")]
+    pub(crate) accounts: CloudAccounts,
 }
 
 /// A sandbox.

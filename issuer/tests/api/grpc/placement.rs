@@ -19,7 +19,9 @@ fn sandbox(id: &str, runner: &str) -> v1::PutSandboxRequest {
 fn app(name: &str, audiences: &[&str]) -> v1::PutAppRequest {
     let audiences = audiences.iter().map(|&text| text.to_owned()).collect();
     let uid = "0123456789abcdef0123456789abcdef".to_owned();
-    v1::PutAppRequest { app: Some(v1::App { name: name.to_owned(), audiences, uid }) }
+    v1::PutAppRequest {
+        app: Some(v1::App { name: name.to_owned(), audiences, uid, accounts: None }),
+    }
 }
 
 async fn world() -> (World, Member, Member) {
@@ -27,6 +29,30 @@ async fn world() -> (World, Member, Member) {
     let (runner, controller) =
         (world.join("runner-1").await, world.join_controller("scheduler").await);
     (world, runner, controller)
+}
+
+#[tokio::test]
+async fn an_app_is_put_with_who_its_sandboxes_are_at_the_clouds() {
+    let (_world, _runner, controller) = world().await;
+    let mut placement = controller.placement();
+    let accounts = v1::CloudAccounts {
+        aws_role: "arn:aws:iam::123456789012:role/deploy".to_owned(),
+        azure_client_id: "0b1f2c3d-4e5f-6a7b-8c9d-0e1f2a3b4c5d".to_owned(),
+        azure_tenant_id: String::new(),
+        google_service_account: "deploy@my-project.iam.gserviceaccount.com".to_owned(),
+    };
+    let with = |accounts| {
+        let v1::PutAppRequest { app } = app("web", &[]);
+        v1::PutAppRequest { app: app.map(|app| v1::App { accounts: Some(accounts), ..app }) }
+    };
+    let put = placement.put_app(with(accounts.clone())).await.unwrap().into_inner();
+    assert_eq!(put.app.unwrap().accounts, Some(accounts.clone()));
+    let odd = v1::CloudAccounts { aws_role: "deploy".to_owned(), ..accounts };
+    let refused = placement.put_app(with(odd)).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    assert!(refused.message().starts_with("aws_role is no ARN"), "{}", refused.message());
+    let without = placement.put_app(app("web", &[])).await.unwrap().into_inner();
+    assert_eq!(without.app.unwrap().accounts, None);
 }
 
 #[tokio::test]

@@ -91,6 +91,27 @@ async fn a_change_of_the_app_tells_which_files_a_sandbox_gets() {
 }
 
 #[tokio::test]
+async fn what_an_sdk_has_to_be_told_comes_with_the_profile() {
+    let world = World::start().await;
+    let member = world.join("runner-1").await;
+    world.place("web-1", "runner-1").await;
+    let mut stream = watch(&member).await;
+    let aws = |change: Change| match change {
+        Change::All(all) => all.sandboxes[0].audiences[0].sdk.clone(),
+        Change::Placed(placed) => placed.audiences[0].sdk.clone(),
+        other @ Change::Removed(_) => panic!("{other:?}"),
+    };
+    let told = |role_arn: &str| {
+        Some(v1::audience_profile::Sdk::Aws(v1::AwsSdk { role_arn: role_arn.to_owned() }))
+    };
+    assert_eq!(aws(change(&mut stream).await.1), told(""));
+    let role = "arn:aws:iam::123456789012:role/deploy";
+    let body = format!(r#"{{"accounts":{{"aws_role":"{role}"}}}}"#);
+    world.manage(Method::PUT, "/apps/web", &body).await;
+    assert_eq!(aws(change(&mut stream).await.1), told(role));
+}
+
+#[tokio::test]
 async fn a_profile_that_is_put_or_removed_tells_which_files_every_sandbox_gets() {
     let world = World::start().await;
     let runner = world.join("runner-1").await;

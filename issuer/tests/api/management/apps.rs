@@ -33,6 +33,31 @@ async fn an_app_is_put_shown_listed_and_removed() {
 }
 
 #[tokio::test]
+async fn who_its_sandboxes_are_at_the_clouds_is_said_with_it_and_taken_back() {
+    let world = World::start().await;
+    let accounts = json!({
+        "aws_role": "arn:aws:iam::123456789012:role/deploy",
+        "azure_client_id": "0b1f2c3d-4e5f-6a7b-8c9d-0e1f2a3b4c5d",
+        "azure_tenant_id": "0b1f2c3d-4e5f-6a7b-8c9d-0e1f2a3b4c5e",
+        "google_service_account": "deploy@my-project.iam.gserviceaccount.com",
+    });
+    let body = json!({ "accounts": accounts }).to_string();
+    let put = json(&world.manage(Method::PUT, "/apps/web", &body).await);
+    assert_eq!(put["accounts"], accounts);
+    let without = json(&world.manage(Method::PUT, "/apps/web", "{}").await);
+    assert_eq!((without.get("accounts"), &without["uid"]), (None, &put["uid"]));
+    for refused in [
+        json!({ "aws_role": "deploy" }),
+        json!({ "azure_client_id": "x" }),
+        json!({ "google_service_account": "deploy@example.com" }),
+        json!({ "gcp": "x" }),
+    ] {
+        let body = json!({ "accounts": refused }).to_string();
+        problem(&world.manage(Method::PUT, "/apps/web", &body).await, 400);
+    }
+}
+
+#[tokio::test]
 async fn an_app_in_use_is_not_removed() {
     let world = World::start().await;
     world.join("runner-1").await;

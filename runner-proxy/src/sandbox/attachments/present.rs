@@ -7,10 +7,11 @@ use moneyer_daemon::lifecycle::Shutdown;
 use moneyer_identity::{SandboxId, TokenRequest};
 
 use super::super::directory::{SandboxDirectory, TokenFileName};
-use super::super::environment::{Environment, Surroundings};
+use super::super::environment::{Environment, Surroundings, sdk_files};
 use super::super::roster::{Roster, RosterEntry};
+use super::super::sdk::SdkFileName;
 use super::{AttachError, Workshop, wanted};
-use crate::coordinator::PlacedSandbox;
+use crate::coordinator::{PlacedSandbox, Profile};
 use crate::token::server::TokenServer;
 use crate::token::{Held, SandboxFiles, TokenSink as _, TokenState};
 
@@ -34,7 +35,7 @@ impl Present {
     ) -> Result<Self, AttachError> {
         let directory = SandboxDirectory::create(&workshop.directory, sandbox)
             .map_err(AttachError::Directory)?;
-        let environment = environment(workshop, sandbox, entry, &[]);
+        let (environment, _none) = environment(workshop, sandbox, entry, &[]);
         let (sockets, files) = (Vec::new(), Vec::new());
         let mut present = Self { directory: Arc::new(directory), sockets, files, environment };
         let made = present.open_sockets(workshop, sandbox);
@@ -69,11 +70,11 @@ impl Present {
         held: &[(TokenRequest, Held)],
     ) -> Result<(), AttachError> {
         let wanted = wanted::files(sandbox, placed, &entry.profiles);
-        let profiles = wanted::profiles(&wanted);
+        let profiles: Vec<_> = wanted::profiles(placed, &entry.profiles).collect();
         let files = SandboxFiles { directory: Arc::clone(&self.directory), names: wanted.clone() };
         workshop.files.set(sandbox, files);
         for profile in self.directory.profiles().map_err(AttachError::Directory)? {
-            if !profiles.contains(&profile) {
+            if !profiles.iter().any(|wanted| wanted.name == profile) {
                 let name = TokenFileName::Profile(profile);
                 self.directory.remove_token(&name).map_err(AttachError::Directory)?;
             }
@@ -87,8 +88,13 @@ impl Present {
         };
         let renewed = wanted.iter().map(|(_, request)| (request.clone(), token_of(request)));
         workshop.source.admit(sandbox, renewed.collect(), workshop.jitter);
-        self.environment = environment(workshop, sandbox, entry, &profiles);
-        self.files = wanted;
+        let (environment, sdk_files) = environment(workshop, sandbox, entry, &profiles);
+        for name in SdkFileName::ALL {
+            let text = sdk_files.iter().find(|(made, _)| *made == name);
+            let text = text.map(|(_, text)| text.as_str());
+            self.directory.put_sdk_file(name, text).map_err(AttachError::Directory)?;
+        }
+        (self.environment, self.files) = (environment, wanted);
         self.directory.write_environment(&self.environment.lines()).map_err(AttachError::Directory)
     }
 
@@ -128,18 +134,19 @@ fn environment(
     workshop: &Workshop,
     sandbox: &SandboxId,
     entry: &RosterEntry,
-    profiles: &[moneyer_identity::ProfileName],
-) -> Environment {
+    profiles: &[&Profile],
+) -> (Environment, Vec<(SdkFileName, String)>) {
     let on_host = workshop.directory.join(sandbox.as_str());
     let placement = workshop.placement.now();
-    Environment::of(Surroundings {
+    let surroundings = Surroundings {
         sandbox,
         secret: &entry.secret,
         directory: workshop.mount.as_deref().unwrap_or(&on_host),
         issuer: placement.issuer.as_ref().map(|facts| &facts.issuer),
         token_url: &format!("{}{}", workshop.token_server_url, TokenServer::path_of(sandbox)),
         profiles,
-    })
+    };
+    (Environment::of(&surroundings), sdk_files(&surroundings))
 }
 
 /// Removes directories that belong to no attached sandbox: those of sandboxes whose detaching was

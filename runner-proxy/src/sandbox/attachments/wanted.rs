@@ -1,11 +1,11 @@
 //! Which token files a sandbox gets: pure, from what was asked for and what the coordinator names.
 
-use moneyer_identity::{ProfileName, SandboxId, TokenRequest};
+use moneyer_identity::{SandboxId, TokenRequest};
 
 use super::super::directory::TokenFileName;
 use super::super::roster::ProfileChoice;
 use super::error::AttachError;
-use crate::coordinator::PlacedSandbox;
+use crate::coordinator::{PlacedSandbox, Profile};
 
 /// The token files of a sandbox: `token`, and one for each chosen profile that the coordinator
 /// names. A profile that was chosen and is no longer named has none.
@@ -16,15 +16,22 @@ pub(super) fn files(
 ) -> Vec<(TokenFileName, TokenRequest)> {
     let request = |audiences| TokenRequest { sandbox: sandbox.clone(), audiences, lifetime: None };
     let default = (TokenFileName::Default, request(Vec::new()));
-    let profiles = placed.into_iter().flat_map(|placed| &placed.profiles);
-    let chosen = profiles.filter(|profile| match choice {
-        ProfileChoice::All(()) => true,
-        ProfileChoice::Named(names) => names.contains(&profile.name),
-    });
-    let files = chosen.map(|profile| {
+    let files = profiles(placed, choice).map(|profile| {
         (TokenFileName::Profile(profile.name.clone()), request(vec![profile.audience.clone()]))
     });
     std::iter::once(default).chain(files).collect()
+}
+
+/// The chosen profiles that the coordinator names.
+pub(super) fn profiles<'a>(
+    placed: Option<&'a PlacedSandbox>,
+    choice: &'a ProfileChoice,
+) -> impl Iterator<Item = &'a Profile> {
+    let profiles = placed.into_iter().flat_map(|placed| &placed.profiles);
+    profiles.filter(move |profile| match choice {
+        ProfileChoice::All(()) => true,
+        ProfileChoice::Named(names) => names.contains(&profile.name),
+    })
 }
 
 /// Refuses names that the coordinator does not name for the sandbox.
@@ -38,27 +45,18 @@ pub(super) fn check(placed: &PlacedSandbox, choice: &ProfileChoice) -> Result<()
     Err(AttachError::UnknownProfile { unknown, known })
 }
 
-/// The profiles among these files.
-pub(super) fn profiles(files: &[(TokenFileName, TokenRequest)]) -> Vec<ProfileName> {
-    let profile = |(name, _): &(TokenFileName, TokenRequest)| match name {
-        TokenFileName::Default => None,
-        TokenFileName::Profile(name) => Some(name.clone()),
-    };
-    files.iter().filter_map(profile).collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use moneyer_identity::Audience;
+    use moneyer_identity::{Audience, ProfileName};
 
     use super::*;
-    use crate::coordinator::Profile;
     use crate::fakes::sandbox;
 
     fn placed() -> PlacedSandbox {
         let profile = |name: &str| Profile {
             name: ProfileName::parse(name).unwrap(),
             audience: Audience::parse(&format!("for-{name}")).unwrap(),
+            sdk: None,
         };
         PlacedSandbox { app: "web".to_owned(), profiles: vec![profile("aws"), profile("vault")] }
     }

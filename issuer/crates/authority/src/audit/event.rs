@@ -7,9 +7,9 @@
 use std::error::Error;
 
 use moneyer_identity::{
-    Algorithm, AppName, AppUid, Audience, Audiences, ErrorClass, IssuerUrl, KeyId, ProfileName,
-    RoleArn, RoleName, RunnerId, SandboxId, Subject, SubjectForm, SystemWorkloadName, TokenId,
-    UnixTime, error_chain,
+    Algorithm, AppName, AppUid, Audience, Audiences, CloudAccounts, ErrorClass, IssuerUrl, KeyId,
+    ProfileName, RoleArn, RoleName, RunnerId, SandboxId, Subject, SubjectForm, SystemWorkloadName,
+    TokenId, UnixTime, error_chain,
 };
 use serde::Serialize;
 
@@ -78,6 +78,9 @@ pub enum Event {
         app_uid: AppUid,
         /// The audiences its sandboxes may ask for; empty for any.
         audiences: Vec<Audience>,
+        /// Who its sandboxes are at the clouds.
+        #[serde(skip_serializing_if = "CloudAccounts::is_empty")]
+        accounts: CloudAccounts,
     },
     /// An app is removed.
     AppRemoved {

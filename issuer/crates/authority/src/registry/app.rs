@@ -1,6 +1,6 @@
 //! Apps: what is deployed as sandboxes.
 
-use moneyer_identity::{AppName, AppUid, Audience, UnixTime};
+use moneyer_identity::{AppName, AppUid, Audience, CloudAccounts, UnixTime};
 use serde::{Deserialize, Serialize};
 
 use crate::store::{Collection, Record};
@@ -19,6 +19,9 @@ pub struct App {
     /// The audiences its sandboxes may ask for. Empty: any that is not reserved.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub audiences: Vec<Audience>,
+    /// Who its sandboxes are at the clouds.
+    #[serde(default, skip_serializing_if = "CloudAccounts::is_empty")]
+    pub accounts: CloudAccounts,
     /// When it was made.
     pub created_at: UnixTime,
 }
@@ -38,4 +41,6 @@ pub struct AppChange {
     pub name: AppName,
     /// The audiences its sandboxes may ask for. Empty: any that is not reserved.
     pub audiences: Vec<Audience>,
+    /// Who its sandboxes are at the clouds.
+    pub accounts: CloudAccounts,
 }

@@ -260,22 +260,28 @@ impl Shared {
             placements.apps.get(&change.name).map(|entry| (entry.app.clone(), entry.revision))
         };
         let (app, expected) = match before {
-            Some((app, _)) if app.audiences == change.audiences => return Ok(app),
+            Some((app, _))
+                if app.audiences == change.audiences && app.accounts == change.accounts =>
+            {
+                return Ok(app);
+            }
             Some((app, revision)) => {
-                let app = App { audiences: change.audiences, ..App::clone(&app) };
+                let AppChange { audiences, accounts, .. } = change;
+                let app = App { audiences, accounts, ..App::clone(&app) };
                 (app, Expected::Revision(revision))
             }
             None => {
                 let random = |error: getrandom::Error| RegistryError::Random(error.into());
                 let uid = AppUid::random().map_err(random)?;
-                let AppChange { name, audiences } = change;
-                (App { name, uid, audiences, created_at: now }, Expected::Absent)
+                let AppChange { name, audiences, accounts } = change;
+                (App { name, uid, audiences, accounts, created_at: now }, Expected::Absent)
             }
         };
         let what = Event::AppPut {
             app: app.name.clone(),
             app_uid: app.uid.clone(),
             audiences: app.audiences.clone(),
+            accounts: app.accounts.clone(),
         };
         let generation = self.commit(who, what, Change::put(&app, expected)).await?;
         Ok(self.write().apply_app(app, generation))

@@ -171,6 +171,7 @@ mod tests {
             name: AppName::parse("web").unwrap(),
             uid: AppUid::random().unwrap(),
             audiences: Vec::new(),
+            accounts: moneyer_identity::CloudAccounts::default(),
             created_at: UnixTime(0),
         };
         placements.apply_app(app, Generation(4));

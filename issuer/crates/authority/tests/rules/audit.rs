@@ -157,7 +157,11 @@ async fn case_71_a_change_that_cannot_be_recorded_fails_before_it_acts() {
     world.audit.set_failing(true);
     let (registry, desk) = (world.authority.registry(), world.authority.enrollment());
     let by = operator();
-    let change = moneyer_authority::registry::AppChange { name: app("new"), audiences: vec![] };
+    let change = moneyer_authority::registry::AppChange {
+        name: app("new"),
+        audiences: vec![],
+        accounts: moneyer_identity::CloudAccounts::default(),
+    };
     let placed = placement("web-2", "web", "runner-1", world.now());
     let member = || "runner-1".to_owned();
     let unrecorded = [

@@ -7,9 +7,9 @@ use moneyer_authority::audit::{Event, Sequence, TokenMinted, TokenRefused, Token
 use moneyer_authority::store::Generation;
 use moneyer_identity::spiffe::TrustDomain;
 use moneyer_identity::{
-    Algorithm, AppName, AppUid, Audience, Audiences, ErrorClass, IssuerUrl, KeyId, ProfileName,
-    RoleArn, RoleName, RunnerId, SandboxId, SubjectForm, SubjectParts, SystemWorkloadName, TokenId,
-    UnixTime,
+    Algorithm, AppName, AppUid, Audience, Audiences, CloudAccounts, ErrorClass, IssuerUrl, KeyId,
+    ProfileName, RoleArn, RoleName, RunnerId, SandboxId, SubjectForm, SubjectParts,
+    SystemWorkloadName, TokenId, UnixTime,
 };
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
@@ -33,6 +33,8 @@ pub fn samples() -> Vec<Event> {
     let (class, reason) = (ErrorClass::Unavailable.as_str(), "why".to_owned());
     let (serial, certificate_ends_at) = ("0a".to_owned(), UnixTime(2));
     let profile = ProfileName::parse("aws").expect("a name");
+    let role =
+        || RoleArn::parse("arn:aws:iam::123456789012:role/deploy").expect("an ARN of a role");
     let mut samples = vec![
         Event::TokenMinted(TokenMinted {
             sandbox: Some(sandbox.clone()),
@@ -63,15 +65,14 @@ pub fn samples() -> Vec<Event> {
             app: app.clone(),
             app_uid: AppUid::parse(TOKEN).expect("an id"),
             audiences: vec![audience.clone()],
+            accounts: CloudAccounts { aws_role: Some(role()), ..CloudAccounts::default() },
         },
         Event::AppRemoved { app: app.clone() },
         Event::AudiencePut {
             audience_profile: profile.clone(),
             audience,
             subject_form: SubjectForm::App,
-            roles: vec![
-                RoleArn::parse("arn:aws:iam::123456789012:role/deploy").expect("an ARN of a role"),
-            ],
+            roles: vec![role()],
         },
         Event::AudienceRemoved { audience_profile: profile },
         Event::SandboxPut {
