@@ -25,6 +25,7 @@ class Cluster:
     """What `dev.json` says, as far as the suite needs it."""
 
     issuer: str
+    config: pathlib.Path
     token_file: pathlib.Path
     token_url: str
     token_secret: str
@@ -41,6 +42,7 @@ def read(path: pathlib.Path) -> Cluster:
     said = json.loads(path.read_text())
     return Cluster(
         issuer=said["issuer"],
+        config=pathlib.Path(said["config"]),
         token_file=pathlib.Path(said["token_file"]),
         token_url=said["token_url"],
         token_secret=said["token_secret"],

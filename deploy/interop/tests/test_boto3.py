@@ -1,6 +1,7 @@
 """boto3 in a process that has the sandbox's environment and nothing of ours."""
 
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -26,15 +27,29 @@ def workload(environment: dict, home: pathlib.Path, sts: str) -> subprocess.Comp
     return subprocess.run(
         [sys.executable, "-I", "-c", WORKLOAD], capture_output=True, text=True, cwd=home,
         timeout=ANSWER_SECONDS,
-        env=environment | {"AWS_ROLE_ARN": ROLE, "AWS_ENDPOINT_URL_STS": sts,
-                           "AWS_DEFAULT_REGION": "eu-central-1", "HOME": str(home)},
+        env=environment | {"AWS_ENDPOINT_URL_STS": sts, "AWS_DEFAULT_REGION": "eu-central-1",
+                           "HOME": str(home)},
     )
 
 
+@pytest.fixture(scope="module")
+def told(cluster):
+    """The file `env` once an operator has said which role the app has at AWS: nothing is restarted."""
+    moneyer = pathlib.Path(os.environ["MONEYER_BIN_DIR"]).resolve() / "moneyer"
+    command = [moneyer, "--config", cluster.config, "app", "put", "demo", "--aws-role", ROLE]
+    subprocess.run(command, check=True, timeout=ANSWER_SECONDS)
+    deadline = time.monotonic() + ANSWER_SECONDS
+    while "AWS_ROLE_ARN" not in sandbox.environment(cluster):
+        assert time.monotonic() < deadline, "the sandbox was not told its role"
+        time.sleep(0.05)
+    return sandbox.environment(cluster)
+
+
 @pytest.fixture
-def environment(cluster):
-    """The file `env`, which leads the SDK to the token file of the `aws` profile."""
-    said = sandbox.environment(cluster)
+def environment(cluster, told):
+    """What leads the SDK to the token file of the `aws` profile, and to its role."""
+    said = dict(told)
+    assert said["AWS_ROLE_ARN"] == ROLE
     assert said["AWS_WEB_IDENTITY_TOKEN_FILE"] == str(cluster.sandbox_directory / "tokens" / "aws")
     assert said["AWS_ROLE_SESSION_NAME"] == cluster.sandbox_directory.name
     return said
