@@ -12,6 +12,7 @@ mod grpc;
 mod http;
 mod metrics;
 pub mod seal;
+mod trust;
 
 pub use app::{Addresses, App, StartError};
 pub(crate) use moneyer_identity::error_chain as chain;

@@ -65,6 +65,29 @@ def test_boto3_gets_credentials(cluster, environment, tmp_path):
     assert answers == [token["sub"]]
 
 
+def trust(cluster, *arguments: object) -> subprocess.CompletedProcess:
+    """`moneyer trust`, as an operator runs it."""
+    moneyer = pathlib.Path(os.environ["MONEYER_BIN_DIR"]).resolve() / "moneyer"
+    return subprocess.run(
+        [moneyer, "--config", cluster.config, "trust", *arguments], capture_output=True, text=True,
+        timeout=ANSWER_SECONDS,
+    )
+
+
+def test_the_printed_policy_is_for_the_app_and_a_changed_one_is_explained(cluster, told, tmp_path):
+    printed = trust(cluster, "aws", "--app", "demo", "--form", "policy")
+    assert printed.returncode == 0, printed.stderr
+    policy, token = tmp_path / "policy.json", cluster.sandbox_directory / "tokens" / "aws"
+    policy.write_text(printed.stdout)
+    explained = trust(cluster, "explain", token, "--policy", policy, "--role", ROLE)
+    assert explained.returncode == 0, explained.stdout
+    sub = jws.claims(token.read_text())["sub"]
+    policy.write_text(printed.stdout.replace(sub, sub.replace("demo", "other")))
+    explained = trust(cluster, "explain", token, "--policy", policy, "--role", ROLE)
+    assert explained.returncode == 1 and "REFUSED" in explained.stdout
+    assert f"the token has {sub}; the policy wants" in explained.stdout
+
+
 @pytest.mark.parametrize("index", [jws.PAYLOAD, jws.SIGNATURE], ids=["payload", "signature"])
 def test_boto3_is_refused_with_a_changed_token(cluster, environment, tmp_path, index):
     changed = jws.with_byte_changed(sandbox.token_from_file(cluster, "tokens/aws"), index, 0.5)

@@ -11,7 +11,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::{Format, Output};
 use crate::cli::{
     app, audience, audit, clock, config, controller, dev, init, issuer, key, runner, sandbox,
-    serve, store, token,
+    serve, store, token, trust,
 };
 
 /// Moneyer, a per-cluster OIDC workload identity issuer.
@@ -63,6 +63,9 @@ enum Command {
     /// Tokens: mint one for a sandbox, look into one, verify one.
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Trust: what a relying party has to be told, and why it would refuse a token.
+    #[command(subcommand)]
+    Trust(trust::TrustCommand),
     /// Runner hosts.
     #[command(subcommand)]
     Runner(runner::RunnerCommand),
@@ -122,6 +125,7 @@ async fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::Key(command) => key::run(&command, &path, client, output).await,
         Command::Issuer(command) => issuer::run(&command, &client()?, output).await,
         Command::Token(command) => token::run(&command, &path, client, output).await,
+        Command::Trust(command) => trust::run(&command, client, output).await,
         Command::Runner(command) => runner::run(&command, &client()?, output).await,
         Command::Controller(command) => controller::run(&command, &client()?, output).await,
         Command::App(command) => app::run(&command, &client()?, output).await,

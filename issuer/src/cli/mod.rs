@@ -1,7 +1,8 @@
 //! The command line of `moneyer`.
 //!
 //! One file a noun. Commands that change or list records talk to a running coordinator over its
-//! management socket; `init`, `config`, `audit`, `key adopt` and `token inspect` need none. Records are printed as a
+//! management socket; `init`, `config`, `audit`, `key adopt`, `token inspect` and `trust explain` need
+//! none. Records are printed as a
 //! table, or with `--output json` as JSON. Exit codes: 0 done, 1 failed, 2 usage, 65 store or audit log
 //! refused, 78 bad configuration.
 
@@ -18,6 +19,7 @@ mod dev;
 mod failure;
 mod import;
 mod init;
+mod input;
 mod issuer;
 mod key;
 mod living_tokens;
@@ -28,6 +30,7 @@ mod sandbox;
 mod serve;
 mod store;
 mod token;
+mod trust;
 mod verification;
 
 pub use arguments::{Arguments, run};

@@ -1,6 +1,5 @@
 //! `moneyer token`.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -15,6 +14,7 @@ use serde_json::Value;
 
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
+use crate::cli::input;
 use crate::cli::output::{Output, json};
 use crate::cli::verification::verifier_of;
 use crate::config::Config;
@@ -92,8 +92,6 @@ pub(super) async fn run(
 fn inspect(token: &str) -> Result<Value, Failure> {
     let unverified = UnverifiedToken::parse(token)
         .map_err(|error| Failure::new(format!("this is no token of ours: {error}")))?;
-    let claims = token.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
-    let claims = claims.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
     Ok(serde_json::json!({
         "verified": false,
         "header": {
@@ -101,19 +99,20 @@ fn inspect(token: &str) -> Result<Value, Failure> {
             "kid": unverified.key_id(),
             "typ": "JWT",
         },
-        "claims": claims.ok_or_else(|| Failure::new("the token's claims are not JSON"))?,
+        "claims": claims(token)?,
     }))
 }
 
+/// What a token says, unverified.
+pub(super) fn claims(token: &str) -> Result<Value, Failure> {
+    let claims = token.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
+    let claims = claims.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+    claims.ok_or_else(|| Failure::new("the token's claims are not JSON"))
+}
+
 /// The token in a file, without the newline an editor or shell may have added.
-fn read(file: &Path) -> Result<String, Failure> {
+pub(super) fn read(file: &Path) -> Result<String, Failure> {
     let limit = u64::try_from(MAXIMUM_TOKEN_BYTES + 2).unwrap_or(u64::MAX);
-    let mut text = String::new();
-    let read = if file == Path::new("-") {
-        std::io::stdin().lock().take(limit).read_to_string(&mut text)
-    } else {
-        std::fs::File::open(file).and_then(|file| file.take(limit).read_to_string(&mut text))
-    };
-    read.map_err(|error| Failure::of(&format!("cannot read {}", file.display()), &error))?;
+    let text = input::text(file, limit)?;
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
