@@ -71,7 +71,7 @@ pub(super) async fn run(
 }
 
 /// Every page, one after the other. Components need no escaping in a query.
-async fn list(
+pub(super) async fn list(
     client: &Client,
     app: Option<&AppName>,
     runner: Option<&RunnerId>,

@@ -158,7 +158,7 @@ checks! {
         advice "Publish the key set of the moment at once and empty every cache in front of it.";
     SubjectLength = "subject-length",
         why "Google Cloud takes subjects of up to 127 bytes, Snowflake 255, Azure 600; the exchange fails beyond.",
-        advice "Shorten the names of the app or its sandboxes, or choose the subject form `app` for the audience.";
+        advice "Shorten the names of the app or its sandboxes, or choose the subject form `app` for the audience; `moneyer audience check` says which apps fit.";
     Token = "token",
         why "It is what every relying party does with every token.",
         advice "Publish discovery and key set as the coordinator serves them. If it goes on, compare the clocks.";

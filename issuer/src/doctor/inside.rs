@@ -33,7 +33,7 @@ pub struct InsideKey {
     pub published: bool,
 }
 
-/// The longest subject of an app in each form that its sandboxes' tokens can have.
+/// The longest subject of an app in each form that the tokens of its sandboxes may have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubjectLengths {
     /// The app.

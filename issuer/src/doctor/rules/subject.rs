@@ -1,7 +1,5 @@
 //! Subjects of the registered apps, by their length in bytes.
 
-use moneyer_identity::SubjectForm;
-
 use crate::doctor::check::Check;
 use crate::doctor::finding::{Finding, Part};
 use crate::doctor::inside::SubjectLengths;
@@ -21,7 +19,7 @@ pub(super) fn lengths(apps: &[SubjectLengths]) -> Finding {
             let refuse = TAKEN.iter().filter(|(taken, _)| bytes > *taken).map(|(_, who)| *who);
             let refuse = refuse.collect::<Vec<_>>().join(", ");
             if !refuse.is_empty() {
-                let (app, form) = (&app.app, name(*form));
+                let (app, form) = (&app.app, form.as_str());
                 long.push(format!(
                     "{app} in the form {form}: {bytes} bytes, too long for {refuse}"
                 ));
@@ -35,19 +33,10 @@ pub(super) fn lengths(apps: &[SubjectLengths]) -> Finding {
     }
 }
 
-fn name(form: SubjectForm) -> &'static str {
-    match form {
-        SubjectForm::Sandbox => "sandbox",
-        SubjectForm::App => "app",
-        SubjectForm::SpiffeSandbox => "spiffe_sandbox",
-        SubjectForm::SpiffeApp => "spiffe_app",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use moneyer_identity::spiffe::TrustDomain;
-    use moneyer_identity::{AppName, SandboxId, SubjectParts};
+    use moneyer_identity::{AppName, SandboxId, SubjectForm, SubjectParts};
 
     use super::*;
     use crate::doctor::finding::Severity;
