@@ -103,6 +103,7 @@ fn longest_ids(sandboxes: &[SandboxView]) -> HashMap<&AppName, &SandboxId> {
 #[cfg(test)]
 mod tests {
     use moneyer_identity::{IssuerUrl, OrganizationId, RunnerId, UnixTime};
+    use serde_json::json;
 
     use super::*;
 
@@ -117,12 +118,11 @@ mod tests {
             publish_before_use_seconds: 0,
             previous: Vec::new(),
         };
-        let app = |name: &str| AppView {
-            name: AppName::parse(name).unwrap(),
-            uid: String::new(),
-            audiences: Vec::new(),
-            created_at: UnixTime(0),
-            sandboxes: 0,
+        let app = |name: &str| {
+            let view = json!({
+                "name": name, "uid": "", "audiences": [], "created_at": 0, "sandboxes": 0,
+            });
+            serde_json::from_value::<AppView>(view).unwrap()
         };
         let sandbox = |id: &str| SandboxView {
             id: SandboxId::parse(id).unwrap(),

@@ -78,7 +78,7 @@ mod tests {
 
     use super::*;
     use crate::doctor::finding::Severity::{self, Failure, Ok, Skipped, Warning};
-    use crate::doctor::samples::{key_set as sample, with_body};
+    use crate::doctor::samples::{key_set as sample, observation, with_body};
 
     fn counted(types: &[(&str, usize)]) -> Severity {
         let of = |&(kty, count): &(&str, usize)| vec![json!({ "kty": kty }); count];
@@ -104,5 +104,16 @@ mod tests {
         assert!(found.iter().all(|finding| finding.severity == Skipped));
         assert!(keys_of(&sample()).iter().all(|finding| finding.severity == Ok));
         assert_eq!(key_ids(&sample()).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn another_host_has_certificates_of_its_own() {
+        let elsewhere = |url: &str| {
+            let key_set = Document { url: url.to_owned(), ..sample() };
+            let found = super::key_set(&Observation { key_set, ..observation() }, None);
+            found.iter().filter(|finding| finding.id == Check::TlsChain).count()
+        };
+        assert_eq!(elsewhere("https://ID.example.com/keys"), 0);
+        assert_eq!(elsewhere("https://cdn.example/keys"), 1);
     }
 }

@@ -4,5 +4,6 @@
 //! the name is found. Everything else is as it is in the world.
 
 mod broken;
+mod command;
 mod coordinator;
 mod site;
