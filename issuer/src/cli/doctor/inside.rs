@@ -20,13 +20,11 @@ pub(super) async fn ask(client: &Client) -> Result<Inside, Failure> {
     let keys: Vec<KeyView> = client.get("/api/v1/keys").await?;
     let apps: Vec<AppView> = client.get("/api/v1/apps").await?;
     let audiences: Vec<AudienceView> = client.get("/api/v1/audiences").await?;
-    let sandboxes = sandbox::list(client, None, None).await?;
-    let token = match sandboxes.first() {
-        Some(sandbox) => mint(client, &sandbox.id).await,
-        None => OwnToken::NoSandbox,
-    };
+    let mut longest = HashMap::new();
+    sandbox::each(client, None, None, |sandbox| keep_longest(&mut longest, sandbox)).await?;
+    let token = mint(client, &apps, &longest).await;
     Ok(Inside {
-        subjects: subjects(&issuer, &forms(&audiences), apps, &sandboxes)?,
+        subjects: subjects(&issuer, &forms(&audiences), apps, &longest)?,
         publish_before_use: Duration::from_secs(issuer.publish_before_use_seconds),
         issuer: issuer.issuer,
         jwks_uri: issuer.jwks_uri,
@@ -35,9 +33,18 @@ pub(super) async fn ask(client: &Client) -> Result<Inside, Failure> {
     })
 }
 
-async fn mint(client: &Client, sandbox: &SandboxId) -> OwnToken {
+/// A token for a sandbox of the first app that has one, for an audience that it may ask for.
+async fn mint(
+    client: &Client,
+    apps: &[AppView],
+    longest: &HashMap<AppName, SandboxId>,
+) -> OwnToken {
+    let placed = apps.iter().find_map(|app| Some((app, longest.get(&app.name)?)));
+    let Some((app, sandbox)) = placed else { return OwnToken::NoSandbox };
     let path = format!("/api/v1/sandboxes/{sandbox}/token");
-    match client.post::<MintView>(&path, &MintBody::default()).await {
+    let audiences = app.audiences.first().cloned().into_iter().collect();
+    let body = MintBody { audiences, ..MintBody::default() };
+    match client.post::<MintView>(&path, &body).await {
         Ok(minted) => OwnToken::Minted(Token::new(minted.token)),
         Err(failure) => OwnToken::Refused(failure.reason().to_owned()),
     }
@@ -66,18 +73,17 @@ fn subjects(
     issuer: &IssuerView,
     forms: &[SubjectForm],
     apps: Vec<AppView>,
-    sandboxes: &[SandboxView],
+    longest: &HashMap<AppName, SandboxId>,
 ) -> Result<Vec<SubjectLengths>, Failure> {
     let trust_domain = TrustDomain::parse(&issuer.trust_domain)
         .map_err(|error| Failure::of("cannot read the trust domain", &error))?;
     let organization = issuer.organization_id.clone();
     let parts = SubjectParts { organization, cluster: None, trust_domain };
-    let longest = longest_ids(sandboxes);
     let of = |app: AppView| {
         let nobody = SandboxId::parse(app.name.as_str());
         let nobody =
             nobody.map_err(|error| Failure::of("cannot read the name of an app", &error))?;
-        let sandbox = longest.get(&app.name).copied();
+        let sandbox = longest.get(&app.name);
         let names_one = [SubjectForm::Sandbox, SubjectForm::SpiffeSandbox];
         let forms = forms.iter().filter(|form| sandbox.is_some() || !names_one.contains(form));
         let subject = |&form: &SubjectForm| {
@@ -89,15 +95,13 @@ fn subjects(
     apps.into_iter().map(of).collect()
 }
 
-fn longest_ids(sandboxes: &[SandboxView]) -> HashMap<&AppName, &SandboxId> {
-    let mut longest = HashMap::<&AppName, &SandboxId>::new();
-    for sandbox in sandboxes {
-        let known = longest.entry(&sandbox.app).or_insert(&sandbox.id);
-        if known.as_str().len() < sandbox.id.as_str().len() {
-            *known = &sandbox.id;
-        }
+/// Of each app's sandboxes the one with the longest id.
+fn keep_longest(longest: &mut HashMap<AppName, SandboxId>, sandbox: SandboxView) {
+    let SandboxView { app, id, .. } = sandbox;
+    let shorter = |known: &SandboxId| known.as_str().len() < id.as_str().len();
+    if longest.get(&app).is_none_or(shorter) {
+        longest.insert(app, id);
     }
-    longest
 }
 
 #[cfg(test)]
@@ -131,14 +135,17 @@ mod tests {
             role: None,
             placed_at: UnixTime(0),
         };
-        let sandboxes = [sandbox("a"), sandbox("abc"), sandbox("ab")];
+        let mut longest = HashMap::new();
+        for id in ["a", "abc", "ab"] {
+            keep_longest(&mut longest, sandbox(id));
+        }
         let every = [
             SubjectForm::Sandbox,
             SubjectForm::App,
             SubjectForm::SpiffeSandbox,
             SubjectForm::SpiffeApp,
         ];
-        let found = subjects(&issuer, &every, vec![app("web"), app("api")], &sandboxes).unwrap();
+        let found = subjects(&issuer, &every, vec![app("web"), app("api")], &longest).unwrap();
         let texts = |at: usize| {
             let longest = found[at].longest.iter();
             longest.map(|(_, subject)| subject.as_str().to_owned()).collect::<Vec<_>>()

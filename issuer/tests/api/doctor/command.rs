@@ -60,4 +60,10 @@ async fn a_coordinators_own_word_is_held_against_what_is_public() {
     for ok in ["active-key ok", "prepared-key ok", "subject-length ok", "token ok", "cache ok"] {
         assert!(told.iter().any(|told| told == ok), "{ok}: {told:#?}");
     }
+
+    // A limited app has no token for the default audience.
+    let limited = r#"{"audiences":["https://vault.example.com"]}"#;
+    assert_eq!(world.manage(Method::PUT, "/apps/web", limited).await.status, 200);
+    let (told, _) = diagnosed(&world).await;
+    assert!(told.iter().any(|told| told == "token ok"), "{told:#?}");
 }
