@@ -8,6 +8,7 @@ pub mod adoption;
 mod app;
 pub mod cli;
 pub mod config;
+pub mod doctor;
 mod grpc;
 mod http;
 mod metrics;

@@ -10,8 +10,8 @@ use crate::cli::client::Client;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Format, Output};
 use crate::cli::{
-    app, audience, audit, clock, config, controller, dev, init, issuer, key, runner, sandbox,
-    serve, store, token, trust,
+    app, audience, audit, clock, config, controller, dev, doctor, init, issuer, key, runner,
+    sandbox, serve, store, token, trust,
 };
 
 /// Moneyer, a per-cluster OIDC workload identity issuer.
@@ -60,6 +60,12 @@ enum Command {
     /// The issuer: show it, or move to another URL.
     #[command(subcommand)]
     Issuer(issuer::IssuerCommand),
+    /// Look at an issuer from outside, as AWS would, and say what relying parties will refuse.
+    ///
+    /// Looks at the URL, the host's name and certificates, the discovery document, the key set and every key in
+    /// it, and tells all it finds at once: what was seen, why it matters, what to do. It follows no redirect and
+    /// changes nothing. Exit codes: 0 nothing is refused (there may be warnings), 76 something is.
+    Doctor(doctor::DoctorArguments),
     /// Tokens: mint one for a sandbox, look into one, verify one.
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -124,6 +130,7 @@ async fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::Dev(arguments) => dev::run(&arguments, output).await,
         Command::Key(command) => key::run(&command, &path, client, output).await,
         Command::Issuer(command) => issuer::run(&command, &client()?, output).await,
+        Command::Doctor(arguments) => doctor::run(&arguments, client, output).await,
         Command::Token(command) => token::run(&command, &path, client, output).await,
         Command::Trust(command) => trust::run(&command, client, output).await,
         Command::Runner(command) => runner::run(&command, &client()?, output).await,

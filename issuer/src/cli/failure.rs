@@ -41,6 +41,11 @@ impl Failure {
         Self { exit: Exit::Usage, text: text.into() }
     }
 
+    /// What was looked at is at fault: the findings are printed.
+    pub(super) fn unsound(text: impl Into<String>) -> Self {
+        Self { exit: Exit::Unsound, text: text.into() }
+    }
+
     /// The configuration is at fault: what, and where in it.
     pub(super) fn bad_configuration(text: &str) -> Self {
         let text = format!("the configuration is not usable\n{text}");

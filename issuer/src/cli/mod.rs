@@ -1,10 +1,10 @@
 //! The command line of `moneyer`.
 //!
 //! One file a noun. Commands that change or list records talk to a running coordinator over its
-//! management socket; `init`, `config`, `audit`, `key adopt`, `token inspect` and `trust explain` need
-//! none. Records are printed as a
-//! table, or with `--output json` as JSON. Exit codes: 0 done, 1 failed, 2 usage, 65 store or audit log
-//! refused, 78 bad configuration.
+//! management socket; `init`, `config`, `audit`, `key adopt`, `token inspect`, `trust explain` and
+//! `doctor ISSUER` need none. Records are printed as a table, or with `--output json` as JSON. Exit codes:
+//! 0 done, 1 failed, 2 usage, 65 store or audit log refused, 76 an issuer that relying parties refuse, 78
+//! bad configuration.
 
 mod adoption;
 mod app;
@@ -16,6 +16,7 @@ mod clock;
 mod config;
 mod controller;
 mod dev;
+mod doctor;
 mod failure;
 mod import;
 mod init;

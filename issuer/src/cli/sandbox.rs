@@ -70,23 +70,33 @@ pub(super) async fn run(
     }
 }
 
-/// Every page, one after the other. Components need no escaping in a query.
 async fn list(
     client: &Client,
     app: Option<&AppName>,
     runner: Option<&RunnerId>,
 ) -> Result<Vec<SandboxView>, Failure> {
+    let mut sandboxes = Vec::new();
+    each(client, app, runner, |sandbox| sandboxes.push(sandbox)).await?;
+    Ok(sandboxes)
+}
+
+/// Every page, one after the other. Components need no escaping in a query.
+pub(super) async fn each(
+    client: &Client,
+    app: Option<&AppName>,
+    runner: Option<&RunnerId>,
+    mut take: impl FnMut(SandboxView) + Send,
+) -> Result<(), Failure> {
     let app = app.map(|app| format!("&app={app}")).unwrap_or_default();
     let runner = runner.map(|runner| format!("&runner={runner}")).unwrap_or_default();
-    let mut sandboxes = Vec::new();
     let mut after = String::new();
     loop {
         let path = format!("/api/v1/sandboxes?limit=1000{app}{runner}{after}");
         let page: SandboxPage = client.get(&path).await?;
-        sandboxes.extend(page.sandboxes);
+        page.sandboxes.into_iter().for_each(&mut take);
         match page.next {
             Some(last) => after = format!("&after={last}"),
-            None => return Ok(sandboxes),
+            None => return Ok(()),
         }
     }
 }

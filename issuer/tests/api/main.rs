@@ -5,6 +5,8 @@
 //! program, so that it is linked once.
 
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
 mod grpc;
 #[cfg(test)]
 mod management;

@@ -10,7 +10,7 @@ const PREFACE: &str = "\
 # The command line of `moneyer`
 
 Generated from the help texts; a test compares them. Exit codes: 0 done, 1 failed, 2 usage, 65 store
-refused, 78 bad configuration.
+refused, 76 an issuer that relying parties refuse, 78 bad configuration.
 ";
 
 #[test]

@@ -2,8 +2,8 @@
 //!
 //! The pages under `docs/reference` are generated: a test that finds one out of date writes the new one
 //! beside the build and says how to copy it; those of the runner proxy are made by its own tests, in the same way. The
-//! others are written by people: README.md, docs/audit.md, docs/claims.md, docs/limits.md, docs/operations.md,
-//! docs/runner.md and docs/security.md are read here, and every command, claim, number and name in them tried.
+//! others are written by people: README.md, docs/audit.md, docs/claims.md, docs/doctor.md, docs/limits.md,
+//! docs/operations.md, docs/runner.md and docs/security.md are read here, and every command, claim, number and name in them tried.
 
 #[cfg(test)]
 mod audit;
@@ -13,6 +13,8 @@ mod claims;
 mod command_line;
 #[cfg(test)]
 mod configuration;
+#[cfg(test)]
+mod doctor;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]

@@ -19,6 +19,8 @@ pub enum Exit {
     Usage = 2,
     /// `EX_DATAERR`: the store was refused (damaged, rolled back, or made by a newer version).
     StoreRefused = 65,
+    /// `EX_PROTOCOL`: what was looked at works, and not as relying parties need it.
+    Unsound = 76,
     /// `EX_CONFIG`: the configuration has errors; starting again will not help.
     BadConfiguration = 78,
 }
@@ -46,9 +48,10 @@ mod tests {
             Exit::StartFailed,
             Exit::Usage,
             Exit::StoreRefused,
+            Exit::Unsound,
             Exit::BadConfiguration,
         ]
         .map(|exit| exit as u8);
-        assert_eq!(numbers, [0, 1, 2, 65, 78]);
+        assert_eq!(numbers, [0, 1, 2, 65, 76, 78]);
     }
 }

@@ -139,6 +139,8 @@ impl Default for LeafForm {
 #[derive(Debug)]
 pub struct TestCa {
     issuer: Issuer<'static, KeyPair>,
+    /// Its own certificate, PEM.
+    pub pem: String,
 }
 
 impl Default for TestCa {
@@ -147,7 +149,8 @@ impl Default for TestCa {
         params.distinguished_name.push(rcgen::DnType::CommonName, "test authority");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a P-256 key");
-        Self { issuer: Issuer::new(params, key) }
+        let pem = params.self_signed(&key).expect("a certificate").pem();
+        Self { issuer: Issuer::new(params, key), pem }
     }
 }
 
@@ -175,6 +178,21 @@ impl TestCa {
         }
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a P-256 key");
         params.signed_by(&key, &self.issuer).expect("a certificate").der().to_vec()
+    }
+}
+
+impl TestCa {
+    /// A web server's certificate for this host, valid in these years, and its key: DER and PKCS#8.
+    #[must_use]
+    pub fn server(&self, host: &str, (from, to): (i32, i32)) -> (Vec<u8>, Vec<u8>) {
+        let mut params = nameless();
+        params.subject_alt_names = vec![SanType::DnsName(text(host))];
+        params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
+        params.not_before = rcgen::date_time_ymd(from, 1, 1);
+        params.not_after = rcgen::date_time_ymd(to, 1, 1);
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a P-256 key");
+        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
+        (certificate.der().to_vec(), key.serialize_der())
     }
 }
 

@@ -35,6 +35,8 @@ fn view(authority: &Authority) -> IssuerView {
         since: list.since(),
         jwks_uri: authority.published().metadata.jwks_uri,
         trust_domain: authority.trust_domain().as_str().to_owned(),
+        organization_id: authority.charter().parts.organization.clone(),
+        publish_before_use_seconds: authority.keys().schedule().publish_before_use().as_secs(),
         previous: previous.collect(),
     }
 }

@@ -7,7 +7,7 @@ use moneyer_authority::keys::{KeyCommand, KeyRecord, KeyState, Outlook, Schedule
 use moneyer_authority::registry::{App, Placed};
 use moneyer_identity::{
     Algorithm, AppName, Audience, ClockReport, CloudAccounts, IssuerUrl, Jwk, KeyError, KeyId,
-    RoleName, RunnerId, SandboxId, TokenId, UnixTime, VerifyingKey,
+    OrganizationId, RoleName, RunnerId, SandboxId, TokenId, UnixTime, VerifyingKey,
 };
 use moneyer_store::Copied;
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,11 @@ pub(crate) struct IssuerView {
     pub(crate) jwks_uri: String,
     /// The trust domain of members and sandboxes.
     pub(crate) trust_domain: String,
+    /// The organization that subjects begin with, if the cluster has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) organization_id: Option<OrganizationId>,
+    /// How long a key is published before it signs.
+    pub(crate) publish_before_use_seconds: u64,
     /// What live tokens may still name, the one left last first.
     pub(crate) previous: Vec<PreviousIssuerView>,
 }

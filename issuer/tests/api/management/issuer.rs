@@ -13,6 +13,8 @@ async fn the_issuer_is_told() {
         "since": world.authority().now().0,
         "jwks_uri": "https://id.example.com/.well-known/jwks.json",
         "trust_domain": "id.example.com",
+        "organization_id": "acme",
+        "publish_before_use_seconds": 24 * 3600,
         "previous": [],
     });
     assert_eq!(json(&world.manage(Method::GET, "/issuer", "").await), expected);

@@ -25,5 +25,6 @@ pub use error::TlsError;
 pub use identity::TlsIdentity;
 pub use peer_certificate::PeerCertificate;
 pub use provider::install_provider;
+pub(crate) use provider::provider;
 pub use server::ServerTls;
 pub use verifier::WrongServer;

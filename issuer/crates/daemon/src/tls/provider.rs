@@ -18,6 +18,6 @@ pub fn install_provider() {
 }
 
 /// The provider for configurations made here.
-pub(super) fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::clone(&PROVIDER)
 }

@@ -1,71 +1,9 @@
-//! The one outbound HTTP client.
-//!
-//! https only, but for loopback hosts; no redirects, no proxy from the environment, no
-//! cookies, no compression; time and size bounded, the size while the body comes in. The
-//! name `localhost` is this machine whatever the resolver says. Whoever fetches something
-//! from outside gets a client here or not at all.
-
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::Duration;
+//! A client that takes a document or refuses it.
 
 use reqwest::header::HeaderMap;
-use reqwest::redirect;
-use reqwest::{Certificate, Client, StatusCode, Url};
+use reqwest::{Certificate, Client, StatusCode};
 
-/// What a client may do.
-#[derive(Debug, Clone)]
-pub struct OutboundPolicy {
-    /// Time to connect, TLS included.
-    pub connect: Duration,
-    /// Time for everything.
-    pub total: Duration,
-    /// Longest body in bytes.
-    pub max_body: usize,
-    /// Roots trusted beside the system's, PEM; each may hold several.
-    pub extra_roots: Vec<Vec<u8>>,
-}
-
-impl Default for OutboundPolicy {
-    /// 3 s, 5 s and 64 KiB: what AWS gives an issuer, and more than any honest document needs.
-    fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(3),
-            total: Duration::from_secs(5),
-            max_body: 64 * 1024,
-            extra_roots: Vec::new(),
-        }
-    }
-}
-
-/// Why nothing was fetched.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum OutboundError {
-    /// The client could not be made.
-    #[error("the HTTP client could not be made; are the extra roots PEM certificates?")]
-    Client(#[source] reqwest::Error),
-    /// An extra root holds no certificate, so whoever added it would be misled.
-    #[error("an extra root holds no PEM certificate")]
-    NoRoot,
-    /// The text is no URL.
-    #[error("this is no URL")]
-    Url,
-    /// Plain http to a host that is not this machine.
-    #[error("only https is fetched (http only from loopback)")]
-    Scheme,
-    /// A redirect, which is not followed: it could lead anywhere.
-    #[error("the server redirects ({0}); name the address it redirects to")]
-    Redirect(StatusCode),
-    /// The server answered something else than 200.
-    #[error("the server answered {0}")]
-    Status(StatusCode),
-    /// More bytes than allowed.
-    #[error("the answer is longer than {0} bytes")]
-    TooLong(usize),
-    /// No connection, no answer in time, or broken off.
-    #[error("no complete answer came")]
-    Fetch(#[source] reqwest::Error),
-}
+use super::policy::{OutboundError, OutboundPolicy, permitted};
 
 /// What was fetched.
 #[derive(Debug, Clone)]
@@ -87,19 +25,8 @@ pub struct OutboundClient {
 
 impl OutboundClient {
     /// A client that keeps to a policy.
-    #[expect(clippy::disallowed_methods, reason = "the one place that builds an HTTP client")]
     pub fn new(policy: OutboundPolicy) -> Result<Self, OutboundError> {
-        // Without a provider reqwest panics.
-        crate::tls::install_provider();
-        // Port 0 stands for the port of the URL.
-        let loopback = [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)]
-            .map(|address| SocketAddr::new(address, 0));
-        let mut builder = Client::builder()
-            .resolve_to_addrs("localhost", &loopback)
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .connect_timeout(policy.connect)
-            .timeout(policy.total);
+        let mut builder = policy.builder();
         for pem in policy.extra_roots {
             let roots = Certificate::from_pem_bundle(&pem).map_err(OutboundError::Client)?;
             if roots.is_empty() {
@@ -115,11 +42,7 @@ impl OutboundClient {
 
     /// Fetches a JSON document: 200 or nothing.
     pub async fn fetch_json(&self, url: &str) -> Result<Fetched, OutboundError> {
-        let url = Url::parse(url).map_err(|_not_a_url| OutboundError::Url)?;
-        if !allowed(&url) {
-            return Err(OutboundError::Scheme);
-        }
-        let request = self.client.get(url).header("accept", "application/json");
+        let request = self.client.get(permitted(url)?).header("accept", "application/json");
         let mut response = request.send().await.map_err(OutboundError::Fetch)?;
         match response.status() {
             StatusCode::OK => {}
@@ -141,16 +64,10 @@ impl OutboundClient {
     }
 }
 
-fn allowed(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    let loopback = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
-    let nobody = url.username().is_empty() && url.password().is_none();
-    nobody && (url.scheme() == "https" || (url.scheme() == "http" && loopback))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use axum::Router;
     use axum::http::header;
     use axum::response::Redirect;

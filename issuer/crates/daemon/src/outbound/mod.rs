@@ -1,0 +1,20 @@
+//! Outbound HTTP, built in one place.
+//!
+//! https only, but for loopback hosts; no redirects, no proxy from the environment, no
+//! cookies, no compression; time and size bounded, the size while the body comes in. The
+//! name `localhost` is this machine whatever the resolver says. Whoever fetches something
+//! from outside gets a client here or not at all.
+//!
+//! There are two. [`OutboundClient`] takes a document or refuses it. [`Probe`] refuses
+//! nothing that came: it tells what a server answers, and what its certificates are worth,
+//! to whoever judges a server and trusts it with nothing.
+
+mod client;
+mod policy;
+mod probe;
+mod witness;
+
+pub use client::{Fetched, OutboundClient};
+pub use policy::{OutboundError, OutboundPolicy};
+pub use probe::{Answer, Probe, Probed};
+pub use witness::{PeerChain, Worth};

@@ -1,0 +1,102 @@
+//! What an outbound client may do, and the one builder that every one of them comes from.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use reqwest::redirect;
+use reqwest::{Client, ClientBuilder, StatusCode, Url};
+
+/// What a client may do.
+#[derive(Debug, Clone)]
+pub struct OutboundPolicy {
+    /// Time to connect, TLS included.
+    pub connect: Duration,
+    /// Time for everything.
+    pub total: Duration,
+    /// Longest body in bytes.
+    pub max_body: usize,
+    /// Roots trusted beside the system's, PEM; each may hold several.
+    pub extra_roots: Vec<Vec<u8>>,
+}
+
+impl Default for OutboundPolicy {
+    /// 3 s, 5 s and 64 KiB: what AWS gives an issuer, and more than any honest document needs.
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(3),
+            total: Duration::from_secs(5),
+            max_body: 64 * 1024,
+            extra_roots: Vec::new(),
+        }
+    }
+}
+
+impl OutboundPolicy {
+    /// A builder that keeps to this policy, but for the roots.
+    #[expect(clippy::disallowed_methods, reason = "the one place that builds an HTTP client")]
+    pub(super) fn builder(&self) -> ClientBuilder {
+        // Without a provider reqwest panics.
+        crate::tls::install_provider();
+        // Port 0 stands for the port of the URL.
+        let loopback = [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)]
+            .map(|address| SocketAddr::new(address, 0));
+        Client::builder()
+            .resolve_to_addrs("localhost", &loopback)
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .connect_timeout(self.connect)
+            .timeout(self.total)
+    }
+}
+
+/// Why nothing was fetched.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OutboundError {
+    /// The client could not be made.
+    #[error("the HTTP client could not be made; are the extra roots PEM certificates?")]
+    Client(#[source] reqwest::Error),
+    /// An extra root is no certificate that could be trusted.
+    #[error("an extra root is no certificate of an authority")]
+    Root(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// An extra root holds no certificate, so whoever added it would be misled.
+    #[error("an extra root holds no PEM certificate")]
+    NoRoot,
+    /// The text is no URL.
+    #[error("this is no URL")]
+    Url,
+    /// Plain http to a host that is not this machine.
+    #[error("only https is fetched (http only from loopback)")]
+    Scheme,
+    /// A redirect, which is not followed: it could lead anywhere.
+    #[error("the server redirects ({0}); name the address it redirects to")]
+    Redirect(StatusCode),
+    /// The server answered something else than 200.
+    #[error("the server answered {0}")]
+    Status(StatusCode),
+    /// More bytes than allowed.
+    #[error("the answer is longer than {0} bytes")]
+    TooLong(usize),
+    /// No connection, no answer in time, or broken off.
+    #[error("no complete answer came")]
+    Fetch(#[source] reqwest::Error),
+}
+
+impl OutboundError {
+    /// Whether the time was over before the answer was whole.
+    #[must_use]
+    pub fn timed_out(&self) -> bool {
+        matches!(self, Self::Fetch(error) if error.is_timeout())
+    }
+}
+
+/// The address, if it may be fetched.
+pub(super) fn permitted(url: &str) -> Result<Url, OutboundError> {
+    let url = Url::parse(url).map_err(|_not_a_url| OutboundError::Url)?;
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    let loopback = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
+    let nobody = url.username().is_empty() && url.password().is_none();
+    let permitted = nobody && (url.scheme() == "https" || (url.scheme() == "http" && loopback));
+    if permitted { Ok(url) } else { Err(OutboundError::Scheme) }
+}
