@@ -46,6 +46,8 @@ mod rotation;
 #[cfg(test)]
 mod rotation_histories;
 #[cfg(test)]
+mod strict_profile;
+#[cfg(test)]
 mod watch;
 #[cfg(test)]
 mod world;

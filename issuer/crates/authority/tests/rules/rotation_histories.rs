@@ -1,6 +1,6 @@
 //! Promises P1 and P2 over random histories: every token verifies with every key set that was served
 //! from `publish_before_use` before it was minted until five minutes after it is dead, and no key signs
-//! before it was served as long. Ticks, commands, restarts, sleeps and a store that comes and goes.
+//! before it was served as long. What is served stays within the strict profile throughout. Ticks, commands, restarts, sleeps and a store that comes and goes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use moneyer_testkit::store::MemoryStore;
 use moneyer_testkit::{ManualClock, START};
 use proptest::prelude::*;
 
+use crate::strict_profile::assert_strict;
 use crate::world::ledger;
 
 const LIFETIME: Duration = Duration::from_secs(120);
@@ -73,6 +74,7 @@ impl Recorder {
 
     fn serve(&mut self) {
         let ring = self.keys.ring();
+        assert_strict(&ring);
         let key_ids: Vec<_> = ring.key_set().iter().map(|key| key.key_id().clone()).collect();
         let now = self.now();
         for key_id in &key_ids {
