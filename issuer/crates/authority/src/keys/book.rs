@@ -153,6 +153,9 @@ impl Draft {
         let at = self.book.keys.iter().position(|(record, _)| record.key_id == *key_id);
         let Some(at) = at else { return };
         if let (record, Some(revision)) = self.book.keys.remove(at) {
+            if record.state == KeyState::Withdrawn {
+                self.book.ring.remember(record.thumbprint().clone());
+            }
             self.removed.push((record, revision));
         }
     }

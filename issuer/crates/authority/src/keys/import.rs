@@ -114,10 +114,11 @@ impl Import {
     }
 }
 
-/// The verifying records of those imports that are not known yet.
+/// The verifying records of those imports that are not known yet. None of the `withdrawn` is taken back.
 pub(super) fn newcomers<'a>(
     imports: Vec<Import>,
     known: impl Iterator<Item = &'a KeyRecord>,
+    withdrawn: &[KeyId],
     schedule: &Schedule,
     now: UnixTime,
 ) -> Result<Vec<KeyRecord>, ImportRefusal> {
@@ -125,6 +126,9 @@ pub(super) fn newcomers<'a>(
     let mut added: Vec<KeyRecord> = Vec::new();
     for import in imports {
         let record = import.into_verifying_record(schedule, now);
+        if withdrawn.contains(record.thumbprint()) {
+            return Err(ImportRefusal::Withdrawn(record.key_id));
+        }
         if !is_known(&record, known.iter().copied().chain(&added))? {
             added.push(record);
         }

@@ -165,7 +165,9 @@ impl Keys {
         imports: Vec<Import>,
         now: UnixTime,
     ) -> Result<Vec<KeyRecord>, KeysError> {
-        newcomers(imports, self.ring().records(), &self.schedule, now).map_err(KeysError::Import)
+        let ring = self.ring();
+        newcomers(imports, ring.records(), &ring.record().withdrawn, &self.schedule, now)
+            .map_err(KeysError::Import)
     }
 
     /// Adds keys of another issuer's making that this one goes on verifying with, and gives the records
@@ -178,7 +180,8 @@ impl Keys {
     ) -> Result<Vec<KeyRecord>, KeysError> {
         let mut book = self.book().await?;
         let mut draft = current(book.as_ref())?.draft();
-        let added = newcomers(imports, draft.records(), &self.schedule, now);
+        let withdrawn = &draft.ring().withdrawn;
+        let added = newcomers(imports, draft.records(), withdrawn, &self.schedule, now);
         let added = added.map_err(KeysError::Import)?;
         if added.is_empty() {
             return Ok(added);
@@ -210,7 +213,8 @@ impl Keys {
         Self::none_yet(ledger).await?;
         let book = Book::load(ledger.store()).await.map_err(KeysError::Store)?;
         let mut adopted = vec![primary.into_active_record(schedule, now)];
-        let others = newcomers(others, adopted.iter(), schedule, now).map_err(KeysError::Import)?;
+        let others =
+            newcomers(others, adopted.iter(), &[], schedule, now).map_err(KeysError::Import)?;
         adopted.extend(others);
         let mut draft = book.draft();
         for record in &adopted {

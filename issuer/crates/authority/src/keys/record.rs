@@ -10,6 +10,9 @@ use crate::keys::rotation::KeyTimes;
 use crate::signer::KeyHandle;
 use crate::store::{Collection, Record};
 
+/// Most withdrawn keys that are remembered once their records are gone: emergencies of many years.
+const MAXIMUM_WITHDRAWN_KEYS: usize = 256;
+
 /// Where a key stands in its life. It only ever moves forward; a pruned key has no record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -140,6 +143,18 @@ pub struct RingRecord {
     /// Withdrawals so far: whoever holds tokens from before the last one should get new ones.
     #[serde(default)]
     pub withdrawals: u64,
+    /// Thumbprints of withdrawn keys whose records are gone, the last one last: none is taken back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub withdrawn: Vec<KeyId>,
+}
+
+impl RingRecord {
+    /// Remembers a withdrawn key whose record goes.
+    pub(super) fn remember(&mut self, thumbprint: KeyId) {
+        self.withdrawn.push(thumbprint);
+        let surplus = self.withdrawn.len().saturating_sub(MAXIMUM_WITHDRAWN_KEYS);
+        self.withdrawn.drain(..surplus);
+    }
 }
 
 impl Record for RingRecord {

@@ -167,6 +167,36 @@ async fn no_key_and_no_key_id_comes_twice() {
     assert!(matches!(refused, KeysError::Import(ImportRefusal::Withdrawn(_))), "{refused:?}");
 }
 
+// Whoever has it could otherwise have it believed again.
+#[tokio::test]
+async fn a_withdrawn_key_is_not_taken_back_even_when_its_record_is_gone() {
+    let world = adopted("old").await;
+    let before = || vec![Import::verifying(named(FixtureKey::ED25519_B, "before"))];
+    let withdraw = moneyer_authority::keys::KeyCommand::Emergency(KeyId::parse("before"));
+    world.authority.command_keys(&operator(), &withdraw).await.unwrap();
+    let is_there = |authority: &Authority| {
+        authority.keys().ring().records().any(|record| record.key_id.as_str() == "before")
+    };
+    assert!(is_there(&world.authority));
+    for _ in 0..3 {
+        world.clock.advance(DAY);
+        rotate(&world).await;
+    }
+    assert!(!is_there(&world.authority), "its last token is dead");
+    for authority in [world.authority.clone(), world.reopened().await] {
+        let refused = authority.import_keys(&operator(), before()).await.unwrap_err();
+        let withdrawn = matches!(refused, KeysError::Import(ImportRefusal::Withdrawn(_)));
+        assert!(withdrawn, "{refused:?}");
+        assert_eq!(
+            authority.judge_import(&operator(), before()).unwrap_err().class(),
+            refused.class()
+        );
+    }
+    let under_another_name = vec![Import::verifying(named(FixtureKey::ED25519_B, "after"))];
+    let refused = world.authority.import_keys(&operator(), under_another_name).await;
+    assert!(refused.is_err());
+}
+
 #[tokio::test]
 async fn a_trial_and_a_wrong_clock_change_nothing() {
     let world = World::new().await;
