@@ -21,7 +21,8 @@ const MAXIMUM_POLICY_BYTES: u64 = 64 * 1024;
 pub(super) enum TrustCommand {
     /// Print what AWS has to be told: an OIDC provider, and a role's trust policy.
     ///
-    /// The account is that of the role the app was put with: `moneyer app put APP --aws-role ARN`.
+    /// The account is that of the role the app was put with: `moneyer app put APP --aws-role ARN`. Without
+    /// one `ACCOUNT_ID` stands in its place.
     Aws(OfApp),
     /// Print what Google Cloud has to be told: a provider of a workload identity pool, and a binding.
     ///

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::facts::{Form, TrustError, TrustFacts, Trusted};
+use super::facts::{Form, TrustFacts, Trusted};
 use super::quote::{hcl, identifier, shell};
 
 /// Partition, account and name of the role that an app assumes.
@@ -12,26 +12,40 @@ struct Role<'a> {
     name: &'a str,
 }
 
+/// What stands for the account where it is not known.
+const ACCOUNT: &str = "ACCOUNT_ID";
+
 impl<'a> Role<'a> {
-    fn of(facts: &'a TrustFacts) -> Result<Self, TrustError> {
-        let unknown = || TrustError::Account(facts.app.clone());
-        let arn = facts.accounts.aws_role.as_ref().ok_or_else(unknown)?.as_str();
-        let mut parts = arn.split(':').skip(1);
-        let (partition, account) = (parts.next(), parts.nth(2));
-        let name = arn.rsplit('/').next();
-        let all = partition.zip(account).zip(name).ok_or_else(unknown)?;
-        let ((partition, account), name) = all;
-        Ok(Self { partition, account, name })
+    /// That which the app was put with; else one of its name, in an account to be filled in.
+    fn of(facts: &'a TrustFacts) -> Self {
+        let known = facts.accounts.aws_role.as_ref().and_then(|arn| {
+            let mut parts = arn.as_str().split(':').skip(1);
+            let (partition, account) = (parts.next()?, parts.nth(2)?);
+            Some(Self { partition, account, name: arn.as_str().rsplit('/').next()? })
+        });
+        known.unwrap_or(Self { partition: "aws", account: ACCOUNT, name: facts.app.as_str() })
     }
 }
 
-pub(super) fn configuration(facts: &TrustFacts, form: Form) -> Result<String, TrustError> {
-    let role = Role::of(facts)?;
+pub(super) fn configuration(facts: &TrustFacts, form: Form) -> String {
+    let role = Role::of(facts);
     let policy = format!("{:#}", policy(facts, &role));
     match form {
-        Form::Policy => Ok(format!("{policy}\n")),
-        Form::Commands => Ok(commands(facts, &role, &policy)),
-        Form::Terraform => Ok(terraform(facts, &role, &policy)),
+        Form::Policy => format!("{policy}\n"),
+        Form::Commands => format!("{}{}", note(facts), commands(facts, &role, &policy)),
+        Form::Terraform => format!("{}{}", note(facts), terraform(facts, &role, &policy)),
+    }
+}
+
+/// What has to be filled in, where the form has comments.
+fn note(facts: &TrustFacts) -> String {
+    match facts.accounts.aws_role {
+        Some(_) => String::new(),
+        None => format!(
+            "# Put your account in place of {ACCOUNT}, or put the app with its role first:\n\
+             #   moneyer app put {} --aws-role ARN\n",
+            facts.app
+        ),
     }
 }
 

@@ -78,11 +78,6 @@ pub(crate) enum TrustError {
     /// Not in this form.
     #[error("there is no such form for this relying party; use --form {0}")]
     Form(&'static str),
-    /// The account is not known.
-    #[error(
-        "the AWS account is not known: put the app with its role (`moneyer app put {0} --aws-role ARN`)"
-    )]
-    Account(AppName),
     /// The audience names no provider.
     #[error(
         "the audience {0} is not the name of a provider; give the audience profile the value \

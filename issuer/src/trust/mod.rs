@@ -27,7 +27,7 @@ pub(crate) fn configuration(
     form: Form,
 ) -> Result<String, TrustError> {
     match party {
-        RelyingParty::Aws => aws::configuration(facts, form),
+        RelyingParty::Aws => Ok(aws::configuration(facts, form)),
         RelyingParty::Gcp => gcp::configuration(facts, form),
         RelyingParty::Azure => azure::configuration(facts, form),
         RelyingParty::Vault => vault::configuration(facts, form),

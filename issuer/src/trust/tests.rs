@@ -150,8 +150,10 @@ fn aws_is_told_the_account_of_the_role_and_what_tokens_ask_for() {
     let commands = configuration(RelyingParty::Aws, &facts, Form::Commands).unwrap();
     assert!(commands.contains("create-role --role-name deploy "), "{commands}");
     let unknown = TrustFacts { accounts: CloudAccounts::default(), ..facts };
-    let refused = configuration(RelyingParty::Aws, &unknown, Form::Policy);
-    assert!(matches!(refused, Err(TrustError::Account(_))), "{refused:?}");
+    let policy = configuration(RelyingParty::Aws, &unknown, Form::Policy).unwrap();
+    assert!(policy.contains("arn:aws:iam::ACCOUNT_ID:oidc-provider/id.example.com/a"), "{policy}");
+    let commands = configuration(RelyingParty::Aws, &unknown, Form::Commands).unwrap();
+    assert!(commands.starts_with("# Put your account in place of ACCOUNT_ID"), "{commands}");
 }
 
 #[test]
