@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use moneyer_authority::keys::Waiting;
 use moneyer_daemon::progress::Progress;
-use moneyer_identity::KeyId;
+use moneyer_identity::{KeyId, KeySet};
 use serde::Serialize;
 
 use crate::cli::adoption::{self, AdoptArguments};
@@ -65,6 +65,15 @@ pub(super) enum KeyCommand {
     /// successor has been published for `keys.publish_before_use`. The coordinator must not run, and its store
     /// must have no keys.
     Adopt(AdoptArguments),
+    /// Print the public keys, for a relying party that fetches no key set.
+    ///
+    /// It is a copy of this moment: print it anew before a prepared key signs (`moneyer key list` says
+    /// when), or tokens of that key are refused there.
+    Export {
+        /// A key set, as it is served and as Google Cloud takes it for upload; or PEM, the active key first.
+        #[arg(long, value_enum, default_value_t = PublicForm::Jwks)]
+        form: PublicForm,
+    },
     /// Forget retired keys whose tokens are all dead.
     Prune {
         /// Which key. Without: every such key.
@@ -72,6 +81,15 @@ pub(super) enum KeyCommand {
         #[command(flatten)]
         trial: Trial,
     },
+}
+
+/// In what form public keys are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum PublicForm {
+    /// A key set (RFC 7517).
+    Jwks,
+    /// PEM, each key behind a line with its id and algorithm.
+    Pem,
 }
 
 /// Whether it is only tried.
@@ -103,6 +121,7 @@ pub(super) async fn run(
             let keys: Vec<KeyView> = client()?.get("/api/v1/keys").await?;
             return output.records(&keys, COLUMNS);
         }
+        KeyCommand::Export { form } => return export(*form, &client()?).await,
         KeyCommand::Import(arguments) => return import::run(arguments, client, output).await,
         KeyCommand::Adopt(arguments) => return adoption::run(arguments, config, output).await,
         KeyCommand::Prepare { trial } => (KeyVerb::Prepare, None, trial),
@@ -120,6 +139,20 @@ pub(super) async fn run(
         return report_emergency(config, &answer, output);
     }
     output.record(&answer, &described(&answer))
+}
+
+async fn export(form: PublicForm, client: &Client) -> Result<(), Failure> {
+    let document: serde_json::Value = client.get("/api/v1/keys/published").await?;
+    if form == PublicForm::Jwks {
+        return json(&document);
+    }
+    let keys = KeySet::parse(document.to_string().as_bytes());
+    let keys = keys.map_err(|error| Failure::of("the coordinator's key set is none", &error))?;
+    for key in keys.iter() {
+        let pem = key.to_pem().map_err(|error| Failure::of("a key cannot be written", &error))?;
+        print(&format!("# {} {}\n{pem}", key.key_id(), key.algorithm()))?;
+    }
+    Ok(())
 }
 
 /// What was withdrawn, and the tokens that relying parties may still take from their caches. The deed is

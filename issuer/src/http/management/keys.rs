@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use moneyer_authority::Authority;
 use moneyer_authority::keys::Import;
+use moneyer_identity::KeySet;
 
 use crate::http::authenticate::Operator;
 use crate::http::error::Problem;
@@ -16,6 +17,11 @@ pub(super) async fn list(_: Operator, State(authority): State<Authority>) -> Jso
     let outlook = authority.keys().outlook(authority.now());
     let ring = authority.keys().ring();
     Json(ring.records().map(|record| KeyView::of(record, &outlook)).collect())
+}
+
+/// The key set as it is served to relying parties.
+pub(super) async fn published(_: Operator, State(authority): State<Authority>) -> Json<KeySet> {
+    Json(authority.published().key_set)
 }
 
 pub(super) async fn command(

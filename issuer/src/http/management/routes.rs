@@ -58,6 +58,7 @@ pub(crate) fn router(state: ManagementState) -> Router {
         .route("/issuer", get(issuer::show))
         .route("/issuer/move", post(issuer::move_to))
         .route("/keys", get(keys::list).post(keys::command))
+        .route("/keys/published", get(keys::published))
         .route("/keys/import", post(keys::import))
         .route("/store/backup", post(store::backup))
         .route("/store/rekey", post(store::rekey))

@@ -7,6 +7,7 @@
 mod jwk;
 mod key_id;
 mod key_set;
+mod pem;
 mod verifying_key;
 
 pub use jwk::Jwk;
