@@ -127,7 +127,7 @@ async fn facts(party: RelyingParty, of: &OfApp, client: &Client) -> Result<Trust
     Ok(TrustFacts {
         issuer: issuer.issuer,
         audience: audience.value,
-        trusted: Trusted::new(&fit.subject, of.sandbox.as_ref()),
+        trusted: Trusted::new(audience.subject, &fit.subject, of.sandbox.as_ref()),
         app: of.app.clone(),
         accounts: app.accounts,
         aws: audience.aws,

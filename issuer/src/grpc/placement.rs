@@ -32,7 +32,7 @@ impl Placement for PlacementService {
         let change = AppChange {
             name: convert::parse("app.name", &app.name)?,
             audiences: app.audiences.iter().map(audience).collect::<Result<_, _>>()?,
-            accounts: convert::accounts(&app.accounts.unwrap_or_default())?,
+            accounts: app.accounts.as_ref().map(convert::accounts).transpose()?,
         };
         let put = self.authority.put_app(&controller, change);
         let app = put.await.map_err(|error| status::registry(&error))?;

@@ -9,6 +9,8 @@ use super::quote::{hcl, identifier, shell};
 struct Role<'a> {
     partition: &'a str,
     account: &'a str,
+    /// With both slashes.
+    path: &'a str,
     name: &'a str,
 }
 
@@ -20,10 +22,17 @@ impl<'a> Role<'a> {
     fn of(facts: &'a TrustFacts) -> Self {
         let known = facts.accounts.aws_role.as_ref().and_then(|arn| {
             let mut parts = arn.as_str().split(':').skip(1);
-            let (partition, account) = (parts.next()?, parts.nth(2)?);
-            Some(Self { partition, account, name: arn.as_str().rsplit('/').next()? })
+            let (partition, account, role) = (parts.next()?, parts.nth(2)?, parts.next()?);
+            let role = role.strip_prefix("role")?;
+            let (path, name) = role.split_at_checked(role.rfind('/')?.checked_add(1)?)?;
+            Some(Self { partition, account, path, name })
         });
-        known.unwrap_or(Self { partition: "aws", account: ACCOUNT, name: facts.app.as_str() })
+        known.unwrap_or(Self {
+            partition: "aws",
+            account: ACCOUNT,
+            path: "/",
+            name: facts.app.as_str(),
+        })
     }
 }
 
@@ -95,25 +104,27 @@ fn policy(facts: &TrustFacts, role: &Role<'_>) -> Value {
 fn commands(facts: &TrustFacts, role: &Role<'_>, policy: &str) -> String {
     let (issuer, audience) = (shell(facts.issuer.as_str()), shell(facts.audience.as_str()));
     let (file, name) = (shell(&format!("{}-trust.json", role.name)), shell(role.name));
+    let path = shell(role.path);
     format!(
         "# Once for each account. If the provider is there already, add the audience to it:\n\
          #   aws iam add-client-id-to-open-id-connect-provider\n\
          aws iam create-open-id-connect-provider --url {issuer} --client-id-list {audience}\n\n\
          cat > {file} <<'POLICY'\n{policy}\nPOLICY\n\
          # A role that is there gets the policy with: aws iam update-assume-role-policy\n\
-         aws iam create-role --role-name {name} --assume-role-policy-document file://{file}\n"
+         aws iam create-role --role-name {name} --path {path} \\\n  \
+         --assume-role-policy-document file://{file}\n"
     )
 }
 
 fn terraform(facts: &TrustFacts, role: &Role<'_>, policy: &str) -> String {
     let id = identifier(facts.app.as_str());
     let (issuer, audience) = (hcl(facts.issuer.as_str()), hcl(facts.audience.as_str()));
-    let (name, policy) = (hcl(role.name), hcl(policy));
+    let (name, path, policy) = (hcl(role.name), hcl(role.path), hcl(policy));
     format!(
         "resource \"aws_iam_openid_connect_provider\" \"moneyer\" {{\n  \
          url            = {issuer}\n  client_id_list = [{audience}]\n}}\n\n\
          resource \"aws_iam_role\" \"{id}\" {{\n  \
-         name               = {name}\n  assume_role_policy = {policy}\n  \
+         name               = {name}\n  path               = {path}\n  assume_role_policy = {policy}\n  \
          depends_on         = [aws_iam_openid_connect_provider.moneyer]\n}}\n"
     )
 }

@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 use moneyer_authority::audiences::AwsExtras;
-use moneyer_identity::{AppName, Audience, CloudAccounts, IssuerUrl, SandboxId};
+use moneyer_identity::{AppName, Audience, CloudAccounts, IssuerUrl, SandboxId, SubjectForm};
 
 /// In what form a configuration is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -28,9 +28,11 @@ pub(crate) enum Trusted {
 const ANY: &str = "SANDBOX";
 
 impl Trusted {
-    /// From the subject of an app's tokens, in which `SANDBOX` stands for an id, if it names one.
-    pub(crate) fn new(shown: &str, sandbox: Option<&SandboxId>) -> Self {
-        match (shown.strip_suffix(ANY), sandbox) {
+    /// From the subject of an app's tokens in this form. Where the form names the sandbox, `SANDBOX` stands
+    /// for its id; elsewhere it is a part of a name.
+    pub(crate) fn new(form: SubjectForm, shown: &str, sandbox: Option<&SandboxId>) -> Self {
+        let names_it = matches!(form, SubjectForm::Sandbox | SubjectForm::SpiffeSandbox);
+        match (shown.strip_suffix(ANY).filter(|_| names_it), sandbox) {
             (None, _) => Self::Subject(shown.to_owned()),
             (Some(prefix), Some(sandbox)) => Self::Subject(format!("{prefix}{sandbox}")),
             (Some(prefix), None) => Self::AnySandbox(format!("{prefix}*")),

@@ -1,4 +1,6 @@
 //! Google Cloud: a provider of a workload identity pool, and who may impersonate a service account.
+//!
+//! The provider pins issuer and audience, the member subject or app.
 
 use std::fmt::Write as _;
 
@@ -45,16 +47,11 @@ pub(super) fn configuration(facts: &TrustFacts, form: Form) -> Result<String, Tr
     }
 }
 
-/// The condition and the principal that trust this app alone.
-fn condition(facts: &TrustFacts) -> String {
-    match &facts.trusted {
-        Trusted::Subject(subject) => format!("assertion.sub == '{subject}'"),
-        Trusted::AnySandbox(pattern) => {
-            format!("assertion.sub.startsWith('{}')", pattern.trim_end_matches('*'))
-        }
-    }
-}
+/// What the provider asks of every token. All apps have one provider, so that who is trusted is said where
+/// a role is given: a member names the app or its subject.
+const CONDITION: &str = "assertion.identity_type == 'sandbox'";
 
+/// Who is given a role. It counts for the whole pool: another issuer in it could say the same.
 fn member(facts: &TrustFacts, provider: &Provider<'_>) -> String {
     let Provider { number, pool, .. } = provider;
     let pool = format!(
@@ -74,7 +71,7 @@ fn commands(facts: &TrustFacts, provider: &Provider<'_>) -> String {
     let pool_flags = format!("--project={} --location=global", shell(number));
     let (pool, name) = (shell(pool), shell(name));
     let (issuer, audience) = (shell(facts.issuer.as_str()), shell(facts.audience.as_str()));
-    let (condition, member) = (shell(&condition(facts)), shell(&member(facts, provider)));
+    let (condition, member) = (shell(CONDITION), shell(&member(facts, provider)));
     let account = facts.accounts.google_service_account.as_ref();
     let grant = match account {
         Some(account) => format!(
@@ -88,7 +85,7 @@ fn commands(facts: &TrustFacts, provider: &Provider<'_>) -> String {
         ),
     };
     format!(
-        "# Once for each pool.\n\
+        "# Once for each issuer, with a pool of its own: what a member says counts for all of a pool.\n\
          gcloud iam workload-identity-pools create {pool} {pool_flags}\n\
          gcloud iam workload-identity-pools providers create-oidc {name} \\\n  \
          --workload-identity-pool={pool} {pool_flags} \\\n  \
@@ -101,9 +98,9 @@ fn terraform(facts: &TrustFacts, provider: &Provider<'_>) -> String {
     let id = identifier(facts.app.as_str());
     let (pool, name) = (hcl(provider.pool), hcl(provider.name));
     let (issuer, audience) = (hcl(facts.issuer.as_str()), hcl(facts.audience.as_str()));
-    let (condition, member) = (hcl(&condition(facts)), hcl(&member(facts, provider)));
+    let (condition, member) = (hcl(CONDITION), hcl(&member(facts, provider)));
     let mut text = format!(
-        "resource \"google_iam_workload_identity_pool_provider\" \"{id}\" {{\n  \
+        "resource \"google_iam_workload_identity_pool_provider\" \"moneyer\" {{\n  \
          workload_identity_pool_id          = {pool}\n  \
          workload_identity_pool_provider_id = {name}\n  \
          attribute_condition                = {condition}\n  \

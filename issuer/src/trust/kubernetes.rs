@@ -44,6 +44,6 @@ pub(super) fn configuration(facts: &TrustFacts, form: Form) -> Result<String, Tr
          roleRef:\n  apiGroup: rbac.authorization.k8s.io\n  kind: ClusterRole\n  name: view\n\
          subjects:\n  - apiGroup: rbac.authorization.k8s.io\n{subject}\n",
         groups = json(&format!("[\"{PREFIX}app:\" + claims.app]")),
-        name = json(&format!("moneyer-{}", facts.app.as_str().to_ascii_lowercase())),
+        name = json(&format!("moneyer-{}", facts.app)),
     ))
 }

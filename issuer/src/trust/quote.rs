@@ -22,9 +22,9 @@ pub(super) fn hcl(text: &str) -> String {
     json(text).replace("${", "$${").replace("%{", "%%{")
 }
 
-/// A string of SQL.
+/// A string of Snowflake's SQL, in which a backslash begins an escape.
 pub(super) fn sql(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
+    format!("'{}'", text.replace('\\', r"\\").replace('\'', "''"))
 }
 
 /// A name that Terraform and others take: letters, digits and `_`.
@@ -46,7 +46,8 @@ mod tests {
         assert_eq!((shell(""), shell("a b")), ("''".to_owned(), "'a b'".to_owned()));
         assert_eq!(json(hostile), r#""a'b\"c\\${d}%{e};f""#);
         assert_eq!(hcl(hostile), r#""a'b\"c\\$${d}%%{e};f""#);
-        assert_eq!(sql(hostile), r#"'a''b"c\${d}%{e};f'"#);
+        assert_eq!(sql(hostile), r#"'a''b"c\\${d}%{e};f'"#);
+        assert_eq!(sql(r"\');DROP--"), r"'\\'');DROP--'");
         assert_eq!((identifier("web-1.a"), identifier("1a")), ("web_1_a".into(), "_1a".into()));
     }
 }

@@ -1,7 +1,7 @@
 use moneyer_authority::audiences::AwsExtras;
 use moneyer_identity::{
     AppName, Audience, CloudAccounts, IssuerUrl, RelyingParty, RoleArn, SandboxId, SessionTag,
-    SourceIdentity, UnixTime,
+    SourceIdentity, SubjectForm, UnixTime,
 };
 use serde_json::{Value, json};
 
@@ -36,7 +36,7 @@ fn by_app() -> Trusted {
 }
 
 fn by_sandbox() -> Trusted {
-    Trusted::new("org:acme:app:web:sandbox:SANDBOX", None)
+    Trusted::new(SubjectForm::Sandbox, "org:acme:app:web:sandbox:SANDBOX", None)
 }
 
 fn printed(party: RelyingParty, trusted: Trusted, form: Form) -> Result<String, TrustError> {
@@ -66,13 +66,20 @@ fn a_subject_that_names_sandboxes_is_a_pattern_or_refused() {
             RelyingParty::Azure | RelyingParty::Snowflake => {
                 assert!(matches!(text, Err(TrustError::Pattern(_))), "{party:?}: {text:?}");
             }
+            RelyingParty::Gcp => assert!(text.unwrap().contains("attribute.app/web"), "{party:?}"),
             _ => assert!(text.unwrap().contains("org:acme:app:web:sandbox:"), "{party:?}"),
         }
     }
     let one = SandboxId::parse("web-1").unwrap();
-    let one = Trusted::new("org:acme:app:web:sandbox:SANDBOX", Some(&one));
+    let one = Trusted::new(SubjectForm::Sandbox, "org:acme:app:web:sandbox:SANDBOX", Some(&one));
     assert_eq!(one, Trusted::Subject("org:acme:app:web:sandbox:web-1".to_owned()));
-    assert_eq!(Trusted::new("org:acme:app:web", None), by_app());
+    assert_eq!(Trusted::new(SubjectForm::App, "org:acme:app:web", None), by_app());
+    // An app of that name is no sandbox.
+    for form in [SubjectForm::App, SubjectForm::SpiffeApp] {
+        for named in ["org:acme:app:SANDBOX", "spiffe://td/app/my-SANDBOX"] {
+            assert_eq!(Trusted::new(form, named, None), Trusted::Subject(named.to_owned()));
+        }
+    }
 }
 
 fn claims(subject: &str, extras: &Value) -> Value {
@@ -148,7 +155,7 @@ fn aws_is_told_the_account_of_the_role_and_what_tokens_ask_for() {
     });
     assert_eq!(policy, expected);
     let commands = configuration(RelyingParty::Aws, &facts, Form::Commands).unwrap();
-    assert!(commands.contains("create-role --role-name deploy "), "{commands}");
+    assert!(commands.contains("create-role --role-name deploy --path /team/ "), "{commands}");
     let unknown = TrustFacts { accounts: CloudAccounts::default(), ..facts };
     let policy = configuration(RelyingParty::Aws, &unknown, Form::Policy).unwrap();
     assert!(policy.contains("arn:aws:iam::ACCOUNT_ID:oidc-provider/id.example.com/a"), "{policy}");
@@ -162,7 +169,7 @@ fn google_is_told_by_the_name_of_its_provider() {
     for needed in [
         "providers create-oidc m",
         "--project=42",
-        "assertion.sub == '\\''org:acme:app:web'\\''",
+        "assertion.identity_type == '\\''sandbox'\\''",
         "principal://iam.googleapis.com/projects/42/locations/global/workloadIdentityPools/p/subject/org:acme:app:web",
     ] {
         assert!(text.contains(needed), "{needed}: {text}");

@@ -11,7 +11,7 @@ use moneyer_authority::registry::{AppChange, Sandbox};
 use moneyer_daemon::listener::ListenAddress;
 use moneyer_daemon::settings::Source;
 use moneyer_daemon::unix_http::{Answer, HeaderMap, Method, UnixClient};
-use moneyer_identity::{AppName, Clock as _, CloudAccounts, RunnerId, SandboxId, SystemClock};
+use moneyer_identity::{AppName, Clock as _, RunnerId, SandboxId, SystemClock};
 use moneyer_testkit::ManualClock;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -119,7 +119,7 @@ impl World {
         let change = AppChange {
             name: AppName::parse(name).unwrap(),
             audiences: Vec::new(),
-            accounts: CloudAccounts::default(),
+            accounts: None,
         };
         let now = self.authority().now();
         self.authority().registry().put_app(&operator(), change, now).await.unwrap();

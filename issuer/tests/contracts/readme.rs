@@ -10,7 +10,7 @@ use moneyer_authority::mint::Ask;
 use moneyer_authority::registry::{AppChange, Sandbox};
 use moneyer_authority::{Authority, Ports};
 use moneyer_daemon::settings::Source;
-use moneyer_identity::{AppName, CloudAccounts, MintedToken, RunnerId, SandboxId};
+use moneyer_identity::{AppName, MintedToken, RunnerId, SandboxId};
 use moneyer_testkit::audit::MemoryAudit;
 use moneyer_testkit::signer::FixtureSigner;
 use moneyer_testkit::store::MemoryStore;
@@ -98,8 +98,7 @@ async fn demo_token() -> MintedToken {
     let desk = authority.enrollment();
     let token = desk.invite(&by, Principal::Runner(runner.clone()), hour, START).await.unwrap();
     desk.join(token.expose(), MemberRequest::p256().der, START).await.unwrap();
-    let change =
-        AppChange { name: app.clone(), audiences: Vec::new(), accounts: CloudAccounts::default() };
+    let change = AppChange { name: app.clone(), audiences: Vec::new(), accounts: None };
     authority.registry().put_app(&by, change, START).await.unwrap();
     let sandbox = Sandbox { id: id.clone(), app, runner, role: None, placed_at: START };
     authority.registry().put_sandbox(&by, sandbox).await.unwrap();

@@ -82,7 +82,9 @@ pub(crate) fn sdk_files(from: &Surroundings<'_>) -> Vec<(SdkFileName, String)> {
 
 /// The first profile for each SDK: it reads one token file.
 fn first_of_each<'a>(profiles: &'a [&'a Profile]) -> impl Iterator<Item = &'a Profile> {
-    let kind = |profile: &Profile| profile.sdk.as_ref().map(std::mem::discriminant);
+    let kind = |profile: &Profile| {
+        profile.sdk.as_ref().filter(|_| sdk::is_of_use(profile)).map(std::mem::discriminant)
+    };
     profiles.iter().enumerate().filter_map(move |(at, profile)| {
         let is_first = !profiles.iter().take(at).any(|before| kind(before) == kind(profile));
         is_first.then_some(*profile)
@@ -164,6 +166,16 @@ AZURE_FEDERATED_TOKEN_FILE=/run/moneyer/sandboxes/s-1/tokens/azure
         assert!(!without.contains("AWS") && !without.contains("ISSUER"), "{without}");
         let bare = environment(&[profile("a", "sts", Some(Sdk::Aws { role: None }))], None).lines();
         assert!(!bare.contains("AWS_ROLE_ARN") && bare.contains("AWS_ROLE_SESSION_NAME"), "{bare}");
+    }
+
+    #[test]
+    fn the_first_that_is_of_use_counts() {
+        let google = || Some(Sdk::Google { service_account: None });
+        let profiles = [profile("own", "own", google()), profile("gcp", POOL, google())];
+        let lines = environment(&profiles, None).lines();
+        assert!(lines.contains("GOOGLE_APPLICATION_CREDENTIALS"), "{lines}");
+        let files = with(&profiles, None, sdk_files);
+        assert!(files.len() == 2 && files[0].1.contains("tokens/gcp"), "{files:?}");
     }
 
     #[test]

@@ -69,6 +69,15 @@ impl fmt::Display for SdkFileName {
     }
 }
 
+/// Whether an SDK gets its credentials by a profile.
+pub(super) fn is_of_use(profile: &Profile) -> bool {
+    match &profile.sdk {
+        None => false,
+        Some(Sdk::Google { .. }) => pool(profile).is_some(),
+        Some(Sdk::Aws { .. } | Sdk::Azure { .. }) => true,
+    }
+}
+
 /// The variables that point an SDK at a profile's token file.
 pub(super) fn variables(profile: &Profile, from: &Surroundings<'_>) -> Vec<(&'static str, String)> {
     let token = token_file(profile, from);

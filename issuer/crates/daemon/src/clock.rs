@@ -218,7 +218,12 @@ fn parse(text: &str) -> Option<ClockMemory> {
     let mut lines = text.strip_suffix('\n')?.split('\n');
     let mark = UnixTime(lines.next()?.parse().ok()?);
     let absences = lines.map(|line| {
-        let (until, seconds) = line.split_once(' ')?;
+        // Of a version that kept one time that had certainly come by then.
+        let Some((until, seconds)) = line.split_once(' ') else {
+            let proven = UnixTime(line.parse().ok()?);
+            let lasted = mark.since(proven);
+            return (proven <= mark).then_some(Absence { until: mark, lasted });
+        };
         let until = UnixTime(until.parse().ok()?);
         let absence = Absence { until, lasted: Duration::from_secs(seconds.parse().ok()?) };
         (until <= mark).then_some(absence)
@@ -301,6 +306,16 @@ mod tests {
     }
 
     #[test]
+    fn a_file_of_the_version_before_is_read() {
+        let lasted = Duration::from_secs(5);
+        let absences = Absences::default().and(UnixTime(17), lasted);
+        let expected = ClockMemory { mark: Some(UnixTime(17)), absences };
+        assert_eq!(parse("17\n12\n"), Some(expected));
+        let nothing = ClockMemory { mark: Some(UnixTime(17)), ..ClockMemory::default() };
+        assert_eq!(parse("17\n17\n"), Some(nothing));
+    }
+
+    #[test]
     fn a_file_that_holds_no_time_is_not_passed_over() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("CLOCK");
@@ -309,7 +324,7 @@ mod tests {
             b"17",
             b"tomorrow\n",
             b"1.5\n",
-            b"17\n1\n",
+            b"17\n18\n",
             b"17\n18 1\n",
             b"17\n1 -1\n",
             b"17\n1 1 1\n",

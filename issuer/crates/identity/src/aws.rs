@@ -51,7 +51,7 @@ impl RoleArn {
         let fits = (1..=LONGEST_ROLE_NAME).contains(&name.len())
             && name.bytes().all(is_name)
             && path.len().saturating_add(2) <= LONGEST_ROLE_PATH
-            && path.bytes().all(|byte| byte.is_ascii_graphic() && !b"*?:".contains(&byte));
+            && path.bytes().all(|byte| is_name(byte) || byte == b'/');
         if fits { Ok(Self(text.into())) } else { Err(RoleArnError) }
     }
 
@@ -294,6 +294,9 @@ mod tests {
             "arn:aws:iam::123456789012:role/*",
             "arn:aws:iam::123456789012:role/team*/deploy",
             "arn:aws:iam::123456789012:role/a b",
+            "arn:aws:iam::123456789012:role/$(id)/x",
+            "arn:aws:iam::123456789012:role/;id;/x",
+            "arn:aws:iam::123456789012:role/'/x",
             "arn:aws:iam::12345678901:role/deploy",
             "arn:aws:iam::*:role/deploy",
             "arn:aws:iam:eu-west-1:123456789012:role/deploy",

@@ -65,12 +65,14 @@ pub struct ClockMemory {
 }
 
 impl ClockMemory {
-    /// With a mark that other records have seen. Whether time was measured until then nobody knows.
+    /// With a mark that other records have seen. Whether time was measured until then nobody knows: not
+    /// since the one that was kept, and where none was, not at all.
     #[must_use]
     pub fn raised(self, mark: Option<UnixTime>) -> Self {
-        let absences = match (self.mark, mark) {
-            (Some(kept), Some(seen)) => self.absences.and(seen, seen.since(kept)),
-            _ => self.absences,
+        let unknown = mark.map(|seen| (seen, seen.since(self.mark.unwrap_or(UnixTime(0)))));
+        let absences = match unknown {
+            Some((seen, lasted)) => self.absences.and(seen, lasted),
+            None => self.absences,
         };
         Self { mark, absences }
     }
@@ -425,8 +427,11 @@ mod tests {
         let absences = Absences::default().and(UnixTime(160), Duration::from_secs(60));
         assert_eq!(raised.absences, absences);
         assert_eq!(kept.clone().raised(kept.mark), kept);
-        let first = ClockMemory::default().raised(Some(UnixTime(160)));
-        assert_eq!(first, ClockMemory { mark: Some(UnixTime(160)), ..ClockMemory::default() });
+        // What was kept is lost, and with it which absences there were.
+        let lost = ClockMemory::default().raised(Some(UnixTime(160)));
+        let proven = ProvenTime::new(UnixTime(160), lost.absences);
+        assert_eq!(proven.reckoned_from(UnixTime(159)), UnixTime(0));
+        assert_eq!(ClockMemory::default().raised(None), ClockMemory::default());
     }
 
     #[test]

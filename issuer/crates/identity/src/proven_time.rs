@@ -17,8 +17,8 @@ use crate::clock::UnixTime;
 /// that a previous issuer is served beyond it.
 pub const SETTLED_AFTER: Duration = Duration::from_secs(26 * 3600);
 
-/// Most absences told apart. Beyond, the two oldest become one, which ends when the later of them did:
-/// nothing comes earlier by that.
+/// Most absences told apart. Beyond, every two that follow one another become one, which ends when the
+/// later of them did: nothing comes earlier by that, and each is forgotten in its time.
 pub const MAXIMUM_ABSENCES: usize = 64;
 
 /// A time at which nothing measured time.
@@ -55,10 +55,8 @@ impl Absences {
         }
         self.0.push(absence);
         if self.0.len() > MAXIMUM_ABSENCES {
-            let (first, second) = (self.0.remove(0), self.0.remove(0));
-            let until = first.until.max(second.until);
-            let lasted = first.lasted.saturating_add(second.lasted);
-            self.0.insert(0, Absence { until, lasted });
+            let joined = self.0.chunks(2).filter_map(|two| two.iter().copied().reduce(join));
+            self.0 = joined.collect();
         }
     }
 
@@ -91,6 +89,11 @@ impl Absences {
         let later = self.iter().filter(|absence| absence.until > from);
         later.fold(now, |time, absence| time.minus(absence.lasted))
     }
+}
+
+fn join(one: Absence, other: Absence) -> Absence {
+    let lasted = one.lasted.saturating_add(other.lasted);
+    Absence { until: one.until.max(other.until), lasted }
 }
 
 /// What has certainly come at one moment.
@@ -183,6 +186,23 @@ mod tests {
             assert!(nightly.iter().count() <= 3, "{nightly:?}");
         }
         assert!(nightly.settle_in(after(365 * DAY)) == SETTLED_AFTER);
+    }
+
+    // However often it is away: what waits for a day of running waits for little more than that.
+    #[test]
+    fn absences_that_are_many_are_forgotten_all_the_same() {
+        let minutes = |minutes: u32| Duration::from_secs(60) * minutes;
+        let (mut absences, mut wall) = (Absences::default(), START);
+        for _ in 0..10 {
+            let from = wall;
+            while !ProvenTime::new(wall, absences.clone()).has_come(from.plus(DAY), from) {
+                wall = wall.plus(minutes(20));
+                absences = absences.remembered_at(wall);
+                wall = wall.plus(minutes(20));
+                absences.add(Absence { until: wall, lasted: minutes(20) });
+                assert!(wall.since(from) < 3 * DAY, "a day took {:?}", wall.since(from));
+            }
+        }
     }
 
     #[test]

@@ -10,8 +10,7 @@ use moneyer_daemon::lifecycle::{Signal, signals};
 use moneyer_daemon::progress::Progress;
 use moneyer_daemon::settings::Source;
 use moneyer_identity::{
-    AppName, Clock as _, CloudAccounts, Expectations, RunnerId, SandboxId, SystemClock,
-    VerifiedToken,
+    AppName, Clock as _, Expectations, RunnerId, SandboxId, SystemClock, VerifiedToken,
 };
 
 use crate::app::App;
@@ -109,8 +108,7 @@ async fn register(
     let runner = RunnerId::parse(RUNNER).map_err(name)?;
     let now = authority.now();
     let registry = authority.registry();
-    let accounts = CloudAccounts::default();
-    let change = AppChange { name: app.clone(), audiences: Vec::new(), accounts };
+    let change = AppChange { name: app.clone(), audiences: Vec::new(), accounts: None };
     let registered = |error| Failure::of("cannot register the demo sandbox", &error);
     registry.put_app(operator, change, now).await.map_err(registered)?;
     let sandbox = Sandbox { id: id.clone(), app, runner, role: None, placed_at: now };

@@ -36,7 +36,7 @@ pub(super) async fn put(
 ) -> Result<Json<AppView>, Problem> {
     let (Path(name), Json(body)) = (path?, body?);
     let AppBody { audiences, accounts } = body;
-    let change = AppChange { name, audiences, accounts };
+    let change = AppChange { name, audiences, accounts: Some(accounts) };
     let app = authority.put_app(&operator, change).await?;
     let sandboxes = authority.registry().find_app(&app.name).map_or(0, |(_, count)| count);
     Ok(Json(AppView::of(&app, sandboxes)))

@@ -32,12 +32,22 @@ impl Condition {
             let found = "a kind of condition that is not judged here";
             return Look::new(Verdict::Unknown, what, found);
         };
+        if self.expected.iter().any(|expected| expected.contains("${")) {
+            return Look::new(
+                Verdict::Unknown,
+                what,
+                "a policy variable, which is not judged here",
+            );
+        }
+        let any = self.operator.starts_with("ForAnyValue:");
+        let may_be_missing = self.operator.ends_with("IfExists")
+            || self.operator.starts_with("ForAllValues:")
+            || (comparison.negated && !any);
         let Some(values) = told.values(&self.key) else {
-            return self.foreign(told, what);
+            return self.foreign(told, what, may_be_missing);
         };
         let wanted = self.expected.join(", ");
         if values.is_empty() {
-            let may_be_missing = self.operator.ends_with("IfExists") || comparison.negated;
             let verdict = if may_be_missing { Verdict::Fits } else { Verdict::Refuses };
             return Look::new(
                 verdict,
@@ -50,7 +60,7 @@ impl Condition {
                 != comparison.negated
         };
         let found = values.join(", ");
-        if values.iter().all(fits) {
+        if if any { values.iter().any(fits) } else { values.iter().all(fits) } {
             Look::new(Verdict::Fits, what, found)
         } else {
             let wants = if comparison.negated { "does not want" } else { "wants" };
@@ -63,12 +73,15 @@ impl Condition {
     }
 
     /// A key that the token gives no value.
-    fn foreign(&self, told: &Told<'_>, what: String) -> Look {
+    fn foreign(&self, told: &Told<'_>, what: String, may_be_missing: bool) -> Look {
         let claim = self.key.rsplit_once(':').map_or(self.key.as_str(), |(_, claim)| claim);
         let (is_of_token, provider) = (
             matches!(claim.to_ascii_lowercase().as_str(), "aud" | "sub" | "azp" | "amr" | "oaud"),
             told.provider().unwrap_or_default(),
         );
+        if is_of_token && may_be_missing {
+            return Look::new(Verdict::Fits, what, "a key of another issuer, which may be missing");
+        }
         if is_of_token {
             let found =
                 format!("a key of another issuer; that of this token is {provider}:{claim}");

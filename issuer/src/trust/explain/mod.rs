@@ -75,75 +75,128 @@ pub(crate) fn explain(
     let policy = Policy::parse(policy)?;
     let told = Told::new(claims, role);
     let mut looks = told.demands(now);
-    let before = worst(&looks);
-    let (mut allowed, mut denied) = (Verdict::Refuses, Verdict::Fits);
-    let count = policy.statements.len();
-    for (at, statement) in policy.statements.iter().enumerate() {
-        let mut of_it = statement_looks(statement, &told);
-        let verdict = worst(&of_it);
-        match statement.effect {
-            Effect::Allow => allowed = allowed.min(verdict),
-            // A denial that fits refuses, and one that does not is nothing to the token.
-            Effect::Deny => denied = denied.max(denial(verdict)),
+    let judged: Vec<_> = policy.statements.iter().map(|one| Judged::of(one, &told)).collect();
+    for (at, one) in judged.iter().enumerate() {
+        let number = at.saturating_add(1);
+        let several =
+            if judged.len() > 1 { format!("statement {number}: ") } else { String::new() };
+        looks.extend(
+            one.shown()
+                .into_iter()
+                .map(|look| Look { what: format!("{several}{}", look.what), ..look }),
+        );
+    }
+    let before = told.demands(now).iter().map(|look| look.verdict).max();
+    let actions = told.actions().map(|(action, why)| permission(action, why, &judged));
+    let actions: Vec<_> = actions.collect();
+    let after = actions.iter().map(|look| look.verdict).max();
+    looks.extend(actions);
+    let verdict = before.max(after).unwrap_or(Verdict::Refuses);
+    Ok(Explanation { verdict, looks })
+}
+
+/// A statement beside a token.
+struct Judged<'a> {
+    statement: &'a Statement,
+    looks: Vec<Look>,
+}
+
+impl<'a> Judged<'a> {
+    fn of(statement: &'a Statement, told: &Told<'_>) -> Self {
+        let conditions = statement.conditions.iter().map(|condition| condition.look(told));
+        let looks = std::iter::once(principal(statement, told)).chain(conditions).collect();
+        Self { statement, looks }
+    }
+
+    /// Whether it speaks of the token.
+    fn verdict(&self) -> Verdict {
+        self.looks.iter().map(|look| look.verdict).max().unwrap_or(Verdict::Fits)
+    }
+
+    /// Whether it speaks of an action.
+    fn concerns(&self, action: &str) -> Verdict {
+        let is_it = |named: &String| {
+            condition::is_like(&named.to_ascii_lowercase(), &action.to_ascii_lowercase())
+        };
+        match &self.statement.actions {
+            None => Verdict::Unknown,
+            Some(actions) if actions.iter().any(is_it) => Verdict::Fits,
+            Some(_) => Verdict::Refuses,
         }
-        if count > 1 {
-            let number = at.saturating_add(1);
-            for look in &mut of_it {
-                look.what = format!("statement {number}: {}", look.what);
+    }
+
+    /// What a person is shown of it. Of one that denies, whether it does.
+    fn shown(&self) -> Vec<Look> {
+        match (self.statement.effect, self.verdict()) {
+            (Effect::Allow, _) => self.looks.clone(),
+            (Effect::Deny, Verdict::Refuses) => {
+                vec![Look::new(Verdict::Fits, "Deny", "it does not speak of this token")]
+            }
+            (Effect::Deny, _) => {
+                vec![Look::new(Verdict::Unknown, "Deny", "it speaks, or may speak, of this token")]
             }
         }
-        looks.extend(of_it);
-    }
-    if denied == Verdict::Refuses {
-        looks.push(Look::new(denied, "Effect", "a statement denies this token"));
-    }
-    Ok(Explanation { verdict: before.max(allowed).max(denied), looks })
-}
-
-fn denial(verdict: Verdict) -> Verdict {
-    match verdict {
-        Verdict::Fits => Verdict::Refuses,
-        Verdict::Unknown => Verdict::Unknown,
-        Verdict::Refuses => Verdict::Fits,
     }
 }
 
-fn worst(looks: &[Look]) -> Verdict {
-    looks.iter().map(|look| look.verdict).max().unwrap_or(Verdict::Fits)
-}
-
-fn statement_looks(statement: &Statement, told: &Told<'_>) -> Vec<Look> {
-    let mut looks = vec![principal(statement, told)];
-    let actions: Vec<_> = told.actions().collect();
-    for (action, why) in actions {
-        let is_allowed = statement.actions.iter().any(|allowed| matches_action(allowed, action));
-        let (verdict, found) = if is_allowed {
-            (Verdict::Fits, action.to_owned())
-        } else {
-            (Verdict::Refuses, format!("{action} is not allowed, and {why}"))
-        };
-        looks.push(Look::new(verdict, "Action", found));
+/// Whether the token may be used for an action: some statement allows it and none denies it.
+fn permission(action: &str, why: &str, judged: &[Judged<'_>]) -> Look {
+    let of = |effect: Effect| {
+        let those = judged.iter().filter(move |one| one.statement.effect == effect);
+        those.map(|one| one.verdict().max(one.concerns(action)))
+    };
+    let allowed = of(Effect::Allow).min().unwrap_or(Verdict::Refuses);
+    let denied = of(Effect::Deny).min().unwrap_or(Verdict::Refuses);
+    let what = "Action";
+    match (allowed, denied) {
+        (_, Verdict::Fits) => {
+            Look::new(Verdict::Refuses, what, format!("{action} is denied by a statement"))
+        }
+        (Verdict::Refuses, _) => {
+            let speaks = |one: &Judged<'_>| {
+                one.statement.effect == Effect::Allow && one.concerns(action) != Verdict::Refuses
+            };
+            let found = if judged.iter().any(speaks) {
+                format!("{action}: no statement that allows it is for this token")
+            } else {
+                format!("{action} is not allowed, and {why}")
+            };
+            Look::new(Verdict::Refuses, what, found)
+        }
+        (Verdict::Fits, Verdict::Refuses) => Look::new(Verdict::Fits, what, action),
+        _ => {
+            let found = format!("{action}: whether it is allowed cannot be told");
+            Look::new(Verdict::Unknown, what, found)
+        }
     }
-    looks.extend(statement.conditions.iter().map(|condition| condition.look(told)));
-    looks
 }
 
 fn principal(statement: &Statement, told: &Told<'_>) -> Look {
+    let what = "Principal";
     let Some(provider) = told.provider() else {
         return Look::new(Verdict::Refuses, "iss", "the token has no issuer");
     };
-    let suffix = format!(":oidc-provider/{provider}");
-    if statement.federated.iter().any(|arn| arn.ends_with(&suffix)) {
-        return Look::new(Verdict::Fits, "Principal", format!("the provider {provider}"));
+    if statement.anyone {
+        return Look::new(Verdict::Fits, what, "anyone");
     }
+    if statement.others_than {
+        return Look::new(Verdict::Unknown, what, "NotPrincipal is not judged here");
+    }
+    let suffix = format!(":oidc-provider/{provider}");
     let named = statement.federated.join(", ");
-    let named = if named.is_empty() { "no provider".to_owned() } else { named };
-    let found = format!("the policy names {named}; the token's issuer is …{suffix}");
-    Look::new(Verdict::Refuses, "Principal", found)
-}
-
-fn matches_action(allowed: &str, action: &str) -> bool {
-    condition::is_like(&allowed.to_ascii_lowercase(), &action.to_ascii_lowercase())
+    let Some(arn) = statement.federated.iter().find(|arn| arn.ends_with(&suffix)) else {
+        let named = if named.is_empty() { "no provider".to_owned() } else { named };
+        let found = format!("the policy names {named}; the token's issuer is …{suffix}");
+        return Look::new(Verdict::Refuses, what, found);
+    };
+    // A role's own account: that of another one has a provider of its own.
+    match told.account() {
+        Some(account) if !arn.starts_with(&account) => {
+            let found = format!("{arn} is of another account than the role, {account}");
+            Look::new(Verdict::Refuses, what, found)
+        }
+        _ => Look::new(Verdict::Fits, what, format!("the provider {provider}")),
+    }
 }
 
 #[cfg(test)]

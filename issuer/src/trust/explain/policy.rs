@@ -28,7 +28,12 @@ pub(super) struct Statement {
     pub(super) effect: Effect,
     /// ARNs of providers.
     pub(super) federated: Vec<String>,
-    pub(super) actions: Vec<String>,
+    /// Whether it speaks of everybody.
+    pub(super) anyone: bool,
+    /// Whether it speaks of all but those it names.
+    pub(super) others_than: bool,
+    /// `None`: it speaks of all but those it names.
+    pub(super) actions: Option<Vec<String>>,
     pub(super) conditions: Vec<Condition>,
 }
 
@@ -61,7 +66,9 @@ fn statement(value: &Value) -> Option<Statement> {
         _ => return None,
     };
     let principal = value.get("Principal");
-    let federated = principal.and_then(|principal| principal.get("Federated"));
+    let federated = strings(principal.and_then(|principal| principal.get("Federated")));
+    let of_aws = strings(principal.and_then(|principal| principal.get("AWS")));
+    let all = federated.iter().chain(&of_aws).any(|named| named == "*");
     let operators = value.get("Condition").and_then(Value::as_object);
     let conditions = operators.into_iter().flatten().flat_map(|(operator, keys)| {
         let keys = keys.as_object().into_iter().flat_map(Map::iter);
@@ -69,8 +76,10 @@ fn statement(value: &Value) -> Option<Statement> {
     });
     Some(Statement {
         effect,
-        federated: strings(federated),
-        actions: strings(value.get("Action")),
+        anyone: all || principal.and_then(Value::as_str) == Some("*"),
+        others_than: value.get("NotPrincipal").is_some(),
+        federated,
+        actions: value.get("NotAction").is_none().then(|| strings(value.get("Action"))),
         conditions: conditions.collect(),
     })
 }

@@ -64,8 +64,8 @@ fn a_token_that_fits_is_accepted() {
 #[test]
 fn a_mismatch_is_named_with_both_sides() {
     let refused = refusals(&claims(), &pinned("org:acme:app:web2:*"));
-    let [(what, found)] = &refused[..] else { panic!("{refused:?}") };
-    assert_eq!(what, "StringLike id.example.com/a:sub");
+    let [(what, found), (action, _)] = &refused[..] else { panic!("{refused:?}") };
+    assert_eq!((what.as_str(), action.as_str()), ("StringLike id.example.com/a:sub", "Action"));
     assert_eq!(
         found,
         "the token has org:acme:app:web:sandbox:web-1; the policy wants org:acme:app:web2:*"
@@ -103,10 +103,8 @@ fn another_issuer_and_another_audience_are_told_apart() {
     let other = with("iss", json!("https://id.example.com/b"));
     let refused = refusals(&other, &pinned("*"));
     let what: Vec<_> = refused.iter().map(|(what, _)| what.as_str()).collect();
-    assert_eq!(
-        what,
-        ["Principal", "StringEquals id.example.com/a:aud", "StringLike id.example.com/a:sub"]
-    );
+    let conditions = ["StringEquals id.example.com/a:aud", "StringLike id.example.com/a:sub"];
+    assert_eq!(what, ["Principal", conditions[0], conditions[1], "Action"]);
     assert!(refused[1].1.contains("id.example.com/b:aud"), "{refused:?}");
     let refused = refusals(&with("aud", json!("moneyer")), &pinned("*"));
     assert!(refused[0].1.contains("the token has moneyer; the policy wants sts.amazonaws.com"));
@@ -136,6 +134,8 @@ fn a_claim_that_aws_does_not_know_is_said_to_be_one() {
 fn what_is_not_known_is_not_passed_over() {
     let unknown = policy(&json!({ "IpAddress": { "aws:SourceIp": "192.0.2.0/24" } }));
     assert_eq!(explained(&claims(), &unknown).verdict, Verdict::Unknown);
+    let variable = policy(&json!({ "StringLike": { "id.example.com/a:sub": "${aws:x}" } }));
+    assert_eq!(explained(&claims(), &variable).verdict, Verdict::Unknown);
     let session = policy(&json!({ "StringEquals": { "sts:RoleSessionName": "x" } }));
     assert_eq!(explained(&claims(), &session).verdict, Verdict::Unknown);
 }
@@ -154,6 +154,59 @@ fn one_statement_that_allows_is_enough_and_one_that_denies_is_too_much() {
 }
 
 #[test]
+fn actions_may_be_allowed_by_statements_of_their_own() {
+    let tags = json!({ "principal_tags": { "app": ["web"] }, "transitive_tag_keys": [] });
+    let tagged = with("https://aws.amazon.com/tags", tags);
+    let mut tagging = statement(&json!({}));
+    tagging["Action"] = json!("sts:TagSession");
+    let split = json!({ "Statement": [statement(&json!({})), tagging] });
+    assert_eq!(explained(&tagged, &split).verdict, Verdict::Fits);
+    // A denial of one of them is enough.
+    for action in ["sts:TagSession", "sts:AssumeRoleWithWebIdentity", "sts:*"] {
+        for principal in
+            [json!("*"), json!({ "AWS": "*" }), statement(&json!({}))["Principal"].clone()]
+        {
+            let deny = json!({ "Effect": "Deny", "Principal": principal, "Action": action });
+            let denied =
+                json!({ "Statement": [split["Statement"][0], split["Statement"][1], deny] });
+            assert_eq!(explained(&tagged, &denied).verdict, Verdict::Refuses, "{denied}");
+        }
+    }
+    for unknown in [
+        json!({ "Effect": "Deny", "NotPrincipal": "*", "Action": "*" }),
+        json!({ "Effect": "Deny", "Principal": "*", "NotAction": "s3:*" }),
+    ] {
+        let policy =
+            json!({ "Statement": [split["Statement"][0], split["Statement"][1], unknown] });
+        assert_eq!(explained(&tagged, &policy).verdict, Verdict::Unknown, "{policy}");
+    }
+}
+
+#[test]
+fn a_provider_of_another_account_is_another_provider() {
+    let mut policy = pinned("*");
+    policy["Statement"][0]["Principal"]["Federated"] =
+        json!("arn:aws:iam::999999999999:oidc-provider/id.example.com/a");
+    let refused = refusals(&claims(), &policy);
+    assert!(refused[0].1.contains("another account"), "{refused:?}");
+}
+
+#[test]
+fn times_are_whole_and_not_ahead() {
+    for (claim, value) in [
+        ("iat", json!(NOW.0 + 301)),
+        ("nbf", json!(NOW.0 + 301)),
+        ("exp", json!(1_800_000_900.5)),
+        ("iat", json!("soon")),
+    ] {
+        let refused = refusals(&with(claim, value), &pinned("*"));
+        assert_eq!(refused[0].0, claim, "{refused:?}");
+    }
+    assert_eq!(explained(&with("iat", json!(NOW.0 + 300)), &pinned("*")).verdict, Verdict::Fits);
+    assert_eq!(explained(&with("exp", json!("1800000900")), &pinned("*")).verdict, Verdict::Fits);
+}
+
+#[test]
 fn negations_and_conditions_on_what_may_be_missing() {
     for (operator, expected, verdict) in [
         ("StringNotEquals", "x", Verdict::Fits),
@@ -165,9 +218,12 @@ fn negations_and_conditions_on_what_may_be_missing() {
         let policy = policy(&json!({ operator: { "id.example.com/a:aud": expected } }));
         assert_eq!(explained(&claims(), &policy).verdict, verdict, "{operator} {expected}");
     }
-    for (operator, verdict) in
-        [("StringEquals", Verdict::Refuses), ("StringEqualsIfExists", Verdict::Fits)]
-    {
+    for (operator, verdict) in [
+        ("StringEquals", Verdict::Refuses),
+        ("StringEqualsIfExists", Verdict::Fits),
+        ("ForAllValues:StringEquals", Verdict::Fits),
+        ("ForAnyValue:StringNotEquals", Verdict::Refuses),
+    ] {
         let policy = policy(&json!({ operator: { "id.example.com/a:amr": "x" } }));
         assert_eq!(explained(&claims(), &policy).verdict, verdict, "{operator}");
     }

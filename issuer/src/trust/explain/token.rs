@@ -32,6 +32,12 @@ impl<'a> Told<'a> {
         Some(issuer.split_once("://").map_or(issuer, |(_, rest)| rest))
     }
 
+    /// How the ARN of a provider begins that is of the role's account.
+    pub(super) fn account(&self) -> Option<String> {
+        let arn = self.role?.as_str();
+        Some(format!("{}:oidc-provider/", arn.split_once(":role/")?.0))
+    }
+
     /// The actions that the token asks for, and why.
     pub(super) fn actions(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
         let has = |claim: &str| self.claims.get(claim).is_some_and(|value| !value.is_null());
@@ -91,7 +97,23 @@ impl<'a> Told<'a> {
     }
 
     fn time(&self, now: UnixTime) -> Option<Look> {
-        let ends = UnixTime(self.claims.get("exp")?.as_i64()?);
+        for claim in ["exp", "iat", "nbf"] {
+            let value = self.claims.get(claim).filter(|value| !value.is_null());
+            let Some(value) = value else { continue };
+            let whole = value.as_i64().or_else(|| value.as_str()?.parse().ok());
+            let Some(time) = whole else {
+                let found = format!("{value} is no whole number of seconds: InvalidIdentityToken");
+                return Some(Look::new(Verdict::Refuses, claim, found));
+            };
+            if claim != "exp" && UnixTime(time) > now.plus(TOLERANCE) {
+                let ahead = UnixTime(time).since(now).as_secs();
+                let found =
+                    format!("it is {ahead} s ahead: InvalidIdentityToken; set the clocks right");
+                return Some(Look::new(Verdict::Refuses, claim, found));
+            }
+        }
+        let ends = self.claims.get("exp")?;
+        let ends = UnixTime(ends.as_i64().or_else(|| ends.as_str()?.parse().ok())?);
         let is_over = ends.plus(TOLERANCE) <= now;
         Some(if is_over {
             let ago = now.since(ends).as_secs();

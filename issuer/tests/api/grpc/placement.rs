@@ -46,13 +46,17 @@ async fn an_app_is_put_with_who_its_sandboxes_are_at_the_clouds() {
         v1::PutAppRequest { app: app.map(|app| v1::App { accounts: Some(accounts), ..app }) }
     };
     let put = placement.put_app(with(accounts.clone())).await.unwrap().into_inner();
-    assert_eq!(put.app.unwrap().accounts, Some(accounts.clone()));
+    let put_accounts = put.app.unwrap().accounts;
+    assert_eq!(put_accounts, Some(accounts.clone()));
     let odd = v1::CloudAccounts { aws_role: "deploy".to_owned(), ..accounts };
     let refused = placement.put_app(with(odd)).await.unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument);
     assert!(refused.message().starts_with("aws_role is no ARN"), "{}", refused.message());
+    // Who does not know of accounts takes none back.
     let without = placement.put_app(app("web", &[])).await.unwrap().into_inner();
-    assert_eq!(without.app.unwrap().accounts, None);
+    assert_eq!(without.app.unwrap().accounts, put_accounts);
+    let none = placement.put_app(with(v1::CloudAccounts::default())).await.unwrap().into_inner();
+    assert_eq!(none.app.unwrap().accounts, None);
 }
 
 #[tokio::test]

@@ -146,6 +146,9 @@ fn policy(
     put: impl Iterator<Item = ProfileSpec>,
 ) -> Result<AudiencePolicy, AudiencesError> {
     let mut policy = configured.clone();
+    // In an order of their own: where several would do, the first counts.
+    let mut put: Vec<_> = put.collect();
+    put.sort_by(|one, other| one.name.as_str().cmp(other.name.as_str()));
     for spec in put {
         let name = spec.name.clone();
         let profile = spec.resolve(configured.lifetimes(), algorithm);

@@ -41,6 +41,6 @@ pub struct AppChange {
     pub name: AppName,
     /// The audiences its sandboxes may ask for. Empty: any that is not reserved.
     pub audiences: Vec<Audience>,
-    /// Who its sandboxes are at the clouds.
-    pub accounts: CloudAccounts,
+    /// Who its sandboxes are at the clouds. `None`: who they were before.
+    pub accounts: Option<CloudAccounts>,
 }

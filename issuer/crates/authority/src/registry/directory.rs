@@ -261,12 +261,14 @@ impl Shared {
         };
         let (app, expected) = match before {
             Some((app, _))
-                if app.audiences == change.audiences && app.accounts == change.accounts =>
+                if app.audiences == change.audiences
+                    && change.accounts.as_ref().is_none_or(|said| *said == app.accounts) =>
             {
                 return Ok(app);
             }
             Some((app, revision)) => {
                 let AppChange { audiences, accounts, .. } = change;
+                let accounts = accounts.unwrap_or_else(|| app.accounts.clone());
                 let app = App { audiences, accounts, ..App::clone(&app) };
                 (app, Expected::Revision(revision))
             }
@@ -274,6 +276,7 @@ impl Shared {
                 let random = |error: getrandom::Error| RegistryError::Random(error.into());
                 let uid = AppUid::random().map_err(random)?;
                 let AppChange { name, audiences, accounts } = change;
+                let accounts = accounts.unwrap_or_default();
                 (App { name, uid, audiences, accounts, created_at: now }, Expected::Absent)
             }
         };

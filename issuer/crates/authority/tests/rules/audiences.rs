@@ -9,8 +9,8 @@ use moneyer_authority::mint::{Ask, MintError};
 use moneyer_authority::registry::{AppChange, RegistryError};
 use moneyer_authority::signer::KeyKind;
 use moneyer_identity::{
-    Algorithm, AppName, CloudAccounts, ErrorClass, Lifetime, MintedToken, ProfileName,
-    RelyingParty, RoleArn, SessionTag, SourceIdentity, SubjectForm,
+    Algorithm, AppName, ErrorClass, Lifetime, MintedToken, ProfileName, RelyingParty, RoleArn,
+    SessionTag, SourceIdentity, SubjectForm,
 };
 use serde_json::{Value, json};
 
@@ -208,8 +208,7 @@ async fn an_app_and_a_profile_that_do_not_fit_each_other_are_refused() {
     };
     put(&world, gcp.clone()).await.unwrap();
     let long = |letters: usize| AppName::parse(&"a".repeat(letters)).unwrap();
-    let change =
-        |name| AppChange { name, audiences: Vec::new(), accounts: CloudAccounts::default() };
+    let change = |name| AppChange { name, audiences: Vec::new(), accounts: None };
     // spiffe://id.example.com/app/…/sandbox/S: 37 bytes beside the names.
     world.authority.put_app(&operator(), change(long(63))).await.unwrap();
     // Its sandbox's id is part of the subject: 37 + 63 + 27 = 127.

@@ -160,7 +160,7 @@ async fn case_71_a_change_that_cannot_be_recorded_fails_before_it_acts() {
     let change = moneyer_authority::registry::AppChange {
         name: app("new"),
         audiences: vec![],
-        accounts: moneyer_identity::CloudAccounts::default(),
+        accounts: None,
     };
     let placed = placement("web-2", "web", "runner-1", world.now());
     let member = || "runner-1".to_owned();

@@ -6,8 +6,6 @@ use moneyer_authority::registry::{AppChange, RegistryError};
 use moneyer_identity::ErrorClass;
 use moneyer_testkit::START;
 
-use moneyer_identity::CloudAccounts;
-
 use crate::world::{World, app, audience, controller, operator, runner, sandbox, workload};
 
 fn may(world: &World, runner: &AuthenticatedRunner, id: &str) -> bool {
@@ -174,7 +172,7 @@ async fn an_app_lists_48_audiences_and_no_more() {
     let put = |count| {
         let named: Vec<String> = list(count);
         let audiences = named.iter().map(|text| audience(text)).collect();
-        let change = AppChange { name: app("web"), audiences, accounts: CloudAccounts::default() };
+        let change = AppChange { name: app("web"), audiences, accounts: None };
         let registry = world.authority.registry().clone();
         async move { registry.put_app(&operator(), change, START).await }
     };

@@ -16,8 +16,8 @@ use moneyer_authority::store::{Collection, Generation, Store, Stored};
 use moneyer_authority::{Authority, Charter, OpenError, Ports};
 use moneyer_identity::spiffe::TrustDomain;
 use moneyer_identity::{
-    AppName, Audience, Clock as _, CloudAccounts, ClusterId, ControllerName, IssuerUrl, Lifetime,
-    LifetimeRange, OrganizationId, RunnerId, SandboxId, SubjectParts, SystemWorkloadName, UnixTime,
+    AppName, Audience, Clock as _, ClusterId, ControllerName, IssuerUrl, Lifetime, LifetimeRange,
+    OrganizationId, RunnerId, SandboxId, SubjectParts, SystemWorkloadName, UnixTime,
 };
 use moneyer_testkit::audit::MemoryAudit;
 use moneyer_testkit::signer::{FixtureSigner, FreshSigner};
@@ -94,7 +94,7 @@ impl World {
 
     pub(crate) async fn put_app_limited(&self, name: &str, audiences: &[&str]) -> Arc<App> {
         let audiences = audiences.iter().map(|text| audience(text)).collect();
-        let change = AppChange { name: app(name), audiences, accounts: CloudAccounts::default() };
+        let change = AppChange { name: app(name), audiences, accounts: None };
         self.authority.put_app(&operator(), change).await.unwrap()
     }
 
