@@ -273,13 +273,13 @@ fn call(stand: &Stand, method: &str, path: &str, body: &str) -> Option<Value> {
     Some(answer.unwrap_or_else(|refused| panic!("{method} {path}: {refused:?}")))
 }
 
-/// Until the time that has certainly come, as it is kept for the next start, is this one: a key is
-/// published as long as that says.
+/// Until the latest time seen, as it is kept for the next start, is after this one: of what comes then, no
+/// more is certain, to the second.
 async fn until_kept(stand: &Stand, time: UnixTime) {
     let file = stand.directory.path().join("store/CLOCK");
     let kept =
-        || fs::read_to_string(&file).unwrap().lines().nth(1).unwrap().parse::<i64>().unwrap();
-    until("the time is kept", || kept() >= time.0).await;
+        || fs::read_to_string(&file).unwrap().lines().next().unwrap().parse::<i64>().unwrap();
+    until("the time is kept", || kept() > time.0).await;
 }
 
 /// Until something is true; it takes seconds, whatever the machine does.
