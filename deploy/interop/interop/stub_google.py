@@ -7,10 +7,10 @@ what Google demands beyond that, such as an issuer without a port.
 
 import http.server
 import json
-import threading
 import urllib.parse
 from contextlib import contextmanager
 
+from . import stub
 from .verifiers import Expected, Refused, joserfc_jwt
 
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -21,18 +21,9 @@ ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 @contextmanager
 def serving(issuer: str, audience: str, now: int):
     """Serves on a port of its own; gives the address and the list of what it answered."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.daemon_threads = True
-    server.expected = Expected(issuer=issuer, audience=audience, now=now, discover_at=issuer)
-    server.answers = []
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/v1/token", server.answers
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    expected = Expected(issuer=issuer, audience=audience, now=now, discover_at=issuer)
+    with stub.serving(_Handler, expected) as (address, answers):
+        yield f"{address}/v1/token", answers
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):

@@ -6,11 +6,11 @@ demands beyond that, such as an issuer without a port.
 """
 
 import http.server
-import threading
 import urllib.parse
 from contextlib import contextmanager
 from xml.sax.saxutils import escape
 
+from . import stub
 from .verifiers import Expected, Refused, joserfc_jwt
 
 AUDIENCE = "sts.amazonaws.com"
@@ -20,18 +20,9 @@ NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
 @contextmanager
 def serving(issuer: str, now: int):
     """Serves on a port of its own; gives the address and the list of what it answered."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.daemon_threads = True
-    server.expected = Expected(issuer=issuer, audience=AUDIENCE, now=now, discover_at=issuer)
-    server.answers = []
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", server.answers
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    expected = Expected(issuer=issuer, audience=AUDIENCE, now=now, discover_at=issuer)
+    with stub.serving(_Handler, expected) as (address, answers):
+        yield address, answers
 
 
 def credentials(claims: dict, form: dict) -> str:

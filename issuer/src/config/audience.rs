@@ -3,10 +3,12 @@
 use moneyer_authority::audiences::{AwsExtras, ProfileSpec};
 use moneyer_daemon::settings::Span;
 use moneyer_identity::{
-    Audience, Lifetime, ProfileName, RelyingParty, RoleArn, SessionTag, SourceIdentity, SubjectForm,
+    Audience, ProfileName, RelyingParty, RoleArn, SessionTag, SourceIdentity, SubjectForm,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::config::charter::lifetime;
 
 /// An audience profile.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -68,8 +70,6 @@ impl AudienceSection {
     /// What it says.
     pub(super) fn spec(&self) -> ProfileSpec {
         let AwsSection { roles, tags, transitive_tags, source_identity } = self.aws.clone();
-        let lifetime =
-            |span: Span| Lifetime::from_seconds(u32::try_from(span.as_secs()).unwrap_or(u32::MAX));
         ProfileSpec {
             name: self.name.clone(),
             preset: self.preset,

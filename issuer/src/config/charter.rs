@@ -209,7 +209,8 @@ fn duration(span: Span) -> Duration {
     Duration::from_secs(span.as_secs())
 }
 
-fn lifetime(span: Span) -> Lifetime {
+/// A length of time as that of a token.
+pub(super) fn lifetime(span: Span) -> Lifetime {
     Lifetime::from_seconds(u32::try_from(span.as_secs()).unwrap_or(u32::MAX))
 }
 

@@ -75,6 +75,7 @@ pub(crate) fn explain(
     let policy = Policy::parse(policy)?;
     let told = Told::new(claims, role);
     let mut looks = told.demands(now);
+    let before = looks.iter().map(|look| look.verdict).max();
     let judged: Vec<_> = policy.statements.iter().map(|one| Judged::of(one, &told)).collect();
     for (at, one) in judged.iter().enumerate() {
         let number = at.saturating_add(1);
@@ -86,7 +87,6 @@ pub(crate) fn explain(
                 .map(|look| Look { what: format!("{several}{}", look.what), ..look }),
         );
     }
-    let before = told.demands(now).iter().map(|look| look.verdict).max();
     let actions = told.actions().map(|(action, why)| permission(action, why, &judged));
     let actions: Vec<_> = actions.collect();
     let after = actions.iter().map(|look| look.verdict).max();

@@ -131,7 +131,7 @@ impl AudiencePolicy {
 
     /// The profiles whose audience this app may ask for: its sandboxes get a token file for each.
     pub fn profiles_of<'a>(&'a self, app: &'a App) -> impl Iterator<Item = &'a AudienceProfile> {
-        self.profiles().filter(|profile| may_ask(&app.audiences, &profile.audience))
+        self.profiles_allowed(&app.audiences)
     }
 
     /// The profiles whose audience an app of these may ask for.
