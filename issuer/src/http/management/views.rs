@@ -110,7 +110,7 @@ pub(crate) struct KeyView {
 /// A step to come, or one that was or would be done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct StepView {
-    /// `prepare`, `publish`, `activate`, `extend`, `prune`, `request`, `retire` or `withdraw`.
+    /// `prepare`, `publish`, `lapse`, `activate`, `extend`, `prune`, `request`, `retire` or `withdraw`.
     pub(crate) step: String,
     /// The key, or the keys, it is about.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -144,7 +144,7 @@ impl KeyView {
     pub(crate) fn of(record: &KeyRecord, outlook: &[Outlook]) -> Self {
         let about = |next: &&Outlook| match &next.step {
             Step::Extend(..) => false,
-            Step::Prepare | Step::Publish(_) | Step::Activate(_)
+            Step::Prepare | Step::Publish(_) | Step::Lapse(_) | Step::Activate(_)
                 if record.state == KeyState::Active =>
             {
                 true

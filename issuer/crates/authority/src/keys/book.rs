@@ -64,6 +64,7 @@ impl Draft {
     pub(super) fn step(&mut self, step: &Step, schedule: &Schedule, now: UnixTime) {
         match step {
             Step::Publish(key_id) => self.edit(key_id, |key| key.published_at = Some(now)),
+            Step::Lapse(key_id) => self.edit(key_id, |key| key.published_at = None),
             Step::Extend(key_id, until) => {
                 self.edit(key_id, |key| key.sign_until = key.sign_until.max(Some(*until)));
             }

@@ -46,8 +46,8 @@ pub enum CommandError {
     },
     /// The key is not in what relying parties are served yet.
     #[error(
-        "key {0} is not in the key set that relying parties are served; it signs after it was \
-         published"
+        "key {0} is not seen in the key set that relying parties are served; it signs after it was \
+         published (`moneyer publish status` says what is seen)"
     )]
     NotServed(KeyId),
     /// The key set that relying parties have cached may lack the key.
@@ -147,7 +147,7 @@ impl Rotation<'_> {
         };
         expect(key, KeyState::Prepared, "activated")?;
         let (key_id, now) = (key.key_id.clone(), proven.reckoned_from(key.served_from()));
-        match self.ripe_at(key) {
+        match self.ripe_at(key).filter(|_| self.is_served(key)) {
             None => Err(CommandError::NotServed(key_id)),
             Some(at) if at > now => Err(CommandError::TooEarly { key_id, at, now }),
             Some(_) => Ok(vec![Step::Activate(key_id)]),

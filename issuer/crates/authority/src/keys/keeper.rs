@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use moneyer_identity::{KeyId, ProvenTime, UnixTime};
 use tokio::sync::{Mutex, MutexGuard, watch};
 
@@ -33,7 +33,7 @@ pub struct Keys {
     /// `None` while it is not known whether the last change was stored.
     book: Mutex<Option<Book>>,
     ring: ArcSwap<KeyRing>,
-    served: ArcSwap<BTreeSet<KeyId>>,
+    served: ArcSwapOption<BTreeSet<KeyId>>,
     changed: watch::Sender<u64>,
 }
 
@@ -69,7 +69,7 @@ impl Keys {
             schedule,
             book: Mutex::new(Some(book)),
             ring: ArcSwap::from_pointee(ring),
-            served: ArcSwap::default(),
+            served: ArcSwapOption::empty(),
             changed: watch::Sender::new(0),
         })
     }
@@ -93,9 +93,15 @@ impl Keys {
     }
 
     /// Hears from whoever serves the documents which keys relying parties are served now. A prepared key
-    /// begins to ripen when it is among them.
+    /// begins to ripen when it is among them, and begins anew when it was away.
     pub fn served(&self, key_ids: impl IntoIterator<Item = KeyId>) {
-        self.served.store(Arc::new(key_ids.into_iter().collect()));
+        self.served.store(Some(Arc::new(key_ids.into_iter().collect())));
+    }
+
+    /// Hears that nobody can tell what relying parties are served. No prepared key signs meanwhile, and
+    /// none loses the time it has been served.
+    pub fn served_is_unknown(&self) {
+        self.served.store(None);
     }
 
     /// What comes next for every key, when, and what it waits for.
@@ -237,7 +243,7 @@ impl Keys {
         question(Rotation {
             keys: &keys,
             schedule: &self.schedule,
-            served: &served,
+            served: served.as_deref(),
             requested: ring.record().requested_at.is_some(),
         })
     }
@@ -325,7 +331,9 @@ fn is_replaced(step: &Step, draft: &Draft, brings_a_key: bool) -> bool {
 fn still_stands<'a>(step: &Step, records: impl Iterator<Item = &'a KeyRecord>) -> bool {
     let needed: &[KeyState] = match step {
         Step::Prepare | Step::Request => return true,
-        Step::Publish(_) | Step::Activate(_) | Step::Retire(_) => &[KeyState::Prepared],
+        Step::Publish(_) | Step::Lapse(_) | Step::Activate(_) | Step::Retire(_) => {
+            &[KeyState::Prepared]
+        }
         Step::Extend(..) => &[KeyState::Active],
         Step::Prune(_) => &[KeyState::Retiring, KeyState::Withdrawn],
         Step::Withdraw(_) => &[KeyState::Prepared, KeyState::Active, KeyState::Retiring],

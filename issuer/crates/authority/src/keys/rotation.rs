@@ -6,7 +6,7 @@
 //!
 //! Nothing here does anything: [`outlook`] says for every key what comes next, when, and what it waits
 //! for, and [`due`] is what of it has come. The invariants: a key signs only after it was published for
-//! `publish_before_use`; it leaves the key set only when every token it can have signed is dead, judged
+//! `publish_before_use`, and only while relying parties are seen to be served it; it leaves the key set only when every token it can have signed is dead, judged
 //! by its `sign_until` and not by what anyone remembers; and there is always a key that may sign, since
 //! the end of one whose successor does not come is moved out in time. Works the same for every kind of
 //! key that has these states.
@@ -60,6 +60,9 @@ pub enum Step {
     Prepare,
     /// Write down that a key is served from now on.
     Publish(KeyId),
+    /// Write down that a prepared key is served no more: caches that are filled now lack it, so its time
+    /// begins anew when it is served again.
+    Lapse(KeyId),
     /// Sign with this key from now on; the active one retires.
     Activate(KeyId),
     /// Let the active key sign until then, since its successor is not there yet.
@@ -82,6 +85,7 @@ impl Step {
         match self {
             Self::Prepare => "prepare",
             Self::Publish(_) => "publish",
+            Self::Lapse(_) => "lapse",
             Self::Activate(_) => "activate",
             Self::Extend(..) => "extend",
             Self::Prune(_) => "prune",
@@ -97,6 +101,7 @@ impl Step {
         match self {
             Self::Prepare | Self::Request => None,
             Self::Publish(key_id)
+            | Self::Lapse(key_id)
             | Self::Activate(key_id)
             | Self::Extend(key_id, _)
             | Self::Prune(key_id)
@@ -138,8 +143,8 @@ pub struct Rotation<'a> {
     pub keys: &'a [KeyTimes],
     /// The periods.
     pub schedule: &'a Schedule,
-    /// The keys that relying parties are served at this moment.
-    pub served: &'a BTreeSet<KeyId>,
+    /// The keys that relying parties are served at this moment; `None` while nobody can tell.
+    pub served: Option<&'a BTreeSet<KeyId>>,
     /// Whether an operator asked for the next round now.
     pub requested: bool,
 }
@@ -218,10 +223,8 @@ impl Rotation<'_> {
         let mut turns = Vec::new();
         let mut turn = self.first_turn(now);
         for key in self.prepared() {
-            let Some(ripe) = self.ripe_at(key) else {
-                let at = self.served.contains(&key.key_id).then_some(now);
-                let step = Step::Publish(key.key_id.clone());
-                turns.push(Outlook { step, at, waiting: Waiting::Publication });
+            let Some(ripe) = self.ripe_at(key).filter(|_| self.is_served(key)) else {
+                turns.push(self.publication(key, now));
                 turn = turn.max(now.plus(before_use)).plus(self.schedule.rotate_every());
                 continue;
             };
@@ -233,6 +236,23 @@ impl Rotation<'_> {
         let at = Some(turn.minus(before_use));
         turns.push(Outlook { step: Step::Prepare, at, waiting: Waiting::Schedule });
         turns
+    }
+
+    /// What has to come before a prepared key that relying parties are not seen to be served has a turn.
+    fn publication(&self, key: &KeyTimes, now: UnixTime) -> Outlook {
+        let key_id = key.key_id.clone();
+        let (step, at) = match (key.published_at, self.served) {
+            (None, _) => (Step::Publish(key_id), self.is_served(key).then_some(now)),
+            (Some(_), Some(_)) => (Step::Lapse(key_id), Some(now)),
+            // It may well be: the time it has been served is not lost.
+            (Some(_), None) => (Step::Activate(key_id), None),
+        };
+        Outlook { step, at, waiting: Waiting::Publication }
+    }
+
+    /// Whether relying parties are seen to be served this key.
+    pub(super) fn is_served(&self, key: &KeyTimes) -> bool {
+        self.served.is_some_and(|served| served.contains(&key.key_id))
     }
 
     /// When the first prepared key's turn comes.

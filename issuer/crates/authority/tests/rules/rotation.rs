@@ -52,16 +52,19 @@ fn retiring(name: &str, sign_until: Duration) -> KeyTimes {
 
 struct Ring {
     keys: Vec<KeyTimes>,
-    served: BTreeSet<KeyId>,
+    /// `None`: nobody can tell.
+    served: Option<BTreeSet<KeyId>>,
     requested: bool,
     schedule: Schedule,
 }
 
 impl Ring {
     fn of(keys: &[KeyTimes]) -> Self {
+        let is_served = |key: &&KeyTimes| key.published_at.is_some();
+        let served = keys.iter().filter(is_served).map(|key| key.key_id.clone()).collect();
         Self {
             keys: keys.to_vec(),
-            served: BTreeSet::new(),
+            served: Some(served),
             requested: false,
             schedule: schedule(),
         }
@@ -69,7 +72,11 @@ impl Ring {
 
     fn rotation(&self) -> Rotation<'_> {
         let Self { keys, served, requested, schedule } = self;
-        Rotation { keys, served, requested: *requested, schedule }
+        Rotation { keys, served: served.as_ref(), requested: *requested, schedule }
+    }
+
+    fn serve(&mut self, name: &str) {
+        self.served.get_or_insert_default().insert(id(name));
     }
 
     fn due(&self, at: Duration) -> Vec<Step> {
@@ -101,7 +108,7 @@ fn a_key_is_published_when_it_is_served_and_ripens_from_then() {
     let outlook = ring.rotation().outlook(after(29 * DAY));
     let publish = outlook.iter().find(|next| next.step == Step::Publish(id("b"))).unwrap();
     assert_eq!((publish.at, publish.waiting), (None, Waiting::Publication));
-    ring.served.insert(id("b"));
+    ring.serve("b");
     assert_eq!(ring.due(29 * DAY), [Step::Publish(id("b"))]);
     ring.keys[1].published_at = Some(after(29 * DAY + HOUR));
     assert_eq!(ring.due(30 * DAY), []);
@@ -110,6 +117,34 @@ fn a_key_is_published_when_it_is_served_and_ripens_from_then() {
     assert_eq!(outlook[0].at, Some(after(30 * DAY + HOUR)));
     assert_eq!(outlook[0].waiting, Waiting::PublishBeforeUse);
     assert_eq!(ring.due(30 * DAY + HOUR), [Step::Activate(id("b"))]);
+}
+
+#[test]
+fn a_key_that_nobody_is_served_any_more_begins_anew() {
+    let mut ring = Ring::of(&[active("a"), prepared("b", Some(HOUR))]);
+    ring.served = Some(BTreeSet::from([id("a")]));
+    assert_eq!(ring.due(20 * DAY), [Step::Lapse(id("b"))]);
+    let refused = ring.judge(&KeyCommand::Activate(Some(id("b"))), 20 * DAY);
+    assert_eq!(refused, Err(CommandError::NotServed(id("b"))));
+    ring.keys[1].published_at = None;
+    assert_eq!(ring.due(29 * DAY), []);
+    ring.serve("b");
+    assert_eq!(ring.due(29 * DAY + HOUR), [Step::Publish(id("b"))]);
+    ring.keys[1].published_at = Some(after(29 * DAY + HOUR));
+    assert_eq!(ring.due(30 * DAY), []);
+    assert_eq!(ring.due(30 * DAY + HOUR), [Step::Activate(id("b"))]);
+}
+
+#[test]
+fn a_key_waits_while_nobody_can_tell_what_is_served_and_loses_no_time() {
+    let mut ring = Ring::of(&[active("a"), prepared("b", Some(HOUR))]);
+    let served = ring.served.take();
+    assert_eq!(ring.due(30 * DAY), []);
+    let outlook = ring.rotation().outlook(after(30 * DAY));
+    let activation = outlook.iter().find(|next| next.step == Step::Activate(id("b"))).unwrap();
+    assert_eq!((activation.at, activation.waiting), (None, Waiting::Publication));
+    ring.served = served;
+    assert_eq!(ring.due(30 * DAY), [Step::Activate(id("b"))]);
 }
 
 #[test]
@@ -127,6 +162,7 @@ fn a_round_that_was_asked_for_waits_for_publication_only() {
     ring.requested = true;
     assert_eq!(ring.due(HOUR), [Step::Prepare]);
     ring.keys.push(prepared("b", Some(HOUR)));
+    ring.serve("b");
     assert_eq!(ring.due(just_before(HOUR + DAY)), []);
     assert_eq!(ring.due(HOUR + DAY), [Step::Activate(id("b"))]);
 }
@@ -158,6 +194,7 @@ fn rounds_shorter_than_publication_have_several_keys_under_way() {
     assert_eq!(ring.due(seconds(19)), []);
     assert_eq!(ring.due(seconds(20)), [Step::Prepare], "for the turn at 80 s");
     ring.keys.push(prepared("c", Some(seconds(20))));
+    ring.serve("c");
     assert_eq!(ring.due(seconds(39)), []);
     assert_eq!(ring.due(seconds(40)), [Step::Prepare], "for the turn at 100 s");
     assert_eq!(ring.due(seconds(60)), [Step::Prepare, Step::Activate(id("b"))]);
