@@ -9,9 +9,11 @@ mod app;
 pub mod cli;
 pub mod config;
 pub mod doctor;
+mod documents;
 mod grpc;
 mod http;
 mod metrics;
+mod publish;
 pub mod seal;
 mod trust;
 

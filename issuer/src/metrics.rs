@@ -29,6 +29,7 @@ const AUDIT_FAILURES: &str = "moneyer_audit_failures_total";
 const AUDIT_SEQUENCE: &str = "moneyer_audit_sequence";
 const AUDIT_GROUP: &str = "moneyer_audit_records_per_sync";
 const CLOCK_SOUND: &str = "moneyer_clock_sound";
+const PUBLISHED: &str = "moneyer_published";
 
 /// The coordinator's metrics, registered once.
 #[derive(Clone)]
@@ -41,6 +42,7 @@ pub(crate) struct Metrics {
     generation: Gauge,
     keys: [(KeyState, Gauge); 4],
     clock_sound: Gauge,
+    published: Gauge,
     audit: AuditMetrics,
 }
 
@@ -103,6 +105,10 @@ impl Metrics {
         describe_gauge!(GENERATION, "Generation of the store");
         describe_gauge!(KEYS, "Keys in the ring, by state");
         describe_gauge!(CLOCK_SOUND, "1 while the clock can be trusted, else 0: nothing is minted");
+        describe_gauge!(
+            PUBLISHED,
+            "1 while every copy is written and relying parties are seen to be served every key, else 0"
+        );
         let refused = |class: ErrorClass| (class, counter!(REFUSED, "class" => class.as_str()));
         let keys = |state: KeyState| (state, gauge!(KEYS, "state" => state.as_str()));
         Self {
@@ -115,6 +121,7 @@ impl Metrics {
             keys: KeyState::ALL.map(keys),
             audit: AuditMetrics::new(audit),
             clock_sound: gauge!(CLOCK_SOUND),
+            published: gauge!(PUBLISHED),
         }
     }
 
@@ -132,6 +139,11 @@ impl Metrics {
                 }
             }
         }
+    }
+
+    /// Whether relying parties are served what they should be.
+    pub(crate) fn published(&self, good: bool) {
+        self.published.set(if good { 1.0 } else { 0.0 });
     }
 
     /// Brings the gauges up to date.

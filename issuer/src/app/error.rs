@@ -7,7 +7,8 @@ use moneyer_authority::keys::KeysError;
 use moneyer_daemon::listener::BindError;
 use moneyer_daemon::tls::TlsError;
 
-use crate::http::public::RenderError;
+use crate::documents::RenderError;
+use crate::publish::SetUpError;
 
 /// Why a coordinator does not start.
 #[derive(Debug, thiserror::Error)]
@@ -48,9 +49,18 @@ pub enum StartError {
     /// The coordinator's own certificate could not be used.
     #[error("the coordinator's own certificate could not be used")]
     Tls(#[source] TlsError),
+    /// Copies of the public documents cannot be made with this configuration.
+    #[error("copies of the public documents cannot be made")]
+    Publish(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The public documents could not be rendered.
     #[error("the public documents could not be rendered")]
     Documents(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<SetUpError> for StartError {
+    fn from(error: SetUpError) -> Self {
+        Self::Publish(Box::new(error))
+    }
 }
 
 impl From<RenderError> for StartError {

@@ -1,14 +1,14 @@
 //! The loop that keeps keys and issuers: it looks, and does what is due.
 //!
-//! All it knows of time is how often to look; what is due when is the authority's rule. A key counts as
-//! published when the documents that list it are the ones that are served.
+//! All it knows of time is how often to look; what is due when is the authority's rule. Which keys relying
+//! parties are served it hears from the [publisher](crate::publish).
 
 use std::time::Duration;
 
 use moneyer_authority::Authority;
 use moneyer_identity::KeyId;
 
-use crate::http::public::PublicDocuments;
+use crate::documents::PublicDocuments;
 
 /// How often it looks. A round may be as short as ten seconds, in tests; a look costs microseconds.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -49,22 +49,14 @@ pub(super) async fn rotate(authority: Authority) {
     }
 }
 
-/// Renders the public documents anew when the ring or the issuers have changed, and says which keys are
-/// served.
+/// Renders the public documents anew when the ring or the issuers have changed.
 pub(super) async fn republish(authority: Authority, documents: PublicDocuments) {
     let mut keys = authority.keys().changes();
     let mut issuers = authority.issuers().changes();
     loop {
-        let published = authority.published();
-        match documents.replace(&published) {
-            Ok(()) => {
-                let served = published.key_set.iter().map(|key| key.key_id().clone());
-                authority.keys().served(served);
-            }
-            Err(error) => {
-                let cause = crate::chain(&error);
-                tracing::error!(error.cause = cause, "the public documents could not be rendered");
-            }
+        if let Err(error) = documents.replace(authority.published()) {
+            let cause = crate::chain(&error);
+            tracing::error!(error.cause = cause, "the public documents could not be rendered");
         }
         let changed = tokio::select! {
             changed = keys.changed() => changed,

@@ -12,11 +12,13 @@ use crate::app::error::StartError;
 use crate::app::listeners::Listeners;
 use crate::app::rotation::{republish, rotate};
 use crate::config::Config;
+use crate::documents::PublicDocuments;
 use crate::grpc::{self, GrpcParts};
 use crate::http::management::{self, ManagementState};
-use crate::http::public::{self, PublicDocuments};
+use crate::http::public;
 use crate::http::{Operators, operations};
 use crate::metrics::Metrics;
+use crate::publish::Publisher;
 
 /// How often it is looked which refusals can be recorded.
 const SETTLE_EVERY: Duration = Duration::from_secs(10);
@@ -34,7 +36,8 @@ pub(super) fn start(
     let going_down = shutdown.token().clone();
     let max_age = Duration::from_secs(config.keys.max_age.as_secs());
     let key_set_paths = config.issuer.key_set_paths();
-    let documents = PublicDocuments::new(&authority.published(), key_set_paths, max_age)?;
+    let documents = PublicDocuments::new(authority.published(), key_set_paths, max_age)?;
+    let (publisher, publishing) = Publisher::new(&config.publish, authority, &documents, &metrics)?;
     let public = public::router(documents.clone());
     let operations = operations::router(authority.clone(), metrics.clone(), going_down.clone());
     let operators = Operators {
@@ -47,6 +50,7 @@ pub(super) fn start(
         operators,
         store,
         metrics: metrics.clone(),
+        publishing,
     };
     let management = management::router(management);
     let limits = grpc::MintLimits::new(&config.limits);
@@ -73,6 +77,7 @@ pub(super) fn start(
     shutdown.spawn("refusals", until(stop.clone(), settle_refusals(authority.clone())));
     let upkeep = moneyer_daemon::telemetry::upkeep(recorder);
     shutdown.spawn("metrics", until(stop.clone(), upkeep));
+    shutdown.spawn("publisher", until(stop.clone(), publisher.run()));
     shutdown.spawn("documents", until(stop.clone(), republish(authority.clone(), documents)));
     shutdown.spawn("rotation", until(stop, rotate(authority.clone())));
     Ok(())

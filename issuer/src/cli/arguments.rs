@@ -10,8 +10,8 @@ use crate::cli::client::Client;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Format, Output};
 use crate::cli::{
-    app, audience, audit, clock, config, controller, dev, doctor, init, issuer, key, runner,
-    sandbox, serve, store, token, trust,
+    app, audience, audit, clock, config, controller, dev, doctor, init, issuer, key, publish,
+    runner, sandbox, serve, store, token, trust,
 };
 
 /// Moneyer, a per-cluster OIDC workload identity issuer.
@@ -60,6 +60,9 @@ enum Command {
     /// The issuer: show it, or move to another URL.
     #[command(subcommand)]
     Issuer(issuer::IssuerCommand),
+    /// Copies of the public documents: write them, and see what relying parties read.
+    #[command(subcommand)]
+    Publish(publish::PublishCommand),
     /// Look at an issuer from outside, as AWS would, and say what relying parties will refuse.
     ///
     /// Looks at the URL, the host's name and certificates, the discovery document, the key set and every key in
@@ -130,6 +133,7 @@ async fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::Dev(arguments) => dev::run(&arguments, output).await,
         Command::Key(command) => key::run(&command, &path, client, output).await,
         Command::Issuer(command) => issuer::run(&command, &client()?, output).await,
+        Command::Publish(command) => publish::run(&command, &client()?, output).await,
         Command::Doctor(arguments) => doctor::run(&arguments, client, output).await,
         Command::Token(command) => token::run(&command, &path, client, output).await,
         Command::Trust(command) => trust::run(&command, client, output).await,

@@ -232,7 +232,9 @@ fn sentence(step: &StepView) -> String {
 
 fn next(step: &StepView) -> String {
     let waits_for = match step.waits_for {
-        Some(Waiting::Publication) => " (waits until relying parties are served it)",
+        Some(Waiting::Publication) => {
+            " (waits until relying parties are seen to be served it; see `moneyer publish status`)"
+        }
         Some(Waiting::PublishBeforeUse) => " (cached key sets may lack it until then)",
         Some(Waiting::LivingTokens) => " (its tokens may live until then)",
         Some(Waiting::Schedule) | None => "",

@@ -25,6 +25,7 @@ mod issuer;
 mod key;
 mod living_tokens;
 mod output;
+mod publish;
 mod recovery;
 mod runner;
 mod sandbox;

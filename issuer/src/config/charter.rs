@@ -22,6 +22,9 @@ const MINIMUM_ROTATE_BYTES: u64 = 64 * 1024;
 /// Smallest reserve of the audit log: what may be in flight takes less.
 const MINIMUM_RESERVE_BYTES: u64 = 1024 * 1024;
 
+/// Shortest time between two looks or two copies: shorter is a loop without a pause.
+const MINIMUM_INTERVAL: Span = Span::from_millis(10);
+
 /// No token may live longer: keys stay published this long after their last signature.
 const MAXIMUM_LIFETIME_SECONDS: u64 = 24 * 3600;
 
@@ -53,14 +56,7 @@ impl Config {
                 "must be a Unix socket (unix:/path): its callers are known by user id".to_owned();
             wrong("listen.management", message);
         }
-        for (key, bytes, minimum) in [
-            ("audit.rotate_bytes", self.audit.rotate_bytes, MINIMUM_ROTATE_BYTES),
-            ("audit.reserve_bytes", self.audit.reserve_bytes, MINIMUM_RESERVE_BYTES),
-        ] {
-            if bytes < minimum {
-                wrong(key, format!("must be at least {minimum}"));
-            }
-        }
+        self.minimums(&mut wrong);
         let certificates = self.certificates(&mut wrong);
         let policy = lifetimes.map(|lifetimes| {
             // Of an unfit size nothing follows here: it is told already.
@@ -109,6 +105,26 @@ impl Config {
                 })
             }
             _ => Err(errors),
+        }
+    }
+
+    /// What would be a loop without a pause, or a file for each record.
+    fn minimums(&self, wrong: &mut impl FnMut(&str, String)) {
+        for (key, bytes, minimum) in [
+            ("audit.rotate_bytes", self.audit.rotate_bytes, MINIMUM_ROTATE_BYTES),
+            ("audit.reserve_bytes", self.audit.reserve_bytes, MINIMUM_RESERVE_BYTES),
+        ] {
+            if bytes < minimum {
+                wrong(key, format!("must be at least {minimum}"));
+            }
+        }
+        for (key, interval) in [
+            ("publish.every", self.publish.every),
+            ("publish.verify_every", self.publish.verify_every),
+        ] {
+            if interval < MINIMUM_INTERVAL {
+                wrong(key, format!("must be at least {MINIMUM_INTERVAL}"));
+            }
         }
     }
 

@@ -13,6 +13,7 @@ mod issuer;
 mod keys;
 mod limits;
 mod listen;
+mod publish;
 mod seal;
 mod spiffe;
 mod store;
@@ -30,6 +31,7 @@ pub use issuer::{DocumentPath, DocumentPathError, IssuerSection};
 pub use keys::{KeyAlgorithm, KeysSection};
 pub use limits::LimitsSection;
 pub use listen::ListenSection;
+pub use publish::{BucketSection, PublishSection, ServerSection};
 pub use seal::{AgeRecipient, AgeRecipientError, SealSection};
 pub use spiffe::SpiffeSection;
 pub use store::StoreSection;
@@ -61,6 +63,9 @@ pub struct Config {
     /// The key that records with secrets are sealed under.
     #[serde(default)]
     pub seal: SealSection,
+    /// Copies of the public documents.
+    #[serde(default)]
+    pub publish: PublishSection,
     /// SPIFFE identities of the cluster.
     #[serde(default)]
     pub spiffe: SpiffeSection,

@@ -22,6 +22,8 @@ use moneyer_identity::{ErrorClass, TokenId};
 use moneyer_store::RestoreError;
 use serde::Serialize;
 
+use crate::publish::NoTarget;
+
 /// A refusal on its way out.
 #[derive(Debug)]
 pub(crate) struct Problem {
@@ -95,6 +97,12 @@ impl From<KeysError> for Problem {
 impl From<ConfirmError> for Problem {
     fn from(error: ConfirmError) -> Self {
         Self::of(error.class(), error)
+    }
+}
+
+impl From<NoTarget> for Problem {
+    fn from(error: NoTarget) -> Self {
+        Self::of(NoTarget::CLASS, error)
     }
 }
 

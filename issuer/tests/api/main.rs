@@ -17,4 +17,6 @@ mod operations;
 #[cfg(test)]
 mod public;
 #[cfg(test)]
+mod publish;
+#[cfg(test)]
 mod world;

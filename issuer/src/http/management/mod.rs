@@ -11,11 +11,13 @@ mod clock;
 mod issuer;
 mod keys;
 mod members;
+mod publish;
 mod routes;
 mod sandboxes;
 mod store;
 mod views;
 
+pub(crate) use crate::publish::{PublicCopyStatus, PublishStatus};
 pub(crate) use audience_views::{
     AudienceBody, AudienceCheckView, AudienceView, CheckedAppView, NamedBy,
 };

@@ -10,8 +10,11 @@ use moneyer_store::SledStore;
 
 use crate::http::authenticate::Operators;
 use crate::http::error;
-use crate::http::management::{apps, audiences, clock, issuer, keys, members, sandboxes, store};
+use crate::http::management::{
+    apps, audiences, clock, issuer, keys, members, publish, sandboxes, store,
+};
 use crate::metrics::Metrics;
+use crate::publish::PublishRequests;
 
 /// What the handlers need.
 #[derive(Debug, Clone)]
@@ -20,6 +23,7 @@ pub(crate) struct ManagementState {
     pub(crate) operators: Operators,
     pub(crate) store: Arc<SledStore>,
     pub(crate) metrics: Metrics,
+    pub(crate) publishing: PublishRequests,
 }
 
 /// The store itself, for what is done with all of it.
@@ -29,6 +33,12 @@ pub(super) struct Keeping(pub(super) Arc<SledStore>);
 impl FromRef<ManagementState> for Keeping {
     fn from_ref(state: &ManagementState) -> Self {
         Self(state.store.clone())
+    }
+}
+
+impl FromRef<ManagementState> for PublishRequests {
+    fn from_ref(state: &ManagementState) -> Self {
+        state.publishing.clone()
     }
 }
 
@@ -60,6 +70,7 @@ pub(crate) fn router(state: ManagementState) -> Router {
         .route("/keys", get(keys::list).post(keys::command))
         .route("/keys/published", get(keys::published))
         .route("/keys/import", post(keys::import))
+        .route("/publish", get(publish::show).post(publish::now))
         .route("/store/backup", post(store::backup))
         .route("/store/rekey", post(store::rekey))
         .route("/apps", get(apps::list))

@@ -3,11 +3,11 @@
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::uri::Authority;
-use axum::http::{Method, header};
-use axum::response::Response;
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
 
+use crate::documents::{Document, MEDIA_TYPE, PublicDocuments};
 use crate::http::error;
-use crate::http::public::document::PublicDocuments;
 
 /// The public listener's routes: a look-up, since the paths change when the issuer moves.
 pub(crate) fn router(documents: PublicDocuments) -> Router {
@@ -21,7 +21,30 @@ async fn answer(State(documents): State<PublicDocuments>, request: Request) -> R
         return error::no_such_path();
     };
     match *request.method() {
-        Method::GET | Method::HEAD => document.answer(request.headers()),
+        Method::GET | Method::HEAD => whole_or_known(&document, request.headers()),
         _ => error::only_get(),
     }
+}
+
+/// The whole document, or 304 to a client that has it.
+fn whole_or_known(document: &Document, request: &HeaderMap) -> Response {
+    let headers = [
+        (header::ETAG, document.etag().clone()),
+        (header::CACHE_CONTROL, document.cache_control().clone()),
+    ];
+    if is_known(document, request) {
+        return (StatusCode::NOT_MODIFIED, headers).into_response();
+    }
+    (headers, [(header::CONTENT_TYPE, MEDIA_TYPE)], document.body().clone()).into_response()
+}
+
+/// `If-None-Match` by weak comparison (RFC 9110 section 13.1.2).
+fn is_known(document: &Document, request: &HeaderMap) -> bool {
+    let ours = document.etag().as_bytes();
+    request.get_all(header::IF_NONE_MATCH).iter().any(|value| {
+        value.as_bytes().split(|&byte| byte == b',').any(|tag| {
+            let tag = tag.trim_ascii();
+            tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == ours
+        })
+    })
 }

@@ -62,12 +62,7 @@ impl Ring {
     fn of(keys: &[KeyTimes]) -> Self {
         let is_served = |key: &&KeyTimes| key.published_at.is_some();
         let served = keys.iter().filter(is_served).map(|key| key.key_id.clone()).collect();
-        Self {
-            keys: keys.to_vec(),
-            served: Some(served),
-            requested: false,
-            schedule: schedule(),
-        }
+        Self { keys: keys.to_vec(), served: Some(served), requested: false, schedule: schedule() }
     }
 
     fn rotation(&self) -> Rotation<'_> {

@@ -1,9 +1,14 @@
-//! A client that takes a document or refuses it.
+//! A client that takes a document or refuses it, and puts one.
 
+use bytes::Bytes;
 use reqwest::header::HeaderMap;
-use reqwest::{Certificate, Client, StatusCode};
+use reqwest::{Certificate, Client, Response, StatusCode};
 
-use super::policy::{OutboundError, OutboundPolicy, permitted};
+use super::policy::{OutboundError, OutboundPolicy};
+use super::url::OutboundUrl;
+
+/// How much of a refusal is repeated: what S3 says of one fits.
+const LONGEST_SAYING: usize = 400;
 
 /// What was fetched.
 #[derive(Debug, Clone)]
@@ -42,7 +47,8 @@ impl OutboundClient {
 
     /// Fetches a JSON document: 200 or nothing.
     pub async fn fetch_json(&self, url: &str) -> Result<Fetched, OutboundError> {
-        let request = self.client.get(permitted(url)?).header("accept", "application/json");
+        let request = self.client.get(OutboundUrl::parse(url)?.into_url());
+        let request = request.header("accept", "application/json");
         let mut response = request.send().await.map_err(OutboundError::Fetch)?;
         match response.status() {
             StatusCode::OK => {}
@@ -62,6 +68,37 @@ impl OutboundClient {
         }
         Ok(Fetched { bytes, content_type, headers })
     }
+
+    /// Puts a document. No error repeats the address: it may be signed, and would be a key to whoever reads
+    /// the log.
+    pub async fn put(
+        &self,
+        url: OutboundUrl,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<(), OutboundError> {
+        let request = self.client.put(url.into_url()).headers(headers).body(body);
+        let response = request.send().await;
+        let response = response.map_err(|error| OutboundError::Fetch(error.without_url()))?;
+        match response.status() {
+            status if status.is_success() => Ok(()),
+            status if status.is_redirection() => Err(OutboundError::Redirect(status)),
+            status => Err(OutboundError::Refused { status, said: beginning(response).await }),
+        }
+    }
+}
+
+/// The beginning of what a server says, for people: one line, and nothing that moves a terminal.
+async fn beginning(mut response: Response) -> String {
+    let mut bytes = Vec::new();
+    while bytes.len() < LONGEST_SAYING {
+        let Ok(Some(chunk)) = response.chunk().await else { break };
+        bytes.extend_from_slice(&chunk);
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    let plain = |character: char| if character.is_control() { ' ' } else { character };
+    let said: String = text.chars().map(plain).take(LONGEST_SAYING).collect();
+    said.trim().to_owned()
 }
 
 #[cfg(test)]
@@ -122,6 +159,31 @@ mod tests {
         assert!(matches!(error("/nothing").await, OutboundError::Status(StatusCode::NOT_FOUND)));
         assert!(matches!(error("/long").await, OutboundError::TooLong(64)));
         assert!(matches!(error("/slow").await, OutboundError::Fetch(e) if e.is_timeout()));
+    }
+
+    #[tokio::test]
+    async fn puts_a_document_and_tells_why_it_was_not_taken() {
+        use axum::routing::put;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let denied = (StatusCode::FORBIDDEN, "<Code>\x1b[31mAccess\nDenied</Code>");
+        let router = Router::new()
+            .route("/good", put(|body: String| async move { assert_eq!(body, "{}") }))
+            .route("/denied", put(move || async move { denied }))
+            .route("/redirect", put(|| async { Redirect::temporary("/good") }));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let put = async |path: &str| {
+            let url = OutboundUrl::parse(&format!("{base}{path}?signature=secret")).unwrap();
+            client().put(url, HeaderMap::new(), Bytes::from_static(b"{}")).await
+        };
+        put("/good").await.unwrap();
+        let denied = put("/denied").await.unwrap_err().to_string();
+        let expected = "the server answered 403 Forbidden: <Code> [31mAccess Denied</Code>";
+        assert_eq!(denied, expected);
+        assert!(matches!(put("/redirect").await, Err(OutboundError::Redirect(_))));
+        let url = OutboundUrl::parse("http://127.0.0.1:1/?signature=secret").unwrap();
+        let error = client().put(url, HeaderMap::new(), Bytes::new()).await.unwrap_err();
+        assert!(!format!("{error:?}").contains("secret"), "{error:?}");
     }
 
     #[tokio::test]

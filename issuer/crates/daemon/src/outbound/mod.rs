@@ -5,16 +5,18 @@
 //! name `localhost` is this machine whatever the resolver says. Whoever fetches something
 //! from outside gets a client here or not at all.
 //!
-//! There are two. [`OutboundClient`] takes a document or refuses it. [`Probe`] refuses
+//! There are two. [`OutboundClient`] takes a document or refuses it, and puts one. [`Probe`] refuses
 //! nothing that came: it tells what a server answers, and what its certificates are worth,
 //! to whoever judges a server and trusts it with nothing.
 
 mod client;
 mod policy;
 mod probe;
+mod url;
 mod witness;
 
 pub use client::{Fetched, OutboundClient};
 pub use policy::{OutboundError, OutboundPolicy};
 pub use probe::{Answer, Probe, Probed};
+pub use url::OutboundUrl;
 pub use witness::{PeerChain, Worth};

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use reqwest::redirect;
-use reqwest::{Client, ClientBuilder, StatusCode, Url};
+use reqwest::{Client, ClientBuilder, StatusCode};
 
 /// What a client may do.
 #[derive(Debug, Clone)]
@@ -66,7 +66,9 @@ pub enum OutboundError {
     #[error("this is no URL")]
     Url,
     /// Plain http to a host that is not this machine.
-    #[error("only https is fetched (http only from loopback)")]
+    #[error(
+        "only https is asked (http only on loopback), and no address with a name and password in it"
+    )]
     Scheme,
     /// A redirect, which is not followed: it could lead anywhere.
     #[error("the server redirects ({0}); name the address it redirects to")]
@@ -74,6 +76,14 @@ pub enum OutboundError {
     /// The server answered something else than 200.
     #[error("the server answered {0}")]
     Status(StatusCode),
+    /// The server did not take what was put.
+    #[error("the server answered {status}: {said}")]
+    Refused {
+        /// With which status.
+        status: StatusCode,
+        /// The beginning of what it said, on one line.
+        said: String,
+    },
     /// More bytes than allowed.
     #[error("the answer is longer than {0} bytes")]
     TooLong(usize),
@@ -88,15 +98,4 @@ impl OutboundError {
     pub fn timed_out(&self) -> bool {
         matches!(self, Self::Fetch(error) if error.is_timeout())
     }
-}
-
-/// The address, if it may be fetched.
-pub(super) fn permitted(url: &str) -> Result<Url, OutboundError> {
-    let url = Url::parse(url).map_err(|_not_a_url| OutboundError::Url)?;
-    let host = url.host_str().unwrap_or_default();
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    let loopback = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
-    let nobody = url.username().is_empty() && url.password().is_none();
-    let permitted = nobody && (url.scheme() == "https" || (url.scheme() == "http" && loopback));
-    if permitted { Ok(url) } else { Err(OutboundError::Scheme) }
 }

@@ -16,7 +16,8 @@ use rustls::ClientConfig;
 use rustls::client::Resumption;
 use tokio::time::Instant;
 
-use super::policy::{OutboundError, OutboundPolicy, permitted};
+use super::policy::{OutboundError, OutboundPolicy};
+use super::url::OutboundUrl;
 use super::witness::{PeerChain, Witness};
 
 /// What a server answered.
@@ -77,8 +78,8 @@ impl Probe {
         addresses: &[SocketAddr],
         witness: &Arc<Witness>,
     ) -> Result<Answer, OutboundError> {
-        let url = permitted(url)?;
-        let host = url.host_str().unwrap_or_default().to_owned();
+        let url = OutboundUrl::parse(url)?;
+        let host = url.host().to_owned();
         let client = self
             .policy
             .builder()
@@ -86,7 +87,7 @@ impl Probe {
             .tls_backend_preconfigured(tls(witness)?)
             .build()
             .map_err(OutboundError::Client)?;
-        let request = client.get(url).header("accept", "application/json");
+        let request = client.get(url.into_url()).header("accept", "application/json");
         let response = request.send().await.map_err(OutboundError::Fetch)?;
         read(response, self.policy.max_body).await
     }
