@@ -16,6 +16,15 @@ pub(crate) fn read(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
+/// Every page of a folder, by name.
+pub(crate) fn below(folder: &str) -> Vec<String> {
+    let files = std::fs::read_dir(root().join(folder)).unwrap();
+    let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    let mut pages: Vec<_> = names.map(|name| format!("{folder}/{name}")).collect();
+    pages.sort();
+    pages
+}
+
 /// Compares a generated page with the one that is committed.
 pub(crate) fn is_up_to_date(path: &str, text: &str) {
     let committed = std::fs::read_to_string(root().join(path)).unwrap_or_default();
@@ -28,9 +37,10 @@ pub(crate) fn is_up_to_date(path: &str, text: &str) {
 }
 
 /// Tries every command of this program that the pages name, and says how many there are.
-pub(crate) fn every_command_parses(program: &Command, pages: &[&str]) -> usize {
+pub(crate) fn every_command_parses(program: &Command, pages: &[impl AsRef<str>]) -> usize {
     let mut tried = 0;
     for page in pages {
+        let page = page.as_ref();
         for line in commands(program.get_name(), &read(page)) {
             // A verb that is mentioned, such as `moneyer init`, may lack what it needs.
             let parsed = program.clone().try_get_matches_from(line.split_whitespace());

@@ -1,5 +1,6 @@
 //! README.md: its commands parse, its folders exist, its links lead somewhere, and its token is one.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use clap::CommandFactory as _;
@@ -107,9 +108,7 @@ async fn demo_token() -> MintedToken {
 
 #[test]
 fn every_link_leads_somewhere() {
-    // Written by `make bench`.
-    let made_later = ["docs/performance.md"];
-    for page in [
+    let pages = [
         "README.md",
         "docs/adoption.md",
         "docs/architecture.md",
@@ -120,14 +119,44 @@ fn every_link_leads_somewhere() {
         "docs/operations.md",
         "docs/runner.md",
         "docs/security.md",
-    ] {
+    ];
+    links_lead_somewhere(&pages);
+}
+
+/// Every link of these pages to a file leads to one, and to a heading that is in it.
+pub(crate) fn links_lead_somewhere(pages: &[impl AsRef<str>]) {
+    // Written by `make bench`.
+    let made_later = ["docs/performance.md"];
+    for page in pages.iter().map(AsRef::as_ref) {
         let text = read(page);
         let folder = root().join(page).parent().unwrap().to_owned();
         for target in text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
-            let local = !target.contains("://") && !target.starts_with('#');
-            let file = target.split('#').next().unwrap();
+            if target.contains("://") || target.starts_with('#') {
+                continue;
+            }
+            let (file, heading) = target.split_once('#').unwrap_or((target, ""));
             let there = made_later.contains(&file) || folder.join(file).exists();
-            assert!(!local || there, "{page}: {target}");
+            assert!(there, "{page}: {target}");
+            let is_in_it = || std::fs::read_to_string(folder.join(file)).unwrap();
+            assert!(
+                heading.is_empty() || anchors(&is_in_it()).contains(heading),
+                "{page}: {target}"
+            );
         }
     }
+}
+
+/// The headings of a page as links name them.
+pub(crate) fn anchors(page: &str) -> BTreeSet<String> {
+    let headings = page.lines().filter(|line| line.starts_with('#'));
+    headings.map(|line| anchor(line.trim_start_matches('#').trim())).collect()
+}
+
+fn anchor(heading: &str) -> String {
+    let letter = |letter: char| match letter {
+        ' ' => Some('-'),
+        '-' | '_' => Some(letter),
+        letter => letter.is_alphanumeric().then(|| letter.to_ascii_lowercase()),
+    };
+    heading.chars().filter_map(letter).collect()
 }

@@ -3,7 +3,7 @@
 use clap::CommandFactory as _;
 use moneyer_runner_proxy::cli::Arguments;
 
-use crate::pages::{every_command_parses, is_up_to_date};
+use crate::pages::{below, every_command_parses, is_up_to_date};
 use crate::reference::command_line;
 
 const PREFACE: &str = "\
@@ -31,4 +31,7 @@ fn every_command_on_a_page_parses() {
     ];
     let tried = every_command_parses(&Arguments::command(), &pages);
     assert!(tried > 5, "only {tried} commands were found");
+    let parties = below("docs/relying-parties");
+    let tried = every_command_parses(&Arguments::command(), &parties);
+    assert!(tried > 2, "only {tried} commands were found");
 }
