@@ -87,6 +87,7 @@ impl App {
             authority.note_loss(found).await.map_err(StartError::Record)?;
         }
         note_missing_mark(&authority).await?;
+        note_uncertified(config, &authority);
         services::start(config, &authority, &kept, listeners, &shutdown)?;
         let Kept { store, audit } = kept;
         Ok(Self { addresses, authority, store, audit, shutdown })
@@ -139,6 +140,19 @@ async fn note_missing_mark(authority: &Authority) -> Result<(), StartError> {
          its place"
     );
     authority.note_missing_mark(mark).await.map_err(StartError::RecordMark)
+}
+
+/// Names the keys that `keys.x5c` is not for: nothing can sign a certificate over them.
+fn note_uncertified(config: &Config, authority: &Authority) {
+    let ring = authority.keys().ring();
+    let lacks = |record: &&KeyRecord| record.state.is_published() && record.certificate.is_none();
+    for record in ring.records().filter(lacks).filter(|_| config.keys.x5c) {
+        let key_id = record.key_id.as_str();
+        tracing::warn!(
+            key.id = key_id,
+            "a key is published without a certificate: its private half is not here"
+        );
+    }
 }
 
 /// Opens the audit log as the configuration says.

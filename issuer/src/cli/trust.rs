@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use moneyer_identity::{
-    AppName, Clock as _, ProfileName, RelyingParty, RoleArn, SandboxId, SystemClock,
+    AppName, Clock as _, KeyCertificate, ProfileName, RelyingParty, RoleArn, SandboxId, SystemClock,
 };
+use serde::Deserialize as _;
 
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
@@ -124,6 +125,7 @@ async fn facts(party: RelyingParty, of: &OfApp, client: &Client) -> Result<Trust
         return Err(Failure::new(problem));
     }
     let issuer: IssuerView = client.get("/api/v1/issuer").await?;
+    let published: serde_json::Value = client.get("/api/v1/keys/published").await?;
     Ok(TrustFacts {
         issuer: issuer.issuer,
         audience: audience.value,
@@ -131,7 +133,19 @@ async fn facts(party: RelyingParty, of: &OfApp, client: &Client) -> Result<Trust
         app: of.app.clone(),
         accounts: app.accounts,
         aws: audience.aws,
+        key_certificate: key_certificate(&published)?,
     })
+}
+
+/// What a key set is refused for.
+const NO_CERTIFICATE: &str = "a certificate of the coordinator's key set cannot be read";
+
+/// The thumbprint of the certificate over the first key of a key set.
+fn key_certificate(published: &serde_json::Value) -> Result<Option<String>, Failure> {
+    let Some(certificate) = published.pointer("/keys/0/x5c/0") else { return Ok(None) };
+    let certificate = KeyCertificate::deserialize(certificate);
+    let certificate = certificate.map_err(|error| Failure::of(NO_CERTIFICATE, &error))?;
+    certificate.thumbprint().map(Some).map_err(|error| Failure::of(NO_CERTIFICATE, &error))
 }
 
 fn explain(arguments: &Explain, output: Output) -> Result<(), Failure> {

@@ -100,6 +100,7 @@ impl Config {
                     policy,
                     system_workloads: self.workloads(),
                     key_kind,
+                    x5c: self.keys.x5c,
                     schedule,
                     certificates,
                 })

@@ -31,6 +31,10 @@ pub struct KeysSection {
     /// How long relying parties may cache the key set: `Cache-Control: max-age`. A day at most.
     /// Default: `1h`.
     pub max_age: Span,
+    /// Publish a self-signed certificate over each key with it (`x5c`), for relying parties that read keys
+    /// from one, such as Ceph's RADOS Gateway. A key that was made elsewhere and never signs here has none.
+    /// Default: `false`.
+    pub x5c: bool,
     /// Threads that sign. Default: one for each core.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<std::num::NonZeroUsize>,
@@ -44,6 +48,7 @@ impl Default for KeysSection {
             rotate_every: Span::from_secs(30 * 24 * 3600),
             publish_before_use: None,
             max_age: Span::from_secs(3600),
+            x5c: false,
             threads: None,
         }
     }

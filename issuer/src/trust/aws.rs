@@ -41,12 +41,28 @@ pub(super) fn configuration(facts: &TrustFacts, form: Form) -> String {
     let policy = format!("{:#}", policy(facts, &role));
     match form {
         Form::Policy => format!("{policy}\n"),
-        Form::Commands => format!("{}{}", note(facts), commands(facts, &role, &policy)),
-        Form::Terraform => format!("{}{}", note(facts), terraform(facts, &role, &policy)),
+        Form::Commands => format!("{}{}", notes(facts), commands(facts, &role, &policy)),
+        Form::Terraform => format!("{}{}", notes(facts), terraform(facts, &role, &policy)),
     }
 }
 
-/// What has to be filled in, where the form has comments.
+/// What is said in comments, where the form has them.
+fn notes(facts: &TrustFacts) -> String {
+    format!("{}{}", note(facts), gateway(facts))
+}
+
+/// Ceph's RADOS Gateway knows a key by the certificate in the key set; AWS knows a host by its TLS root,
+/// so the thumbprint must not stand in what AWS is told.
+fn gateway(facts: &TrustFacts) -> String {
+    let Some(thumbprint) = &facts.key_certificate else { return String::new() };
+    format!(
+        "# For Ceph's RADOS Gateway, not for AWS: the provider's thumbprint is that of the key that signs now.\n\
+         # Another key has another:\n\
+         #   --thumbprint-list {thumbprint}\n"
+    )
+}
+
+/// What has to be filled in.
 fn note(facts: &TrustFacts) -> String {
     match facts.accounts.aws_role {
         Some(_) => String::new(),

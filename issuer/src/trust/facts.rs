@@ -55,6 +55,8 @@ pub(crate) struct TrustFacts {
     pub(crate) accounts: CloudAccounts,
     /// What its tokens say to AWS.
     pub(crate) aws: AwsExtras,
+    /// The SHA-1 of the certificate over the first key, where keys are published with one (`keys.x5c`).
+    pub(crate) key_certificate: Option<String>,
 }
 
 impl TrustFacts {

@@ -28,7 +28,24 @@ fn facts(party: RelyingParty, trusted: Trusted) -> TrustFacts {
             google_service_account: "deploy@proj.iam.gserviceaccount.com".parse().ok(),
         },
         aws: AwsExtras::default(),
+        key_certificate: None,
     }
+}
+
+#[test]
+fn a_thumbprint_of_the_key_is_told_where_a_form_has_comments() {
+    let thumbprint = "a9993e364706816aba3e25717850c26c9cd0d89d".to_owned();
+    let plain = facts(RelyingParty::Aws, by_app());
+    let with = TrustFacts { key_certificate: Some(thumbprint.clone()), ..plain.clone() };
+    let printed = |facts: &TrustFacts, form| configuration(RelyingParty::Aws, facts, form).unwrap();
+    for form in [Form::Commands, Form::Terraform] {
+        assert!(!printed(&plain, form).contains("RADOS"), "{form:?}");
+        let text = printed(&with, form);
+        // Only told: to AWS itself a thumbprint is that of a TLS root.
+        let line = text.lines().find(|line| line.contains(&thumbprint)).unwrap();
+        assert!(line.starts_with('#'), "{text}");
+    }
+    assert_eq!(printed(&with, Form::Policy), printed(&plain, Form::Policy));
 }
 
 fn by_app() -> Trusted {

@@ -11,7 +11,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use moneyer_identity::{Algorithm, ErrorClass, Token, UnsignedToken, VerifyingKey};
+use moneyer_identity::{
+    Algorithm, ErrorClass, Token, UnsignedCertificate, UnsignedToken, VerifyingKey,
+};
 use zeroize::Zeroizing;
 
 use crate::store::Cause;
@@ -108,6 +110,9 @@ pub enum SignerError {
     /// A signature was not made.
     #[error("the signer could not sign")]
     Sign(#[source] Cause),
+    /// A certificate over a key was not made.
+    #[error("the signer could not make a certificate over a key")]
+    Certify(#[source] Cause),
 }
 
 impl SignerError {
@@ -117,9 +122,11 @@ impl SignerError {
         match self {
             Self::Overloaded => ErrorClass::Exhausted,
             Self::Unavailable(_) => ErrorClass::Unavailable,
-            Self::Generate(_) | Self::Open(_) | Self::Mismatch | Self::Sign(_) => {
-                ErrorClass::Internal
-            }
+            Self::Generate(_)
+            | Self::Open(_)
+            | Self::Mismatch
+            | Self::Sign(_)
+            | Self::Certify(_) => ErrorClass::Internal,
         }
     }
 }
@@ -146,6 +153,12 @@ pub trait SigningKey: Send + Sync + fmt::Debug {
 
     /// Signs a token that names this key.
     async fn sign(&self, token: UnsignedToken) -> Result<Token, SignerError>;
+
+    /// Signs the certificate over this key, and gives the signature as certificates hold it: DER for
+    /// ECDSA. A signer that signs nothing but tokens refuses, and `keys.x5c` is not for it.
+    async fn sign_certificate(&self, _: UnsignedCertificate) -> Result<Vec<u8>, SignerError> {
+        Err(SignerError::Certify("this signer signs tokens alone; set keys.x5c = false".into()))
+    }
 
     /// Signs several tokens that name this key, and answers in their order. A signer that can hand over
     /// work in larger pieces spares a change of threads for each token.

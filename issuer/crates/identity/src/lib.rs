@@ -51,8 +51,8 @@ pub use error_chain::error_chain;
 pub use error_class::ErrorClass;
 pub use issuer_url::{IssuerUrl, IssuerUrlError};
 pub use key::{
-    Jwk, KeyError, KeyId, KeyIdError, KeySet, KeySetError, MAXIMUM_KEY_SET_BYTES, MAXIMUM_KEYS,
-    VerifyingKey,
+    Jwk, KeyCertificate, KeyCertificateError, KeyError, KeyId, KeyIdError, KeySet, KeySetError,
+    MAXIMUM_KEY_SET_BYTES, MAXIMUM_KEYS, UnsignedCertificate, VerifyingKey,
 };
 pub use lifetime::{Lifetime, LifetimeError, LifetimeRange};
 pub use metadata::ProviderMetadata;

@@ -243,7 +243,7 @@ pub(crate) struct PublicKeyBody {
 
 impl From<&Jwk> for PublicKeyBody {
     fn from(jwk: &Jwk) -> Self {
-        let Jwk { kty, key_use, alg, kid, n, e, crv, x, y } = jwk.clone();
+        let Jwk { kty, key_use, alg, kid, n, e, crv, x, y, x5c: _ } = jwk.clone();
         Self { kty, key_use, alg, kid, n, e, crv, x, y }
     }
 }
@@ -255,7 +255,7 @@ impl PublicKeyBody {
         if key_use.as_deref().is_some_and(|key_use| key_use != "sig") {
             return Err(KeyError::Unsupported);
         }
-        VerifyingKey::from_jwk(&Jwk { kty, key_use, alg, kid, n, e, crv, x, y })
+        VerifyingKey::from_jwk(&Jwk { kty, key_use, alg, kid, n, e, crv, x, y, x5c: None })
     }
 }
 

@@ -7,7 +7,7 @@ use moneyer_identity::{Clock, IssuerUrl, SubjectParts};
 use crate::audiences::AudiencePolicy;
 use crate::audit::Audit;
 use crate::enrollment::CertificateLifetimes;
-use crate::keys::Schedule;
+use crate::keys::{KeyPlan, Schedule};
 use crate::registry::SystemWorkload;
 use crate::signer::{KeyKind, Signer};
 use crate::store::Store;
@@ -30,10 +30,19 @@ pub struct Charter {
     pub system_workloads: Vec<SystemWorkload>,
     /// What keys to make.
     pub key_kind: KeyKind,
+    /// Whether keys are published with a certificate over each (`x5c`).
+    pub x5c: bool,
     /// When keys change.
     pub schedule: Schedule,
     /// How long the cluster's own certificates live.
     pub certificates: CertificateLifetimes,
+}
+
+impl Charter {
+    /// What keys to make, and how they are published.
+    pub(super) fn key_plan(&self) -> KeyPlan {
+        KeyPlan { kind: self.key_kind, x5c: self.x5c }
+    }
 }
 
 /// What an authority is built on.

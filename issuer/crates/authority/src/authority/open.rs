@@ -67,7 +67,7 @@ impl Authority {
         let enrollment = Enrollment::open(ledger.clone(), members.clone(), cluster_authority)
             .await
             .map_err(OpenError::Members)?;
-        let keys = Keys::open(ledger.clone(), signer, charter.key_kind, charter.schedule, now)
+        let keys = Keys::open(ledger.clone(), signer, charter.key_plan(), charter.schedule, now)
             .await
             .map_err(OpenError::Keys)?;
         let keys = Arc::new(keys);

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use moneyer_identity::{KeyId, Lifetime, UnixTime};
+use moneyer_identity::{KeyCertificate, KeyId, Lifetime, UnixTime};
 
 use crate::keys::record::{KeyRecord, KeyState, RingRecord};
 use crate::keys::rotation::Step;
@@ -133,6 +133,11 @@ impl Draft {
         !news.is_empty()
     }
 
+    /// Keeps the certificate over a key.
+    pub(super) fn certify(&mut self, key_id: &KeyId, certificate: KeyCertificate) {
+        self.edit(key_id, |key| key.certificate = Some(certificate));
+    }
+
     fn activate(&mut self, key_id: &KeyId, schedule: &Schedule, now: UnixTime) {
         let active: Vec<KeyId> = self
             .records()
@@ -177,6 +182,7 @@ pub(super) fn prepared(new: NewKey, now: UnixTime) -> KeyRecord {
         thumbprint: None,
         state: KeyState::Prepared,
         public: new.verifying_key.jwk().clone(),
+        certificate: None,
         handle: Some(new.handle),
         created_at: now,
         published_at: None,

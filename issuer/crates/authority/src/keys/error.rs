@@ -32,6 +32,15 @@ pub enum KeysError {
         #[source]
         cause: SignerError,
     },
+    /// A certificate over a key cannot be made.
+    #[error("a certificate over the key {key_id} cannot be made, and keys.x5c asks for it")]
+    Certify {
+        /// Which.
+        key_id: KeyId,
+        /// Why.
+        #[source]
+        cause: SignerError,
+    },
     /// The records do not form a sound ring.
     #[error("the stored keys do not form a sound ring")]
     Ring(#[source] RingError),
@@ -67,7 +76,7 @@ impl KeysError {
         match self {
             Self::Store(error) => error.class(),
             Self::Audit(error) => error.class(),
-            Self::Generate(error) => error.class(),
+            Self::Generate(error) | Self::Certify { cause: error, .. } => error.class(),
             Self::Open { .. } | Self::Ring(_) | Self::Interrupted(_) => ErrorClass::Internal,
             Self::Command(error) => error.class(),
             Self::Import(refusal) => refusal.class(),

@@ -93,6 +93,7 @@ impl Import {
             thumbprint: Some(self.verifying_key.thumbprint().clone()),
             state: KeyState::Retiring,
             public: self.verifying_key.jwk().clone(),
+            certificate: None,
             handle: None,
             created_at: now,
             published_at: Some(now),

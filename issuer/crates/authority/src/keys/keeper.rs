@@ -13,6 +13,7 @@ use tokio::sync::{Mutex, MutexGuard, watch};
 
 use crate::audit::{Actor, Event, Ledger};
 use crate::keys::book::{Book, Draft, activate, prepared};
+use crate::keys::certificate::{certify, certify_all};
 use crate::keys::command::KeyCommand;
 use crate::keys::error::KeysError;
 use crate::keys::import::{Import, newcomers};
@@ -21,14 +22,23 @@ use crate::keys::ring::{KeyRing, RingKey};
 use crate::keys::rotation::{Outlook, Rotation, Step};
 use crate::keys::schedule::Schedule;
 use crate::keys::told::{Why, requested, told};
-use crate::signer::{KeyKind, NewKey, Signer};
+use crate::signer::{KeyKind, Signer};
+
+/// What keys to make, and how they are published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyPlan {
+    /// What keys to make.
+    pub kind: KeyKind,
+    /// Whether each key is published with a certificate over it (`x5c`).
+    pub x5c: bool,
+}
 
 /// The ring of the moment, its records, and word of its changes.
 #[derive(Debug)]
 pub struct Keys {
     ledger: Ledger,
     signer: Arc<dyn Signer>,
-    kind: KeyKind,
+    plan: KeyPlan,
     schedule: Schedule,
     /// `None` while it is not known whether the last change was stored.
     book: Mutex<Option<Book>>,
@@ -43,13 +53,13 @@ impl Keys {
     pub async fn open(
         ledger: Ledger,
         signer: Arc<dyn Signer>,
-        kind: KeyKind,
+        plan: KeyPlan,
         schedule: Schedule,
         now: UnixTime,
     ) -> Result<Self, KeysError> {
         let mut book = Book::load(ledger.store()).await.map_err(KeysError::Store)?;
         if book.is_empty() {
-            let new = signer.generate(kind).await.map_err(KeysError::Generate)?;
+            let new = signer.generate(plan.kind).await.map_err(KeysError::Generate)?;
             let mut first = prepared(new, now);
             activate(&mut first, &schedule, now);
             let mut draft = book.draft();
@@ -58,14 +68,15 @@ impl Keys {
             book = commit(&ledger, &Actor::System, what, draft).await?;
         }
         let mut draft = book.draft();
-        if draft.lengthen(schedule.maximum_lifetime()) {
+        let certified = plan.x5c && certify_all(&*signer, &mut draft).await?;
+        if draft.lengthen(schedule.maximum_lifetime()) || certified {
             book = commit(&ledger, &Actor::System, Vec::new(), draft).await?;
         }
-        let ring = open_ring(&*signer, book.records(), book.ring.clone(), None).await?;
+        let ring = open_ring(&*signer, plan, book.records(), book.ring.clone(), None).await?;
         Ok(Self {
             ledger,
             signer,
-            kind,
+            plan,
             schedule,
             book: Mutex::new(Some(book)),
             ring: ArcSwap::from_pointee(ring),
@@ -136,9 +147,9 @@ impl Keys {
     ) -> Result<(), KeysError> {
         // Made before others have to wait.
         let new = match step {
-            Step::Prepare => Some(self.make().await?),
+            Step::Prepare => Some(self.make(now).await?),
             Step::Withdraw(key_ids) if is_active(self.ring().records(), key_ids) => {
-                Some(self.make().await?)
+                Some(self.make(now).await?)
             }
             _ => None,
         };
@@ -148,8 +159,7 @@ impl Keys {
             return Err(KeysError::Overtaken);
         }
         draft.step(step, &self.schedule, now);
-        if let Some(new) = new {
-            let mut record = prepared(new, now);
+        if let Some(mut record) = new {
             if matches!(step, Step::Withdraw(_)) {
                 activate(&mut record, &self.schedule, now);
             }
@@ -233,8 +243,13 @@ impl Keys {
         Ok(adopted)
     }
 
-    async fn make(&self) -> Result<NewKey, KeysError> {
-        self.signer.generate(self.kind).await.map_err(KeysError::Generate)
+    async fn make(&self, now: UnixTime) -> Result<KeyRecord, KeysError> {
+        let new = self.signer.generate(self.plan.kind).await.map_err(KeysError::Generate)?;
+        let mut record = prepared(new, now);
+        if self.plan.x5c {
+            certify(&*self.signer, &mut record).await?;
+        }
+        Ok(record)
     }
 
     fn ask<T>(&self, question: impl FnOnce(Rotation<'_>) -> T) -> T {
@@ -271,9 +286,8 @@ impl Keys {
         what.extend(requested(book.as_ref().map(|book| &book.ring), draft.ring()));
         // Opened first: a ring that is not sound is never stored.
         let before = book.take();
-        let ring =
-            open_ring(&*self.signer, draft.records(), draft.ring().clone(), Some(&self.ring()))
-                .await;
+        let (records, ring) = (draft.records(), draft.ring().clone());
+        let ring = open_ring(&*self.signer, self.plan, records, ring, Some(&self.ring())).await;
         let ring = match ring {
             Ok(ring) => ring,
             Err(error) => {
@@ -298,8 +312,8 @@ impl Keys {
 
     async fn swap(&self, book: &Book) -> Result<(), KeysError> {
         let before = self.ring();
-        let ring =
-            open_ring(&*self.signer, book.records(), book.ring.clone(), Some(&before)).await?;
+        let (records, ring) = (book.records(), book.ring.clone());
+        let ring = open_ring(&*self.signer, self.plan, records, ring, Some(&before)).await?;
         self.put(ring);
         Ok(())
     }
@@ -361,13 +375,15 @@ async fn commit(
 /// A ring of these records. Keys that were open already stay so.
 async fn open_ring(
     signer: &dyn Signer,
+    plan: KeyPlan,
     records: impl Iterator<Item = &KeyRecord>,
     ring: RingRecord,
     before: Option<&KeyRing>,
 ) -> Result<KeyRing, KeysError> {
     let mut keys = Vec::new();
     for record in records {
-        keys.push(open_key(signer, record, before).await?);
+        let key = open_key(signer, record, before).await?;
+        keys.push(if plan.x5c { key.certified() } else { key });
     }
     KeyRing::new(keys, ring).map_err(KeysError::Ring)
 }

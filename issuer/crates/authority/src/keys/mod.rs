@@ -6,6 +6,7 @@
 //! schedule and the time ([`Rotation`]); [`Keys`] does it.
 
 mod book;
+mod certificate;
 mod command;
 mod error;
 mod import;
@@ -20,7 +21,7 @@ mod told;
 pub use command::{CommandError, KeyCommand};
 pub use error::KeysError;
 pub use import::{Import, ImportRefusal};
-pub use keeper::Keys;
+pub use keeper::{KeyPlan, Keys};
 pub use published::Published;
 pub use record::{KeyRecord, KeyState, RingRecord};
 pub use ring::{KeyRing, RingError, RingKey};

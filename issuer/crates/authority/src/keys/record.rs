@@ -3,7 +3,7 @@
 //! Every change of a key is written together with the ring's record, so that two who change keys at
 //! once cannot both succeed.
 
-use moneyer_identity::{Algorithm, Jwk, KeyId, Lifetime, UnixTime};
+use moneyer_identity::{Algorithm, Jwk, KeyCertificate, KeyId, Lifetime, UnixTime};
 use serde::{Deserialize, Serialize};
 
 use crate::keys::rotation::KeyTimes;
@@ -67,6 +67,10 @@ pub struct KeyRecord {
     pub state: KeyState,
     /// The public half as published.
     pub public: Jwk,
+    /// The certificate over it, once one was asked for. Kept as it was made, whether or not it is
+    /// published now: relying parties know it by its bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<KeyCertificate>,
     /// How its signer opens it. `None`: only its public half is known, or kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handle: Option<KeyHandle>,

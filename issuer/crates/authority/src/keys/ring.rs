@@ -69,6 +69,15 @@ impl RingKey {
         Ok(Self { record, verifying_key, signing_key: None })
     }
 
+    /// The same, published with the certificate over it, if there is one.
+    #[must_use]
+    pub fn certified(mut self) -> Self {
+        if let Some(certificate) = self.record.certificate.clone() {
+            self.verifying_key = self.verifying_key.certified(certificate);
+        }
+        self
+    }
+
     /// The same with its private half.
     #[must_use]
     pub fn opened(self, signing_key: Arc<dyn SigningKey>) -> Self {

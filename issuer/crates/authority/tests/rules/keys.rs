@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use moneyer_authority::issuers::Issuers;
 use moneyer_authority::keys::{
-    KeyRecord, KeyRing, KeyState, Keys, KeysError, Published, RingError, RingKey, RingRecord,
+    KeyPlan, KeyRecord, KeyRing, KeyState, Keys, KeysError, Published, RingError, RingKey,
+    RingRecord,
 };
 use moneyer_authority::mint::{Ask, MintError};
 use moneyer_authority::signer::{KeyHandle, KeyKind, Signer as _, SignerError};
@@ -23,6 +24,7 @@ fn record(key: FixtureKey, state: KeyState) -> KeyRecord {
         thumbprint: None,
         state,
         public: key.verifying_key().jwk().clone(),
+        certificate: None,
         handle: Some(key.handle()),
         created_at: START,
         published_at: Some(START),
@@ -41,7 +43,8 @@ async fn open_with(
     signer: FixtureSigner,
     kind: KeyKind,
 ) -> Result<Keys, KeysError> {
-    Keys::open(ledger(store), Arc::new(signer), kind, schedule(), START).await
+    let plan = KeyPlan { kind, x5c: false };
+    Keys::open(ledger(store), Arc::new(signer), plan, schedule(), START).await
 }
 
 async fn holding(records: &[KeyRecord]) -> MemoryStore {

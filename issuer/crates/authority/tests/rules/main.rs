@@ -53,3 +53,5 @@ mod watch;
 mod world;
 #[cfg(test)]
 mod wrong_clock;
+#[cfg(test)]
+mod x5c;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moneyer_authority::audit::Actor;
-use moneyer_authority::keys::{KeyCommand, KeyState, Keys, SKEW, Schedule};
+use moneyer_authority::keys::{KeyCommand, KeyPlan, KeyState, Keys, SKEW, Schedule};
 use moneyer_authority::signer::KeyKind;
 use moneyer_identity::{Clock as _, KeyId, ProvenTime, UnixTime};
 use moneyer_testkit::signer::FreshSigner;
@@ -167,7 +167,8 @@ fn is_prepared(record: &moneyer_authority::keys::KeyRecord) -> bool {
 
 async fn open(store: &MemoryStore, schedule: Schedule, now: UnixTime) -> Keys {
     let signer = Arc::new(FreshSigner);
-    Keys::open(ledger(store), signer, KeyKind::P256, schedule, now).await.unwrap()
+    let plan = KeyPlan { kind: KeyKind::P256, x5c: false };
+    Keys::open(ledger(store), signer, plan, schedule, now).await.unwrap()
 }
 
 fn run(schedule: Schedule, events: &[Event]) -> Recorder {

@@ -204,6 +204,7 @@ pub(crate) fn charter() -> Charter {
             SystemWorkload { name: workload("backup"), on_runners: false },
         ],
         key_kind: KeyKind::P256,
+        x5c: false,
         schedule: schedule(),
         certificates: moneyer_authority::enrollment::CertificateLifetimes::default(),
         trust_domain_is_named: true,

@@ -4,6 +4,7 @@
 //! Google refuses what it does not know, and `x5c` is added only for verifiers that ask for it.
 
 use crate::algorithm::Algorithm;
+use crate::key::certificate::KeyCertificate;
 use crate::key::key_id::KeyId;
 
 /// One entry of a published key set.
@@ -35,4 +36,7 @@ pub struct Jwk {
     /// Second coordinate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub y: Option<String>,
+    /// A certificate over the key, where it is asked for. Written, never read: a key is its own members.
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    pub x5c: Option<[KeyCertificate; 1]>,
 }

@@ -166,6 +166,11 @@ mod tests {
         assert!(
             !KeySet::parse(with(r#","use":"sig","x5t":"unknown"}"#).as_bytes()).unwrap().is_empty()
         );
+        for x5c in ["7", "[]", r#"["*"]"#, r#"["YQ==","YQ=="]"#] {
+            let read = KeySet::parse(with(&format!(r#","x5c":{x5c}}}"#)).as_bytes()).unwrap();
+            let key = read.iter().next().unwrap();
+            assert_eq!(key.jwk().x5c, None, "a certificate is not read, and hides no key: {x5c}");
+        }
         for entry in [
             r#"{"kty":"oct","kid":"a"}"#,
             r#"{"kty":"OKP","crv":"X25519","kid":"a","x":"AA"}"#,

@@ -4,12 +4,14 @@
 //! id is the thumbprint of the key, so one key has one id in every document. Private members are
 //! never parsed into a key: a set that holds them is refused as a whole, since its issuer has leaked.
 
+mod certificate;
 mod jwk;
 mod key_id;
 mod key_set;
 mod pem;
 mod verifying_key;
 
+pub use certificate::{KeyCertificate, KeyCertificateError, UnsignedCertificate};
 pub use jwk::Jwk;
 pub use key_id::{KeyId, KeyIdError};
 pub use key_set::{KeySet, KeySetError, MAXIMUM_KEY_SET_BYTES, MAXIMUM_KEYS};

@@ -15,6 +15,16 @@ use crate::key::verifying_key::{KeyError, VerifyingKey};
 impl VerifyingKey {
     /// The key as PEM. It says neither `kid` nor algorithm: whoever reads it has to be told them.
     pub fn to_pem(&self) -> Result<String, KeyError> {
+        let pem = self.to_openssl()?.public_key_to_pem().map_err(invalid)?;
+        String::from_utf8(pem).map_err(|error| KeyError::Invalid(Box::new(error)))
+    }
+
+    /// The key as DER (`SubjectPublicKeyInfo`, RFC 5280 section 4.1).
+    pub fn to_der(&self) -> Result<Vec<u8>, KeyError> {
+        self.to_openssl()?.public_key_to_der().map_err(invalid)
+    }
+
+    fn to_openssl(&self) -> Result<PKey<Public>, KeyError> {
         let jwk = self.jwk();
         let member = |text: &Option<String>| {
             let text = text.as_deref().ok_or(KeyError::Malformed)?;
@@ -25,10 +35,12 @@ impl VerifyingKey {
             Algorithm::ES256 => p256(&member(&jwk.x)?, &member(&jwk.y)?),
             Algorithm::EdDsa => PKey::public_key_from_raw_bytes(&member(&jwk.x)?, Id::ED25519),
         };
-        let invalid = |error: ErrorStack| KeyError::Invalid(Box::new(error));
-        let pem = key.and_then(|key| key.public_key_to_pem()).map_err(invalid)?;
-        String::from_utf8(pem).map_err(|error| KeyError::Invalid(Box::new(error)))
+        key.map_err(invalid)
     }
+}
+
+fn invalid(error: ErrorStack) -> KeyError {
+    KeyError::Invalid(Box::new(error))
 }
 
 fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<PKey<Public>, ErrorStack> {

@@ -13,6 +13,7 @@ use josekit::jws::{ES256, JwsVerifier, RS256};
 use serde_json::{Map, Value};
 
 use crate::algorithm::Algorithm;
+use crate::key::certificate::KeyCertificate;
 use crate::key::jwk::Jwk;
 use crate::key::key_id::KeyId;
 
@@ -137,6 +138,13 @@ impl VerifyingKey {
         self
     }
 
+    /// The same key, published with a certificate over it.
+    #[must_use]
+    pub fn certified(mut self, certificate: KeyCertificate) -> Self {
+        self.jwk.x5c = Some([certificate]);
+        self
+    }
+
     fn new(algorithm: Algorithm, thumbprint: KeyId, jwk: Jwk, check: Check) -> Self {
         Self { algorithm, key_id: thumbprint.clone(), thumbprint, jwk, check }
     }
@@ -198,6 +206,7 @@ fn empty_jwk(kty: &str, algorithm: Algorithm, kid: &KeyId) -> Jwk {
         crv: None,
         x: None,
         y: None,
+        x5c: None,
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use moneyer_authority::signer::{KeyHandle, KeyKind, NewKey, Signer, SignerError, SigningKey};
-use moneyer_identity::{Token, UnsignedToken, VerifyingKey};
+use moneyer_identity::{Token, UnsignedCertificate, UnsignedToken, VerifyingKey};
 
 use crate::local::jws_signer::PrivateKey;
 use crate::local::pool::{Answer, Pool, PoolLimits};
@@ -81,6 +81,15 @@ impl SigningKey for LocalKey {
         self.pool
             .run(move || token.signed_by(&private).map_err(|error| SignerError::Sign(error.into())))
             .await?
+    }
+
+    async fn sign_certificate(
+        &self,
+        unsigned: UnsignedCertificate,
+    ) -> Result<Vec<u8>, SignerError> {
+        let private = self.private.clone();
+        let sign = move || unsigned.signed_by(&private);
+        self.pool.run(sign).await?.map_err(|error| SignerError::Certify(error.into()))
     }
 
     async fn sign_all(&self, tokens: Vec<UnsignedToken>) -> Vec<Result<Token, SignerError>> {

@@ -2,7 +2,7 @@ use std::num::NonZeroUsize;
 use std::sync::mpsc;
 
 use moneyer_authority::signer::{KeyHandle, Signer as _, SignerError};
-use moneyer_identity::{Token, UnsignedToken};
+use moneyer_identity::{Token, UnsignedCertificate, UnsignedToken};
 use moneyer_testkit::FixtureKey;
 use moneyer_testkit::signer::{FixtureSigner, adopted_suite, sample_claims, suite};
 
@@ -52,6 +52,19 @@ async fn rs256_makes_the_bytes_that_openssl_makes() {
         let ours = sign(&signer()).await;
         let theirs = sign(&FixtureSigner::default()).await;
         assert_eq!(ours.expose(), theirs.expose(), "{}", key.name);
+    }
+}
+
+// The same holds of a certificate, whose thumbprint relying parties are told.
+#[tokio::test]
+async fn a_certificate_has_the_signature_that_openssl_makes() {
+    let unsigned = UnsignedCertificate::new(vec![0x30, 0x00]).unwrap();
+    for key in [FixtureKey::RSA_2048_A, FixtureKey::RSA_4096, FixtureKey::ED25519_A] {
+        let public = key.verifying_key();
+        let ours = signer().open(&public, &key.handle()).await.unwrap();
+        let theirs = FixtureSigner::default().open(&public, &key.handle()).await.unwrap();
+        let ours = ours.sign_certificate(unsigned.clone()).await.unwrap();
+        assert_eq!(ours, theirs.sign_certificate(unsigned.clone()).await.unwrap(), "{}", key.name);
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use josekit::jws::{ES256, EdDSA, JwsSigner, RS256};
 use moneyer_authority::signer::{KeyHandle, KeyKind, NewKey, Signer, SignerError, SigningKey};
-use moneyer_identity::{Algorithm, Token, UnsignedToken, VerifyingKey};
+use moneyer_identity::{Algorithm, Token, UnsignedCertificate, UnsignedToken, VerifyingKey};
 
 use crate::fixture_key::FixtureKey;
 
@@ -86,6 +86,13 @@ impl SigningKey for OpenedFixture {
             return Err(SignerError::Mismatch);
         }
         token.signed_by(&*self.signer).map_err(|error| SignerError::Sign(error.into()))
+    }
+
+    async fn sign_certificate(
+        &self,
+        unsigned: UnsignedCertificate,
+    ) -> Result<Vec<u8>, SignerError> {
+        unsigned.signed_by(&*self.signer).map_err(|error| SignerError::Certify(error.into()))
     }
 }
 

@@ -10,7 +10,7 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPai
 use josekit::jws::ES256;
 use josekit::jws::alg::ecdsa::EcdsaJwsSigner;
 use moneyer_authority::signer::{KeyHandle, KeyKind, NewKey, Signer, SignerError, SigningKey};
-use moneyer_identity::{Token, UnsignedToken, VerifyingKey};
+use moneyer_identity::{Token, UnsignedCertificate, UnsignedToken, VerifyingKey};
 
 /// Makes a new P-256 key each time.
 #[derive(Debug, Default)]
@@ -64,6 +64,13 @@ impl SigningKey for FreshKey {
             return Err(SignerError::Mismatch);
         }
         token.signed_by(&self.signer).map_err(|error| SignerError::Sign(error.into()))
+    }
+
+    async fn sign_certificate(
+        &self,
+        unsigned: UnsignedCertificate,
+    ) -> Result<Vec<u8>, SignerError> {
+        unsigned.signed_by(&self.signer).map_err(|error| SignerError::Certify(error.into()))
     }
 }
 
