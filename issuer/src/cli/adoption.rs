@@ -187,7 +187,7 @@ fn next(arguments: &AdoptArguments, charter: &Charter, primary: Algorithm) -> Ve
     }
     let mut next = vec!["stop the old issuer, then start: moneyer serve".to_owned()];
     if primary == Algorithm::EdDsa {
-        let made = match charter.key_kind {
+        let made = match charter.key_kinds.primary {
             KeyKind::P256 => "ES256",
             KeyKind::Rsa2048 | KeyKind::Rsa3072 | KeyKind::Rsa4096 => "RS256",
         };

@@ -4,7 +4,8 @@ use clap::{Args, Subcommand};
 use moneyer_authority::audiences::AwsExtras;
 use moneyer_daemon::settings::Span;
 use moneyer_identity::{
-    Audience, ProfileName, RelyingParty, RoleArn, SessionTag, SourceIdentity, SubjectForm,
+    Algorithm, Audience, ProfileName, RelyingParty, RoleArn, SessionTag, SourceIdentity,
+    SubjectForm,
 };
 
 use crate::cli::client::Client;
@@ -62,6 +63,10 @@ pub(super) struct PutArguments {
     /// Longest lifetime. Without: the cluster's.
     #[arg(long, value_name = "SPAN")]
     maximum_lifetime: Option<Span>,
+    /// What tokens are signed with: RS256 or ES256, as far as the cluster has keys of it. Without: the first of
+    /// the cluster's algorithms that the preset's party takes.
+    #[arg(long, value_name = "ALGORITHM")]
+    algorithm: Option<Algorithm>,
     /// The ARN of a role that tokens may be used for; may be given several times. AWS refuses every other,
     /// whatever its trust policy says. Without any: every role whose trust policy allows it.
     #[arg(long = "aws-role", value_name = "ARN")]
@@ -86,6 +91,7 @@ const COLUMNS: &[Column<AudienceView>] = &[
     ("SUBJECT", |audience| audience.subject.as_str().to_owned()),
     ("LIFETIME", |audience| span(audience.default_lifetime_seconds)),
     ("LONGEST", |audience| span(audience.maximum_lifetime_seconds)),
+    ("ALGORITHM", |audience| audience.algorithm.map_or("-", Algorithm::as_str).to_owned()),
     ("FROM", |audience| match audience.named_by {
         NamedBy::Configuration => "configuration".to_owned(),
         NamedBy::Operator => "command".to_owned(),
@@ -155,6 +161,7 @@ impl PutArguments {
             subject: self.subject,
             default_lifetime_seconds: self.default_lifetime.map(seconds),
             maximum_lifetime_seconds: self.maximum_lifetime.map(seconds),
+            algorithm: self.algorithm,
             aws: AwsExtras {
                 roles: self.roles.clone(),
                 tags: self.tags.clone(),

@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::{Args, Subcommand, ValueEnum};
 use moneyer_authority::keys::Waiting;
 use moneyer_daemon::progress::Progress;
-use moneyer_identity::{KeyId, KeySet};
+use moneyer_identity::{Algorithm, KeyId, KeySet};
 use serde::Serialize;
 
 use crate::cli::adoption::{self, AdoptArguments};
@@ -22,6 +22,9 @@ pub(super) enum KeyCommand {
     List,
     /// Make the next key and publish it. It signs when its turn comes.
     Prepare {
+        /// Of which algorithm, where the cluster has keys of two: RS256 or ES256. Without: keys.algorithm.
+        #[arg(long, value_name = "ALGORITHM")]
+        algorithm: Option<Algorithm>,
         #[command(flatten)]
         trial: Trial,
     },
@@ -124,7 +127,7 @@ pub(super) async fn run(
         KeyCommand::Export { form } => return export(*form, &client()?).await,
         KeyCommand::Import(arguments) => return import::run(arguments, client, output).await,
         KeyCommand::Adopt(arguments) => return adoption::run(arguments, config, output).await,
-        KeyCommand::Prepare { trial } => (KeyVerb::Prepare, None, trial),
+        KeyCommand::Prepare { trial, .. } => (KeyVerb::Prepare, None, trial),
         KeyCommand::Activate { key, trial } => (KeyVerb::Activate, key.clone(), trial),
         KeyCommand::Rotate { emergency: true, key, trial } => {
             (KeyVerb::Emergency, key.clone(), trial)
@@ -133,7 +136,11 @@ pub(super) async fn run(
         KeyCommand::Retire { key, trial } => (KeyVerb::Retire, Some(key.clone()), trial),
         KeyCommand::Prune { key, trial } => (KeyVerb::Prune, key.clone(), trial),
     };
-    let body = KeyCommandBody { command: verb, key_id, dry_run: trial.dry_run };
+    let algorithm = match command {
+        KeyCommand::Prepare { algorithm, .. } => *algorithm,
+        _ => None,
+    };
+    let body = KeyCommandBody { command: verb, key_id, algorithm, dry_run: trial.dry_run };
     let answer: KeyStepsView = client()?.post("/api/v1/keys", &body).await?;
     if verb == KeyVerb::Emergency && !trial.dry_run {
         return report_emergency(config, &answer, output);

@@ -3,7 +3,8 @@
 use moneyer_authority::audiences::{AwsExtras, ProfileSpec};
 use moneyer_daemon::settings::Span;
 use moneyer_identity::{
-    Audience, ProfileName, RelyingParty, RoleArn, SessionTag, SourceIdentity, SubjectForm,
+    Algorithm, Audience, ProfileName, RelyingParty, RoleArn, SessionTag, SourceIdentity,
+    SubjectForm,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,11 @@ pub struct AudienceSection {
     /// Longest lifetime. Default: that of `[tokens]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub maximum_lifetime: Option<Span>,
+    /// What tokens are signed with: `RS256` or `ES256`, that of `keys.algorithm` or `keys.second_algorithm`.
+    /// Until a key of it signs, the other one's does if the relying party takes it. Default: the first of them
+    /// that the preset's party takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub algorithm: Option<Algorithm>,
     /// Claims that AWS reads, with the preset `aws`. Default: none.
     #[serde(default, skip_serializing_if = "AwsSection::is_empty")]
     pub aws: AwsSection,
@@ -77,6 +83,7 @@ impl AudienceSection {
             subject: self.subject,
             default_lifetime: self.default_lifetime.map(lifetime),
             maximum_lifetime: self.maximum_lifetime.map(lifetime),
+            algorithm: self.algorithm,
             aws: AwsExtras { roles, tags, transitive_tags, source_identity },
         }
     }

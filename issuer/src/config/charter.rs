@@ -5,7 +5,7 @@ use std::time::Duration;
 use moneyer_authority::Charter;
 use moneyer_authority::audiences::{AudiencePolicy, AudienceProfile};
 use moneyer_authority::enrollment::CertificateLifetimes;
-use moneyer_authority::keys::{Schedule, ScheduleError};
+use moneyer_authority::keys::{KeyKinds, Schedule, ScheduleError};
 
 use moneyer_authority::registry::SystemWorkload;
 use moneyer_authority::signer::KeyKind;
@@ -43,8 +43,8 @@ impl Config {
         let trust_domain = self.trust_domain().map_err(|text| wrong("spiffe.trust_domain", text));
         let lifetimes = self.lifetimes(&mut wrong);
         let schedule = self.schedule(&mut wrong);
-        let key_kind = self.key_kind();
-        if key_kind.is_none() {
+        let key_kinds = self.key_kinds(&mut wrong);
+        if key_kinds.is_none() {
             let message = format!(
                 "{} bits is not a size for RSA keys; use 2048, 3072 or 4096",
                 self.keys.bits
@@ -60,8 +60,8 @@ impl Config {
         let certificates = self.certificates(&mut wrong);
         let policy = lifetimes.map(|lifetimes| {
             // Of an unfit size nothing follows here: it is told already.
-            let kind = key_kind.unwrap_or(KeyKind::Rsa2048);
-            let profiles = self.profiles(&lifetimes, kind, &mut wrong);
+            let kinds = key_kinds.unwrap_or(KeyKinds::only(KeyKind::Rsa2048));
+            let profiles = self.profiles(&lifetimes, kinds, &mut wrong);
             AudiencePolicy::new(
                 &self.issuer.url,
                 self.tokens.default_audience.clone(),
@@ -84,8 +84,8 @@ impl Config {
             }
             None => None,
         };
-        match (trust_domain, policy, key_kind, schedule) {
-            (Ok(trust_domain), Some(policy), Some(key_kind), Some(schedule))
+        match (trust_domain, policy, key_kinds, schedule) {
+            (Ok(trust_domain), Some(policy), Some(key_kinds), Some(schedule))
                 if errors.is_empty() =>
             {
                 Ok(Charter {
@@ -99,7 +99,7 @@ impl Config {
                     key_set_path: self.issuer.jwks_path.as_str().to_owned(),
                     policy,
                     system_workloads: self.workloads(),
-                    key_kind,
+                    key_kinds,
                     x5c: self.keys.x5c,
                     schedule,
                     certificates,
@@ -156,12 +156,12 @@ impl Config {
     fn profiles(
         &self,
         lifetimes: &LifetimeRange,
-        key_kind: KeyKind,
+        kinds: KeyKinds,
         wrong: &mut impl FnMut(&str, String),
     ) -> Vec<AudienceProfile> {
         let mut profiles = Vec::with_capacity(self.audiences.len());
         for (index, section) in self.audiences.iter().enumerate() {
-            match section.spec().resolve(lifetimes, key_kind.algorithm()) {
+            match section.spec().resolve(lifetimes, kinds) {
                 Ok(profile) => profiles.push(profile),
                 Err(error) => {
                     wrong(&format!("audience[{index}].{}", error.key()), error.to_string());
@@ -180,6 +180,8 @@ impl Config {
             max_age,
             duration(self.tokens.maximum_lifetime),
         );
+        let lines = if self.keys.second_algorithm.is_some() { 2 } else { 1 };
+        let schedule = schedule.and_then(|schedule| schedule.for_lines(lines));
         let key = |error: &ScheduleError| match error {
             ScheduleError::ShorterThanCache { .. } => "keys.publish_before_use",
             ScheduleError::CachedTooLong => "keys.max_age",
@@ -203,8 +205,23 @@ impl Config {
         lifetimes
     }
 
-    fn key_kind(&self) -> Option<KeyKind> {
-        match (self.keys.algorithm, self.keys.bits) {
+    fn key_kinds(&self, wrong: &mut impl FnMut(&str, String)) -> Option<KeyKinds> {
+        let second = self.keys.second_algorithm;
+        if second == Some(self.keys.algorithm) {
+            let message =
+                "is that of keys.algorithm; name the other one, or leave it out".to_owned();
+            wrong("keys.second_algorithm", message);
+        }
+        let primary = self.key_kind(self.keys.algorithm)?;
+        let second = match second {
+            Some(second) => Some(self.key_kind(second)?),
+            None => None,
+        };
+        Some(KeyKinds { primary, second })
+    }
+
+    fn key_kind(&self, algorithm: KeyAlgorithm) -> Option<KeyKind> {
+        match (algorithm, self.keys.bits) {
             (KeyAlgorithm::ES256, _) => Some(KeyKind::P256),
             (KeyAlgorithm::RS256, 2048) => Some(KeyKind::Rsa2048),
             (KeyAlgorithm::RS256, 3072) => Some(KeyKind::Rsa3072),
@@ -279,6 +296,11 @@ keys.rotate_every = '30d'
         assert_eq!(errors(text), expected);
         let long = errors("keys.max_age = '25h'");
         assert!(long[0].contains("keys.max_age: is longer than a day"), "{long:?}");
+        let same = errors("keys.second_algorithm = 'RS256'");
+        assert!(same[0].contains("keys.second_algorithm: is that of keys.algorithm"), "{same:?}");
+        let both = "keys.second_algorithm = 'ES256'\nkeys.rotate_every = '90m'\n";
+        let full = errors(both);
+        assert!(full[0].contains("keys.rotate_every: would keep"), "{full:?}");
         let often = errors("keys.rotate_every = '20s'");
         assert!(often[0].contains("keys.rotate_every: would keep"), "{often:?}");
     }

@@ -19,6 +19,10 @@ pub enum KeyAlgorithm {
 pub struct KeysSection {
     /// Algorithm of the keys that are made. Default: `RS256`.
     pub algorithm: KeyAlgorithm,
+    /// Algorithm of a second line of keys beside those of `keys.algorithm`, for audiences whose profile names it
+    /// or whose relying party takes no other: `ES256` costs a fraction of `RS256`. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub second_algorithm: Option<KeyAlgorithm>,
     /// Size of RSA keys in bits: 2048, 3072 or 4096. Default: 2048.
     pub bits: u32,
     /// How long a key signs before the next one takes over. Default: `30d`.
@@ -44,6 +48,7 @@ impl Default for KeysSection {
     fn default() -> Self {
         Self {
             algorithm: KeyAlgorithm::RS256,
+            second_algorithm: None,
             bits: 2048,
             rotate_every: Span::from_secs(30 * 24 * 3600),
             publish_before_use: None,

@@ -5,6 +5,7 @@
 //! a token alone.
 
 use std::fmt;
+use std::str::FromStr;
 
 /// A signature algorithm by its JOSE name. Compared exactly, case included.
 #[derive(
@@ -48,6 +49,19 @@ impl Algorithm {
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == name)
+    }
+}
+
+/// The text names no algorithm of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be RS256 or ES256")]
+pub struct UnknownAlgorithm;
+
+impl FromStr for Algorithm {
+    type Err = UnknownAlgorithm;
+
+    fn from_str(text: &str) -> Result<Self, UnknownAlgorithm> {
+        Self::from_name(text).ok_or(UnknownAlgorithm)
     }
 }
 

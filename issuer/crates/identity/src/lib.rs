@@ -31,7 +31,7 @@ mod subject;
 mod token;
 mod token_issuer;
 
-pub use algorithm::Algorithm;
+pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use audience::{Audience, AudienceError, Audiences, MAXIMUM_AUDIENCE_BYTES};
 pub use aws::{
     AwsClaims, RoleArn, RoleArnError, SessionTag, SessionTagError, SessionTags, SourceIdentity,

@@ -2,7 +2,10 @@
 
 use moneyer_authority::AppFit;
 use moneyer_authority::audiences::{AudienceProfile, AwsExtras, ProfileSpec};
-use moneyer_identity::{AppName, Audience, Lifetime, ProfileName, RelyingParty, SubjectForm};
+use moneyer_authority::keys::KeyKinds;
+use moneyer_identity::{
+    Algorithm, AppName, Audience, Lifetime, ProfileName, RelyingParty, SubjectForm,
+};
 use serde::{Deserialize, Serialize};
 
 /// Who named a profile.
@@ -26,13 +29,15 @@ pub(crate) struct AudienceView {
     pub(crate) subject: SubjectForm,
     pub(crate) default_lifetime_seconds: u32,
     pub(crate) maximum_lifetime_seconds: u32,
+    /// What tokens are signed with, once a key of it signs.
+    pub(crate) algorithm: Option<Algorithm>,
     #[serde(default, skip_serializing_if = "AwsExtras::is_empty")]
     pub(crate) aws: AwsExtras,
     pub(crate) named_by: NamedBy,
 }
 
 impl AudienceView {
-    pub(crate) fn of(profile: &AudienceProfile, configured: bool) -> Self {
+    pub(crate) fn of(profile: &AudienceProfile, kinds: KeyKinds, configured: bool) -> Self {
         Self {
             name: profile.name.clone(),
             preset: profile.relying_party,
@@ -40,6 +45,7 @@ impl AudienceView {
             subject: profile.subject,
             default_lifetime_seconds: profile.lifetimes.default_lifetime().seconds(),
             maximum_lifetime_seconds: profile.lifetimes.maximum().seconds(),
+            algorithm: kinds.algorithm(profile.line),
             aws: profile.aws.clone(),
             named_by: if configured { NamedBy::Configuration } else { NamedBy::Operator },
         }
@@ -60,6 +66,8 @@ pub(crate) struct AudienceBody {
     pub(crate) default_lifetime_seconds: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) maximum_lifetime_seconds: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) algorithm: Option<Algorithm>,
     #[serde(skip_serializing_if = "AwsExtras::is_empty")]
     pub(crate) aws: AwsExtras,
 }
@@ -74,6 +82,7 @@ impl AudienceBody {
             subject: self.subject,
             default_lifetime: self.default_lifetime_seconds.map(Lifetime::from_seconds),
             maximum_lifetime: self.maximum_lifetime_seconds.map(Lifetime::from_seconds),
+            algorithm: self.algorithm,
             aws: self.aws,
         }
     }

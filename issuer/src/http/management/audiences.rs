@@ -77,5 +77,6 @@ fn with_profile<T>(
 }
 
 fn view(authority: &Authority, profile: &AudienceProfile) -> AudienceView {
-    AudienceView::of(profile, authority.profiles().is_configured(&profile.name))
+    let configured = authority.profiles().is_configured(&profile.name);
+    AudienceView::of(profile, authority.keys().kinds(), configured)
 }

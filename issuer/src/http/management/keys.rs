@@ -30,9 +30,11 @@ pub(super) async fn command(
     body: Result<Json<KeyCommandBody>, JsonRejection>,
 ) -> Result<Json<KeyStepsView>, Problem> {
     let Json(body) = body?;
-    let command = body
-        .command()
-        .ok_or_else(|| Problem::invalid("retire needs a key_id; prepare and rotate take none"))?;
+    let command = body.command(authority.keys().kinds())?.ok_or_else(|| {
+        Problem::invalid(
+            "retire needs a key_id; prepare and rotate take none; only prepare takes an algorithm",
+        )
+    })?;
     let steps = if body.dry_run {
         authority.judge_keys(&operator, &command)?
     } else {

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use moneyer_authority::enrollment::Member;
-use moneyer_authority::keys::{KeyCommand, KeyRecord, KeyState, Outlook, Schedule, Step, Waiting};
+use moneyer_authority::keys::{
+    KeyCommand, KeyKinds, KeyRecord, KeyState, KeysError, Line, Outlook, Schedule, Step, Waiting,
+};
 use moneyer_authority::registry::{App, Placed};
 use moneyer_identity::{
     Algorithm, AppName, Audience, ClockReport, CloudAccounts, IssuerUrl, Jwk, KeyError, KeyId,
@@ -144,10 +146,10 @@ impl KeyView {
     pub(crate) fn of(record: &KeyRecord, outlook: &[Outlook]) -> Self {
         let about = |next: &&Outlook| match &next.step {
             Step::Extend(..) => false,
-            Step::Prepare | Step::Publish(_) | Step::Lapse(_) | Step::Activate(_)
+            Step::Prepare(_) | Step::Publish(_) | Step::Lapse(_) | Step::Activate(_)
                 if record.state == KeyState::Active =>
             {
-                true
+                next.line == record.line
             }
             step => step.key_id() == Some(&record.key_id),
         };
@@ -183,23 +185,32 @@ pub(crate) struct KeyCommandBody {
     pub(crate) command: KeyVerb,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) key_id: Option<KeyId>,
+    /// Of which algorithm a key is prepared. None: that of the primary line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) algorithm: Option<Algorithm>,
     /// Only say what would be done.
     #[serde(default)]
     pub(crate) dry_run: bool,
 }
 
 impl KeyCommandBody {
-    /// The command, or `None` where it needs a key and names none, or names one it has no use for.
-    pub(crate) fn command(&self) -> Option<KeyCommand> {
-        match (self.command, self.key_id.clone()) {
-            (KeyVerb::Prepare, None) => Some(KeyCommand::Prepare),
+    /// The command, or `None` where it needs a key and names none, or names one or an algorithm that it has
+    /// no use for.
+    pub(crate) fn command(&self, kinds: KeyKinds) -> Result<Option<KeyCommand>, KeysError> {
+        let line = match (self.command, self.algorithm) {
+            (_, None) => Line::Primary,
+            (KeyVerb::Prepare, Some(of)) => kinds.line_of(of).ok_or(KeysError::NoSuchLine)?,
+            (_, Some(_)) => return Ok(None),
+        };
+        Ok(match (self.command, self.key_id.clone()) {
+            (KeyVerb::Prepare, None) => Some(KeyCommand::Prepare(line)),
             (KeyVerb::Rotate, None) => Some(KeyCommand::Rotate),
             (KeyVerb::Activate, key_id) => Some(KeyCommand::Activate(key_id)),
             (KeyVerb::Emergency, key_id) => Some(KeyCommand::Emergency(key_id)),
             (KeyVerb::Retire, Some(key_id)) => Some(KeyCommand::Retire(key_id)),
             (KeyVerb::Prune, key_id) => Some(KeyCommand::Prune(key_id)),
             (KeyVerb::Prepare | KeyVerb::Rotate, Some(_)) | (KeyVerb::Retire, None) => None,
-        }
+        })
     }
 }
 

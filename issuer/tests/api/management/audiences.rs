@@ -24,7 +24,7 @@ async fn a_profile_is_put_shown_listed_checked_and_removed() {
     let expected = json!({
         "name": "gcp", "preset": "gcp", "value": POOL, "subject": "app",
         "default_lifetime_seconds": 900, "maximum_lifetime_seconds": 86_400,
-        "named_by": "operator",
+        "algorithm": "ES256", "named_by": "operator",
     });
     assert_eq!(json(&put), expected);
     assert_eq!(json(&world.manage(Method::GET, "/audiences/gcp", "").await), expected);
@@ -43,6 +43,43 @@ async fn a_profile_is_put_shown_listed_checked_and_removed() {
     ] {
         problem(&world.manage(method, path, "").await, 404);
     }
+}
+
+#[tokio::test]
+async fn an_audience_is_signed_by_the_second_line_where_its_party_takes_no_other() {
+    let world = World::with(&[("KEYS__SECOND_ALGORITHM", "RS256")]).await;
+    world.join("runner-1").await;
+    world.place("web-1", "runner-1").await;
+    let put = async |path: &str, body: &str| world.manage(Method::PUT, path, body).await;
+    let azure = json(&put("/audiences/azure", r#"{"preset":"azure"}"#).await);
+    assert_eq!(azure["algorithm"], "RS256");
+    let gcp = json!({ "preset": "gcp", "value": POOL }).to_string();
+    assert_eq!(json(&put("/audiences/gcp", &gcp).await)["algorithm"], "ES256");
+    let unfit = put("/audiences/other", r#"{"preset":"azure","algorithm":"ES256"}"#).await;
+    assert!(problem(&unfit, 400).contains("takes no ES256 signatures"));
+    let unknown = put("/audiences/other", r#"{"value":"x","algorithm":"EdDSA"}"#).await;
+    assert!(problem(&unknown, 400).contains("the cluster has no keys that sign EdDSA"));
+
+    let keys = json(&world.manage(Method::GET, "/keys", "").await);
+    let kid_of = |of: &str| {
+        let keys = keys.as_array().unwrap();
+        keys.iter().find(|key| key["algorithm"] == of).unwrap()["key_id"].clone()
+    };
+    assert_eq!(keys[0]["key_id"], kid_of("ES256"), "the primary line is first");
+    let mint = async |audience: &str| {
+        let body = json!({ "audiences": [audience] }).to_string();
+        json(&world.manage(Method::POST, "/sandboxes/web-1/token", &body).await)["key_id"].clone()
+    };
+    assert_eq!(mint("api://AzureADTokenExchange").await, kid_of("RS256"));
+    assert_eq!(mint(POOL).await, kid_of("ES256"));
+    let command = async |body: &str| world.manage(Method::POST, "/keys", body).await;
+    let prepared = json(&command(r#"{"command":"prepare","algorithm":"RS256"}"#).await);
+    assert_eq!(prepared["steps"], json!([{ "step": "prepare" }]));
+    let keys = json(&world.manage(Method::GET, "/keys", "").await);
+    let is_new = |key: &&Value| key["state"] == "prepared";
+    assert_eq!(keys.as_array().unwrap().iter().find(is_new).unwrap()["algorithm"], "RS256");
+    problem(&command(r#"{"command":"rotate","algorithm":"RS256"}"#).await, 400);
+    problem(&command(r#"{"command":"prepare","algorithm":"EdDSA"}"#).await, 409);
 }
 
 #[tokio::test]

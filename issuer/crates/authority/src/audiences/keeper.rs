@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use moneyer_identity::{Algorithm, ProfileName};
+use moneyer_identity::ProfileName;
 use tokio::sync::{Mutex, watch};
 
 use crate::audiences::error::AudiencesError;
@@ -14,6 +14,7 @@ use crate::audiences::policy::AudiencePolicy;
 use crate::audiences::profile::{AudienceProfile, ProfileSpec};
 use crate::audiences::record::MAXIMUM_PROFILES;
 use crate::audit::{Actor, Event, Ledger};
+use crate::keys::KeyKinds;
 use crate::store::{Change, Expected, Generation, Record as _, load_records};
 
 type Records = Vec<(ProfileSpec, Generation)>;
@@ -24,7 +25,7 @@ pub struct Profiles {
     ledger: Ledger,
     /// With the profiles of the configuration alone.
     configured: AudiencePolicy,
-    algorithm: Algorithm,
+    kinds: KeyKinds,
     changing: Mutex<()>,
     policy: ArcSwap<AudiencePolicy>,
     changed: watch::Sender<u64>,
@@ -35,15 +36,15 @@ impl Profiles {
     pub async fn open(
         ledger: Ledger,
         configured: AudiencePolicy,
-        algorithm: Algorithm,
+        kinds: KeyKinds,
     ) -> Result<Self, AudiencesError> {
         let records = load(&ledger).await?;
         let specs = records.into_iter().map(|(spec, _)| spec);
-        let policy = policy(&configured, algorithm, specs)?;
+        let policy = policy(&configured, kinds, specs)?;
         Ok(Self {
             ledger,
             configured,
-            algorithm,
+            kinds,
             changing: Mutex::default(),
             policy: ArcSwap::from_pointee(policy),
             changed: watch::Sender::new(0),
@@ -74,7 +75,7 @@ impl Profiles {
         if self.is_configured(&name) {
             return Err(AudiencesError::Configured(name));
         }
-        let profile = spec.resolve(self.configured.lifetimes(), self.algorithm);
+        let profile = spec.resolve(self.configured.lifetimes(), self.kinds);
         let profile = profile.map_err(|error| AudiencesError::Profile { name, error })?;
         // What is there already under its name makes way for it.
         self.policy().without(&profile.name).and(profile.clone())?;
@@ -93,7 +94,7 @@ impl Profiles {
             return Err(AudiencesError::TooMany);
         }
         let after = records.into_iter().map(|(record, _)| record).chain([spec.clone()]);
-        let policy = policy(&self.configured, self.algorithm, after)?;
+        let policy = policy(&self.configured, self.kinds, after)?;
         let is_news = before.as_ref().is_none_or(|(record, _)| *record != spec);
         if is_news {
             let expected = before.map_or(Expected::Absent, |(_, at)| Expected::Revision(at));
@@ -121,7 +122,7 @@ impl Profiles {
         let at = at.ok_or_else(|| AudiencesError::NoSuchProfile(name.clone()))?;
         let (record, revision) = records.swap_remove(at);
         let after = records.into_iter().map(|(record, _)| record);
-        let policy = policy(&self.configured, self.algorithm, after)?;
+        let policy = policy(&self.configured, self.kinds, after)?;
         let change = Change::remove(ProfileSpec::COLLECTION, &record.id(), revision);
         let what = Event::AudienceRemoved { audience_profile: name.clone() };
         self.ledger.commit(who, vec![what], vec![change]).await?;
@@ -142,7 +143,7 @@ async fn load(ledger: &Ledger) -> Result<Records, AudiencesError> {
 /// What is configured, and what operators have put beside it.
 fn policy(
     configured: &AudiencePolicy,
-    algorithm: Algorithm,
+    kinds: KeyKinds,
     put: impl Iterator<Item = ProfileSpec>,
 ) -> Result<AudiencePolicy, AudiencesError> {
     let mut policy = configured.clone();
@@ -151,7 +152,7 @@ fn policy(
     put.sort_by(|one, other| one.name.as_str().cmp(other.name.as_str()));
     for spec in put {
         let name = spec.name.clone();
-        let profile = spec.resolve(configured.lifetimes(), algorithm);
+        let profile = spec.resolve(configured.lifetimes(), kinds);
         let profile = profile.map_err(|error| format!("{} {error}", error.key()));
         let added = profile.and_then(|profile| policy.and(profile).map_err(|e| e.to_string()));
         policy = added.map_err(|error| AudiencesError::Stored { name, error })?;

@@ -14,6 +14,7 @@ use moneyer_identity::{
 };
 
 use crate::audiences::profile::AudienceProfile;
+use crate::keys::Line;
 use crate::mint::MintError;
 use crate::registry::App;
 
@@ -43,6 +44,8 @@ pub(crate) struct Chosen {
     pub(crate) audiences: Audiences,
     pub(crate) subject: SubjectForm,
     pub(crate) lifetime: Lifetime,
+    /// The keys to sign with.
+    pub(crate) line: Line,
     /// Of the audiences that have one.
     pub(crate) profiles: Vec<Arc<AudienceProfile>>,
 }
@@ -181,7 +184,7 @@ impl AudiencePolicy {
         Ok(audiences)
     }
 
-    /// The subject form and lifetime that all these audiences agree on.
+    /// The subject form, keys and lifetime that all these audiences agree on.
     fn settle(
         &self,
         audiences: Audiences,
@@ -191,24 +194,25 @@ impl AudiencePolicy {
         if list.len() > 1 && list.contains(&self.default_audience) {
             return Err(MintError::Combination);
         }
-        let (mut subject, mut chosen, mut profiles) = (None, None, Vec::new());
+        let (mut alike, mut chosen, mut profiles) = (None, None, Vec::new());
         for audience in list {
             let profile = self.by_audience.get(audience);
             let form = profile.map_or(SubjectForm::Sandbox, |profile| profile.subject);
+            let form = (form, profile.map_or(Line::Primary, |profile| profile.line));
             let lifetimes = profile.map_or(&self.lifetimes, |profile| &profile.lifetimes);
             let lifetime = lifetimes.choose(lifetime).map_err(MintError::Lifetime)?;
             // What is for AWS alone is not told to others, and holds for no others.
             let is_for_one = profile.is_some_and(|profile| !profile.aws.is_empty());
-            if *subject.get_or_insert(form) != form || (is_for_one && list.len() > 1) {
+            if *alike.get_or_insert(form) != form || (is_for_one && list.len() > 1) {
                 return Err(MintError::Combination);
             }
             // Unasked, the shortest default of the audiences holds.
             chosen = Some(chosen.map_or(lifetime, |shortest: Lifetime| shortest.min(lifetime)));
             profiles.extend(profile.cloned());
         }
-        match (subject, chosen) {
-            (Some(subject), Some(lifetime)) => {
-                Ok(Chosen { audiences, subject, lifetime, profiles })
+        match (alike, chosen) {
+            (Some((subject, line)), Some(lifetime)) => {
+                Ok(Chosen { audiences, subject, lifetime, line, profiles })
             }
             _ => Err(MintError::Combination),
         }

@@ -10,6 +10,8 @@ use moneyer_identity::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::keys::{KeyKinds, Line};
+
 /// Longest list of roles in bytes, sixty ARNs of the usual length: in base64 half of the longest token, so
 /// that everything else fits beside.
 pub const MAXIMUM_ROLES_BYTES: usize = 3 * 1024;
@@ -61,6 +63,10 @@ pub struct ProfileSpec {
     /// Longest lifetime. `None`: the cluster's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub maximum_lifetime: Option<Lifetime>,
+    /// What its tokens are signed with. `None`: the first of the cluster's algorithms that the preset's party
+    /// takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub algorithm: Option<Algorithm>,
     /// Claims that AWS reads.
     #[serde(default, skip_serializing_if = "AwsExtras::is_empty")]
     pub aws: AwsExtras,
@@ -93,13 +99,19 @@ pub enum ProfileError {
         minimum: Lifetime,
     },
     /// The relying party refuses the cluster's signatures.
-    #[error("{} takes no {algorithm} signatures, which keys.algorithm asks for", .party.as_str())]
+    #[error(
+        "{} takes no {algorithm} signatures; with keys.second_algorithm the cluster has keys of another \
+         algorithm beside", .party.as_str()
+    )]
     Algorithm {
         /// Who.
         party: RelyingParty,
-        /// What the cluster signs with.
+        /// What the cluster signs with, or is asked to.
         algorithm: Algorithm,
     },
+    /// The cluster has no such keys.
+    #[error("the cluster has no keys that sign {0}; keys.second_algorithm asks for some")]
+    NoKeys(Algorithm),
     /// Claims of AWS for somebody else.
     #[error("are claims that AWS alone reads; use the preset aws")]
     NotAws,
@@ -120,6 +132,7 @@ impl ProfileError {
             Self::MaximumLifetime => "maximum_lifetime",
             Self::DefaultLifetime(_) | Self::TooShort { .. } => "default_lifetime",
             Self::Algorithm { .. } => "preset",
+            Self::NoKeys(_) => "algorithm",
             Self::NotAws => "aws",
             Self::TooManyRoles(_) => "aws.roles",
             Self::Transitive(_) => "aws.transitive_tags",
@@ -140,23 +153,23 @@ pub struct AudienceProfile {
     pub lifetimes: LifetimeRange,
     /// Whose demands it meets, where they are known.
     pub relying_party: Option<RelyingParty>,
+    /// The keys that its tokens are signed with, once one of them signs.
+    pub line: Line,
     /// Claims that AWS reads.
     pub aws: AwsExtras,
 }
 
 impl ProfileSpec {
-    /// The profile as it holds in a cluster with these lifetimes, whose keys sign with `algorithm`.
+    /// The profile as it holds in a cluster with these lifetimes and these keys.
     pub fn resolve(
         self,
         cluster: &LifetimeRange,
-        algorithm: Algorithm,
+        kinds: KeyKinds,
     ) -> Result<AudienceProfile, ProfileError> {
         self.check_aws()?;
         let lifetimes = self.lifetimes(cluster)?;
+        let line = self.line(kinds)?;
         let Self { name, preset, audience, subject, aws, .. } = self;
-        if let Some(party) = preset.filter(|party| !party.takes(algorithm)) {
-            return Err(ProfileError::Algorithm { party, algorithm });
-        }
         let own = preset.and_then(RelyingParty::audience);
         let audience = audience.or_else(|| own.and_then(|own| Audience::parse(own).ok()));
         Ok(AudienceProfile {
@@ -165,8 +178,22 @@ impl ProfileSpec {
             subject: subject.unwrap_or(SubjectForm::App),
             lifetimes,
             relying_party: preset,
+            line,
             aws,
         })
+    }
+
+    /// The line that is asked for, else the first whose signatures the party takes.
+    fn line(&self, kinds: KeyKinds) -> Result<Line, ProfileError> {
+        if let Some(algorithm) = self.algorithm {
+            if let Some(party) = self.preset.filter(|party| !party.takes(algorithm)) {
+                return Err(ProfileError::Algorithm { party, algorithm });
+            }
+            return kinds.line_of(algorithm).ok_or(ProfileError::NoKeys(algorithm));
+        }
+        let Some(party) = self.preset else { return Ok(Line::Primary) };
+        let algorithm = kinds.primary.algorithm();
+        kinds.line_for(party).ok_or(ProfileError::Algorithm { party, algorithm })
     }
 
     fn lifetimes(&self, cluster: &LifetimeRange) -> Result<LifetimeRange, ProfileError> {

@@ -7,9 +7,9 @@ use moneyer_identity::{Clock, IssuerUrl, SubjectParts};
 use crate::audiences::AudiencePolicy;
 use crate::audit::Audit;
 use crate::enrollment::CertificateLifetimes;
-use crate::keys::{KeyPlan, Schedule};
+use crate::keys::{KeyKinds, KeyPlan, Schedule};
 use crate::registry::SystemWorkload;
-use crate::signer::{KeyKind, Signer};
+use crate::signer::Signer;
 use crate::store::Store;
 
 /// What an authority is for.
@@ -29,7 +29,7 @@ pub struct Charter {
     /// The closed list of system workloads.
     pub system_workloads: Vec<SystemWorkload>,
     /// What keys to make.
-    pub key_kind: KeyKind,
+    pub key_kinds: KeyKinds,
     /// Whether keys are published with a certificate over each (`x5c`).
     pub x5c: bool,
     /// When keys change.
@@ -41,7 +41,7 @@ pub struct Charter {
 impl Charter {
     /// What keys to make, and how they are published.
     pub(super) fn key_plan(&self) -> KeyPlan {
-        KeyPlan { kind: self.key_kind, x5c: self.x5c }
+        KeyPlan { kinds: self.key_kinds, x5c: self.x5c }
     }
 }
 

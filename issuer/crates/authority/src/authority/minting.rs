@@ -10,9 +10,9 @@ use moneyer_identity::{MintedToken, SandboxId, SystemWorkloadName};
 use super::open::Authority;
 use crate::audit::{Actor, Holder};
 use crate::enrollment::{AuthenticatedRunner, Places};
+use crate::keys::KeyRing;
 use crate::mint::{Ask, MintError, Request};
 use crate::registry::{Permit, RegistryError, SystemPermit};
-use crate::signer::SigningKey;
 
 impl Authority {
     /// A token for a sandbox that is placed on this runner now.
@@ -49,9 +49,9 @@ impl Authority {
             Err(error) => return Err(self.gate.refuse(&by, holder, MintError::Registry(error))),
         };
         let policy = self.minter.policy();
-        let drafted = self.minting_key(&by);
-        let drafted = drafted
-            .and_then(|key| self.minter.draft(key, &policy, &permitted, ask.clone(), by.now));
+        let drafted = self
+            .minting_ring(&by)
+            .and_then(|ring| self.minter.draft(&ring, &policy, &permitted, ask.clone(), by.now));
         let still = || {
             let now = permit().map_err(MintError::Registry)?;
             self.minter.check_again((&permitted, &policy), &now, &ask)
@@ -67,7 +67,7 @@ impl Authority {
         asked: Vec<(SandboxId, Ask)>,
     ) -> Vec<Result<MintedToken, MintError>> {
         let by = self.request(runner.actor());
-        let (key, policy) = (self.minting_key(&by).ok(), self.minter.policy());
+        let (ring, policy) = (self.minting_ring(&by).ok(), self.minter.policy());
         let mut drafted = Vec::with_capacity(asked.len());
         let mut permits = Vec::with_capacity(asked.len());
         let permit = |sandbox: &SandboxId| {
@@ -76,9 +76,9 @@ impl Authority {
         for (sandbox, ask) in &asked {
             let (permitted, draft) = match permit(sandbox) {
                 Ok(permitted) => {
-                    let key = key.clone().map_or_else(|| self.minting_key(&by), Ok);
-                    let draft = key.and_then(|key| {
-                        self.minter.draft(key, &policy, &permitted, ask.clone(), by.now)
+                    let ring = ring.clone().map_or_else(|| self.minting_ring(&by), Ok);
+                    let draft = ring.and_then(|ring| {
+                        self.minter.draft(&ring, &policy, &permitted, ask.clone(), by.now)
                     });
                     (Some(permitted), draft)
                 }
@@ -128,8 +128,8 @@ impl Authority {
         let (by, holder) = (self.request(who), Holder::System(workload.clone()));
         let policy = self.minter.policy();
         let drafted = permit().map_err(MintError::Registry).and_then(|permit| {
-            let key = self.minting_key(&by)?;
-            self.minter.draft_system(key, &policy, &permit, ask.clone(), by.now)
+            let ring = self.minting_ring(&by)?;
+            self.minter.draft_system(&ring, &policy, &permit, ask.clone(), by.now)
         });
         let still = || {
             permit().map_err(MintError::Registry)?;
@@ -138,11 +138,11 @@ impl Authority {
         self.gate.pass(by, holder, drafted, still).await
     }
 
-    /// The key that signs, while the clock and the store can be trusted.
-    fn minting_key(&self, by: &Request) -> Result<Arc<dyn SigningKey>, MintError> {
+    /// The keys that sign, while the clock and the store can be trusted.
+    fn minting_ring(&self, by: &Request) -> Result<Arc<KeyRing>, MintError> {
         let now = by.sound.map_err(MintError::Clock)?;
         self.ledger.check_witnesses().map_err(MintError::RolledBack)?;
-        self.minter.signing_key(now)
+        self.minter.ring(now)
     }
 
     fn request(&self, who: Actor) -> Request {

@@ -80,8 +80,8 @@ impl Authority {
         let registry = Registry::open(ledger.clone(), members.clone(), workloads)
             .await
             .map_err(OpenError::Registry)?;
-        let (policy, algorithm) = (charter.policy.clone(), charter.key_kind.algorithm());
-        let profiles = Profiles::open(ledger.clone(), policy, algorithm).await;
+        let (policy, kinds) = (charter.policy.clone(), charter.key_kinds);
+        let profiles = Profiles::open(ledger.clone(), policy, kinds).await;
         let profiles = Arc::new(profiles.map_err(OpenError::Audiences)?);
         let minter =
             Minter::new(issuers.clone(), charter.parts.clone(), profiles.clone(), keys.clone());

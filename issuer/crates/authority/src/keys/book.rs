@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use moneyer_identity::{KeyCertificate, KeyId, Lifetime, UnixTime};
 
+use crate::keys::line::Line;
 use crate::keys::record::{KeyRecord, KeyState, RingRecord};
 use crate::keys::rotation::Step;
 use crate::keys::schedule::Schedule;
@@ -69,7 +70,11 @@ impl Draft {
                 self.edit(key_id, |key| key.sign_until = key.sign_until.max(Some(*until)));
             }
             Step::Activate(key_id) => self.activate(key_id, schedule, now),
-            Step::Request => self.book.ring.requested_at = Some(now),
+            Step::Request => {
+                for line in Line::ALL {
+                    *self.book.ring.requested_at(line) = Some(now);
+                }
+            }
             Step::Retire(key_id) => self.edit(key_id, |key| key.state = KeyState::Retiring),
             Step::Prune(key_id) => self.prune(key_id),
             Step::Withdraw(key_ids) => {
@@ -78,7 +83,7 @@ impl Draft {
                 }
                 self.book.ring.withdrawals = self.book.ring.withdrawals.saturating_add(1);
             }
-            Step::Prepare => {}
+            Step::Prepare(_) => {}
         }
     }
 
@@ -139,9 +144,11 @@ impl Draft {
     }
 
     fn activate(&mut self, key_id: &KeyId, schedule: &Schedule, now: UnixTime) {
+        let line = self.records().find(|key| key.key_id == *key_id).map(|key| key.line);
+        let line = line.unwrap_or_default();
         let active: Vec<KeyId> = self
             .records()
-            .filter(|key| key.state == KeyState::Active)
+            .filter(|key| key.state == KeyState::Active && key.line == line)
             .map(|key| key.key_id.clone())
             .collect();
         for retired in active {
@@ -152,7 +159,25 @@ impl Draft {
             });
         }
         self.edit(key_id, |key| activate(key, schedule, now));
-        self.book.ring.requested_at = None;
+        *self.book.ring.requested_at(line) = None;
+    }
+
+    /// Ends the second line: its keys sign no more, and are published until their tokens are dead. Tells
+    /// whether there was one.
+    pub(super) fn end_second_line(&mut self) -> bool {
+        let second = self.records().filter(|key| key.line == Line::Second);
+        let second: Vec<KeyId> = second.map(|key| key.key_id.clone()).collect();
+        for key_id in &second {
+            self.edit(key_id, |key| {
+                key.line = Line::Primary;
+                if key.state.may_sign() {
+                    key.state = KeyState::Retiring;
+                    key.handle = None;
+                }
+            });
+        }
+        *self.book.ring.requested_at(Line::Second) = None;
+        !second.is_empty()
     }
 
     fn prune(&mut self, key_id: &KeyId) {
@@ -176,8 +201,9 @@ impl Draft {
 }
 
 /// A key that was just made, in the key set from now on.
-pub(super) fn prepared(new: NewKey, now: UnixTime) -> KeyRecord {
+pub(super) fn prepared(line: Line, new: NewKey, now: UnixTime) -> KeyRecord {
     KeyRecord {
+        line,
         key_id: new.verifying_key.thumbprint().clone(),
         thumbprint: None,
         state: KeyState::Prepared,

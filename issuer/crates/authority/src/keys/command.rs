@@ -2,20 +2,21 @@
 
 use moneyer_identity::{ErrorClass, KeyId, ProvenTime, UnixTime};
 
+use crate::keys::line::Line;
 use crate::keys::record::KeyState;
 use crate::keys::rotation::{KeyTimes, Rotation, Step};
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyCommand {
-    /// Make and publish the next key now.
-    Prepare,
-    /// Sign with a prepared key now; none named: the one whose turn is next.
+    /// Make and publish the next key of a line now.
+    Prepare(Line),
+    /// Sign with a prepared key now; none named: the one of the first line that has one whose turn is next.
     Activate(Option<KeyId>),
-    /// Hold the next round as soon as publication before use allows.
+    /// Hold the next round of every line as soon as publication before use allows.
     Rotate,
-    /// Withdraw a key at once (none named: the active one) and every prepared key beside it; sign with a
-    /// new one.
+    /// Withdraw a key at once (none named: the primary line's active one) and every prepared key beside it,
+    /// of every line; sign with a new one.
     Emergency(Option<KeyId>),
     /// Give up a prepared key.
     Retire(KeyId),
@@ -105,7 +106,7 @@ impl Rotation<'_> {
         proven: &ProvenTime,
     ) -> Result<Vec<Step>, CommandError> {
         match command {
-            KeyCommand::Prepare => Ok(vec![Step::Prepare]),
+            KeyCommand::Prepare(line) => Ok(vec![Step::Prepare(*line)]),
             KeyCommand::Rotate => Ok(vec![Step::Request]),
             KeyCommand::Activate(key_id) => self.activate(key_id.as_ref(), proven),
             KeyCommand::Emergency(key_id) => self.withdraw(key_id.as_ref()),
@@ -168,7 +169,8 @@ impl Rotation<'_> {
                 asked: "withdrawn",
             });
         }
-        let beside = self.prepared().into_iter().map(|key| &key.key_id);
+        let prepared = self.keys.iter().filter(|key| key.state == KeyState::Prepared);
+        let beside = prepared.map(|key| &key.key_id);
         let mut withdrawn = vec![key_id.clone()];
         withdrawn.extend(beside.filter(|prepared| *prepared != key_id).cloned());
         Ok(vec![Step::Withdraw(withdrawn)])

@@ -23,6 +23,9 @@ pub enum KeysError {
     /// A key cannot be made.
     #[error("a signing key could not be made")]
     Generate(#[source] SignerError),
+    /// A key of a second line is asked for, and there is none.
+    #[error("this cluster has no second line of keys; keys.second_algorithm asks for one")]
+    NoSuchLine,
     /// A stored key cannot be opened.
     #[error("the stored key {key_id} cannot be opened")]
     Open {
@@ -81,7 +84,7 @@ impl KeysError {
             Self::Command(error) => error.class(),
             Self::Import(refusal) => refusal.class(),
             Self::Clock(_) => ErrorClass::Unavailable,
-            Self::Overtaken | Self::NotEmpty => ErrorClass::Conflict,
+            Self::NoSuchLine | Self::Overtaken | Self::NotEmpty => ErrorClass::Conflict,
         }
     }
 }

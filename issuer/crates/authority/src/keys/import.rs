@@ -10,6 +10,7 @@ use moneyer_identity::{ErrorClass, KeyId, UnixTime, VerifyingKey};
 
 use crate::issuers::LONGEST_FOREIGN_LIFETIME;
 use crate::keys::book::{activate, lengthen};
+use crate::keys::line::Line;
 use crate::keys::record::{KeyRecord, KeyState};
 use crate::keys::schedule::Schedule;
 use crate::signer::KeyHandle;
@@ -91,6 +92,7 @@ impl Import {
         let mut record = KeyRecord {
             key_id: self.verifying_key.key_id().clone(),
             thumbprint: Some(self.verifying_key.thumbprint().clone()),
+            line: Line::Primary,
             state: KeyState::Retiring,
             public: self.verifying_key.jwk().clone(),
             certificate: None,

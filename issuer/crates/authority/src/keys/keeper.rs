@@ -1,4 +1,4 @@
-//! Keeps the ring: loads it, makes the first key, and carries steps out.
+//! Keeps the ring: loads it, makes the first key of each line, and carries steps out.
 //!
 //! A step is durable before it is in force, and in force for everyone at once: the store first, then the
 //! ring, swapped whole. Steps follow one another. Where the outcome of a write is not known, the records
@@ -17,18 +17,19 @@ use crate::keys::certificate::{certify, certify_all};
 use crate::keys::command::KeyCommand;
 use crate::keys::error::KeysError;
 use crate::keys::import::{Import, newcomers};
+use crate::keys::line::{KeyKinds, Line};
 use crate::keys::record::{KeyRecord, KeyState, RingRecord};
 use crate::keys::ring::{KeyRing, RingKey};
 use crate::keys::rotation::{Outlook, Rotation, Step};
 use crate::keys::schedule::Schedule;
 use crate::keys::told::{Why, requested, told};
-use crate::signer::{KeyKind, Signer};
+use crate::signer::Signer;
 
 /// What keys to make, and how they are published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyPlan {
     /// What keys to make.
-    pub kind: KeyKind,
+    pub kinds: KeyKinds,
     /// Whether each key is published with a certificate over it (`x5c`).
     pub x5c: bool,
 }
@@ -48,8 +49,8 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Loads the ring. Where there is no key yet, makes the first one, active at once: nobody can have
-    /// cached a key set of an issuer that did not exist.
+    /// Loads the ring. Where there is no key yet, makes the first one of each line, active at once: nobody
+    /// can have cached a key set of an issuer that did not exist. A line that is there no more ends.
     pub async fn open(
         ledger: Ledger,
         signer: Arc<dyn Signer>,
@@ -59,15 +60,22 @@ impl Keys {
     ) -> Result<Self, KeysError> {
         let mut book = Book::load(ledger.store()).await.map_err(KeysError::Store)?;
         if book.is_empty() {
-            let new = signer.generate(plan.kind).await.map_err(KeysError::Generate)?;
-            let mut first = prepared(new, now);
-            activate(&mut first, &schedule, now);
             let mut draft = book.draft();
-            draft.add(first);
+            for line in plan.kinds.lines() {
+                let mut first = generate(&*signer, plan, line, now).await?;
+                activate(&mut first, &schedule, now);
+                draft.add(first);
+            }
             let what = told(&[], draft.records(), Why::First);
             book = commit(&ledger, &Actor::System, what, draft).await?;
         }
         let mut draft = book.draft();
+        if plan.kinds.second.is_none() && draft.end_second_line() {
+            let known: Vec<_> = book.records().cloned().collect();
+            let what = told(&known, draft.records(), Why::Schedule);
+            book = commit(&ledger, &Actor::System, what, draft).await?;
+            draft = book.draft();
+        }
         let certified = plan.x5c && certify_all(&*signer, &mut draft).await?;
         if draft.lengthen(schedule.maximum_lifetime()) || certified {
             book = commit(&ledger, &Actor::System, Vec::new(), draft).await?;
@@ -89,6 +97,12 @@ impl Keys {
     #[must_use]
     pub fn ring(&self) -> Arc<KeyRing> {
         self.ring.load_full()
+    }
+
+    /// What keys the lines are made of.
+    #[must_use]
+    pub fn kinds(&self) -> KeyKinds {
+        self.plan.kinds
     }
 
     /// The periods in force.
@@ -118,7 +132,10 @@ impl Keys {
     /// What comes next for every key, when, and what it waits for.
     #[must_use]
     pub fn outlook(&self, now: UnixTime) -> Vec<Outlook> {
-        self.ask(|rotation| rotation.outlook(now))
+        let mut outlook: Vec<_> =
+            self.ask(|rotation| rotation.outlook(now)).into_iter().flatten().collect();
+        outlook.sort_by_key(|next| next.at.unwrap_or(UnixTime(i64::MAX)));
+        outlook
     }
 
     /// What is to be done now.
@@ -130,12 +147,21 @@ impl Keys {
     /// The same, where some of it is not certain to have come.
     #[must_use]
     pub fn due_by(&self, proven: &ProvenTime) -> Vec<Step> {
-        self.ask(|rotation| rotation.due_by(proven))
+        self.ask(|rotation| rotation.due_by(proven)).into_iter().flatten().collect()
     }
 
     /// The steps that carry out a command, or why they may not be done now.
     pub fn judge(&self, command: &KeyCommand, proven: &ProvenTime) -> Result<Vec<Step>, KeysError> {
-        self.ask(|rotation| rotation.judge(command, proven)).map_err(KeysError::Command)
+        let wanted = self.line_of(command);
+        if wanted.is_some_and(|line| self.plan.kinds.of(line).is_none()) {
+            return Err(KeysError::NoSuchLine);
+        }
+        let judged = self.ask(|rotation| {
+            let is_asked = wanted.is_none_or(|line| line == rotation.line);
+            is_asked.then(|| rotation.judge(command, proven))
+        });
+        let steps: Result<Vec<_>, _> = judged.into_iter().flatten().collect();
+        Ok(steps.map_err(KeysError::Command)?.concat())
     }
 
     /// Carries out one step that was due or judged, from the ring as it is now.
@@ -147,15 +173,16 @@ impl Keys {
     ) -> Result<(), KeysError> {
         // Made before others have to wait.
         let new = match step {
-            Step::Prepare => Some(self.make(now).await?),
-            Step::Withdraw(key_ids) if is_active(self.ring().records(), key_ids) => {
-                Some(self.make(now).await?)
-            }
+            Step::Prepare(line) => Some(self.make(*line, now).await?),
+            Step::Withdraw(key_ids) => match active_line(self.ring().records(), key_ids) {
+                Some(line) => Some(self.make(line, now).await?),
+                None => None,
+            },
             _ => None,
         };
         let mut book = self.book().await?;
         let mut draft = current(book.as_ref())?.draft();
-        if !still_stands(step, draft.records()) || !is_replaced(step, &draft, new.is_some()) {
+        if !still_stands(step, draft.records()) || !is_replaced(step, &draft, new.as_ref()) {
             return Err(KeysError::Overtaken);
         }
         draft.step(step, &self.schedule, now);
@@ -243,24 +270,47 @@ impl Keys {
         Ok(adopted)
     }
 
-    async fn make(&self, now: UnixTime) -> Result<KeyRecord, KeysError> {
-        let new = self.signer.generate(self.plan.kind).await.map_err(KeysError::Generate)?;
-        let mut record = prepared(new, now);
-        if self.plan.x5c {
-            certify(&*self.signer, &mut record).await?;
-        }
-        Ok(record)
+    async fn make(&self, line: Line, now: UnixTime) -> Result<KeyRecord, KeysError> {
+        generate(&*self.signer, self.plan, line, now).await
     }
 
-    fn ask<T>(&self, question: impl FnOnce(Rotation<'_>) -> T) -> T {
+    /// The line that a command is about; `None`: every one.
+    fn line_of(&self, command: &KeyCommand) -> Option<Line> {
+        let ring = self.ring();
+        let of_key = |key_id: &KeyId| {
+            let key = ring.records().find(|key| key.key_id == *key_id);
+            key.map_or(Line::Primary, |key| key.line)
+        };
+        let is_prepared = |key: &&KeyRecord| key.state == KeyState::Prepared;
+        match command {
+            KeyCommand::Prune(None) => None,
+            KeyCommand::Prepare(line) => Some(*line),
+            KeyCommand::Activate(Some(key_id))
+            | KeyCommand::Emergency(Some(key_id))
+            | KeyCommand::Prune(Some(key_id))
+            | KeyCommand::Retire(key_id) => Some(of_key(key_id)),
+            KeyCommand::Activate(None) => {
+                let prepared = ring.records().filter(is_prepared).map(|key| key.line);
+                Some(prepared.min().unwrap_or_default())
+            }
+            KeyCommand::Rotate | KeyCommand::Emergency(None) => Some(Line::Primary),
+        }
+    }
+
+    /// Asks the rotation of every line.
+    fn ask<T>(&self, question: impl Fn(Rotation<'_>) -> T) -> Vec<T> {
         let (ring, served) = (self.ring(), self.served.load_full());
         let keys: Vec<_> = ring.records().map(KeyRecord::times).collect();
-        question(Rotation {
-            keys: &keys,
-            schedule: &self.schedule,
-            served: served.as_deref(),
-            requested: ring.record().requested_at.is_some(),
-        })
+        let of_line = |line| {
+            question(Rotation {
+                keys: &keys,
+                line,
+                schedule: &self.schedule,
+                served: served.as_deref(),
+                requested: ring.record().is_requested(line),
+            })
+        };
+        self.plan.kinds.lines().map(of_line).collect()
     }
 
     /// The records, read again where it is not known what became of the last change.
@@ -328,15 +378,35 @@ fn current(book: Option<&Book>) -> Result<&Book, KeysError> {
     book.ok_or(KeysError::Overtaken)
 }
 
-/// Whether one of these keys signs.
-fn is_active<'a>(mut records: impl Iterator<Item = &'a KeyRecord>, key_ids: &[KeyId]) -> bool {
-    records.any(|key| key.state == KeyState::Active && key_ids.contains(&key.key_id))
+/// Makes a key of a line.
+async fn generate(
+    signer: &dyn Signer,
+    plan: KeyPlan,
+    line: Line,
+    now: UnixTime,
+) -> Result<KeyRecord, KeysError> {
+    let kind = plan.kinds.of(line).ok_or(KeysError::NoSuchLine)?;
+    let new = signer.generate(kind).await.map_err(KeysError::Generate)?;
+    let mut record = prepared(line, new, now);
+    if plan.x5c {
+        certify(signer, &mut record).await?;
+    }
+    Ok(record)
 }
 
-/// Whether a withdrawal brings a new key exactly where it takes the active one away.
-fn is_replaced(step: &Step, draft: &Draft, brings_a_key: bool) -> bool {
+/// The line of that of these keys which signs, if one does.
+fn active_line<'a>(
+    mut records: impl Iterator<Item = &'a KeyRecord>,
+    key_ids: &[KeyId],
+) -> Option<Line> {
+    let signs = |key: &&KeyRecord| key.state == KeyState::Active && key_ids.contains(&key.key_id);
+    records.find(signs).map(|key| key.line)
+}
+
+/// Whether a withdrawal brings a new key exactly where it takes an active one away.
+fn is_replaced(step: &Step, draft: &Draft, new: Option<&KeyRecord>) -> bool {
     match step {
-        Step::Withdraw(key_ids) => is_active(draft.records(), key_ids) == brings_a_key,
+        Step::Withdraw(key_ids) => active_line(draft.records(), key_ids) == new.map(|key| key.line),
         _ => true,
     }
 }
@@ -344,7 +414,7 @@ fn is_replaced(step: &Step, draft: &Draft, brings_a_key: bool) -> bool {
 /// Whether the keys a step is about are still as it takes them to be.
 fn still_stands<'a>(step: &Step, records: impl Iterator<Item = &'a KeyRecord>) -> bool {
     let needed: &[KeyState] = match step {
-        Step::Prepare | Step::Request => return true,
+        Step::Prepare(_) | Step::Request => return true,
         Step::Publish(_) | Step::Lapse(_) | Step::Activate(_) | Step::Retire(_) => {
             &[KeyState::Prepared]
         }

@@ -6,6 +6,7 @@
 use moneyer_identity::{Algorithm, Jwk, KeyCertificate, KeyId, Lifetime, UnixTime};
 use serde::{Deserialize, Serialize};
 
+use crate::keys::line::Line;
 use crate::keys::rotation::KeyTimes;
 use crate::signer::KeyHandle;
 use crate::store::{Collection, Record};
@@ -19,7 +20,7 @@ const MAXIMUM_WITHDRAWN_KEYS: usize = 256;
 pub enum KeyState {
     /// Published, not yet signing.
     Prepared,
-    /// Signing. A ring has exactly one such key.
+    /// Signing. A line has one such key at most, and the primary line exactly one.
     Active,
     /// No longer signing, still published until its last token is dead.
     Retiring,
@@ -63,6 +64,9 @@ pub struct KeyRecord {
     /// The thumbprint of a key that was made elsewhere: it keeps the `kid` that its tokens name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thumbprint: Option<KeyId>,
+    /// Which keys it follows and precedes.
+    #[serde(default, skip_serializing_if = "Line::is_primary")]
+    pub line: Line,
     /// Where it stands.
     pub state: KeyState,
     /// The public half as published.
@@ -117,6 +121,7 @@ impl KeyRecord {
     pub fn times(&self) -> KeyTimes {
         KeyTimes {
             key_id: self.key_id.clone(),
+            line: self.line,
             state: self.state,
             created_at: self.created_at,
             published_at: self.published_at,
@@ -141,9 +146,12 @@ impl Record for KeyRecord {
 pub struct RingRecord {
     /// Changes so far. Two who change keys at once expect the same number, and one of them loses.
     pub changes: u64,
-    /// When an operator asked for the next round, until it has been held.
+    /// When an operator asked for the next round of the primary line, until it has been held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_at: Option<UnixTime>,
+    /// The same of the second line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second_requested_at: Option<UnixTime>,
     /// Withdrawals so far: whoever holds tokens from before the last one should get new ones.
     #[serde(default)]
     pub withdrawals: u64,
@@ -153,6 +161,23 @@ pub struct RingRecord {
 }
 
 impl RingRecord {
+    /// When the next round of a line was asked for, until it has been held.
+    pub(super) fn requested_at(&mut self, line: Line) -> &mut Option<UnixTime> {
+        match line {
+            Line::Primary => &mut self.requested_at,
+            Line::Second => &mut self.second_requested_at,
+        }
+    }
+
+    /// Whether the next round of a line is asked for.
+    #[must_use]
+    pub fn is_requested(&self, line: Line) -> bool {
+        match line {
+            Line::Primary => self.requested_at.is_some(),
+            Line::Second => self.second_requested_at.is_some(),
+        }
+    }
+
     /// Remembers a withdrawn key whose record goes.
     pub(super) fn remember(&mut self, thumbprint: KeyId) {
         self.withdrawn.push(thumbprint);

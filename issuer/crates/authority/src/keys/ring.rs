@@ -1,7 +1,9 @@
 //! The ring: every key of the issuer at one moment.
 //!
-//! A ring that exists is sound: exactly one key is active and its private half is open, every key id is
-//! the thumbprint of its key or was given elsewhere and is recorded so, and no key and no id stands twice. Published order is active, prepared, retiring:
+//! A ring that exists is sound: one key of the primary line is active, at most one of the second, and their
+//! private halves are open; every key id is
+//! the thumbprint of its key or was given elsewhere and is recorded so, and no key and no id stands twice. Published order is active (the
+//! primary line's first), prepared, retiring:
 //! some verifiers look at the first key only. Withdrawn keys are known and not published.
 
 use std::collections::BTreeSet;
@@ -9,14 +11,15 @@ use std::sync::Arc;
 
 use moneyer_identity::{KeyError, KeyId, KeySet, KeySetError, UnixTime, VerifyingKey};
 
+use crate::keys::line::Line;
 use crate::keys::record::{KeyRecord, KeyState, RingRecord};
 use crate::signer::SigningKey;
 
 /// Why records do not form a ring.
 #[derive(Debug, thiserror::Error)]
 pub enum RingError {
-    /// None or several keys are active.
-    #[error("{0} keys are active; exactly one must be")]
+    /// None or several keys of a line are active.
+    #[error("{0} keys of one line are active; exactly one must be")]
     Active(usize),
     /// The active key was not opened.
     #[error("the active key {0} was not opened by its signer")]
@@ -85,12 +88,20 @@ impl RingKey {
     }
 }
 
+/// A key that signs, and until when.
+#[derive(Debug)]
+struct Active {
+    key: Arc<dyn SigningKey>,
+    until: Option<UnixTime>,
+}
+
 /// Every key of the issuer at one moment.
 #[derive(Debug)]
 pub struct KeyRing {
     published: Vec<RingKey>,
     withdrawn: Vec<RingKey>,
-    signing_key: Arc<dyn SigningKey>,
+    primary: Active,
+    second: Option<Active>,
     key_set: KeySet,
     record: RingRecord,
 }
@@ -105,13 +116,14 @@ impl KeyRing {
             KeyState::Prepared => 1,
             KeyState::Retiring | KeyState::Withdrawn => 2,
         };
-        published.sort_by_key(|key| (order(key), std::cmp::Reverse(key.record.created_at)));
-        let active = published.iter().filter(|key| key.record.state == KeyState::Active).count();
-        let (1, Some(first)) = (active, published.first()) else {
-            return Err(RingError::Active(active));
-        };
-        let not_opened = || RingError::NotOpened(first.record.key_id.clone());
-        let signing_key = first.signing_key.clone().ok_or_else(not_opened)?;
+        published.sort_by_key(|key| {
+            let (order, line) = (order(key), key.record.line);
+            // Lines tell active keys apart and nothing else.
+            let line = if order == 0 { line } else { Line::Primary };
+            (order, line, std::cmp::Reverse(key.record.created_at))
+        });
+        let primary = active(&published, Line::Primary)?.ok_or(RingError::Active(0))?;
+        let second = active(&published, Line::Second)?;
         let verifying_keys = published.iter().map(|key| key.verifying_key.clone()).collect();
         let key_set = KeySet::new(verifying_keys).map_err(RingError::KeySet)?;
         let (mut ids, mut thumbprints) = (BTreeSet::new(), BTreeSet::new());
@@ -120,19 +132,30 @@ impl KeyRing {
                 return Err(RingError::Twice(record.key_id.clone()));
             }
         }
-        Ok(Self { published, withdrawn, signing_key, key_set, record })
+        Ok(Self { published, withdrawn, primary, second, key_set, record })
     }
 
     /// The key that signs, or `None` from its `sign_until` on.
     #[must_use]
     pub fn signing_key(&self, now: UnixTime) -> Option<&Arc<dyn SigningKey>> {
-        self.sign_until().is_none_or(|until| now < until).then_some(&self.signing_key)
+        self.signing_key_of(Line::Primary, now)
     }
 
-    /// From when on the active key no longer signs, where an end is set.
+    /// The key of a line that signs; `None` where there is none yet, and from its `sign_until` on.
+    #[must_use]
+    pub fn signing_key_of(&self, line: Line, now: UnixTime) -> Option<&Arc<dyn SigningKey>> {
+        let active = match line {
+            Line::Primary => Some(&self.primary),
+            Line::Second => self.second.as_ref(),
+        };
+        let signs = |active: &&Active| active.until.is_none_or(|until| now < until);
+        active.filter(signs).map(|active| &active.key)
+    }
+
+    /// From when on the primary line's active key no longer signs, where an end is set.
     #[must_use]
     pub fn sign_until(&self) -> Option<UnixTime> {
-        self.published.first().and_then(|active| active.record.sign_until)
+        self.primary.until
     }
 
     /// Every published key in published order: the active one first.
@@ -169,6 +192,21 @@ impl KeyRing {
         let key = self.published.iter().find(|key| key.record.key_id == *key_id)?;
         key.signing_key.clone()
     }
+}
+
+/// The key of a line that signs, if there is one.
+fn active(published: &[RingKey], line: Line) -> Result<Option<Active>, RingError> {
+    let is_active =
+        |key: &&RingKey| key.record.state == KeyState::Active && key.record.line == line;
+    let mut found = published.iter().filter(is_active);
+    let Some(first) = found.next() else { return Ok(None) };
+    let others = found.count();
+    if others > 0 {
+        return Err(RingError::Active(others + 1));
+    }
+    let not_opened = || RingError::NotOpened(first.record.key_id.clone());
+    let key = first.signing_key.clone().ok_or_else(not_opened)?;
+    Ok(Some(Active { key, until: first.record.sign_until }))
 }
 
 /// A key signs after it was published, and has an end after its beginning.

@@ -17,6 +17,7 @@ use std::time::Duration;
 use moneyer_identity::{KeyId, ProvenTime, UnixTime};
 use serde::{Deserialize, Serialize};
 
+use crate::keys::line::Line;
 use crate::keys::record::KeyState;
 use crate::keys::schedule::Schedule;
 
@@ -25,6 +26,8 @@ use crate::keys::schedule::Schedule;
 pub struct KeyTimes {
     /// Which key.
     pub key_id: KeyId,
+    /// Which keys it follows and precedes.
+    pub line: Line,
     /// Where it stands.
     pub state: KeyState,
     /// When it was made.
@@ -56,8 +59,8 @@ impl KeyTimes {
 /// One thing to do with the keys. The last three only an operator asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// Make a key and publish it.
-    Prepare,
+    /// Make a key of a line and publish it.
+    Prepare(Line),
     /// Write down that a key is served from now on.
     Publish(KeyId),
     /// Write down that a prepared key is served no more: caches that are filled now lack it, so its time
@@ -69,7 +72,7 @@ pub enum Step {
     Extend(KeyId, UnixTime),
     /// Forget a key: every token of it is dead.
     Prune(KeyId),
-    /// Hold the next round as soon as it may be.
+    /// Hold the next round of every line as soon as it may be.
     Request,
     /// Give up a prepared key.
     Retire(KeyId),
@@ -83,7 +86,7 @@ impl Step {
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
-            Self::Prepare => "prepare",
+            Self::Prepare(_) => "prepare",
             Self::Publish(_) => "publish",
             Self::Lapse(_) => "lapse",
             Self::Activate(_) => "activate",
@@ -99,7 +102,7 @@ impl Step {
     #[must_use]
     pub fn key_id(&self) -> Option<&KeyId> {
         match self {
-            Self::Prepare | Self::Request => None,
+            Self::Prepare(_) | Self::Request => None,
             Self::Publish(key_id)
             | Self::Lapse(key_id)
             | Self::Activate(key_id)
@@ -128,6 +131,8 @@ pub enum Waiting {
 /// A step to come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outlook {
+    /// Of which line.
+    pub line: Line,
     /// What.
     pub step: Step,
     /// When at the earliest; `None` while it waits for something without a time.
@@ -136,11 +141,13 @@ pub struct Outlook {
     pub waiting: Waiting,
 }
 
-/// Keys of one kind, and what was asked for beside the schedule.
+/// One line of keys, and what was asked for beside the schedule.
 #[derive(Debug, Clone, Copy)]
 pub struct Rotation<'a> {
-    /// Every key.
+    /// Every key, of other lines too.
     pub keys: &'a [KeyTimes],
+    /// The line.
+    pub line: Line,
     /// The periods.
     pub schedule: &'a Schedule,
     /// The keys that relying parties are served at this moment; `None` while nobody can tell.
@@ -230,11 +237,11 @@ impl Rotation<'_> {
             };
             let waiting = if ripe > turn { Waiting::PublishBeforeUse } else { Waiting::Schedule };
             let at = ripe.max(turn);
-            turns.push(Outlook { step: Step::Activate(key.key_id.clone()), at: Some(at), waiting });
+            turns.push(self.next(Step::Activate(key.key_id.clone()), Some(at), waiting));
             turn = at.max(now).plus(self.schedule.rotate_every());
         }
         let at = Some(turn.minus(before_use));
-        turns.push(Outlook { step: Step::Prepare, at, waiting: Waiting::Schedule });
+        turns.push(self.next(Step::Prepare(self.line), at, Waiting::Schedule));
         turns
     }
 
@@ -247,7 +254,11 @@ impl Rotation<'_> {
             // It may well be: the time it has been served is not lost.
             (Some(_), None) => (Step::Activate(key_id), None),
         };
-        Outlook { step, at, waiting: Waiting::Publication }
+        self.next(step, at, Waiting::Publication)
+    }
+
+    fn next(&self, step: Step, at: Option<UnixTime>, waiting: Waiting) -> Outlook {
+        Outlook { line: self.line, step, at, waiting }
     }
 
     /// Whether relying parties are seen to be served this key.
@@ -265,14 +276,19 @@ impl Rotation<'_> {
         }
     }
 
+    /// The keys of the line.
+    fn of_line(&self) -> impl Iterator<Item = &KeyTimes> {
+        self.keys.iter().filter(|key| key.line == self.line)
+    }
+
     pub(super) fn active(&self) -> Option<&KeyTimes> {
-        self.keys.iter().find(|key| key.state == KeyState::Active)
+        self.of_line().find(|key| key.state == KeyState::Active)
     }
 
     /// Prepared keys in the order of their turns.
     pub(super) fn prepared(&self) -> Vec<&KeyTimes> {
         let mut prepared: Vec<_> =
-            self.keys.iter().filter(|key| key.state == KeyState::Prepared).collect();
+            self.of_line().filter(|key| key.state == KeyState::Prepared).collect();
         let served_since = |key: &KeyTimes| key.published_at.unwrap_or(UnixTime(i64::MAX));
         prepared.sort_by_key(|key| (served_since(key), key.created_at, key.key_id.clone()));
         prepared
@@ -284,15 +300,14 @@ impl Rotation<'_> {
         let margin = self.schedule.margin();
         let at = active.sign_until?.minus(margin / 2);
         let step = Step::Extend(active.key_id.clone(), at.max(now).plus(margin));
-        Some(Outlook { step, at: Some(at), waiting: Waiting::Schedule })
+        Some(self.next(step, Some(at), Waiting::Schedule))
     }
 
     fn pruning(&self) -> impl Iterator<Item = Outlook> {
         let ended = |key: &&KeyTimes| matches!(key.state, KeyState::Retiring | KeyState::Withdrawn);
-        self.keys.iter().filter(ended).map(|key| Outlook {
-            step: Step::Prune(key.key_id.clone()),
-            at: self.dead_at(key),
-            waiting: Waiting::LivingTokens,
+        self.of_line().filter(ended).map(|key| {
+            let step = Step::Prune(key.key_id.clone());
+            self.next(step, self.dead_at(key), Waiting::LivingTokens)
         })
     }
 }

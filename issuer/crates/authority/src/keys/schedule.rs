@@ -81,12 +81,20 @@ impl Schedule {
             return Err(ScheduleError::ShorterThanCache { max_age });
         }
         let schedule = Self { rotate_every, publish_before_use, maximum_lifetime };
-        let published = schedule.publish_before_use + schedule.signs_for() + schedule.lingers(None);
-        let keys = published.as_secs().div_ceil(rotate_every.as_secs()).saturating_add(1);
+        schedule.for_lines(1)?;
+        Ok(schedule)
+    }
+
+    /// The same, if so many lines of keys that each keep it leave no more keys in the set than relying
+    /// parties read.
+    pub fn for_lines(self, lines: u64) -> Result<Self, ScheduleError> {
+        let published = self.publish_before_use + self.signs_for() + self.lingers(None);
+        let keys = published.as_secs().div_ceil(self.rotate_every.as_secs()).saturating_add(1);
+        let keys = keys.saturating_mul(lines);
         if keys > MAXIMUM_SCHEDULED_KEYS {
             return Err(ScheduleError::TooManyKeys { keys });
         }
-        Ok(schedule)
+        Ok(self)
     }
 
     /// Publication long enough for caches that live `max_age`: three of them, and a day at least.
@@ -174,6 +182,8 @@ mod tests {
         assert!(schedule(seconds(20)).is_ok());
         assert_eq!(schedule(Duration::ZERO), Err(ScheduleError::TooOften));
         let refused = schedule(seconds(2));
+        assert!(matches!(refused, Err(ScheduleError::TooManyKeys { .. })), "{refused:?}");
+        let refused = schedule(seconds(6)).unwrap().for_lines(2);
         assert!(matches!(refused, Err(ScheduleError::TooManyKeys { .. })), "{refused:?}");
     }
 }

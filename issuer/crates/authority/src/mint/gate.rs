@@ -5,11 +5,12 @@
 //! is signed, its key is still published, and its holder may still have it. A token that was recorded and
 //! does not leave is recorded as withheld; its record may say more than happened and never less.
 //!
-//! A batch is one recording, and one hand-over to the signer.
+//! A batch is one recording, and one hand-over to the signer for each key.
 
 use std::sync::Arc;
 
-use moneyer_identity::{ClockFault, MintedToken, Token, TokenId, UnixTime};
+use futures_util::future::join_all;
+use moneyer_identity::{ClockFault, MintedToken, Token, TokenId, UnixTime, UnsignedToken};
 
 use crate::audit::{
     Actor, Audit, AuditError, AuditEvent, Event, Holder, Refusals, TokenWithheld, reason,
@@ -17,6 +18,7 @@ use crate::audit::{
 use crate::keys::Keys;
 use crate::mint::draft::{Draft, Minted};
 use crate::mint::error::MintError;
+use crate::signer::{SignerError, SigningKey};
 
 /// Who asks for tokens, and when.
 #[derive(Debug)]
@@ -81,30 +83,29 @@ impl Gate {
         permitted: impl Fn(usize) -> Result<(), MintError> + Send,
     ) -> Vec<Result<MintedToken, MintError>> {
         let mut outcomes = Vec::with_capacity(drafted.len());
-        let (mut events, mut unsigned, mut key) = (Vec::new(), Vec::new(), None);
+        let (mut events, mut unsigned) = (Vec::new(), Vec::new());
         for (holder, drafted) in drafted {
             outcomes.push(drafted.map_err(|error| self.refuse(&by, holder.clone(), error)).map(
                 |draft| {
                     let minted = Event::TokenMinted(draft.recorded);
                     events.push(AuditEvent::new(by.now, by.who.clone(), minted));
-                    unsigned.push(draft.unsigned);
-                    key = Some(draft.key);
+                    unsigned.push((draft.key, draft.unsigned));
                     Begun { holder, minted: draft.minted }
                 },
             ));
         }
-        let Some(key) = key else {
+        if unsigned.is_empty() {
             let none = |outcome: Result<Begun, _>| outcome.and(Err(MintError::NoKey));
             return outcomes.into_iter().map(none).collect();
-        };
+        }
         let recording = match self.audit.record(events) {
             Ok(recording) => recording,
             Err(error) => return self.none(&by, outcomes, &error),
         };
-        let mut signed = key.sign_all(unsigned).await.into_iter();
+        let mut signed = sign_all(unsigned).await.into_iter();
         let recorded = recording.durable().await;
         let mut end = |(at, begun): (usize, Begun)| {
-            let signed = match signed.next() {
+            let signed = match signed.next().flatten() {
                 Some(signed) => signed.map_err(MintError::Signer),
                 None => Err(MintError::NoKey),
             };
@@ -169,6 +170,40 @@ impl Gate {
             |begun: Begun| Err(self.refuse(by, begun.holder, MintError::Audit(again(error))));
         begun.into_iter().map(|begun| begun.and_then(refuse)).collect()
     }
+}
+
+/// Tokens that one key is to sign, and their places in the batch.
+struct Share {
+    key: Arc<dyn SigningKey>,
+    places: Vec<usize>,
+    tokens: Vec<UnsignedToken>,
+}
+
+/// Signs tokens with the key of each, and answers at their places: one that its signer left out has no
+/// answer, and no other takes its place.
+async fn sign_all(
+    tokens: Vec<(Arc<dyn SigningKey>, UnsignedToken)>,
+) -> Vec<Option<Result<Token, SignerError>>> {
+    let mut answers: Vec<_> = tokens.iter().map(|_| None).collect();
+    let mut shares: Vec<Share> = Vec::new();
+    for (at, (key, token)) in tokens.into_iter().enumerate() {
+        match shares.iter_mut().find(|share| Arc::ptr_eq(&share.key, &key)) {
+            Some(share) => {
+                share.places.push(at);
+                share.tokens.push(token);
+            }
+            None => shares.push(Share { key, places: vec![at], tokens: vec![token] }),
+        }
+    }
+    let signing = shares.into_iter().map(|Share { key, places, tokens }| async move {
+        places.into_iter().zip(key.sign_all(tokens).await).collect::<Vec<_>>()
+    });
+    for (at, signed) in join_all(signing).await.into_iter().flatten() {
+        if let Some(answer) = answers.get_mut(at) {
+            *answer = Some(signed);
+        }
+    }
+    answers
 }
 
 /// The same error for another token of the batch. Its cause is logged where it happened.

@@ -9,12 +9,12 @@ use moneyer_identity::{
 
 use crate::audiences::{AudiencePolicy, Chosen, Profiles};
 use crate::issuers::Issuers;
-use crate::keys::Keys;
+use crate::keys::{KeyRing, Keys};
+use crate::mint::choice;
 use crate::mint::draft::Draft;
 use crate::mint::error::MintError;
 use crate::mint::extras;
 use crate::registry::{Permit, RegistryError, SystemPermit};
-use crate::signer::SigningKey;
 
 /// How far `nbf` lies before `iat`: verifiers with no leeway and a clock 30 s slow still take the token.
 const BACKDATE: Duration = Duration::from_secs(30);
@@ -49,9 +49,10 @@ impl Minter {
         Self { issuers, parts: Arc::new(parts), profiles, keys }
     }
 
-    /// The key that signs now. A batch asks once, so that one key signs all of it.
-    pub(crate) fn signing_key(&self, now: UnixTime) -> Result<Arc<dyn SigningKey>, MintError> {
-        self.keys.ring().signing_key(now).cloned().ok_or(MintError::NoKey)
+    /// The keys of this moment, if they may sign. A batch asks once, so that all of it goes by the same.
+    pub(crate) fn ring(&self, now: UnixTime) -> Result<Arc<KeyRing>, MintError> {
+        let ring = self.keys.ring();
+        if ring.signing_key(now).is_some() { Ok(ring) } else { Err(MintError::NoKey) }
     }
 
     /// The audience policy of this moment. A token goes by one from its draft to its signature.
@@ -59,10 +60,10 @@ impl Minter {
         self.profiles.policy()
     }
 
-    /// A token for a sandbox, up to its signature by this key.
+    /// A token for a sandbox, up to its signature by one of these keys.
     pub(crate) fn draft(
         &self,
-        key: Arc<dyn SigningKey>,
+        ring: &KeyRing,
         policy: &AudiencePolicy,
         permit: &Permit,
         ask: Ask,
@@ -70,6 +71,7 @@ impl Minter {
     ) -> Result<Draft, MintError> {
         let (sandbox, app) = (&permit.placed().sandbox, permit.app());
         let mut chosen = policy.choose(app, ask.audiences, ask.lifetime)?;
+        let key = choice::key(ring, &chosen, now)?;
         let profiles = std::mem::take(&mut chosen.profiles);
         let subject = self.parts.sandbox(chosen.subject, &app.name, &sandbox.id);
         let claims = ClaimSet {
@@ -118,16 +120,17 @@ impl Minter {
         unchanged(&choose(policy)?, &choose(&present)?)
     }
 
-    /// A token for a system workload, up to its signature by this key.
+    /// A token for a system workload, up to its signature by one of these keys.
     pub(crate) fn draft_system(
         &self,
-        key: Arc<dyn SigningKey>,
+        ring: &KeyRing,
         policy: &AudiencePolicy,
         permit: &SystemPermit,
         ask: Ask,
         now: UnixTime,
     ) -> Result<Draft, MintError> {
         let mut chosen = policy.choose_unlimited(ask.audiences, ask.lifetime)?;
+        let key = choice::key(ring, &chosen, now)?;
         let profiles = std::mem::take(&mut chosen.profiles);
         let subject = self.parts.system(permit.workload());
         let claims = ClaimSet {

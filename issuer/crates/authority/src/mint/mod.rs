@@ -5,6 +5,7 @@
 //! public call reads the clock once. Every token leaves by one gate, where it is recorded first.
 //! Nothing here touches the store.
 
+mod choice;
 mod draft;
 mod error;
 mod extras;

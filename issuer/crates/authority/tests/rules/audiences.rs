@@ -5,12 +5,13 @@ use moneyer_authority::audiences::{
     AudiencePolicy, AudiencesError, AwsExtras, MAXIMUM_PROFILES, MAXIMUM_ROLES_BYTES, ProfileError,
     ProfileSpec,
 };
+use moneyer_authority::keys::KeyKinds;
 use moneyer_authority::mint::{Ask, MintError};
 use moneyer_authority::registry::{AppChange, RegistryError};
 use moneyer_authority::signer::KeyKind;
 use moneyer_identity::{
-    Algorithm, AppName, ErrorClass, Lifetime, MintedToken, ProfileName, RelyingParty, RoleArn,
-    SessionTag, SourceIdentity, SubjectForm,
+    AppName, ErrorClass, Lifetime, MintedToken, ProfileName, RelyingParty, RoleArn, SessionTag,
+    SourceIdentity, SubjectForm,
 };
 use serde_json::{Value, json};
 
@@ -20,8 +21,12 @@ use crate::world::{World, audience, charter, day, issuer, operator, sandbox, wor
 const STS: &str = "sts.amazonaws.com";
 const ROLE: &str = "arn:aws:iam::123456789012:role/deploy";
 
+const RS256: KeyKinds = KeyKinds { primary: KeyKind::Rsa2048, second: None };
+const ES256: KeyKinds = KeyKinds { primary: KeyKind::P256, second: None };
+
 fn spec(name: &str, preset: Option<RelyingParty>) -> ProfileSpec {
     ProfileSpec {
+        algorithm: None,
         name: ProfileName::parse(name).unwrap(),
         preset,
         audience: None,
@@ -71,7 +76,7 @@ fn names(world: &World) -> Vec<String> {
 #[test]
 fn a_preset_fills_in_what_is_not_said() {
     for party in RelyingParty::ALL {
-        let resolved = spec("it", Some(party)).resolve(&day(), Algorithm::RS256);
+        let resolved = spec("it", Some(party)).resolve(&day(), RS256);
         match (party.audience(), resolved) {
             (Some(own), Ok(profile)) => {
                 assert_eq!(profile.audience.as_str(), own);
@@ -91,7 +96,7 @@ fn what_is_no_profile_is_refused_with_the_key_to_change() {
     let extras = |aws| ProfileSpec { aws, ..self::aws() };
     let fitting = MAXIMUM_ROLES_BYTES / ROLE.len();
     let roles = |count| extras(AwsExtras { roles: vec![role(); count], ..AwsExtras::default() });
-    assert!(roles(fitting).resolve(&day(), Algorithm::RS256).is_ok());
+    assert!(roles(fitting).resolve(&day(), RS256).is_ok());
     let stray = AwsExtras {
         tags: vec![SessionTag::App],
         transitive_tags: vec![SessionTag::Role],
@@ -109,12 +114,16 @@ fn what_is_no_profile_is_refused_with_the_key_to_change() {
         (extras(stray), "aws.transitive_tags"),
     ];
     for (spec, key) in cases {
-        let error = spec.clone().resolve(&day(), Algorithm::RS256).unwrap_err();
+        let error = spec.clone().resolve(&day(), RS256).unwrap_err();
         assert_eq!(error.key(), key, "{spec:?}: {error}");
     }
-    let signs = azure().resolve(&day(), Algorithm::ES256).unwrap_err();
-    assert_eq!(signs.to_string(), "azure takes no ES256 signatures, which keys.algorithm asks for");
-    assert!(aws().resolve(&day(), Algorithm::ES256).is_ok());
+    let signs = azure().resolve(&day(), ES256).unwrap_err();
+    assert_eq!(
+        signs.to_string(),
+        "azure takes no ES256 signatures; with keys.second_algorithm the cluster has keys of another \
+         algorithm beside"
+    );
+    assert!(aws().resolve(&day(), ES256).is_ok());
 }
 
 #[tokio::test]
@@ -146,7 +155,7 @@ async fn a_profile_that_is_put_holds_at_once_and_after_a_restart() {
 
 #[tokio::test]
 async fn profiles_of_the_configuration_are_changed_there() {
-    let profile = aws().resolve(&day(), Algorithm::RS256).unwrap();
+    let profile = aws().resolve(&day(), RS256).unwrap();
     let policy =
         AudiencePolicy::new(&issuer(), audience("moneyer"), day(), 2, vec![profile]).unwrap();
     let world = World::chartered(Charter { policy, ..charter() }).await;
@@ -164,7 +173,8 @@ async fn profiles_of_the_configuration_are_changed_there() {
 
 #[tokio::test]
 async fn a_cluster_refuses_what_its_keys_cannot_sign() {
-    let world = World::chartered(Charter { key_kind: KeyKind::P256, ..charter() }).await;
+    let world =
+        World::chartered(Charter { key_kinds: KeyKinds::only(KeyKind::P256), ..charter() }).await;
     let refused = put(&world, spec("azure", Some(RelyingParty::Azure))).await.unwrap_err();
     assert_eq!(refused.class(), ErrorClass::Invalid, "{refused}");
     put(&world, aws()).await.unwrap();
@@ -202,6 +212,7 @@ async fn a_change_that_is_not_recorded_or_stored_is_not_in_force() {
 async fn an_app_and_a_profile_that_do_not_fit_each_other_are_refused() {
     let world = world().await;
     let gcp = ProfileSpec {
+        algorithm: None,
         audience: Some(audience("//iam.googleapis.com/projects/1/locations/global/x")),
         subject: Some(SubjectForm::SpiffeSandbox),
         ..spec("gcp", Some(RelyingParty::Gcp))
@@ -229,6 +240,7 @@ async fn an_app_and_a_profile_that_do_not_fit_each_other_are_refused() {
         }
     }
     let one = ProfileSpec {
+        algorithm: None,
         aws: AwsExtras { source_identity: Some(SourceIdentity::App), ..AwsExtras::default() },
         ..aws()
     };

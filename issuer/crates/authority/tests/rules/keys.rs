@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use moneyer_authority::issuers::Issuers;
 use moneyer_authority::keys::{
-    KeyPlan, KeyRecord, KeyRing, KeyState, Keys, KeysError, Published, RingError, RingKey,
-    RingRecord,
+    KeyKinds, KeyPlan, KeyRecord, KeyRing, KeyState, Keys, KeysError, Line, Published, RingError,
+    RingKey, RingRecord,
 };
 use moneyer_authority::mint::{Ask, MintError};
 use moneyer_authority::signer::{KeyHandle, KeyKind, Signer as _, SignerError};
@@ -20,6 +20,7 @@ use crate::world::{DAY, World, issuer, ledger, operator, schedule, stored, workl
 
 fn record(key: FixtureKey, state: KeyState) -> KeyRecord {
     KeyRecord {
+        line: Line::Primary,
         key_id: key.verifying_key().key_id().clone(),
         thumbprint: None,
         state,
@@ -43,7 +44,7 @@ async fn open_with(
     signer: FixtureSigner,
     kind: KeyKind,
 ) -> Result<Keys, KeysError> {
-    let plan = KeyPlan { kind, x5c: false };
+    let plan = KeyPlan { kinds: KeyKinds::only(kind), x5c: false };
     Keys::open(ledger(store), Arc::new(signer), plan, schedule(), START).await
 }
 

@@ -46,6 +46,8 @@ mod rotation;
 #[cfg(test)]
 mod rotation_histories;
 #[cfg(test)]
+mod second_line;
+#[cfg(test)]
 mod strict_profile;
 #[cfg(test)]
 mod watch;

@@ -2,6 +2,7 @@
 
 use moneyer_authority::Charter;
 use moneyer_authority::audiences::{AudiencePolicy, AudienceProfile, AwsExtras, PolicyError};
+use moneyer_authority::keys::Line;
 use moneyer_authority::mint::{Ask, MintError};
 use moneyer_identity::{
     AudienceError, ErrorClass, Lifetime, LifetimeError, LifetimeRange, MintedToken, ProfileName,
@@ -22,7 +23,8 @@ fn profile(
 ) -> AudienceProfile {
     let name = ProfileName::parse(name).unwrap();
     let (relying_party, aws) = (None, AwsExtras::default());
-    AudienceProfile { name, audience: audience(of), subject, lifetimes, relying_party, aws }
+    let (line, audience) = (Line::Primary, audience(of));
+    AudienceProfile { name, audience, subject, lifetimes, relying_party, line, aws }
 }
 
 /// 15 minutes to an hour, half an hour unasked.

@@ -1,5 +1,6 @@
 //! What relying parties read, to the member: the strict profile that AWS, Google Cloud and Azure take.
 
+use moneyer_authority::keys::KeyKinds;
 use moneyer_authority::signer::KeyKind;
 use moneyer_identity::KeySet;
 use serde_json::{Value, json};
@@ -7,7 +8,11 @@ use serde_json::{Value, json};
 use crate::world::{World, charter};
 
 async fn documents(kind: KeyKind) -> (Value, Value) {
-    let world = World::chartered(moneyer_authority::Charter { key_kind: kind, ..charter() }).await;
+    let world = World::chartered(moneyer_authority::Charter {
+        key_kinds: KeyKinds::only(kind),
+        ..charter()
+    })
+    .await;
     let published = world.authority.published();
     let key_set = serde_json::to_vec(&published.key_set).unwrap();
     assert_eq!(KeySet::parse(&key_set).unwrap().iter().count(), 1, "our own reader takes it");

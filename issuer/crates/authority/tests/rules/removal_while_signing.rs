@@ -134,6 +134,7 @@ async fn the_same_holds_for_whoever_may_place_it() {
 
 async fn put_profile(world: &World, of: &str) {
     let spec = ProfileSpec {
+        algorithm: None,
         name: ProfileName::parse(of).unwrap(),
         preset: None,
         audience: Some(audience(of)),

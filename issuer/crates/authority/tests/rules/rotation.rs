@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use moneyer_authority::keys::{
-    CommandError, KeyCommand, KeyState, KeyTimes, Rotation, Schedule, Step, Waiting,
+    CommandError, KeyCommand, KeyState, KeyTimes, Line, Rotation, Schedule, Step, Waiting,
 };
 use moneyer_identity::{ErrorClass, KeyId, ProvenTime, UnixTime};
 use moneyer_testkit::START;
@@ -21,6 +21,7 @@ fn after(duration: Duration) -> UnixTime {
 
 fn active(name: &str) -> KeyTimes {
     KeyTimes {
+        line: Line::Primary,
         key_id: id(name),
         state: KeyState::Active,
         created_at: START,
@@ -34,6 +35,7 @@ fn active(name: &str) -> KeyTimes {
 
 fn prepared(name: &str, published: Option<Duration>) -> KeyTimes {
     KeyTimes {
+        line: Line::Primary,
         key_id: id(name),
         state: KeyState::Prepared,
         created_at: START,
@@ -67,7 +69,8 @@ impl Ring {
 
     fn rotation(&self) -> Rotation<'_> {
         let Self { keys, served, requested, schedule } = self;
-        Rotation { keys, served: served.as_ref(), requested: *requested, schedule }
+        let (line, served) = (Line::Primary, served.as_ref());
+        Rotation { keys, line, served, requested: *requested, schedule }
     }
 
     fn serve(&mut self, name: &str) {
@@ -93,7 +96,7 @@ fn just_before(time: Duration) -> Duration {
 fn the_next_key_is_prepared_a_publication_before_its_turn() {
     let ring = Ring::of(&[active("a")]);
     assert_eq!(ring.due(just_before(29 * DAY)), []);
-    assert_eq!(ring.due(29 * DAY), [Step::Prepare]);
+    assert_eq!(ring.due(29 * DAY), [Step::Prepare(Line::Primary)]);
 }
 
 #[test]
@@ -155,7 +158,7 @@ fn a_ripe_key_waits_for_its_turn() {
 fn a_round_that_was_asked_for_waits_for_publication_only() {
     let mut ring = Ring::of(&[active("a")]);
     ring.requested = true;
-    assert_eq!(ring.due(HOUR), [Step::Prepare]);
+    assert_eq!(ring.due(HOUR), [Step::Prepare(Line::Primary)]);
     ring.keys.push(prepared("b", Some(HOUR)));
     ring.serve("b");
     assert_eq!(ring.due(just_before(HOUR + DAY)), []);
@@ -177,7 +180,7 @@ fn a_key_is_published_until_the_longest_token_it_ever_signed_is_dead() {
 #[test]
 fn a_legacy_key_gets_its_successor_at_once() {
     let ring = Ring::of(&[KeyTimes { legacy: true, ..active("eddsa") }]);
-    assert_eq!(ring.due(SECOND), [Step::Prepare]);
+    assert_eq!(ring.due(SECOND), [Step::Prepare(Line::Primary)]);
 }
 
 #[test]
@@ -187,12 +190,12 @@ fn rounds_shorter_than_publication_have_several_keys_under_way() {
     ring.schedule = Schedule::new(seconds(20), seconds(60), seconds(20), seconds(60)).unwrap();
     ring.keys[0].sign_until = Some(after(seconds(200)));
     assert_eq!(ring.due(seconds(19)), []);
-    assert_eq!(ring.due(seconds(20)), [Step::Prepare], "for the turn at 80 s");
+    assert_eq!(ring.due(seconds(20)), [Step::Prepare(Line::Primary)], "for the turn at 80 s");
     ring.keys.push(prepared("c", Some(seconds(20))));
     ring.serve("c");
     assert_eq!(ring.due(seconds(39)), []);
-    assert_eq!(ring.due(seconds(40)), [Step::Prepare], "for the turn at 100 s");
-    assert_eq!(ring.due(seconds(60)), [Step::Prepare, Step::Activate(id("b"))]);
+    assert_eq!(ring.due(seconds(40)), [Step::Prepare(Line::Primary)], "for the turn at 100 s");
+    assert_eq!(ring.due(seconds(60)), [Step::Prepare(Line::Primary), Step::Activate(id("b"))]);
 }
 
 #[test]

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moneyer_authority::audit::Actor;
-use moneyer_authority::keys::{KeyCommand, KeyPlan, KeyState, Keys, SKEW, Schedule};
+use moneyer_authority::keys::{
+    KeyCommand, KeyKinds, KeyPlan, KeyState, Keys, Line, SKEW, Schedule,
+};
 use moneyer_authority::signer::KeyKind;
 use moneyer_identity::{Clock as _, KeyId, ProvenTime, UnixTime};
 use moneyer_testkit::signer::FreshSigner;
@@ -39,7 +41,7 @@ fn event() -> impl Strategy<Value = Event> {
         2 => (0..400_u64).prop_map(Event::Tick),
         2 => (0..40_u64).prop_map(Event::TickUnserved),
         8 => Just(Event::Mint),
-        2 => (0..5_u8).prop_map(Event::Command),
+        2 => (0..6_u8).prop_map(Event::Command),
         1 => any::<bool>().prop_map(Event::Store),
         1 => Just(Event::Restart),
     ]
@@ -47,6 +49,7 @@ fn event() -> impl Strategy<Value = Event> {
 
 struct Recorder {
     schedule: Schedule,
+    kinds: KeyKinds,
     store: MemoryStore,
     clock: ManualClock,
     keys: Keys,
@@ -57,13 +60,14 @@ struct Recorder {
 }
 
 impl Recorder {
-    async fn start(schedule: Schedule) -> Self {
+    async fn start(schedule: Schedule, kinds: KeyKinds) -> Self {
         let (store, clock) = (MemoryStore::default(), ManualClock::default());
-        let keys = open(&store, schedule, START).await;
+        let keys = open(&store, schedule, kinds, START).await;
         let served = Vec::new();
         let minted = Vec::new();
         let first_served = BTreeMap::new();
-        let mut recorder = Self { schedule, store, clock, keys, served, minted, first_served };
+        let mut recorder =
+            Self { schedule, kinds, store, clock, keys, served, minted, first_served };
         recorder.serve();
         recorder
     }
@@ -104,12 +108,16 @@ impl Recorder {
             }
             Event::Mint => {
                 let (ring, now) = (self.keys.ring(), self.now());
-                let key = ring.signing_key(now).map(|key| key.verifying_key().key_id().clone());
-                self.minted.extend(key.map(|key_id| (now, key_id)));
+                for line in Line::ALL {
+                    let key = ring.signing_key_of(line, now);
+                    let key_id = key.map(|key| key.verifying_key().key_id().clone());
+                    self.minted.extend(key_id.map(|key_id| (now, key_id)));
+                }
             }
             Event::Command(which) => {
                 let command = match which {
-                    0 => KeyCommand::Prepare,
+                    0 => KeyCommand::Prepare(Line::Primary),
+                    5 => KeyCommand::Prepare(Line::Second),
                     1 => KeyCommand::Rotate,
                     2 => KeyCommand::Activate(None),
                     3 => KeyCommand::Prune(None),
@@ -129,16 +137,16 @@ impl Recorder {
             Event::Store(unavailable) => self.store.set_unavailable(unavailable),
             Event::Restart => {
                 self.store.set_unavailable(false);
-                self.keys = open(&self.store, self.schedule, self.now()).await;
+                self.keys = open(&self.store, self.schedule, self.kinds, self.now()).await;
                 self.serve();
             }
         }
     }
 
     fn check(&self) {
-        let first = self.minted.first().map(|(_, key_id)| key_id.clone());
         for (at, key_id) in &self.minted {
-            if Some(key_id) != first.as_ref() {
+            // The first keys sign at once: nobody can have cached a set without them.
+            if self.served.first().is_none_or(|(_, firsts)| !firsts.contains(key_id)) {
                 let served = self.first_served[key_id];
                 assert!(
                     served.plus(self.schedule.publish_before_use()) <= *at,
@@ -165,16 +173,19 @@ fn is_prepared(record: &moneyer_authority::keys::KeyRecord) -> bool {
     record.state == KeyState::Prepared
 }
 
-async fn open(store: &MemoryStore, schedule: Schedule, now: UnixTime) -> Keys {
+async fn open(store: &MemoryStore, schedule: Schedule, kinds: KeyKinds, now: UnixTime) -> Keys {
     let signer = Arc::new(FreshSigner);
-    let plan = KeyPlan { kind: KeyKind::P256, x5c: false };
+    let plan = KeyPlan { kinds, x5c: false };
     Keys::open(ledger(store), signer, plan, schedule, now).await.unwrap()
 }
 
-fn run(schedule: Schedule, events: &[Event]) -> Recorder {
+const ONE: KeyKinds = KeyKinds { primary: KeyKind::P256, second: None };
+const TWO: KeyKinds = KeyKinds { second: Some(KeyKind::P256), ..ONE };
+
+fn run(schedule: Schedule, kinds: KeyKinds, events: &[Event]) -> Recorder {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
-        let mut recorder = Recorder::start(schedule).await;
+        let mut recorder = Recorder::start(schedule, kinds).await;
         for event in events {
             recorder.take(event).await;
         }
@@ -189,12 +200,14 @@ proptest! {
     fn every_token_verifies_from_before_it_was_minted_until_after_it_is_dead(
         rotate_every in 20..300_u64,
         publish_before_use in 10..90_u64,
+        two_lines in any::<bool>(),
         events in prop::collection::vec(event(), 1..120),
     ) {
+        let kinds = if two_lines { TWO } else { ONE };
         let seconds = Duration::from_secs;
         let schedule =
             Schedule::new(seconds(rotate_every), seconds(publish_before_use), MAX_AGE, LIFETIME);
-        run(schedule.unwrap(), &events).check();
+        run(schedule.unwrap(), kinds, &events).check();
     }
 }
 
@@ -207,7 +220,7 @@ fn a_key_that_signs_unpublished_is_noticed() {
         Schedule::new(Duration::from_secs(20), before_use, MAX_AGE, LIFETIME).unwrap()
     };
     let switched_off: Vec<_> = (0..20).flat_map(|_| [Event::Tick(5), Event::Mint]).collect();
-    let mut recorder = run(schedule(0), &switched_off);
+    let mut recorder = run(schedule(0), ONE, &switched_off);
     recorder.schedule = schedule(60);
     recorder.check();
 }
@@ -218,7 +231,7 @@ fn three_hundred_rounds_leave_no_key_behind() {
     let schedule = Schedule::new(seconds(20), seconds(40), MAX_AGE, LIFETIME).unwrap();
     let rounds = 300;
     let events: Vec<_> = (0..rounds * 5).flat_map(|_| [Event::Tick(5), Event::Mint]).collect();
-    let recorder = run(schedule, &events);
+    let recorder = run(schedule, ONE, &events);
     recorder.check();
     let signed: std::collections::BTreeSet<_> =
         recorder.minted.iter().map(|(_, key_id)| key_id).collect();

@@ -9,7 +9,7 @@ use moneyer_authority::enrollment::{
     AuthenticatedOperator, AuthenticatedRunner, Caller, Certificate, EnrollmentError, LocalPeer,
     PeerLeaf, Principal,
 };
-use moneyer_authority::keys::Schedule;
+use moneyer_authority::keys::{KeyKinds, Schedule};
 use moneyer_authority::registry::{App, AppChange, RegistryError, Sandbox, SystemWorkload};
 use moneyer_authority::signer::{KeyKind, Signer};
 use moneyer_authority::store::{Collection, Generation, Store, Stored};
@@ -58,7 +58,12 @@ impl World {
 
     /// One that makes as many keys as it takes.
     pub(crate) async fn of_many_keys() -> Self {
-        Self::signing(Arc::new(FreshSigner)).await
+        Self::of_many_keys_as(charter()).await
+    }
+
+    /// The same under another configuration.
+    pub(crate) async fn of_many_keys_as(charter: Charter) -> Self {
+        Self::with(charter, MemoryStore::default(), Arc::new(FreshSigner)).await
     }
 
     async fn with(charter: Charter, store: MemoryStore, signer: Arc<dyn Signer>) -> Self {
@@ -76,6 +81,12 @@ impl World {
     /// The same under another configuration.
     pub(crate) async fn reopened_as(&self, charter: Charter) -> Authority {
         self.on(charter, Arc::new(self.store.clone())).await
+    }
+
+    /// The same, if it comes up.
+    pub(crate) async fn try_reopened_as(&self, charter: Charter) -> Result<Authority, OpenError> {
+        let store = Arc::new(self.store.clone());
+        Authority::open(charter, ports(store, &self.audit, &self.clock, &self.signer)).await
     }
 
     /// The same on a store that behaves otherwise.
@@ -203,7 +214,7 @@ pub(crate) fn charter() -> Charter {
             SystemWorkload { name: workload("telemetry"), on_runners: true },
             SystemWorkload { name: workload("backup"), on_runners: false },
         ],
-        key_kind: KeyKind::P256,
+        key_kinds: KeyKinds::only(KeyKind::P256),
         x5c: false,
         schedule: schedule(),
         certificates: moneyer_authority::enrollment::CertificateLifetimes::default(),

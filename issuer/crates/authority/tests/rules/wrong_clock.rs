@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use moneyer_authority::keys::{KeyCommand, Step};
+use moneyer_authority::keys::{KeyCommand, Line, Step};
 use moneyer_authority::mint::{Ask, MintError};
 use moneyer_identity::{Clock as _, ClockFault, ErrorClass, IssuerUrl};
 use moneyer_testkit::START;
@@ -44,7 +44,7 @@ async fn a_dry_run_goes_by_the_time_that_the_command_goes_by() {
     let world = World::of_many_keys().await;
     let authority = &world.authority;
     let judge = |command: &KeyCommand| authority.judge_keys(&operator(), command);
-    authority.command_keys(&operator(), &KeyCommand::Prepare).await.unwrap();
+    authority.command_keys(&operator(), &KeyCommand::Prepare(Line::Primary)).await.unwrap();
     let listed: Vec<_> = authority.published().key_set.iter().map(|k| k.key_id().clone()).collect();
     authority.keys().served(listed);
     authority.rotate().await;
@@ -56,7 +56,7 @@ async fn a_dry_run_goes_by_the_time_that_the_command_goes_by() {
     world.clock.advance(2 * DAY);
     assert!(judge(&activate).is_ok());
     world.clock.fail(Some(FAULT));
-    for command in [activate, KeyCommand::Prepare, KeyCommand::Prune(None)] {
+    for command in [activate, KeyCommand::Prepare(Line::Primary), KeyCommand::Prune(None)] {
         let tried = judge(&command).unwrap_err();
         assert_eq!(tried.class(), ErrorClass::Unavailable, "{tried}");
     }

@@ -1,7 +1,7 @@
 //! Certificates over signing keys: published where they are asked for, and the same bytes for good.
 
 use moneyer_authority::Charter;
-use moneyer_authority::keys::{Import, KeyCommand, KeyState, Published};
+use moneyer_authority::keys::{Import, KeyCommand, KeyKinds, KeyState, Line, Published};
 use moneyer_authority::signer::KeyKind;
 use moneyer_identity::{KeyCertificate, UnixTime};
 use moneyer_testkit::store::MemoryStore;
@@ -12,7 +12,7 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 use crate::world::{DAY, World, charter, ledger, operator, schedule};
 
 fn certified(key_kind: KeyKind) -> Charter {
-    Charter { key_kind, x5c: true, ..charter() }
+    Charter { key_kinds: KeyKinds::only(key_kind), x5c: true, ..charter() }
 }
 
 fn bytes(published: &Published) -> Vec<u8> {
@@ -55,7 +55,8 @@ async fn each_key_is_published_with_a_certificate_over_it_that_it_signed() {
         let [key] = keys(&published).try_into().unwrap();
         assert_over(&key, &fixture.verifying_key(), START);
         // Nothing else is said of the key, and our own reader takes it.
-        let plain = World::chartered(Charter { key_kind: kind, ..charter() }).await;
+        let plain =
+            World::chartered(Charter { key_kinds: KeyKinds::only(kind), ..charter() }).await;
         let mut without = key.clone();
         without.as_object_mut().unwrap().remove("x5c");
         assert_eq!([without], *keys(&plain.authority.published()));
@@ -78,7 +79,7 @@ async fn a_restart_changes_no_byte_and_writes_nothing() {
 #[tokio::test]
 async fn the_option_comes_and_goes_and_the_certificate_stays() {
     let world = World::of_many_keys().await;
-    world.authority.command_keys(&operator(), &KeyCommand::Prepare).await.unwrap();
+    world.authority.command_keys(&operator(), &KeyCommand::Prepare(Line::Primary)).await.unwrap();
     let plain = bytes(&world.authority.published());
     let on = world.reopened_as(certified(KeyKind::P256)).await;
     let with = keys(&on.published());
@@ -97,7 +98,7 @@ async fn the_option_comes_and_goes_and_the_certificate_stays() {
 async fn keys_that_a_running_coordinator_makes_have_theirs_at_once() {
     let world = World::of_many_keys().await;
     let authority = world.reopened_as(certified(KeyKind::P256)).await;
-    authority.command_keys(&operator(), &KeyCommand::Prepare).await.unwrap();
+    authority.command_keys(&operator(), &KeyCommand::Prepare(Line::Primary)).await.unwrap();
     let [active, prepared] = keys(&authority.published()).try_into().unwrap();
     assert_ne!(der(&active), der(&prepared));
     // The active key and the prepared one go; one takes their place at once.
@@ -135,7 +136,7 @@ async fn a_key_that_never_signed_here_has_none() {
 async fn a_retiring_key_keeps_its_certificate() {
     let world = World::of_many_keys().await;
     let authority = world.reopened_as(certified(KeyKind::P256)).await;
-    authority.command_keys(&operator(), &KeyCommand::Prepare).await.unwrap();
+    authority.command_keys(&operator(), &KeyCommand::Prepare(Line::Primary)).await.unwrap();
     let before = keys(&authority.published());
     let served =
         authority.published().key_set.iter().map(|key| key.key_id().clone()).collect::<Vec<_>>();
