@@ -15,7 +15,10 @@ stamp=$root/.tools/interop.stamp
 
 [ -x "$bin_dir/moneyer" ] || { echo "no $bin_dir/moneyer: build it first" >&2; exit 1; }
 
-"$root/.ci/packages" python3-venv nodejs npm
+"$root/.ci/packages" python3-venv nodejs npm haproxy apache2 libapache2-mod-auth-openidc libapache2-mod-oauth2
+if [ "${MONEYER_TEST_NO_MOUNT:-}" != 1 ]; then
+    "$root/.ci/packages" radosgw ceph-mon ceph-osd ceph-common
+fi
 
 wanted=$(cat "$here/requirements.txt" "$here/package-lock.json" | sha256sum)
 if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ] || ! [ -d "$here/node_modules" ]; then
