@@ -1,23 +1,38 @@
-"""Serves a stub of a relying party: on a port of its own, until it is no longer needed."""
+"""Serves a stub or a model of a relying party: on a port of its own, until it is no longer needed."""
 
 import http.server
+import pathlib
+import ssl
 import threading
 from contextlib import contextmanager
 
-from .verifiers import Expected
+from . import authority
+
+# How long an end of it takes. The default of half a second would be most of the time of many a test.
+STOP_POLL_SECONDS = 0.02
 
 
 @contextmanager
-def serving(handler: type[http.server.BaseHTTPRequestHandler], expected: Expected):
-    """Gives the address and the list of what was answered; the handler finds both at its server."""
+def serving(handler: type[http.server.BaseHTTPRequestHandler], expected: object,
+            certificate: pathlib.Path | None = None):
+    """Gives the address and the list of what was answered; the handler finds both at its server.
+
+    With a certificate and its key in one file it speaks https.
+    """
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     server.expected = expected
     server.answers = []
-    thread = threading.Thread(target=server.serve_forever)
+    server.address = f"http://127.0.0.1:{server.server_port}"
+    if certificate is not None:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(certificate)
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+        server.address = f"https://{authority.HOST}:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, args=[STOP_POLL_SECONDS])
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}", server.answers
+        yield server.address, server.answers
     finally:
         server.shutdown()
         thread.join()
