@@ -5,6 +5,8 @@ only the blanks between its parts are taken out, which the gateway does not read
 told the thumbprint that the same command prints.
 """
 
+import base64
+import hashlib
 import json
 import os
 import pathlib
@@ -79,6 +81,16 @@ def moneyer(cluster, *arguments: object) -> str:
     return ended.stdout
 
 
+def key_set() -> list[dict]:
+    return documents.fetch(documents.discover(ISSUER, ISSUER))["keys"]
+
+
+def first_certificate() -> bytes:
+    """What the gateway reads the key from."""
+    [certificate] = key_set()[0]["x5c"]
+    return base64.b64decode(certificate, validate=True)
+
+
 @pytest.fixture(scope="module")
 def cloud():
     """Everything that was printed is done, and nothing else."""
@@ -100,6 +112,7 @@ def cloud():
         moneyer(cluster, "app", "put", "demo", "--aws-role", role("demo"))
         commands = moneyer(cluster, "trust", "aws", "--app", "demo")
         thumbprint = re.search(r"--thumbprint-list ([0-9a-f]{40})$", commands, re.MULTILINE)[1]
+        assert thumbprint == hashlib.sha1(first_certificate(), usedforsecurity=False).hexdigest()
         policy = json.loads(moneyer(cluster, "trust", "aws", "--app", "demo", "--form", "policy"))
         cloud = Cloud(gateway, cluster, policy)
         cloud.administrator().create_open_id_connect_provider(
@@ -203,4 +216,4 @@ def test_after_a_rotation_the_first_key_alone_is_taken(cloud, token):
 
 
 def published() -> list[str]:
-    return [key["kid"] for key in documents.fetch(documents.discover(ISSUER, ISSUER))["keys"]]
+    return [key["kid"] for key in key_set()]
