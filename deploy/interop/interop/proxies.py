@@ -83,9 +83,10 @@ def running(issuer: str, audience: str, pem: str):
 
 
 def _make_pages(root: pathlib.Path) -> None:
-    for path in ("openidc", "oauth2", "openidc/elsewhere", "oauth2/elsewhere"):
-        (root / path).mkdir(parents=True)
-        (root / path / "index.html").write_text("ok\n")
+    for module in ("openidc", "oauth2"):
+        for path in (root / module, root / module / "elsewhere", root / module / "anybody"):
+            path.mkdir(parents=True)
+            (path / "index.html").write_text("ok\n")
 
 
 @contextmanager

@@ -73,6 +73,13 @@ def test_a_token_of_another_issuer_is_stopped(proxy, good):
     refuses(proxy, good, "/elsewhere")
 
 
+@pytest.mark.parametrize("name", ["mod_auth_openidc", "mod_oauth2"])
+def test_apache_asks_for_no_audience_by_itself(running, cluster, name):
+    """What docs/clouds.md warns of. So it is the required lines that stop a token, and not something else."""
+    token = sandbox.token_from_socket(cluster, "https://another.example")
+    assert running[name].status(token, "/anybody") == 200
+
+
 def test_a_forged_token_is_stopped(proxy, good):
     refuses(proxy, forged.signed_by_another_key(good))
 
