@@ -14,6 +14,7 @@ import re
 import subprocess
 import sys
 import time
+import urllib.request
 from dataclasses import dataclass
 
 import boto3
@@ -27,6 +28,7 @@ from interop.verifiers import Expected, joserfc_jwt
 ACCOUNT = "123456789012"
 ISSUER = "http://127.0.0.1"
 AUDIENCE = "sts.amazonaws.com"
+BUCKET = "public-documents"
 ANSWER_SECONDS = 60
 INTEROP = pathlib.Path(__file__).parent.parent / "interop"
 ALL_OF_S3 = {
@@ -91,6 +93,18 @@ def first_certificate() -> bytes:
     return base64.b64decode(certificate, validate=True)
 
 
+def published_to(gateway) -> dict[str, str]:
+    """A bucket, which is not there yet, for the public documents."""
+    secret = gateway.place / "bucket.key"
+    secret.touch(mode=0o600)
+    secret.write_text(gateway.secret_key)
+    bucket = {
+        "ENDPOINT": gateway.endpoint, "NAME": BUCKET, "REGION": "us-east-1", "PREFIX": "prod-1",
+        "ACCESS_KEY_ID": gateway.access_key, "SECRET_KEY_FILE": str(secret), "PATH_STYLE": "true",
+    }
+    return {f"MONEYER__PUBLISH__BUCKET__{name}": value for name, value in bucket.items()}
+
+
 @pytest.fixture(scope="module")
 def cloud():
     """Everything that was printed is done, and nothing else."""
@@ -107,7 +121,7 @@ def cloud():
     with (
         lab.private_network("a real STS"),
         radosgw.running(ACCOUNT) as gateway,
-        development.running(program, settings) as cluster,
+        development.running(program, settings | published_to(gateway)) as cluster,
     ):
         moneyer(cluster, "app", "put", "demo", "--aws-role", role("demo"))
         commands = moneyer(cluster, "trust", "aws", "--app", "demo")
@@ -198,6 +212,29 @@ def test_an_expired_token_is_refused(cloud):
 def test_a_token_of_another_issuer_is_refused(cloud, token):
     """One that the gateway was not told, with keys that it finds all the same."""
     refused(cloud, forged.signed_by_another_key(token, iss="http://localhost"))
+
+
+def test_the_documents_are_published_byte_for_byte(cloud):
+    """The gateway checks the signature of every request that puts one."""
+    with pytest.raises(subprocess.CalledProcessError) as refused_for:
+        moneyer(cloud.cluster, "publish", "now")
+    assert "NoSuchBucket" in refused_for.value.stdout
+    s3 = cloud.client("s3", cloud.gateway.access_key, cloud.gateway.secret_key)
+    s3.create_bucket(Bucket=BUCKET)
+    assert f"s3://{BUCKET}/prod-1" in moneyer(cloud.cluster, "publish", "now")
+    for path in ("jwks.json", "openid-configuration", "oauth-authorization-server"):
+        there = s3.get_object(Bucket=BUCKET, Key=f"prod-1/.well-known/{path}")
+        with urllib.request.urlopen(f"{ISSUER}/.well-known/{path}", timeout=ANSWER_SECONDS) as served:
+            assert there["Body"].read() == served.read()
+            assert there["CacheControl"] == served.headers["cache-control"]
+        assert there["ContentType"] == "application/json"
+    secret = cloud.gateway.place / "bucket.key"
+    secret.write_text("another")
+    with pytest.raises(subprocess.CalledProcessError) as refused_for:
+        moneyer(cloud.cluster, "publish", "now")
+    assert "was not taken: the server answered 403 Forbidden" in refused_for.value.stdout
+    secret.write_text(cloud.gateway.secret_key)
+    moneyer(cloud.cluster, "publish", "now")
 
 
 def test_after_a_rotation_the_first_key_alone_is_taken(cloud, token):
