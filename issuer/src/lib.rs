@@ -13,9 +13,11 @@ mod documents;
 mod grpc;
 mod http;
 mod metrics;
+mod public_tls;
 mod publish;
 pub mod seal;
 mod trust;
 
 pub use app::{Addresses, App, StartError};
 pub(crate) use moneyer_identity::error_chain as chain;
+pub use public_tls::PublicTlsError;

@@ -17,6 +17,8 @@ use moneyer_authority::mint::MintError;
 use moneyer_identity::{ErrorClass, MintedToken};
 use tokio::time::Instant;
 
+use crate::public_tls::PublicCertificate;
+
 const MINTED: &str = "moneyer_tokens_minted_total";
 const REFUSED: &str = "moneyer_tokens_refused_total";
 const MINT_SECONDS: &str = "moneyer_mint_seconds";
@@ -30,6 +32,7 @@ const AUDIT_SEQUENCE: &str = "moneyer_audit_sequence";
 const AUDIT_GROUP: &str = "moneyer_audit_records_per_sync";
 const CLOCK_SOUND: &str = "moneyer_clock_sound";
 const PUBLISHED: &str = "moneyer_published";
+const PUBLIC_NOT_AFTER: &str = "moneyer_public_certificate_not_after_seconds";
 
 /// The coordinator's metrics, registered once.
 #[derive(Clone)]
@@ -44,6 +47,8 @@ pub(crate) struct Metrics {
     clock_sound: Gauge,
     published: Gauge,
     audit: AuditMetrics,
+    /// Of a public listener with TLS of its own.
+    public: Option<(PublicCertificate, Gauge)>,
 }
 
 /// What was recorded.
@@ -122,7 +127,23 @@ impl Metrics {
             audit: AuditMetrics::new(audit),
             clock_sound: gauge!(CLOCK_SOUND),
             published: gauge!(PUBLISHED),
+            public: None,
         }
+    }
+
+    /// Tells of the public listener's certificate too.
+    pub(crate) fn with_public_certificate(
+        mut self,
+        certificate: Option<PublicCertificate>,
+    ) -> Self {
+        self.public = certificate.map(|certificate| {
+            describe_gauge!(
+                PUBLIC_NOT_AFTER,
+                "Unix time at which the public listener's certificate ends"
+            );
+            (certificate, gauge!(PUBLIC_NOT_AFTER))
+        });
+        self
     }
 
     /// How minting ended, at whichever edge; the request came at `since`.
@@ -153,6 +174,9 @@ impl Metrics {
         self.generation.set(authority.store().generation().0 as f64);
         self.audit.observe();
         self.clock_sound.set(if authority.sound_time().is_ok() { 1.0 } else { 0.0 });
+        if let Some((certificate, gauge)) = &self.public {
+            gauge.set(certificate.not_after().map_or(0.0, |time| time.0 as f64));
+        }
         let ring = authority.keys().ring();
         for (state, gauge) in &self.keys {
             let count = ring.records().filter(|record| record.state == *state).count();

@@ -8,6 +8,7 @@ use moneyer_daemon::listener::BindError;
 use moneyer_daemon::tls::TlsError;
 
 use crate::documents::RenderError;
+use crate::public_tls::PublicTlsError;
 use crate::publish::SetUpError;
 
 /// Why a coordinator does not start.
@@ -52,6 +53,9 @@ pub enum StartError {
     /// Copies of the public documents cannot be made with this configuration.
     #[error("copies of the public documents cannot be made")]
     Publish(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The public listener has no certificate that it could show.
+    #[error(transparent)]
+    PublicTls(PublicTlsError),
     /// The public documents could not be rendered.
     #[error("the public documents could not be rendered")]
     Documents(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -4,6 +4,7 @@ use moneyer_daemon::listener::{ListenAddress, Listener, UnixMode};
 
 use crate::app::error::StartError;
 use crate::config::Config;
+use crate::public_tls::FromFiles;
 
 /// Where a coordinator really listens.
 #[derive(Debug, Clone)]
@@ -21,6 +22,8 @@ pub struct Addresses {
 /// Open listeners that accept nobody yet.
 pub(super) struct Listeners {
     pub(super) public: Listener,
+    /// The public listener's certificate, where it has one of its own.
+    pub(super) public_tls: Option<FromFiles>,
     pub(super) grpc: Listener,
     pub(super) operations: Listener,
     pub(super) management: Listener,
@@ -34,6 +37,7 @@ impl Listeners {
                 .map_err(|error| StartError::Bind(error.for_setting(setting)))
         };
         Ok(Self {
+            public_tls: FromFiles::open(config).map_err(StartError::PublicTls)?,
             public: bind(&listen.public, UnixMode::Everyone, "listen.public")?,
             grpc: bind(&listen.grpc, UnixMode::Owner, "listen.grpc")?,
             operations: bind(&listen.operations, UnixMode::Owner, "listen.operations")?,

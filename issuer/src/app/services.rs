@@ -32,14 +32,22 @@ pub(super) fn start(
     shutdown: &Shutdown,
 ) -> Result<(), StartError> {
     let recorder = moneyer_daemon::telemetry::metrics_recorder();
-    let metrics = Metrics::new(recorder.clone(), Some(kept.audit.clone()));
+    let certificate = listeners.public_tls.as_ref().map(|tls| tls.certificate().clone());
+    let metrics = Metrics::new(recorder.clone(), Some(kept.audit.clone()))
+        .with_public_certificate(certificate.clone());
     let going_down = shutdown.token().clone();
     let max_age = Duration::from_secs(config.keys.max_age.as_secs());
     let key_set_paths = config.issuer.key_set_paths();
     let documents = PublicDocuments::new(authority.published(), key_set_paths, max_age)?;
     let (publisher, publishing) = Publisher::new(&config.publish, authority, &documents, &metrics)?;
     let public = public::router(documents.clone());
-    let operations = operations::router(authority.clone(), metrics.clone(), going_down.clone());
+    let watched = operations::Watched {
+        authority: authority.clone(),
+        metrics: metrics.clone(),
+        going_down: going_down.clone(),
+        certificate,
+    };
+    let operations = operations::router(watched);
     let operators = Operators {
         own_uid: rustix::process::geteuid().as_raw(),
         uids: config.listen.operators.clone().into(),
@@ -64,13 +72,20 @@ pub(super) fn start(
         ..limits
     };
     let plain = || (limited(Limits::default()), Tls::Off);
-    run(shutdown, "public listener", listeners.public, public, plain());
+    let public_tls = listeners.public_tls.as_ref();
+    let public_tls = public_tls.map_or(Tls::Off, |files| Tls::On(files.tls().clone()));
+    let served = (limited(Limits::default()), public_tls);
+    run(shutdown, "public listener", listeners.public, public, served);
     run(shutdown, "operations listener", listeners.operations, operations, plain());
     run(shutdown, "management listener", listeners.management, management, plain());
     let grpc = (limited(Limits::grpc()), Tls::On(certified.tls.clone()));
     run(shutdown, "grpc listener", listeners.grpc, grpc::router(parts), grpc);
 
     let stop = shutdown.token().clone();
+    if let Some(files) = listeners.public_tls {
+        let following = files.follow(authority.clone());
+        shutdown.spawn("public certificate", until(stop.clone(), following));
+    }
     let renewal = renew_certificate(authority.clone(), certified);
     shutdown.spawn("certificate renewal", until(stop.clone(), renewal));
     shutdown.spawn("mint limits", until(stop.clone(), limits.sweep()));

@@ -81,7 +81,7 @@ impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         let exit = match &error {
             StartError::Store(_) => Exit::StoreRefused,
-            StartError::Seal(_) => Exit::BadConfiguration,
+            StartError::Seal(_) | StartError::PublicTls(_) => Exit::BadConfiguration,
             StartError::Audit(error) if error.is_damage() => Exit::StoreRefused,
             _ => Exit::StartFailed,
         };

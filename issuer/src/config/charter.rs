@@ -57,6 +57,7 @@ impl Config {
             wrong("listen.management", message);
         }
         self.minimums(&mut wrong);
+        self.listen.check_public(&self.issuer.url, &mut wrong);
         let certificates = self.certificates(&mut wrong);
         let policy = lifetimes.map(|lifetimes| {
             // Of an unfit size nothing follows here: it is told already.
@@ -327,6 +328,56 @@ default_lifetime = '1s'
             "moneyer.toml:15:1: audience[2].default_lifetime: the minimum, default and maximum lifetime must be in that order",
         ];
         assert_eq!(errors(text), expected);
+    }
+
+    #[test]
+    fn plain_http_leaves_this_machine_only_where_it_is_said() {
+        let plain =
+            |address: &str, more: &str| errors(&format!("listen.public = '{address}'\n{more}"));
+        let refused = |address: &str| {
+            vec![format!(
+                "moneyer.toml:2:8: listen.public: {address} would hand plain HTTP to other machines, and the \
+                 issuer is https: name a certificate (listen.public_tls.certificate and .key), or, behind an \
+                 ingress or a proxy that speaks https, say so (listen.public_plain = \"behind_proxy\")"
+            )]
+        };
+        for address in ["0.0.0.0:8480", "10.0.0.1:443", "[::]:8480", "[::ffff:10.0.0.1]:80"] {
+            assert_eq!(plain(address, ""), refused(address));
+            assert!(loads(&format!("listen.public = '{address}'\n{BEHIND_PROXY}")));
+            assert!(loads(&format!("listen.public = '{address}'\n{PAIR}")));
+        }
+        for address in ["127.0.0.1:8480", "127.9.9.9:1", "[::1]:0", "unix:/run/a.sock"] {
+            assert!(loads(&format!("listen.public = '{address}'")), "{address}");
+        }
+        assert!(loads(""));
+        let local = "issuer.url = 'http://127.0.0.1:1'\nlisten.public = '0.0.0.0:1'";
+        Config::load(&Source::from_parts("moneyer.toml", local, "MONEYER", &[])).unwrap();
+    }
+
+    const BEHIND_PROXY: &str = "listen.public_plain = 'behind_proxy'";
+    const PAIR: &str = "listen.public_tls = { certificate = '/a', key = '/b' }";
+
+    fn loads(text: &str) -> bool {
+        let text = format!("issuer.url = 'https://id.example.com'\n{text}");
+        Config::load(&Source::from_parts("moneyer.toml", &text, "MONEYER", &[])).is_ok()
+    }
+
+    #[test]
+    fn a_certificate_has_a_key_and_no_plain_http_beside_it() {
+        assert_eq!(
+            errors("listen.public_tls.certificate = '/a'"),
+            ["moneyer.toml:2:8: listen.public_tls.key: is needed beside the certificate"]
+        );
+        assert_eq!(
+            errors("listen.public_tls.key = '/a'"),
+            ["moneyer.toml:2:8: listen.public_tls.certificate: is needed beside the key"]
+        );
+        assert_eq!(
+            errors(&format!("{PAIR}\n{BEHIND_PROXY}")),
+            [
+                "moneyer.toml:3:8: listen.public_plain: says plain HTTP, and listen.public_tls says https; remove one of them"
+            ]
+        );
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! `[listen]`: where the coordinator listens.
 
+use std::path::PathBuf;
+
 use moneyer_daemon::listener::ListenAddress;
+use moneyer_daemon::tls::TlsFiles;
+use moneyer_identity::IssuerUrl;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -9,8 +13,16 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ListenSection {
-    /// Discovery and key set, plain HTTP: put TLS in front. Default: `0.0.0.0:8480`.
+    /// Discovery and key set. Any but a loopback address and a Unix socket needs `public_tls` or
+    /// `public_plain`. Default: `127.0.0.1:8480`.
     pub public: ListenAddress,
+    /// That plain HTTP is meant: with `behind_proxy` whoever can reach the public listener gets plain HTTP,
+    /// and an ingress or a proxy in front speaks https for it. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_plain: Option<PublicPlain>,
+    /// The public listener's own certificate, from files. Default: none.
+    #[serde(skip_serializing_if = "PublicTlsSection::is_empty")]
+    pub public_tls: PublicTlsSection,
     /// gRPC over mTLS for runners and sandbox controllers. Default: `0.0.0.0:8482`.
     pub grpc: ListenAddress,
     /// Health and metrics, plain HTTP without authentication: keep it on loopback or in the cluster.
@@ -23,15 +35,87 @@ pub struct ListenSection {
     pub operators: Vec<u32>,
 }
 
+/// Why plain HTTP may be served to other machines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PublicPlain {
+    /// Something in front speaks https.
+    BehindProxy,
+}
+
+/// A certificate and its key in PEM files, read again when they change.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PublicTlsSection {
+    /// The certificate, followed by those that signed it up to the root. With it the public listener speaks
+    /// https and nothing else. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<PathBuf>,
+    /// The certificate's private key, not encrypted (PKCS#8, PKCS#1 or SEC1). Its owner and group may read
+    /// it, nobody else. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<PathBuf>,
+}
+
+impl PublicTlsSection {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The two files, if both are named.
+    pub(crate) fn files(&self) -> Option<TlsFiles> {
+        let (certificate, key) = (self.certificate.clone()?, self.key.clone()?);
+        Some(TlsFiles { certificate, key })
+    }
+}
+
 impl Default for ListenSection {
     fn default() -> Self {
         let tcp = |ip: [u8; 4], port| ListenAddress::Tcp((ip, port).into());
         Self {
-            public: tcp([0, 0, 0, 0], 8480),
+            public: tcp([127, 0, 0, 1], 8480),
+            public_plain: None,
+            public_tls: PublicTlsSection::default(),
             grpc: tcp([0, 0, 0, 0], 8482),
             operations: tcp([127, 0, 0, 1], 8483),
             management: ListenAddress::Unix("/run/moneyer/management.sock".into()),
             operators: Vec::new(),
+        }
+    }
+}
+
+impl ListenSection {
+    /// What does not fit together of the public listener's settings: at which key, and what would be right.
+    pub(super) fn check_public(&self, issuer: &IssuerUrl, wrong: &mut impl FnMut(&str, String)) {
+        let tls = &self.public_tls;
+        match (&tls.certificate, &tls.key) {
+            (Some(_), None) => {
+                wrong("listen.public_tls.key", "is needed beside the certificate".to_owned());
+            }
+            (None, Some(_)) => {
+                wrong("listen.public_tls.certificate", "is needed beside the key".to_owned());
+            }
+            _ => {}
+        }
+        let open = match &self.public {
+            ListenAddress::Tcp(address) => !address.ip().to_canonical().is_loopback(),
+            ListenAddress::Unix(_) => false,
+        };
+        if !tls.is_empty() && self.public_plain.is_some() {
+            let message = "says plain HTTP, and listen.public_tls says https; remove one of them";
+            wrong("listen.public_plain", message.to_owned());
+        } else if open
+            && issuer.as_str().starts_with("https://")
+            && tls.is_empty()
+            && self.public_plain.is_none()
+        {
+            let message = format!(
+                "{} would hand plain HTTP to other machines, and the issuer is https: name a \
+                 certificate (listen.public_tls.certificate and .key), or, behind an ingress or a proxy that \
+                 speaks https, say so (listen.public_plain = \"behind_proxy\")",
+                self.public
+            );
+            wrong("listen.public", message);
         }
     }
 }

@@ -30,7 +30,7 @@ pub use enrollment::EnrollmentSection;
 pub use issuer::{DocumentPath, DocumentPathError, IssuerSection};
 pub use keys::{KeyAlgorithm, KeysSection};
 pub use limits::LimitsSection;
-pub use listen::ListenSection;
+pub use listen::{ListenSection, PublicPlain, PublicTlsSection};
 pub use publish::{BucketSection, PublishSection, ServerSection};
 pub use seal::{AgeRecipient, AgeRecipientError, SealSection};
 pub use spiffe::SpiffeSection;

@@ -194,6 +194,18 @@ impl TestCa {
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
         (certificate.der().to_vec(), key.serialize_der())
     }
+
+    /// The same as two files hold it, valid to the second: PEM both.
+    #[must_use]
+    pub fn server_files(&self, host: &str, (from, to): (UnixTime, UnixTime)) -> (String, String) {
+        let mut params = nameless();
+        params.subject_alt_names = vec![SanType::DnsName(text(host))];
+        params.not_before = time(from);
+        params.not_after = time(to);
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a P-256 key");
+        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
+        (certificate.pem(), key.serialize_pem())
+    }
 }
 
 fn text(text: &str) -> rcgen::string::Ia5String {

@@ -1,7 +1,10 @@
 //! Readiness: each dependency by name.
 
 use moneyer_authority::Authority;
+use moneyer_identity::UnixTime;
 use serde::Serialize;
+
+use crate::public_tls::PublicCertificate;
 
 /// One dependency.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -18,7 +21,7 @@ pub(crate) struct Check {
 /// All of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Health {
-    /// Whether every one works.
+    /// Whether every one works that minting needs.
     pub(crate) ready: bool,
     /// In a fixed order.
     pub(crate) checks: Vec<Check>,
@@ -44,6 +47,13 @@ impl Health {
             check("clock", clock),
         ];
         Self { ready: checks.iter().all(|check| check.ok), checks }
+    }
+
+    /// Tells of the public listener's certificate. It has no part in readiness: a coordinator that is taken
+    /// out of service for it would stop minting too, and serve no relying party better.
+    pub(crate) fn tell(&mut self, certificate: &PublicCertificate, now: UnixTime) {
+        let standing = certificate.problem(now).map_or(Ok(()), Err);
+        self.checks.push(check("public_certificate", standing));
     }
 }
 

@@ -6,4 +6,4 @@
 mod health;
 mod routes;
 
-pub(crate) use routes::router;
+pub(crate) use routes::{Watched, router};

@@ -11,29 +11,32 @@ use tokio_util::sync::CancellationToken;
 use crate::http::error;
 use crate::http::operations::health::{Check, Health};
 use crate::metrics::Metrics;
+use crate::public_tls::PublicCertificate;
 
+/// What is looked at.
 #[derive(Debug, Clone)]
-struct Parts {
-    authority: Authority,
-    metrics: Metrics,
-    going_down: CancellationToken,
+pub(crate) struct Watched {
+    pub(crate) authority: Authority,
+    pub(crate) metrics: Metrics,
+    pub(crate) going_down: CancellationToken,
+    /// The public listener's certificate, where it has one of its own.
+    pub(crate) certificate: Option<PublicCertificate>,
 }
 
 /// The operations listener's routes.
-pub(crate) fn router(
-    authority: Authority,
-    metrics: Metrics,
-    going_down: CancellationToken,
-) -> Router {
+pub(crate) fn router(watched: Watched) -> Router {
     let router = Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(render));
-    error::with_fallbacks(router).with_state(Parts { authority, metrics, going_down })
+    error::with_fallbacks(router).with_state(watched)
 }
 
-async fn ready(State(parts): State<Parts>) -> Response {
+async fn ready(State(parts): State<Watched>) -> Response {
     let mut health = Health::of(&parts.authority);
+    if let Some(certificate) = &parts.certificate {
+        health.tell(certificate, parts.authority.now());
+    }
     if parts.going_down.is_cancelled() {
         health.ready = false;
         let problem = Some("the daemon is going down".to_owned());
@@ -43,7 +46,7 @@ async fn ready(State(parts): State<Parts>) -> Response {
     (status, [(header::CACHE_CONTROL, "no-store")], Json(health)).into_response()
 }
 
-async fn render(State(parts): State<Parts>) -> Response {
+async fn render(State(parts): State<Watched>) -> Response {
     parts.metrics.observe(&parts.authority);
     let content_type = "text/plain; version=0.0.4; charset=utf-8";
     ([(header::CONTENT_TYPE, content_type)], parts.metrics.render()).into_response()
@@ -87,7 +90,9 @@ mod tests {
         let authority = Authority::open(charter, ports).await.unwrap();
         let going_down = CancellationToken::new();
         let metrics = Metrics::new(moneyer_daemon::telemetry::metrics_recorder(), None);
-        let router = router(authority, metrics, going_down.clone());
+        let watched =
+            Watched { authority, metrics, going_down: going_down.clone(), certificate: None };
+        let router = router(watched);
         assert_eq!(answer(&router).await.0, StatusCode::OK);
         going_down.cancel();
         let (status, body) = answer(&router).await;

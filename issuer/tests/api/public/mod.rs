@@ -8,6 +8,8 @@ mod connections;
 mod key_set;
 mod oauth_authorization_server;
 mod openid_configuration;
+mod tls_client;
+mod tls_files;
 
 /// Fields and queries that a document's bytes must not depend on.
 const CLAIMS_OF_A_REQUEST: [&[Field]; 6] = [

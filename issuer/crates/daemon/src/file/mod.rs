@@ -14,4 +14,4 @@ mod secret;
 pub use lock::{FileLock, LockError, acquire_lock};
 pub use private_dir::{PrivateDirError, create_private_dir};
 pub use replace::{replace, write_atomic};
-pub use secret::{ReadSecretError, SecretBytes, read_secret, read_unwritable};
+pub use secret::{ReadSecretError, SecretBytes, read_group_secret, read_secret, read_unwritable};

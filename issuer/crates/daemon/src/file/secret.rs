@@ -100,6 +100,17 @@ pub fn read_secret(path: &Path, max_len: usize) -> Result<SecretBytes, ReadSecre
     })
 }
 
+/// The same for a key that a group may read and nobody else: so Kubernetes and Debian hand out keys of TLS.
+///
+/// # Errors
+/// See [`ReadSecretError`].
+pub fn read_group_secret(path: &Path, max_len: usize) -> Result<SecretBytes, ReadSecretError> {
+    read(path, max_len, |path, mode| match mode & 0o037 {
+        0 => Ok(()),
+        _ => Err(ReadSecretError::OpenToOthers { path: path.to_owned(), mode }),
+    })
+}
+
 /// The same for an encrypted file, which others may read but not write to.
 ///
 /// # Errors
@@ -182,6 +193,21 @@ mod tests {
             replace(&path, b"secret", mode).unwrap();
             let error = read_secret(&path, 100).unwrap_err().to_string();
             assert!(error.ends_with(&format!("run: chmod 600 {}", path.display())), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_group_may_read_its_key_and_nothing_more() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("key");
+        for mode in [0o600, 0o640, 0o440] {
+            replace(&path, b"12345678", mode).unwrap();
+            assert_eq!(read_group_secret(&path, 8).unwrap().expose(), b"12345678");
+        }
+        for mode in [0o660, 0o650, 0o604, 0o602] {
+            replace(&path, b"12345678", mode).unwrap();
+            let refused = read_group_secret(&path, 8);
+            assert!(matches!(refused, Err(ReadSecretError::OpenToOthers { .. })), "{mode:o}");
         }
     }
 

@@ -3,8 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use moneyer_identity::UnixTime;
+use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
+use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::TlsError;
 use super::provider::provider;
@@ -12,7 +15,16 @@ use super::provider::provider;
 /// What one end of a connection shows: DER certificates, leaf first, and the leaf's key.
 pub struct TlsIdentity {
     chain: Vec<CertificateDer<'static>>,
-    key: PrivatePkcs8KeyDer<'static>,
+    key: PrivateKeyDer<'static>,
+}
+
+/// From when until when a certificate is valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Validity {
+    /// The first second.
+    pub not_before: UnixTime,
+    /// The last second.
+    pub not_after: UnixTime,
 }
 
 impl TlsIdentity {
@@ -21,7 +33,34 @@ impl TlsIdentity {
     /// That they belong together is checked where the identity is used.
     #[must_use]
     pub fn new(chain: Vec<CertificateDer<'static>>, key: PrivatePkcs8KeyDer<'static>) -> Self {
+        Self { chain, key: key.into() }
+    }
+
+    /// The same with a key in whichever form it came.
+    pub(super) fn with_key(
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Self {
         Self { chain, key }
+    }
+
+    /// When the leaf is valid; `None` if it cannot be read.
+    #[must_use]
+    pub fn validity(&self) -> Option<Validity> {
+        let (_, leaf) = X509Certificate::from_der(self.chain.first()?).ok()?;
+        let validity = leaf.validity();
+        Some(Validity {
+            not_before: UnixTime(validity.not_before.timestamp()),
+            not_after: UnixTime(validity.not_after.timestamp()),
+        })
+    }
+
+    /// Whether the leaf is for this host, by RFC 6125 as clients see it.
+    #[must_use]
+    pub fn is_for(&self, host: &str) -> bool {
+        let leaf = self.chain.first().map(ParsedCertificate::try_from);
+        let (Some(Ok(leaf)), Ok(name)) = (leaf, ServerName::try_from(host)) else { return false };
+        rustls::client::verify_server_name(&leaf, &name).is_ok()
     }
 
     /// The chain, leaf first.
@@ -32,13 +71,15 @@ impl TlsIdentity {
 
     #[cfg(test)]
     pub(crate) fn key_for_tests(&self) -> PrivatePkcs8KeyDer<'static> {
-        self.key.clone_key()
+        match &self.key {
+            PrivateKeyDer::Pkcs8(key) => key.clone_key(),
+            other => panic!("not PKCS#8: {other:?}"),
+        }
     }
 
     /// The form rustls signs with; checks that the key is the leaf's.
     pub(super) fn certified(&self) -> Result<Arc<CertifiedKey>, TlsError> {
-        let key = PrivateKeyDer::Pkcs8(self.key.clone_key());
-        CertifiedKey::from_der(self.chain.clone(), key, &provider())
+        CertifiedKey::from_der(self.chain.clone(), self.key.clone_key(), &provider())
             .map(Arc::new)
             .map_err(TlsError::Identity)
     }

@@ -9,6 +9,7 @@
 mod client;
 mod connector;
 mod error;
+mod files;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod identity;
@@ -22,7 +23,8 @@ mod verifier;
 pub use client::ClientTls;
 pub use connector::{ConnectError, TlsConnection, TlsConnector};
 pub use error::TlsError;
-pub use identity::TlsIdentity;
+pub use files::{FileStamps, TlsFiles, TlsFilesError};
+pub use identity::{TlsIdentity, Validity};
 pub use peer_certificate::PeerCertificate;
 pub use provider::install_provider;
 pub(crate) use provider::provider;
