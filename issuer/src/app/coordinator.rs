@@ -74,7 +74,7 @@ impl App {
     ) -> Result<Self, StartError> {
         let signer = LocalSigner::start(pool_limits(config)).map_err(StartError::Signer)?;
         // Bound first: a taken port is told before a key is made.
-        let listeners = Listeners::bind(config)?;
+        let mut listeners = Listeners::bind(config)?;
         let signer = Arc::new(signer);
         hear_witnesses(&*clock, &kept).await?;
         let (store, audit) = (kept.store.clone(), kept.audit.clone());
@@ -88,6 +88,10 @@ impl App {
         }
         note_missing_mark(&authority).await?;
         note_uncertified(config, &authority);
+        if let Some(source) = &mut listeners.public_tls {
+            let loaded = source.load(kept.store.clone(), authority.now()).await;
+            loaded.map_err(StartError::PublicTls)?;
+        }
         services::start(config, &authority, &kept, listeners, &shutdown)?;
         let Kept { store, audit } = kept;
         Ok(Self { addresses, authority, store, audit, shutdown })

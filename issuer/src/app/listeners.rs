@@ -4,7 +4,7 @@ use moneyer_daemon::listener::{ListenAddress, Listener, UnixMode};
 
 use crate::app::error::StartError;
 use crate::config::Config;
-use crate::public_tls::FromFiles;
+use crate::public_tls::PublicTls;
 
 /// Where a coordinator really listens.
 #[derive(Debug, Clone)]
@@ -23,7 +23,7 @@ pub struct Addresses {
 pub(super) struct Listeners {
     pub(super) public: Listener,
     /// The public listener's certificate, where it has one of its own.
-    pub(super) public_tls: Option<FromFiles>,
+    pub(super) public_tls: Option<PublicTls>,
     pub(super) grpc: Listener,
     pub(super) operations: Listener,
     pub(super) management: Listener,
@@ -37,7 +37,7 @@ impl Listeners {
                 .map_err(|error| StartError::Bind(error.for_setting(setting)))
         };
         Ok(Self {
-            public_tls: FromFiles::open(config).map_err(StartError::PublicTls)?,
+            public_tls: PublicTls::open(config).map_err(StartError::PublicTls)?,
             public: bind(&listen.public, UnixMode::Everyone, "listen.public")?,
             grpc: bind(&listen.grpc, UnixMode::Owner, "listen.grpc")?,
             operations: bind(&listen.operations, UnixMode::Owner, "listen.operations")?,

@@ -73,7 +73,7 @@ pub(super) fn start(
     };
     let plain = || (limited(Limits::default()), Tls::Off);
     let public_tls = listeners.public_tls.as_ref();
-    let public_tls = public_tls.map_or(Tls::Off, |files| Tls::On(files.tls().clone()));
+    let public_tls = public_tls.map_or(Tls::Off, |source| Tls::On(source.tls().clone()));
     let served = (limited(Limits::default()), public_tls);
     run(shutdown, "public listener", listeners.public, public, served);
     run(shutdown, "operations listener", listeners.operations, operations, plain());
@@ -82,8 +82,8 @@ pub(super) fn start(
     run(shutdown, "grpc listener", listeners.grpc, grpc::router(parts), grpc);
 
     let stop = shutdown.token().clone();
-    if let Some(files) = listeners.public_tls {
-        let following = files.follow(authority.clone());
+    if let Some(source) = listeners.public_tls {
+        let following = source.follow(authority.clone());
         shutdown.spawn("public certificate", until(stop.clone(), following));
     }
     let renewal = renew_certificate(authority.clone(), certified);

@@ -7,6 +7,7 @@ use moneyer_daemon::exit::Exit;
 use moneyer_daemon::settings::SettingsErrors;
 
 use crate::app::StartError;
+use crate::public_tls::PublicTlsError;
 
 /// Why a command did not do what was asked.
 #[derive(Debug)]
@@ -80,7 +81,9 @@ impl From<SettingsErrors> for Failure {
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         let exit = match &error {
-            StartError::Store(_) => Exit::StoreRefused,
+            StartError::Store(_) | StartError::PublicTls(PublicTlsError::Record(_)) => {
+                Exit::StoreRefused
+            }
             StartError::Seal(_) | StartError::PublicTls(_) => Exit::BadConfiguration,
             StartError::Audit(error) if error.is_damage() => Exit::StoreRefused,
             _ => Exit::StartFailed,

@@ -337,7 +337,7 @@ default_lifetime = '1s'
         let refused = |address: &str| {
             vec![format!(
                 "moneyer.toml:2:8: listen.public: {address} would hand plain HTTP to other machines, and the \
-                 issuer is https: name a certificate (listen.public_tls.certificate and .key), or, behind an \
+                 issuer is https: name a certificate (listen.public_tls.certificate and .key, or listen.acme), or, behind an \
                  ingress or a proxy that speaks https, say so (listen.public_plain = \"behind_proxy\")"
             )]
         };
@@ -375,9 +375,41 @@ default_lifetime = '1s'
         assert_eq!(
             errors(&format!("{PAIR}\n{BEHIND_PROXY}")),
             [
-                "moneyer.toml:3:8: listen.public_plain: says plain HTTP, and listen.public_tls says https; remove one of them"
+                "moneyer.toml:3:8: listen.public_plain: says plain HTTP, and the certificate says https; remove one of them"
             ]
         );
+    }
+
+    #[test]
+    fn what_an_acme_server_needs_is_told_key_by_key() {
+        let good = "listen.acme = { directory = 'https://acme.example/d', accept_terms = true }";
+        assert!(loads(good));
+        assert!(loads(&format!("{good}\nlisten.public = '0.0.0.0:443'")));
+        let told = |text: &str| errors(text).join("\n");
+        let half =
+            told("listen.acme = { directory = 'http://a', contacts = ['mailto:a@b', 'a@b'] }");
+        for key in [
+            "acme.directory: is needed",
+            "acme.accept_terms: must be true",
+            "acme.contacts[1]: must be",
+        ] {
+            assert!(half.contains(&format!("listen.{key}")), "{half}");
+        }
+        for (beside, expected) in [
+            (PAIR, "listen.acme: listen.public_tls names certificate files"),
+            (BEHIND_PROXY, "listen.public_plain: says plain HTTP, and the certificate"),
+            ("listen.public = 'unix:/a'", "listen.public: must be a TCP address"),
+        ] {
+            let told = told(&format!("{good}\n{beside}"));
+            assert!(told.contains(expected), "{told}");
+        }
+        for issuer in ["https://192.0.2.1", "http://127.0.0.1:1"] {
+            let text =
+                format!("issuer.url = '{issuer}'\nspiffe.trust_domain = 'a.example'\n{good}");
+            let source = Source::from_parts("moneyer.toml", &text, "MONEYER", &[]);
+            let refused = Config::load(&source).unwrap_err().to_string();
+            assert!(refused.contains("no ACME server can issue for"), "{refused}");
+        }
     }
 
     #[test]

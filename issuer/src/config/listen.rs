@@ -8,6 +8,8 @@ use moneyer_identity::IssuerUrl;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::config::AcmeSection;
+
 /// Where the coordinator listens. A TCP address is `127.0.0.1:8480` or `[::1]:8480`, a Unix socket
 /// `unix:/path`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -23,6 +25,9 @@ pub struct ListenSection {
     /// The public listener's own certificate, from files. Default: none.
     #[serde(skip_serializing_if = "PublicTlsSection::is_empty")]
     pub public_tls: PublicTlsSection,
+    /// The public listener's certificate from an ACME server, in place of files. Default: none.
+    #[serde(skip_serializing_if = "AcmeSection::is_empty")]
+    pub acme: AcmeSection,
     /// gRPC over mTLS for runners and sandbox controllers. Default: `0.0.0.0:8482`.
     pub grpc: ListenAddress,
     /// Health and metrics, plain HTTP without authentication: keep it on loopback or in the cluster.
@@ -58,7 +63,7 @@ pub struct PublicTlsSection {
 }
 
 impl PublicTlsSection {
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
@@ -76,6 +81,7 @@ impl Default for ListenSection {
             public: tcp([127, 0, 0, 1], 8480),
             public_plain: None,
             public_tls: PublicTlsSection::default(),
+            acme: AcmeSection::default(),
             grpc: tcp([0, 0, 0, 0], 8482),
             operations: tcp([127, 0, 0, 1], 8483),
             management: ListenAddress::Unix("/run/moneyer/management.sock".into()),
@@ -87,7 +93,9 @@ impl Default for ListenSection {
 impl ListenSection {
     /// What does not fit together of the public listener's settings: at which key, and what would be right.
     pub(super) fn check_public(&self, issuer: &IssuerUrl, wrong: &mut impl FnMut(&str, String)) {
+        self.acme.check(self, issuer, wrong);
         let tls = &self.public_tls;
+        let is_https = !tls.is_empty() || !self.acme.is_empty();
         match (&tls.certificate, &tls.key) {
             (Some(_), None) => {
                 wrong("listen.public_tls.key", "is needed beside the certificate".to_owned());
@@ -101,17 +109,17 @@ impl ListenSection {
             ListenAddress::Tcp(address) => !address.ip().to_canonical().is_loopback(),
             ListenAddress::Unix(_) => false,
         };
-        if !tls.is_empty() && self.public_plain.is_some() {
-            let message = "says plain HTTP, and listen.public_tls says https; remove one of them";
+        if is_https && self.public_plain.is_some() {
+            let message = "says plain HTTP, and the certificate says https; remove one of them";
             wrong("listen.public_plain", message.to_owned());
         } else if open
             && issuer.as_str().starts_with("https://")
-            && tls.is_empty()
+            && !is_https
             && self.public_plain.is_none()
         {
             let message = format!(
                 "{} would hand plain HTTP to other machines, and the issuer is https: name a \
-                 certificate (listen.public_tls.certificate and .key), or, behind an ingress or a proxy that \
+                 certificate (listen.public_tls.certificate and .key, or listen.acme), or, behind an ingress or a proxy that \
                  speaks https, say so (listen.public_plain = \"behind_proxy\")",
                 self.public
             );

@@ -5,6 +5,7 @@
 //! loads is typed; what needs several keys at once is checked by [`Config::load`], with the line of
 //! the key to change.
 
+mod acme;
 mod audience;
 mod audit;
 mod charter;
@@ -24,6 +25,7 @@ mod tokens;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use acme::AcmeSection;
 pub use audience::{AudienceSection, AwsSection};
 pub use audit::AuditSection;
 pub use enrollment::EnrollmentSection;

@@ -6,31 +6,14 @@
 use std::time::Duration;
 
 use moneyer_authority::Authority;
-use moneyer_daemon::tls::{FileStamps, ServerTls, TlsError, TlsFiles, TlsFilesError, TlsIdentity};
+use moneyer_daemon::tls::{FileStamps, ServerTls, TlsFiles, TlsIdentity};
 
-use super::PublicCertificate;
-use super::certificate::Standing;
+use super::PublicTlsError;
+use super::certificate::{PublicCertificate, Standing};
 use crate::config::Config;
 
 /// How often it is looked whether the files have changed: two calls of stat.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-
-/// Why the public listener has no certificate to begin with.
-#[derive(Debug, thiserror::Error)]
-pub enum PublicTlsError {
-    /// The files are no pair that could be used.
-    #[error("{setting}")]
-    Files {
-        /// The setting to look at.
-        setting: &'static str,
-        /// What is wrong.
-        #[source]
-        source: TlsFilesError,
-    },
-    /// TLS does not take the pair.
-    #[error("listen.public_tls")]
-    Tls(#[source] TlsError),
-}
 
 /// The public listener's certificate where it comes from files.
 #[derive(Debug)]

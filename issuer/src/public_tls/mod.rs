@@ -5,9 +5,12 @@
 //! for nothing but one that can be used; one that has ended serves on, since relying parties say more about it than
 //! about a closed port. It has no part in minting: what is wrong with it is told, and stops no token.
 
+mod acme;
 mod certificate;
+mod error;
 mod from_files;
+mod source;
 
 pub(crate) use certificate::PublicCertificate;
-pub(crate) use from_files::FromFiles;
-pub use from_files::PublicTlsError;
+pub use error::PublicTlsError;
+pub(crate) use source::PublicTls;

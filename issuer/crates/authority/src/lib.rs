@@ -14,6 +14,7 @@ pub mod enrollment;
 pub mod issuers;
 pub mod keys;
 pub mod mint;
+pub mod public_certificate;
 pub mod registry;
 pub mod signer;
 pub mod store;

@@ -67,11 +67,13 @@ pub enum Collection {
     JoinTokens,
     /// Audience profiles that operators have put.
     Audiences,
+    /// The public listener's certificate, and what it takes to have the next one.
+    PublicCertificates,
 }
 
 impl Collection {
     /// Every collection.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Keys,
         Self::KeyRings,
         Self::Issuers,
@@ -81,6 +83,7 @@ impl Collection {
         Self::Members,
         Self::JoinTokens,
         Self::Audiences,
+        Self::PublicCertificates,
     ];
 
     /// The stable name under which a backend keeps it.
@@ -96,13 +99,14 @@ impl Collection {
             Self::Members => "members",
             Self::JoinTokens => "join_tokens",
             Self::Audiences => "audiences",
+            Self::PublicCertificates => "public_certificates",
         }
     }
 
     /// Whether its records hold private keys.
     #[must_use]
     pub fn is_secret(self) -> bool {
-        matches!(self, Self::Keys | Self::Authorities)
+        matches!(self, Self::Keys | Self::Authorities | Self::PublicCertificates)
     }
 
     /// Whether a backend keeps a copy of everything after a change of its records: few changes, and

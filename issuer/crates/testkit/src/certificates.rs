@@ -4,9 +4,9 @@
 #![expect(clippy::expect_used, reason = "what cannot be made fails the test")]
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_RSA_SHA256, SanType,
-    SerialNumber,
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, CustomExtension,
+    DistinguishedName, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
+    PKCS_ECDSA_P384_SHA384, PKCS_RSA_SHA256, SanType, SerialNumber,
 };
 use time::OffsetDateTime;
 
@@ -205,6 +205,25 @@ impl TestCa {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a P-256 key");
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
         (certificate.pem(), key.serialize_pem())
+    }
+
+    /// A chain in PEM for the key of a certificate request, if that asks for this host and nothing else and
+    /// is signed by its key.
+    #[must_use]
+    pub fn certify(
+        &self,
+        request: &[u8],
+        host: &str,
+        (from, to): (UnixTime, UnixTime),
+    ) -> Option<String> {
+        let mut request = CertificateSigningRequestParams::from_der(&request.into()).ok()?;
+        if request.params.subject_alt_names != [SanType::DnsName(text(host))] {
+            return None;
+        }
+        request.params.not_before = time(from);
+        request.params.not_after = time(to);
+        let certificate = request.signed_by(&self.issuer).expect("a certificate");
+        Some(format!("{}{}", certificate.pem(), self.pem))
     }
 }
 

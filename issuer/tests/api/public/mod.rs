@@ -4,6 +4,7 @@ use moneyer_daemon::unix_http::{Answer, Method};
 
 use crate::world::{Field, World, field, problem};
 
+mod acme;
 mod connections;
 mod key_set;
 mod oauth_authorization_server;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::UnixStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -17,7 +18,7 @@ use super::per_address::{Counted, PerAddress};
 use super::stall::Stream;
 use super::{Limits, Listener, Peer, PeerAddress};
 use crate::lifecycle::Shutdown;
-use crate::tls::{PeerCertificate, ServerTls};
+use crate::tls::{ACME_TLS, PeerCertificate, ServerTls};
 
 /// Pause when there is no file descriptor for another connection: long enough for some to
 /// be closed, short enough that honest clients in the backlog do not notice.
@@ -104,8 +105,13 @@ async fn greet(served: Arc<Served>, tls: Tls, io: Box<dyn Stream>, address: Peer
         () = served.stop.cancelled() => return,
     };
     match shaken {
-        Ok(Ok(stream)) => {
+        Ok(Ok(mut stream)) => {
             let (_, session) = stream.get_ref();
+            if session.alpn_protocol() == Some(ACME_TLS) {
+                // RFC 8737 section 3: what was to be seen was seen.
+                drop(stream.shutdown().await);
+                return;
+            }
             let peer = Peer {
                 address,
                 certificate: PeerCertificate::of(session),

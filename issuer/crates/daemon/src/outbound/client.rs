@@ -56,9 +56,34 @@ impl OutboundClient {
             status => return Err(OutboundError::Status(status)),
         }
         let headers = std::mem::take(response.headers_mut());
+        let bytes = self.body(response).await?;
         let content_type = headers.get("content-type");
         let content_type =
             content_type.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+        Ok(Fetched { bytes, content_type, headers })
+    }
+
+    /// Sends a request of a protocol that gives its own meaning to every status. Redirects are refused all
+    /// the same.
+    pub async fn exchange(
+        &self,
+        request: http::Request<Bytes>,
+    ) -> Result<http::Response<Bytes>, OutboundError> {
+        let (parts, body) = request.into_parts();
+        let url = permitted(&parts.uri.to_string())?;
+        let sent = self.client.request(parts.method, url).headers(parts.headers).body(body);
+        let mut response = sent.send().await.map_err(OutboundError::Fetch)?;
+        if response.status().is_redirection() {
+            return Err(OutboundError::Redirect(response.status()));
+        }
+        let mut answer = http::Response::new(Bytes::new());
+        *answer.status_mut() = response.status();
+        *answer.headers_mut() = std::mem::take(response.headers_mut());
+        *answer.body_mut() = self.body(response).await?.into();
+        Ok(answer)
+    }
+
+    async fn body(&self, mut response: reqwest::Response) -> Result<Vec<u8>, OutboundError> {
         let mut bytes = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(OutboundError::Fetch)? {
             if bytes.len() + chunk.len() > self.max_body {
@@ -66,7 +91,7 @@ impl OutboundClient {
             }
             bytes.extend_from_slice(&chunk);
         }
-        Ok(Fetched { bytes, content_type, headers })
+        Ok(bytes)
     }
 
     /// Puts a document. No error repeats the address: it may be signed, and would be a key to whoever reads
@@ -108,7 +133,7 @@ mod tests {
     use axum::Router;
     use axum::http::header;
     use axum::response::Redirect;
-    use axum::routing::get;
+    use axum::routing::{any, get, post};
 
     use super::*;
     use crate::lifecycle::Shutdown;
@@ -122,8 +147,14 @@ mod tests {
         let json = [(header::CONTENT_TYPE, "application/json")];
         let router = Router::new()
             .route("/good", get(move || async move { (json, "{}") }))
-            .route("/redirect", get(|| async { Redirect::temporary("/good") }))
-            .route("/long", get(|| async { vec![b' '; 65] }))
+            .route("/redirect", any(|| async { Redirect::temporary("/good") }))
+            .route("/long", any(|| async { vec![b' '; 65] }))
+            .route(
+                "/echo",
+                post(|headers: HeaderMap, body: String| async move {
+                    format!("{} {body}", headers["content-type"].to_str().unwrap())
+                }),
+            )
             .route("/limit", get(|| async { vec![b' '; 64] }))
             .route("/slow", get(std::future::pending::<()>));
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -148,6 +179,22 @@ mod tests {
             (&b"{}"[..], "application/json")
         );
         assert!(client().fetch_json(&format!("{base}/limit")).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn an_exchange_takes_every_answer_but_redirects_and_size() {
+        let base = server().await;
+        let ask = async |path: &str| {
+            let request = http::Request::post(format!("{base}{path}"));
+            let request = request.header("content-type", "application/jose+json");
+            client().exchange(request.body(Bytes::from_static(b"asked")).unwrap()).await
+        };
+        let echoed = ask("/echo").await.unwrap();
+        assert_eq!(echoed.body().as_ref(), b"application/jose+json asked");
+        assert_eq!(ask("/nothing").await.unwrap().status(), StatusCode::NOT_FOUND);
+        assert_eq!(ask("/good").await.unwrap().status(), StatusCode::METHOD_NOT_ALLOWED);
+        assert!(matches!(ask("/redirect").await, Err(OutboundError::Redirect(_))));
+        assert!(matches!(ask("/long").await, Err(OutboundError::TooLong(64))));
     }
 
     #[tokio::test]

@@ -5,7 +5,8 @@
 //! name `localhost` is this machine whatever the resolver says. Whoever fetches something
 //! from outside gets a client here or not at all.
 //!
-//! There are two. [`OutboundClient`] takes a document or refuses it, and puts one. [`Probe`] refuses
+//! There are two. [`OutboundClient`] takes a document or refuses it, puts one, and carries what
+//! other protocols say. [`Probe`] refuses
 //! nothing that came: it tells what a server answers, and what its certificates are worth,
 //! to whoever judges a server and trusts it with nothing.
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use moneyer_identity::UnixTime;
 use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
+use rustls_pki_types::pem::{self, PemObject as _};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
@@ -34,6 +35,17 @@ impl TlsIdentity {
     #[must_use]
     pub fn new(chain: Vec<CertificateDer<'static>>, key: PrivatePkcs8KeyDer<'static>) -> Self {
         Self { chain, key: key.into() }
+    }
+
+    /// Joins a chain in PEM, leaf first, and the leaf's private key, and checks that they belong together.
+    pub fn from_pem(chain: &[u8], key: PrivatePkcs8KeyDer<'static>) -> Result<Self, TlsError> {
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(chain).collect();
+        let chain = chain.and_then(|chain| {
+            if chain.is_empty() { Err(pem::Error::NoItemsFound) } else { Ok(chain) }
+        });
+        let identity = Self::new(chain.map_err(TlsError::Chain)?, key);
+        identity.certified()?;
+        Ok(identity)
     }
 
     /// The same with a key in whichever form it came.
@@ -82,6 +94,15 @@ impl TlsIdentity {
         CertifiedKey::from_der(self.chain.clone(), self.key.clone_key(), &provider())
             .map(Arc::new)
             .map_err(TlsError::Identity)
+    }
+}
+
+impl TlsIdentity {
+    /// The same without the check, which knows no critical extension of an ACME challenge.
+    pub(super) fn certified_unchecked(&self) -> Result<Arc<CertifiedKey>, TlsError> {
+        let key = provider().key_provider.load_private_key(self.key.clone_key());
+        let key = key.map_err(TlsError::Identity)?;
+        Ok(Arc::new(CertifiedKey::new(self.chain.clone(), key)))
     }
 }
 

@@ -28,5 +28,5 @@ pub use identity::{TlsIdentity, Validity};
 pub use peer_certificate::PeerCertificate;
 pub use provider::install_provider;
 pub(crate) use provider::provider;
-pub use server::ServerTls;
+pub use server::{ACME_TLS, ServerTls};
 pub use verifier::WrongServer;

@@ -10,7 +10,9 @@ use std::io;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use rustls::server::{Acceptor, NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::server::{
+    Acceptor, ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier,
+};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::CertificateDer;
@@ -20,6 +22,19 @@ use tokio_rustls::server::TlsStream;
 
 use super::provider::provider;
 use super::{TlsError, TlsIdentity};
+
+/// The protocol by which an ACME server looks for the answer to its challenge (RFC 8737 section 6.2).
+pub const ACME_TLS: &[u8] = b"acme-tls/1";
+
+/// Has no certificate for anybody.
+#[derive(Debug)]
+struct NoCertificate;
+
+impl ResolvesServerCert for NoCertificate {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        None
+    }
+}
 
 /// The server's side of TLS. Clones share what [`ServerTls::replace`] sets.
 #[derive(Debug, Clone)]
@@ -31,7 +46,7 @@ pub struct ServerTls {
 struct Configurations {
     ordinary: Arc<ServerConfig>,
     joining: Option<Joining>,
-    certified: Arc<CertifiedKey>,
+    certified: Option<Arc<CertifiedKey>>,
     authorities: Vec<CertificateDer<'static>>,
 }
 
@@ -45,17 +60,47 @@ impl ServerTls {
     /// HTTPS without client certificates: TLS 1.2 and 1.3, HTTP/1.1 and HTTP/2.
     pub fn server_only(identity: &TlsIdentity) -> Result<Self, TlsError> {
         let certified = identity.certified()?;
+        Self::https(resolver(&certified), Some(certified))
+    }
+
+    /// The same before there is a certificate: every handshake is refused with an alert.
+    pub fn without_certificate() -> Result<Self, TlsError> {
+        Self::https(Arc::new(NoCertificate), None)
+    }
+
+    fn https(
+        resolver: Arc<dyn ResolvesServerCert>,
+        certified: Option<Arc<CertifiedKey>>,
+    ) -> Result<Self, TlsError> {
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
             .map_err(TlsError::Versions)?
             .with_no_client_auth()
-            .with_cert_resolver(resolver(&certified));
+            .with_cert_resolver(resolver);
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(Self::of(Configurations {
             ordinary: Arc::new(config),
             joining: None,
             certified,
             authorities: Vec::new(),
+        }))
+    }
+
+    /// What this serves, and beside it the answer to a challenge of an ACME server (RFC 8737): clients that
+    /// offer [`ACME_TLS`] are shown `identity`, and their connection ends with the handshake.
+    pub fn with_challenge(&self, identity: &TlsIdentity) -> Result<Self, TlsError> {
+        let current = self.current.load_full();
+        let config = ServerConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+            .map_err(TlsError::Versions)?
+            .with_no_client_auth()
+            .with_cert_resolver(resolver(&identity.certified_unchecked()?));
+        let config = Arc::new(without_resumption(config, ACME_TLS));
+        Ok(Self::of(Configurations {
+            ordinary: Arc::clone(&current.ordinary),
+            joining: Some(Joining { alpn: ACME_TLS.to_vec(), config }),
+            certified: current.certified.clone(),
+            authorities: current.authorities.clone(),
         }))
     }
 
@@ -77,7 +122,7 @@ impl ServerTls {
         Ok(Self::of(Configurations {
             ordinary: Arc::new(without_resumption(config, b"h2")),
             joining: None,
-            certified,
+            certified: Some(certified),
             authorities: authorities.to_vec(),
         }))
     }
@@ -89,7 +134,11 @@ impl ServerTls {
     /// [`crate::listener::Peer`] carries no certificate.
     pub fn with_joining(self, alpn: &[u8]) -> Result<Self, TlsError> {
         let current = self.current.load_full();
-        let mut certified = CertifiedKey::clone(&current.certified);
+        let Some(certified) = &current.certified else {
+            let none = rustls::Error::NoCertificatesPresented;
+            return Err(TlsError::Identity(none));
+        };
+        let mut certified = CertifiedKey::clone(certified);
         for authority in &current.authorities {
             if !certified.cert.contains(authority) {
                 certified.cert.push(authority.clone());
@@ -104,7 +153,7 @@ impl ServerTls {
         Ok(Self::of(Configurations {
             ordinary: Arc::clone(&current.ordinary),
             joining: Some(Joining { alpn: alpn.to_vec(), config }),
-            certified: Arc::clone(&current.certified),
+            certified: current.certified.clone(),
             authorities: current.authorities.clone(),
         }))
     }

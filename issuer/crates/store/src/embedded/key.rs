@@ -29,6 +29,7 @@ pub(super) fn collection_byte(collection: Collection) -> u8 {
         Collection::KeyRings => 7,
         Collection::Issuers => 8,
         Collection::Audiences => 9,
+        Collection::PublicCertificates => 10,
     }
 }
 
