@@ -40,7 +40,7 @@ pub(crate) struct FromAcme {
     revision: Option<Generation>,
     /// Whether there is something in the record that is not in the store.
     unkept: bool,
-    /// When the next certificate is ordered; `None` without one that is for this host.
+    /// When the next certificate is ordered; `None` without one that is for this host and of this server.
     renew_at: Option<UnixTime>,
     told: Standing,
     certificate: PublicCertificate,
@@ -171,7 +171,8 @@ impl FromAcme {
 
     /// Whether a certificate should be ordered now.
     fn is_due(&self, now: UnixTime) -> bool {
-        let put_off = self.record.not_before.is_some_and(|not_before| now < not_before);
+        let waits = |not_before| schedule::waits(now, not_before);
+        let put_off = self.record.not_before.is_some_and(waits);
         !put_off && self.renew_at.is_none_or(|renew_at| now >= renew_at)
     }
 
@@ -192,8 +193,9 @@ impl FromAcme {
         self.tls.replace(&self.serving);
         let validity = identity.validity();
         self.certificate.set(validity);
-        let for_this_host = validity.filter(|_| identity.is_for(&self.host));
-        self.renew_at = for_this_host.map(|validity| {
+        // One of a server that is no longer named, as of a staging one, serves until there is another.
+        let wanted = identity.is_for(&self.host) && issued.directory == self.record.directory;
+        self.renew_at = validity.filter(|_| wanted).map(|validity| {
             schedule::renewal(validity).plus(jitter(schedule::renewal_spread(validity)))
         });
         Ok(())
@@ -278,7 +280,98 @@ fn read_roots(path: &PathBuf) -> Result<Vec<u8>, PublicTlsError> {
 
 #[cfg(test)]
 mod tests {
+    use moneyer_authority::public_certificate::PendingOrder;
+    use moneyer_authority::signer::KeyHandle;
+    use moneyer_daemon::settings::Source;
+    use moneyer_testkit::store::MemoryStore;
+    use moneyer_testkit::{FixtureKey, TestCa};
+
     use super::*;
+
+    const DAY: i64 = 24 * 3600;
+
+    /// What a run before has kept, by a certificate of these days for `id.example.com`.
+    fn kept(certificate: Option<IssuedCertificate>) -> PublicCertificateRecord {
+        let key = KeyHandle::new(vec![1]);
+        let host = "id.example.com".to_owned();
+        PublicCertificateRecord {
+            directory: "https://acme.example/d".to_owned(),
+            account: Some(key.clone()),
+            order: Some(PendingOrder { url: "https://acme.example/1".to_owned(), host, key }),
+            certificate,
+            failures: 0,
+            not_before: Some(UnixTime(2 * DAY)),
+            is_firm: true,
+        }
+    }
+
+    fn certificate() -> IssuedCertificate {
+        let key = FixtureKey::P256_A.pkcs8();
+        let request = moneyer_authority::public_certificate::certificate_request(
+            "id.example.com",
+            &KeyHandle::new(key.clone()),
+        );
+        let validity = (UnixTime(0), UnixTime(90 * DAY));
+        let chain = TestCa::default().certify(&request.unwrap(), "id.example.com", validity);
+        let directory = "https://acme.example/d".to_owned();
+        IssuedCertificate { directory, chain: chain.unwrap(), key: KeyHandle::new(key) }
+    }
+
+    /// A start on the second day, with what is kept.
+    async fn started(host: &str, directory: &str, kept: &PublicCertificateRecord) -> FromAcme {
+        let text = format!(
+            "issuer.url = 'https://{host}'\nlisten.acme.directory = '{directory}'\n\
+             listen.acme.accept_terms = true"
+        );
+        let source = Source::from_parts("moneyer.toml", &text, "MONEYER", &[]);
+        let (config, _) = Config::load(&source).unwrap();
+        let store = Arc::new(MemoryStore::default());
+        let change = Change::put(kept, Expected::Absent).unwrap();
+        store.commit(vec![change]).await.unwrap();
+        let mut started = FromAcme::open(&config).unwrap().unwrap();
+        started.load(store, UnixTime(DAY)).await.unwrap();
+        started
+    }
+
+    #[tokio::test]
+    async fn a_start_takes_up_what_is_kept() {
+        let kept = kept(Some(certificate()));
+        let started = started("id.example.com", "https://acme.example/d", &kept).await;
+        assert_eq!(started.record, kept);
+        assert_eq!(started.certificate.not_after(), Some(UnixTime(90 * DAY)));
+        let renewals = 60 * DAY..=63 * DAY;
+        assert!(renewals.contains(&started.renew_at.unwrap().0), "{:?}", started.renew_at);
+        assert!(!started.is_due(UnixTime(60 * DAY - 1)) && started.is_due(UnixTime(63 * DAY)));
+    }
+
+    #[tokio::test]
+    async fn at_another_server_nothing_is_known_and_the_certificate_serves_until_there_is_another()
+    {
+        let kept = kept(Some(certificate()));
+        let started = started("id.example.com", "https://other.example/d", &kept).await;
+        assert_eq!((&started.record.account, &started.record.order), (&None, &None));
+        assert_eq!(started.record.directory, "https://other.example/d");
+        assert_eq!(started.record.certificate, kept.certificate);
+        assert_eq!(started.certificate.not_after(), Some(UnixTime(90 * DAY)));
+        assert!(started.is_due(UnixTime(DAY)));
+    }
+
+    #[tokio::test]
+    async fn for_another_host_a_certificate_is_ordered_at_once_by_the_same_account() {
+        let kept = kept(Some(certificate()));
+        let started = started("new.example.com", "https://acme.example/d", &kept).await;
+        assert_eq!((&started.record.account, &started.record.order), (&kept.account, &None));
+        assert!(started.is_due(UnixTime(DAY)));
+    }
+
+    #[tokio::test]
+    async fn a_stored_certificate_that_is_none_keeps_nothing_from_starting() {
+        let chain = "none".to_owned();
+        let broken = IssuedCertificate { chain, ..certificate() };
+        let started =
+            started("id.example.com", "https://acme.example/d", &kept(Some(broken))).await;
+        assert!(started.certificate.not_after().is_none() && started.is_due(UnixTime(DAY)));
+    }
 
     #[test]
     fn roots_are_read_up_to_their_limit_and_not_one_byte_more() {

@@ -46,7 +46,8 @@ impl FromAcme {
             order.finalize_csr(&request).await.map_err(AcmeError::Issue)?;
         }
         let chain = order.poll_certificate(&PATIENCE).await.map_err(AcmeError::Issue)?;
-        Ok(IssuedCertificate { chain, key: pending.key })
+        let directory = self.record.directory.clone();
+        Ok(IssuedCertificate { directory, chain, key: pending.key })
     }
 
     /// The account that is kept, or a new one.

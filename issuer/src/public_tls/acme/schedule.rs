@@ -43,6 +43,11 @@ pub(super) fn spread(wait: Duration) -> Duration {
     wait / 4
 }
 
+/// Whether a wait until `not_before` is still on. One that is longer than any was written by a wrong clock.
+pub(super) fn waits(now: UnixTime, not_before: UnixTime) -> bool {
+    now < not_before && not_before.since(now) <= LONGEST_TOLD.saturating_add(spread(LONGEST_TOLD))
+}
+
 /// Until when an earlier run's wait lasts after a start. One that is firm stays as it is.
 pub(super) fn wait_after_start(now: UnixTime, not_before: UnixTime, is_firm: bool) -> UnixTime {
     if is_firm { not_before } else { not_before.min(now.plus(AFTER_START)) }
@@ -87,6 +92,13 @@ mod tests {
         assert_eq!(wait_after_start(now, now.plus(HOUR), false), soon);
         assert_eq!(wait_after_start(now, UnixTime(1001), false), UnixTime(1001));
         assert_eq!(wait_after_start(now, now.plus(HOUR), true), now.plus(HOUR));
+    }
+
+    #[test]
+    fn a_wait_ends_on_its_second_and_one_that_nobody_would_write_is_none() {
+        let longest = UnixTime(0).plus(LONGEST_TOLD + spread(LONGEST_TOLD));
+        assert!(waits(UnixTime(0), longest) && waits(UnixTime(longest.0 - 1), longest));
+        assert!(!waits(longest, longest) && !waits(UnixTime(-1), longest));
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub struct PendingOrder {
 /// A certificate that was issued.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IssuedCertificate {
+    /// The directory of the server that issued it.
+    pub directory: String,
     /// The certificate and those that signed it, PEM.
     pub chain: String,
     /// Its key, PKCS#8.
