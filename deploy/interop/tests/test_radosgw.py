@@ -214,6 +214,12 @@ def test_a_token_of_another_issuer_is_refused(cloud, token):
     refused(cloud, forged.signed_by_another_key(token, iss="http://localhost"))
 
 
+def test_what_is_exported_for_google_has_no_certificates(cloud):
+    exported = json.loads(moneyer(cloud.cluster, "key", "export"))
+    without = [{name: key[name] for name in key if name != "x5c"} for key in key_set()]
+    assert exported == {"keys": without}
+
+
 def test_the_documents_are_published_byte_for_byte(cloud):
     """The gateway checks the signature of every request that puts one."""
     with pytest.raises(subprocess.CalledProcessError) as refused_for:

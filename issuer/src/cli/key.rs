@@ -73,7 +73,8 @@ pub(super) enum KeyCommand {
     /// It is a copy of this moment: print it anew before a prepared key signs (`moneyer key list` says
     /// when), or tokens of that key are refused there.
     Export {
-        /// A key set, as it is served and as Google Cloud takes it for upload; or PEM, the active key first.
+        /// A key set, as Google Cloud takes it for upload (without the certificates of keys.x5c); or PEM, the
+        /// active key first.
         #[arg(long, value_enum, default_value_t = PublicForm::Jwks)]
         form: PublicForm,
     },
@@ -149,7 +150,11 @@ pub(super) async fn run(
 }
 
 async fn export(form: PublicForm, client: &Client) -> Result<(), Failure> {
-    let document: serde_json::Value = client.get("/api/v1/keys/published").await?;
+    let mut document: serde_json::Value = client.get("/api/v1/keys/published").await?;
+    // Google takes no member that it does not know.
+    let keys = document.get_mut("keys").and_then(serde_json::Value::as_array_mut);
+    let keys = keys.into_iter().flatten();
+    keys.filter_map(serde_json::Value::as_object_mut).for_each(|key| drop(key.remove("x5c")));
     if form == PublicForm::Jwks {
         return json(&document);
     }

@@ -70,7 +70,7 @@ impl OutboundClient {
         request: http::Request<Bytes>,
     ) -> Result<http::Response<Bytes>, OutboundError> {
         let (parts, body) = request.into_parts();
-        let url = permitted(&parts.uri.to_string())?;
+        let url = OutboundUrl::parse(&parts.uri.to_string())?.into_url();
         let sent = self.client.request(parts.method, url).headers(parts.headers).body(body);
         let mut response = sent.send().await.map_err(OutboundError::Fetch)?;
         if response.status().is_redirection() {
@@ -83,7 +83,7 @@ impl OutboundClient {
         Ok(answer)
     }
 
-    async fn body(&self, mut response: reqwest::Response) -> Result<Vec<u8>, OutboundError> {
+    async fn body(&self, mut response: Response) -> Result<Vec<u8>, OutboundError> {
         let mut bytes = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(OutboundError::Fetch)? {
             if bytes.len() + chunk.len() > self.max_body {
