@@ -15,6 +15,7 @@ mod http;
 mod metrics;
 mod public_tls;
 mod publish;
+mod rates;
 pub mod seal;
 mod trust;
 

@@ -10,7 +10,7 @@ use metrics::{
     gauge, histogram,
 };
 use metrics_exporter_prometheus::PrometheusHandle;
-use moneyer_audit::FileAudit;
+use moneyer_audit::{FileAudit, Written};
 use moneyer_authority::Authority;
 use moneyer_authority::keys::KeyState;
 use moneyer_authority::mint::MintError;
@@ -18,6 +18,7 @@ use moneyer_identity::{ErrorClass, MintedToken};
 use tokio::time::Instant;
 
 use crate::public_tls::PublicCertificate;
+use crate::rates::Rates;
 
 const MINTED: &str = "moneyer_tokens_minted_total";
 const REFUSED: &str = "moneyer_tokens_refused_total";
@@ -49,6 +50,7 @@ pub(crate) struct Metrics {
     audit: AuditMetrics,
     /// Of a public listener with TLS of its own.
     public: Option<(PublicCertificate, Gauge)>,
+    rates: Rates,
 }
 
 /// What was recorded.
@@ -128,6 +130,7 @@ impl Metrics {
             clock_sound: gauge!(CLOCK_SOUND),
             published: gauge!(PUBLISHED),
             public: None,
+            rates: Rates::since(Instant::now()),
         }
     }
 
@@ -148,10 +151,12 @@ impl Metrics {
 
     /// How minting ended, at whichever edge; the request came at `since`.
     pub(crate) fn minted(&self, since: Instant, outcome: &Result<MintedToken, MintError>) {
+        let now = Instant::now();
+        self.rates.note(now, outcome.as_ref().map(drop).map_err(MintError::class));
         match outcome {
             Ok(_) => {
                 self.minted.increment(1);
-                self.mint_seconds.record(since.elapsed());
+                self.mint_seconds.record(now.duration_since(since));
             }
             Err(error) => {
                 let class = error.class();
@@ -160,6 +165,16 @@ impl Metrics {
                 }
             }
         }
+    }
+
+    /// Minted and refused, by the minute.
+    pub(crate) fn rates(&self) -> &Rates {
+        &self.rates
+    }
+
+    /// What was recorded, where the log is a file.
+    pub(crate) fn audited(&self) -> Option<Written> {
+        self.audit.log.as_ref().map(|log| log.written())
     }
 
     /// Whether relying parties are served what they should be.

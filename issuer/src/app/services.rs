@@ -14,9 +14,10 @@ use crate::app::rotation::{republish, rotate};
 use crate::config::Config;
 use crate::documents::PublicDocuments;
 use crate::grpc::{self, GrpcParts};
+use crate::http::Operators;
 use crate::http::management::{self, ManagementState};
+use crate::http::operations::{self, Watched};
 use crate::http::public;
-use crate::http::{Operators, operations};
 use crate::metrics::Metrics;
 use crate::publish::Publisher;
 
@@ -41,9 +42,12 @@ pub(super) fn start(
     let documents = PublicDocuments::new(authority.published(), key_set_paths, max_age)?;
     let (publisher, publishing) = Publisher::new(&config.publish, authority, &documents, &metrics)?;
     let public = public::router(documents.clone());
-    let watched = operations::Watched {
+    let watched = Watched {
         authority: authority.clone(),
         metrics: metrics.clone(),
+        publishing: publishing.clone(),
+        warnings: moneyer_daemon::telemetry::warnings(),
+        started_at: authority.now(),
         going_down: going_down.clone(),
         certificate,
     };

@@ -20,4 +20,4 @@ mod target;
 
 pub(crate) use error::{NoTarget, SetUpError};
 pub(crate) use publisher::{PublishRequests, Publisher};
-pub(crate) use status::{PublicCopyStatus, PublishStatus};
+pub(crate) use status::{PublicCopyStatus, PublishStatus, TargetStatus};

@@ -1,105 +1,109 @@
 //! The operations listener's paths.
 
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use moneyer_authority::Authority;
+use moneyer_daemon::telemetry::Warnings;
+use moneyer_identity::UnixTime;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::http::error;
 use crate::http::operations::health::{Check, Health};
+use crate::http::operations::status::{Moment, StatusView, content_security_policy, page};
 use crate::metrics::Metrics;
 use crate::public_tls::PublicCertificate;
+use crate::publish::PublishRequests;
 
 /// What is looked at.
 #[derive(Debug, Clone)]
 pub(crate) struct Watched {
     pub(crate) authority: Authority,
     pub(crate) metrics: Metrics,
+    pub(crate) publishing: PublishRequests,
+    pub(crate) warnings: Warnings,
+    /// When the coordinator started.
+    pub(crate) started_at: UnixTime,
     pub(crate) going_down: CancellationToken,
     /// The public listener's certificate, where it has one of its own.
     pub(crate) certificate: Option<PublicCertificate>,
 }
 
+#[derive(Debug, Clone)]
+struct Parts {
+    watched: Watched,
+    policy: HeaderValue,
+}
+
 /// The operations listener's routes.
 pub(crate) fn router(watched: Watched) -> Router {
     let router = Router::new()
+        .route("/", get(show))
+        .route("/status.json", get(tell))
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(render));
-    error::with_fallbacks(router).with_state(watched)
+    // Of letters, digits and what stands between them: it is a value.
+    let policy = HeaderValue::try_from(content_security_policy());
+    let policy = policy.unwrap_or(HeaderValue::from_static("default-src 'none'"));
+    error::with_fallbacks(router).with_state(Parts { watched, policy })
 }
 
-async fn ready(State(parts): State<Watched>) -> Response {
-    let mut health = Health::of(&parts.authority);
-    if let Some(certificate) = &parts.certificate {
-        health.tell(certificate, parts.authority.now());
+impl Watched {
+    fn health(&self) -> Health {
+        let mut health = Health::of(&self.authority);
+        if let Some(certificate) = &self.certificate {
+            health.tell(certificate, self.authority.now());
+        }
+        if self.going_down.is_cancelled() {
+            health.ready = false;
+            let problem = Some("the daemon is going down".to_owned());
+            health.checks.push(Check { name: "lifecycle", ok: false, problem });
+        }
+        health
     }
-    if parts.going_down.is_cancelled() {
-        health.ready = false;
-        let problem = Some("the daemon is going down".to_owned());
-        health.checks.push(Check { name: "lifecycle", ok: false, problem });
+
+    fn view(&self) -> StatusView {
+        let at = Moment { wall: self.authority.now(), instant: Instant::now() };
+        StatusView::of(self, self.health(), at)
     }
+}
+
+async fn show(State(parts): State<Parts>) -> Response {
+    let page = Html(page(&parts.watched.view()).into_string());
+    guarded(&parts, page.into_response())
+}
+
+async fn tell(State(parts): State<Parts>) -> Response {
+    let view = Json(parts.watched.view());
+    guarded(&parts, view.into_response())
+}
+
+/// What a browser is told: to keep nothing, guess nothing, tell nobody and run nothing.
+fn guarded(parts: &Parts, mut response: Response) -> Response {
+    let fixed: [(HeaderName, &'static str); 3] = [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ];
+    let headers = response.headers_mut();
+    headers.extend(fixed.map(|(name, value)| (name, HeaderValue::from_static(value))));
+    headers.insert(header::CONTENT_SECURITY_POLICY, parts.policy.clone());
+    response
+}
+
+async fn ready(State(parts): State<Parts>) -> Response {
+    let health = parts.watched.health();
     let status = if health.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, [(header::CACHE_CONTROL, "no-store")], Json(health)).into_response()
 }
 
-async fn render(State(parts): State<Watched>) -> Response {
-    parts.metrics.observe(&parts.authority);
+async fn render(State(parts): State<Parts>) -> Response {
+    let metrics = &parts.watched.metrics;
+    metrics.observe(&parts.watched.authority);
     let content_type = "text/plain; version=0.0.4; charset=utf-8";
-    ([(header::CONTENT_TYPE, content_type)], parts.metrics.render()).into_response()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use axum::body::Body;
-    use moneyer_authority::Ports;
-    use moneyer_daemon::settings::Source;
-    use moneyer_testkit::ManualClock;
-    use moneyer_testkit::audit::MemoryAudit;
-    use moneyer_testkit::signer::FixtureSigner;
-    use moneyer_testkit::store::MemoryStore;
-    use tower::ServiceExt as _;
-
-    use super::*;
-    use crate::config::Config;
-
-    async fn answer(router: &Router) -> (StatusCode, serde_json::Value) {
-        let request = http::Request::get("/readyz").body(Body::empty()).unwrap();
-        let response = router.clone().oneshot(request).await.unwrap();
-        let status = response.status();
-        let body = axum::body::to_bytes(response.into_body(), 4096).await.unwrap();
-        (status, serde_json::from_slice(&body).unwrap())
-    }
-
-    #[tokio::test]
-    async fn a_daemon_that_goes_down_is_not_ready() {
-        let text = "issuer.url = 'https://id.example.com'\nkeys.algorithm = 'ES256'";
-        let source = Source::from_parts("moneyer.toml", text, "MONEYER", &[]);
-        let (_, charter) = Config::load(&source).unwrap();
-        let ports = Ports {
-            store: Arc::new(MemoryStore::default()),
-            signer: Arc::new(FixtureSigner::default()),
-            audit: Arc::new(MemoryAudit::default()),
-            clock: Arc::new(ManualClock::default()),
-        };
-        let authority = Authority::open(charter, ports).await.unwrap();
-        let going_down = CancellationToken::new();
-        let metrics = Metrics::new(moneyer_daemon::telemetry::metrics_recorder(), None);
-        let watched =
-            Watched { authority, metrics, going_down: going_down.clone(), certificate: None };
-        let router = router(watched);
-        assert_eq!(answer(&router).await.0, StatusCode::OK);
-        going_down.cancel();
-        let (status, body) = answer(&router).await;
-        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!(body["ready"], false);
-        let lifecycle = body["checks"].as_array().unwrap().last().unwrap();
-        assert_eq!((&lifecycle["name"], &lifecycle["ok"]), (&"lifecycle".into(), &false.into()));
-        assert_eq!(lifecycle["problem"], "the daemon is going down");
-    }
+    ([(header::CONTENT_TYPE, content_type)], metrics.render()).into_response()
 }

@@ -2,4 +2,5 @@
 
 mod copies;
 mod gate;
+mod page;
 mod site;

@@ -158,6 +158,14 @@ impl Registry {
         members.into_iter().map(|member| (member.clone(), count(&member))).collect()
     }
 
+    /// Whether somebody follows the sandboxes of this runner at this moment: the runner, if it is there.
+    #[must_use]
+    pub fn is_followed(&self, runner: &str) -> bool {
+        let placements = self.shared.read();
+        let changes = placements.runners.get(runner).and_then(|places| places.changes.as_ref());
+        changes.is_some_and(|changes| changes.receiver_count() > 0)
+    }
+
     /// An app, with the number of its sandboxes.
     #[must_use]
     pub fn find_app(&self, name: &AppName) -> Option<(Arc<App>, usize)> {

@@ -1,0 +1,134 @@
+//! What to do about each thing that can be wrong.
+//!
+//! For somebody who was asleep a minute ago: the first step, the commands for it, and where more is written.
+//! Tests read that every command is one and every section is there.
+
+use serde::Serialize;
+
+/// What to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(super) struct Advice {
+    /// In words.
+    pub(super) todo: &'static str,
+    /// Commands for that, on the coordinator's machine.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub(super) commands: &'static [&'static str],
+    /// The section of docs/operations.md that has more.
+    pub(super) section: &'static str,
+}
+
+pub(super) const STORE: Advice = Advice {
+    todo: "If its disk is full or failing, make space or repair it: it goes on by itself. If the cause is an \
+           older state, restore the newest backup.",
+    commands: &["df -h"],
+    section: "The disk is full",
+};
+
+pub(super) const AUDIT: Advice = Advice {
+    todo: "Make space on its disk, or repair it. It goes on by itself, and no restart is needed.",
+    commands: &["df -h"],
+    section: "The disk is full",
+};
+
+pub(super) const SIGNING_KEY: Advice = Advice {
+    todo: "See what the next key waits for, and give it that. If that takes too long, withdraw the active \
+           key: a new one signs at once, and relying parties that cache the key set refuse its tokens until \
+           they fetch it again.",
+    commands: &["moneyer key list", "moneyer publish now", "moneyer key rotate --emergency"],
+    section: "A key is out of my hands",
+};
+
+pub(super) const CLOCK: Advice = Advice {
+    todo: "Set it right; it goes on by itself. Only where it is right already, confirm it.",
+    commands: &["moneyer clock show"],
+    section: "The clock is wrong",
+};
+
+pub(super) const LIFECYCLE: Advice = Advice {
+    todo: "If nothing starts it again, start it.",
+    commands: &["moneyer serve"],
+    section: "Start a cluster",
+};
+
+const COPIES: &str = "Serve the documents from a bucket or another web server";
+
+pub(super) const NOT_SERVED: Advice = Advice {
+    todo: "Bring the present documents to where relying parties read. Once they are seen there, it goes on by \
+           itself.",
+    commands: &["moneyer publish now", "moneyer publish status"],
+    section: COPIES,
+};
+
+pub(super) const NOT_READABLE: Advice = Advice {
+    todo: "See whether relying parties can read it: look from outside. If only this machine cannot, mend its \
+           way there.",
+    commands: &["moneyer publish status", "moneyer doctor"],
+    section: COPIES,
+};
+
+pub(super) const NOT_WRITTEN: Advice = Advice {
+    todo: "Mend what the cause names. Writing is tried again every minute.",
+    commands: &["moneyer publish now"],
+    section: COPIES,
+};
+
+pub(super) const CERTIFICATE: Advice = Advice {
+    todo: "A certificate is renewed as soon as its runner reaches the coordinator: see to the runner and its \
+           network. Once it has ended, only another join token helps. Remove a host that is gone.",
+    commands: &["moneyer runner list", "moneyer runner invite NAME", "moneyer runner remove NAME"],
+    section: "A runner's certificate ends",
+};
+
+pub(super) const CONNECTION: Advice = Advice {
+    todo: "Its sandboxes go on with the tokens in hand until those end. See to the runner and its network.",
+    commands: &["moneyer runner list"],
+    section: "You are called at night",
+};
+
+pub(super) const FAULT: Advice = Advice {
+    todo: "The last warnings below say why, and the log has every one.",
+    commands: &["moneyer audit query --since 1h"],
+    section: "You are called at night",
+};
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+    use crate::cli::Arguments;
+
+    const ALL: [Advice; 11] = [
+        STORE,
+        AUDIT,
+        SIGNING_KEY,
+        CLOCK,
+        LIFECYCLE,
+        NOT_SERVED,
+        NOT_READABLE,
+        NOT_WRITTEN,
+        CERTIFICATE,
+        CONNECTION,
+        FAULT,
+    ];
+
+    #[test]
+    fn every_command_is_one_and_every_section_is_there() {
+        let source = include_str!("advice.rs");
+        assert_eq!(
+            source.matches(": Advice = Advice {").count() - 1,
+            ALL.len(),
+            "one is not tried"
+        );
+        let page = include_str!("../../../../../docs/operations.md");
+        for advice in ALL {
+            let section = advice.section;
+            assert!(page.contains(&format!("\n## {section}\n")), "{section}");
+            for command in advice.commands.iter().filter(|line| line.starts_with("moneyer ")) {
+                let words = command.replace("NAME", "host-1");
+                let parsed = Arguments::command().try_get_matches_from(words.split(' '));
+                assert!(parsed.is_ok(), "{command}: {parsed:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! What can be wrong, in the words of the page.
+
+use moneyer_authority::keys::{KeyState, Waiting};
+use moneyer_identity::KeyId;
+
+use super::advice::{self, Advice};
+use super::keys::KeyStatus;
+use super::runners::{Certificate, RunnerStatus};
+use super::verdict::{Finding, State};
+use super::view::StatusView;
+use super::words::{clock_time, counted, short};
+use crate::http::operations::health::Check;
+use crate::publish::TargetStatus;
+
+/// Seconds after a start in which runners may come back: one that lost its stream asks for another within
+/// 30 s.
+const COMING_BACK: u64 = 60;
+
+/// Runners named in a sentence.
+const NAMED: usize = 3;
+
+/// Everything that is wrong.
+pub(super) fn findings(view: &StatusView) -> Vec<Finding> {
+    let failing = view.checks.iter().filter(|check| !check.ok);
+    let mut findings: Vec<_> = failing.map(of_check).collect();
+    findings.extend(not_served(view));
+    findings.extend(not_readable(view));
+    findings.extend(not_written(view));
+    findings.extend(certificates(view));
+    findings.extend(not_connected(view));
+    // What fails explains what was refused.
+    if findings.iter().all(|finding| finding.state != State::Failing) {
+        findings.extend(faults(view));
+    }
+    findings
+}
+
+fn attention(what: String, cause: Option<String>, advice: Advice) -> Finding {
+    Finding { state: State::Attention, what, cause, advice }
+}
+
+/// A dependency that does not work. The cause is the check's own.
+fn of_check(check: &Check) -> Finding {
+    let (what, advice) = match check.name {
+        "store" => ("The store takes no change.", advice::STORE),
+        "audit" => (
+            "The audit log cannot be written: no token is minted and nothing is changed.",
+            advice::AUDIT,
+        ),
+        "signing_key" => ("No key may sign: no token is minted.", advice::SIGNING_KEY),
+        "clock" => (
+            "The clock of this machine is wrong: no token is minted and no key changes.",
+            advice::CLOCK,
+        ),
+        _ => ("The coordinator is going down: it takes no more work.", advice::LIFECYCLE),
+    };
+    Finding { state: State::Failing, what: what.to_owned(), cause: check.problem.clone(), advice }
+}
+
+/// Keys that relying parties are seen not to be served: the worst of them.
+fn not_served(view: &StatusView) -> Option<Finding> {
+    let copy = view.publish.public_copy.as_ref()?;
+    let unseen = view.keys.iter().filter(|key| key.seen == Some(false));
+    let (rank, key) = unseen.map(|key| (rank(key), key)).min_by_key(|(rank, _)| *rank)?;
+    let name = short(&key.key.key_id);
+    let cause = copy.problem.clone().or_else(|| Some(format!("it is not seen at {}", copy.url)));
+    let what = match rank {
+        0 => {
+            let what = format!(
+                "Relying parties are not served key {name}, which signs: they refuse its tokens."
+            );
+            let state = State::Failing;
+            return Some(Finding { state, what, cause, advice: advice::NOT_SERVED });
+        }
+        1 => format!("Relying parties are not served key {name}, whose tokens may be alive."),
+        _ => waiting(view, &key.key.key_id),
+    };
+    Some(attention(what, cause, advice::NOT_SERVED))
+}
+
+/// The key that signs before one that has signed, and that before one that waits.
+fn rank(key: &KeyStatus) -> u8 {
+    match key.key.state {
+        KeyState::Active => 0,
+        KeyState::Retiring => 1,
+        KeyState::Prepared | KeyState::Withdrawn => 2,
+    }
+}
+
+fn waiting(view: &StatusView, key_id: &KeyId) -> String {
+    let until = view.rotation.as_ref().and_then(|rotation| rotation.sign_until);
+    let until = until.map_or_else(String::new, |until| {
+        format!(
+            " The active key may sign until {}, and is given longer while this lasts.",
+            clock_time(until)
+        )
+    });
+    format!(
+        "Key {} waits for the public copy, and does not sign before it is there.{until}",
+        short(key_id)
+    )
+}
+
+/// A copy that cannot be read, where it is not known that a key is missing.
+fn not_readable(view: &StatusView) -> Option<Finding> {
+    let copy = view.publish.public_copy.as_ref()?;
+    let cause = copy.problem.clone().filter(|_| copy.lacks.is_empty())?;
+    let what = "What relying parties read cannot be seen from here; no new key signs meanwhile.";
+    Some(attention(what.to_owned(), Some(cause), advice::NOT_READABLE))
+}
+
+/// Copies that are not written.
+fn not_written(view: &StatusView) -> impl Iterator<Item = Finding> {
+    let is_awaited = view.publish.public_copy.is_none()
+        && view.rotation.as_ref().is_some_and(|next| next.waits_for == Waiting::Publication);
+    let follows = if is_awaited { ", and the next key waits for it" } else { "" };
+    let failing = view.publish.targets.iter().filter(|target| target.problem.is_some());
+    failing.map(move |target: &TargetStatus| {
+        let what = format!("The copy in {} is not written{follows}.", target.target);
+        attention(what, target.problem.clone(), advice::NOT_WRITTEN)
+    })
+}
+
+fn certificates(view: &StatusView) -> Option<Finding> {
+    let listed = view.runners.listed.iter();
+    let ending: Vec<_> = listed.filter(|one| one.certificate != Certificate::Good).collect();
+    let ended = ending.iter().any(|one| one.certificate == Certificate::Ended);
+    let verb = if ended { "ended" } else { "ends soon" };
+    let what = format!("The certificate of {} {verb}.", named(&ending)?);
+    Some(attention(what, None, advice::CERTIFICATE))
+}
+
+fn not_connected(view: &StatusView) -> Option<Finding> {
+    if view.at.since(view.started_at).as_secs() < COMING_BACK {
+        return None;
+    }
+    let is_away = |one: &&RunnerStatus| {
+        !one.connected && one.sandboxes > 0 && one.certificate == Certificate::Good
+    };
+    let away: Vec<_> = view.runners.listed.iter().filter(is_away).collect();
+    let what = format!("There is no connection from {}.", named(&away)?);
+    Some(attention(what, None, advice::CONNECTION))
+}
+
+/// `runner a`, or `5 runners (a, b, c and others)`; `None` for nobody.
+fn named(runners: &[&RunnerStatus]) -> Option<String> {
+    if let [one] = runners {
+        return Some(format!("runner {}", one.name));
+    }
+    runners.first()?;
+    let names: Vec<_> = runners.iter().take(NAMED).map(|one| one.name.as_str()).collect();
+    let others = if runners.len() > NAMED { " and others" } else { "" };
+    let count = counted(runners.len(), "runner", "runners");
+    Some(format!("{count} ({}{others})", names.join(", ")))
+}
+
+/// Refusals that are no caller's fault.
+fn faults(view: &StatusView) -> Option<Finding> {
+    let count = view.tokens.lately(&["internal", "unavailable"]);
+    let verb = if count == 1 { "was" } else { "were" };
+    let tokens = counted(usize::try_from(count).unwrap_or(usize::MAX), "token", "tokens");
+    let what = format!("{tokens} {verb} refused by a fault of ours in the last 5 minutes.");
+    (count > 0).then(|| attention(what, None, advice::FAULT))
+}
+
+#[cfg(test)]
+mod tests {
+    use moneyer_identity::UnixTime;
+
+    use super::*;
+
+    #[test]
+    fn a_few_runners_are_named_and_many_are_counted() {
+        let runner = |name: &str| RunnerStatus {
+            name: name.to_owned(),
+            sandboxes: 1,
+            joined_at: UnixTime(0),
+            certificate_ends_at: UnixTime(0),
+            certificate: Certificate::Good,
+            connected: false,
+        };
+        let all = ["a", "b", "c", "d"].map(runner);
+        let first = |count| named(&all.iter().take(count).collect::<Vec<_>>());
+        assert_eq!(first(0), None);
+        assert_eq!(first(1).unwrap(), "runner a");
+        assert_eq!(first(3).unwrap(), "3 runners (a, b, c)");
+        assert_eq!(first(4).unwrap(), "4 runners (a, b, c and others)");
+    }
+}
