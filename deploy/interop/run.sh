@@ -20,6 +20,9 @@ if [ "${MONEYER_TEST_NO_MOUNT:-}" != 1 ]; then
     "$root/.ci/packages" radosgw ceph-mon ceph-osd ceph-common
 fi
 
+# The status page is looked at in a browser; the font is what its picture is drawn with.
+"$root/.ci/packages" chromium fonts-dejavu-core
+
 wanted=$(cat "$here/requirements.txt" "$here/package-lock.json" | sha256sum)
 if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ] || ! [ -d "$here/node_modules" ]; then
     echo 'installing the verifiers'

@@ -30,6 +30,7 @@ class Cluster:
     token_url: str
     token_secret: str
     identity_sock: pathlib.Path
+    operations: str
 
     @property
     def sandbox_directory(self) -> pathlib.Path:
@@ -47,6 +48,7 @@ def read(path: pathlib.Path) -> Cluster:
         token_url=said["token_url"],
         token_secret=said["token_secret"],
         identity_sock=pathlib.Path(said["identity_sock"]),
+        operations=said["operations_url"],
     )
 
 

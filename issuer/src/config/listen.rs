@@ -30,8 +30,8 @@ pub struct ListenSection {
     pub acme: AcmeSection,
     /// gRPC over mTLS for runners and sandbox controllers. Default: `0.0.0.0:8482`.
     pub grpc: ListenAddress,
-    /// Health and metrics, plain HTTP without authentication: keep it on loopback or in the cluster.
-    /// Default: `127.0.0.1:8483`.
+    /// Status page, health and metrics, plain HTTP without authentication: keep it on loopback or in the
+    /// cluster. Default: `127.0.0.1:8483`.
     pub operations: ListenAddress,
     /// The management API. A Unix socket, since callers are known by the kernel's word alone.
     /// Default: `unix:/run/moneyer/management.sock`.

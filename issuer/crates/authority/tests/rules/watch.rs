@@ -159,6 +159,22 @@ async fn a_watcher_that_fell_behind_gets_everything_anew_and_then_each_change() 
 }
 
 #[tokio::test]
+async fn a_runner_is_followed_for_as_long_as_somebody_watches() {
+    let world = World::new().await;
+    let (one, _) = world.join("runner-1").await;
+    let registry = world.authority.registry();
+    assert!(!registry.is_followed("runner-1"));
+    let (first, mut second) = (registry.watch(&one).unwrap(), registry.watch(&one).unwrap());
+    drop(first);
+    assert!(registry.is_followed("runner-1"));
+    assert!(!registry.is_followed("runner-2"));
+    second.everything().unwrap();
+    assert!(registry.is_followed("runner-1"), "it only began anew");
+    drop(second);
+    assert!(!registry.is_followed("runner-1"));
+}
+
+#[tokio::test]
 async fn removing_the_runner_ends_every_watch_of_it() {
     let world = World::new().await;
     let ((one, _), (two, _)) = (world.join("runner-1").await, world.join("runner-2").await);

@@ -84,9 +84,18 @@ pub(super) fn life(key: &KeyStatus, scale: Scale) -> Markup {
                 @let (from, to) = (scale.place(from), scale.place(to));
                 rect class=(class) x=(from) y="6" width=(to.from(from)) height="16" rx="2" {}
             }
+            @if is_open(key) {
+                @let rest = scale.place(scale.to).from(now);
+                rect class="open" x=(now) y="6.5" width=(rest) height="15" rx="2" {}
+            }
             line class="now" x1=(now) x2=(now) y1="0" y2="28" {}
         }
     }
+}
+
+/// Whether nobody knows when this key will sign.
+pub(super) fn is_open(key: &KeyStatus) -> bool {
+    key.key.state == KeyState::Prepared && key.turn_at.is_none()
 }
 
 /// The phases of a key, those that last.

@@ -1,14 +1,13 @@
 //! What can be wrong, in the words of the page.
 
 use moneyer_authority::keys::{KeyState, Waiting};
-use moneyer_identity::KeyId;
 
 use super::advice::{self, Advice};
 use super::keys::KeyStatus;
 use super::runners::{Certificate, RunnerStatus};
 use super::verdict::{Finding, State};
 use super::view::StatusView;
-use super::words::{clock_time, counted, short};
+use super::words::{counted, short, time_until};
 use crate::http::operations::health::Check;
 use crate::publish::TargetStatus;
 
@@ -63,7 +62,8 @@ fn not_served(view: &StatusView) -> Option<Finding> {
     let unseen = view.keys.iter().filter(|key| key.seen == Some(false));
     let (rank, key) = unseen.map(|key| (rank(key), key)).min_by_key(|(rank, _)| *rank)?;
     let name = short(&key.key.key_id);
-    let cause = copy.problem.clone().or_else(|| Some(format!("it is not seen at {}", copy.url)));
+    let seen = copy.problem.clone().unwrap_or_else(|| format!("it is not seen at {}", copy.url));
+    let cause = Some(seen);
     let what = match rank {
         0 => {
             let what = format!(
@@ -73,7 +73,11 @@ fn not_served(view: &StatusView) -> Option<Finding> {
             return Some(Finding { state, what, cause, advice: advice::NOT_SERVED });
         }
         1 => format!("Relying parties are not served key {name}, whose tokens may be alive."),
-        _ => waiting(view, &key.key.key_id),
+        _ => {
+            let what = format!("Key {name} waits for the public copy.");
+            let cause = cause.map(|cause| format!("{cause}. {}", goes_on(view)));
+            return Some(attention(what, cause, advice::NOT_SERVED));
+        }
     };
     Some(attention(what, cause, advice::NOT_SERVED))
 }
@@ -87,18 +91,13 @@ fn rank(key: &KeyStatus) -> u8 {
     }
 }
 
-fn waiting(view: &StatusView, key_id: &KeyId) -> String {
+/// What becomes of signing meanwhile.
+fn goes_on(view: &StatusView) -> String {
     let until = view.rotation.as_ref().and_then(|rotation| rotation.sign_until);
-    let until = until.map_or_else(String::new, |until| {
-        format!(
-            " The active key may sign until {}, and is given longer while this lasts.",
-            clock_time(until)
-        )
+    let until = until.map_or_else(String::new, |at| {
+        format!(" for {}, and longer while this lasts", time_until(at, view.at))
     });
-    format!(
-        "Key {} waits for the public copy, and does not sign before it is there.{until}",
-        short(key_id)
-    )
+    format!("The active key goes on signing{until}.")
 }
 
 /// A copy that cannot be read, where it is not known that a key is missing.

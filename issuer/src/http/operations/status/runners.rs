@@ -51,24 +51,56 @@ pub(super) fn runners(authority: &Authority, now: UnixTime) -> RunnersStatus {
     let life = authority.enrollment().authority().lifetimes().member();
     let members = registry.list_members();
     let of_kind = members.iter().filter(|(member, _)| member.kind == MemberKind::Runner);
-    let mut listed: Vec<_> = of_kind
-        .map(|(member, sandboxes)| RunnerStatus {
-            name: member.name.clone(),
-            sandboxes: *sandboxes,
-            joined_at: member.joined_at,
-            certificate_ends_at: member.certificate_ends_at,
-            certificate: match member.certificate_ends_at.since(now) {
-                left if left.is_zero() => Certificate::Ended,
-                left if left <= life / 5 => Certificate::EndsSoon,
-                _ => Certificate::Good,
-            },
-            connected: registry.is_followed(&member.name),
-        })
-        .collect();
-    let (joined, connected) = (listed.len(), listed.iter().filter(|one| one.connected).count());
-    listed.sort_by(|a, b| {
-        (a.certificate, a.connected, &a.name).cmp(&(b.certificate, b.connected, &b.name))
+    let all = of_kind.map(|(member, sandboxes)| RunnerStatus {
+        name: member.name.clone(),
+        sandboxes: *sandboxes,
+        joined_at: member.joined_at,
+        certificate_ends_at: member.certificate_ends_at,
+        certificate: match member.certificate_ends_at.since(now) {
+            left if left.is_zero() => Certificate::Ended,
+            left if left <= life / 5 => Certificate::EndsSoon,
+            _ => Certificate::Good,
+        },
+        connected: registry.is_followed(&member.name),
     });
-    listed.truncate(MAXIMUM_LISTED_RUNNERS);
-    RunnersStatus { joined, connected, listed }
+    RunnersStatus::of(all.collect())
+}
+
+impl RunnersStatus {
+    fn of(mut all: Vec<RunnerStatus>) -> Self {
+        let (joined, connected) = (all.len(), all.iter().filter(|one| one.connected).count());
+        all.sort_by(|a, b| {
+            (a.certificate, a.connected, &a.name).cmp(&(b.certificate, b.connected, &b.name))
+        });
+        all.truncate(MAXIMUM_LISTED_RUNNERS);
+        Self { joined, connected, listed: all }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hundred_are_listed_those_that_need_somebody_first() {
+        let runner = |name: String, certificate, connected| RunnerStatus {
+            name,
+            sandboxes: 0,
+            joined_at: UnixTime(0),
+            certificate_ends_at: UnixTime(0),
+            certificate,
+            connected,
+        };
+        let good = |number| runner(format!("good-{number:03}"), Certificate::Good, true);
+        let mut all: Vec<_> = (0..MAXIMUM_LISTED_RUNNERS).map(good).collect();
+        assert_eq!(RunnersStatus::of(all.clone()).listed.len(), MAXIMUM_LISTED_RUNNERS);
+        all.push(runner("away".to_owned(), Certificate::Good, false));
+        all.push(runner("ended".to_owned(), Certificate::Ended, false));
+        all.push(runner("soon".to_owned(), Certificate::EndsSoon, true));
+        let status = RunnersStatus::of(all);
+        assert_eq!((status.joined, status.connected), (103, 101));
+        let names: Vec<_> = status.listed.iter().map(|one| one.name.as_str()).collect();
+        assert_eq!(names[..4], ["ended", "soon", "away", "good-000"]);
+        assert_eq!(names.len(), MAXIMUM_LISTED_RUNNERS);
+    }
 }

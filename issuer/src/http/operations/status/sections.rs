@@ -30,6 +30,12 @@ fn moment_or_none(at: Option<UnixTime>, now: UnixTime) -> Markup {
     }
 }
 
+fn moment_or_dash(at: Option<UnixTime>, now: UnixTime) -> Markup {
+    html! {
+        @match at { Some(at) => (moment(at, now)), None => span class="none" { "–" } }
+    }
+}
+
 /// A word with the colour of its state; the word says it all without the colour.
 fn mark(class: &str, word: &str) -> Markup {
     html! { span class={ "mark " (class) } { (word) } }
@@ -83,6 +89,9 @@ pub(super) fn keys(view: &StatusView) -> Markup {
             }
             ul class="legend" {
                 @for (class, words) in draw::PHASES { li { (draw::sample(class)) (words) } }
+                @if view.keys.iter().any(draw::is_open) {
+                    li { (draw::sample("open")) "waits, nobody knows how long" }
+                }
             }
             table {
                 caption { "When each key does what" }
@@ -109,8 +118,8 @@ fn key_row(key: &KeyStatus, is_watched: bool, now: UnixTime) -> Markup {
             }
             td data-label="Published" { (moment_or_none(view.published_at, now)) }
             td data-label="Signs since" { (moment_or_none(view.activated_at, now)) }
-            td data-label="Signs until" { (moment_or_none(view.sign_until, now)) }
-            td data-label="Gone" { (moment_or_none(key.gone_at, now)) }
+            td data-label="Signs until" { (moment_or_dash(view.sign_until, now)) }
+            td data-label="Gone" { (moment_or_dash(key.gone_at, now)) }
             @if is_watched { td data-label="Seen" {
                 @match (key.seen, view.state) {
                     (Some(true), _) => (mark("good", "seen")),

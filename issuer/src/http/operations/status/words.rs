@@ -33,6 +33,11 @@ pub(super) fn relative(at: UnixTime, now: UnixTime) -> String {
     }
 }
 
+/// `3 days`: how long it is until then.
+pub(super) fn time_until(at: UnixTime, now: UnixTime) -> String {
+    span(at.since(now).as_secs())
+}
+
 /// The largest unit that leaves two or more, so that the number says something.
 fn span(seconds: u64) -> String {
     match seconds {
