@@ -95,6 +95,39 @@ def test_it_follows_the_scheme_and_can_be_printed(cluster, page):
     fits(page, 700)
 
 
+class Careless(http.server.BaseHTTPRequestHandler):
+    """A page that runs what its policy forbids, and is too wide."""
+
+    def do_GET(self):
+        body = b"<link rel=icon href=data:,><script>1</script><div style='width:2000px'>wide</div>"
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; img-src data:")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        """Silence: the suite's own output is the report."""
+
+
+def test_a_page_that_breaks_its_policy_or_is_too_wide_is_noticed(browser):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Careless)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    browser.complaints.clear()
+    try:
+        browser.open(f"http://127.0.0.1:{server.server_port}/")
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert any("Content Security Policy" in complaint for complaint in browser.complaints)
+    with pytest.raises(AssertionError):
+        fits(browser, WIDTHS[0])
+
+
 class Copy(http.server.BaseHTTPRequestHandler):
     """A public copy that does not follow: what was put there first stays."""
 

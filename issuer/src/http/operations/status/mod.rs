@@ -1,7 +1,7 @@
 //! The status page: how it stands with the cluster, for the person who is called at night.
 //!
 //! What is shown is a value, [`StatusView`], made of the authority, the publisher, the counts and the last
-//! warnings at one moment; as HTML it is the page at `/`, as JSON `/status.json`. Its [`Verdict`] comes
+//! warnings at one moment; as HTML it is the page at `/`, as JSON `/status.json`. Its [`Verdict`](verdict::Verdict) comes
 //! first: one sentence, and for whatever is wrong what to do.
 //!
 //! Nothing here names a sandbox, an app, a subject or a token: of sandboxes and tokens there are numbers.
