@@ -191,7 +191,7 @@ def test_a_rotation_that_waits_says_so_and_what_to_do(stale, page):
                    check=True, capture_output=True, timeout=ANSWER_SECONDS)
     view = status(cluster, lambda view: view["verdict"]["state"] == "attention")
     kid = view["keys"][1]["key_id"]
-    assert view["rotation"]["waits_for"] == "publication"
+    assert view["rotations"][0]["waits_for"] == "publication"
     assert view["warnings"][0]["message"].startswith("relying parties are not served")
 
     page.open(cluster.operations + "/")

@@ -70,8 +70,8 @@ async fn a_good_day_is_told_in_one_sentence_and_names_no_sandbox() {
     assert_eq!(key["turn_at"], now + 30 * day);
     assert_eq!(key["sign_until"], now + 33 * day);
     assert_eq!(key["gone_at"], now + 34 * day + 300, "a day's tokens, and clocks that differ");
-    assert_eq!(view["rotation"]["step"], "prepare");
-    assert_eq!(view["rotation"]["signs_at"], now + 30 * day);
+    assert_eq!(view["rotations"][0]["step"], "prepare");
+    assert_eq!(view["rotations"][0]["signs_at"], now + 30 * day);
     let five = &view["tokens"]["spans"][0];
     assert_eq!(*five, json!({ "minutes": 5, "minted": 1, "refused": { "not_found": 1 } }));
     assert_eq!(view["sandboxes"], 1);
@@ -185,5 +185,19 @@ async fn it_is_only_read() {
         let head = world.operations(Method::HEAD, path).await;
         assert_eq!((head.status.as_u16(), head.body.len()), (200, 0), "{path}");
         is_guarded(&head);
+    }
+}
+
+#[tokio::test]
+async fn each_line_of_keys_has_its_next_change() {
+    let world = World::with(&[("KEYS__SECOND_ALGORITHM", "RS256")]).await;
+    let view = view(&world).await;
+    let lines: Vec<_> = view["rotations"].as_array().unwrap().iter().collect();
+    let named = |at: usize| (&lines[at]["line"], &lines[at]["algorithm"]);
+    assert_eq!(named(0), (&json!("primary"), &json!("ES256")));
+    assert_eq!(named(1), (&json!("second"), &json!("RS256")));
+    let page = page(&world).await;
+    for sentence in ["ES256: The next key is made", "RS256: The next key is made"] {
+        assert!(page.contains(sentence), "{page}");
     }
 }

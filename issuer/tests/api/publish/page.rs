@@ -41,8 +41,8 @@ async fn a_key_that_waits_for_the_public_copy_is_said_until_it_is_seen() {
     let key = &waiting["keys"][1];
     assert_eq!((&key["key_id"], &key["seen"]), (&key_id.as_str().into(), &false.into()));
     assert!(key["turn_at"].is_null(), "nobody knows when");
-    assert!(waiting["rotation"]["signs_at"].is_null());
-    assert_eq!(waiting["rotation"]["waits_for"], "publication");
+    assert!(waiting["rotations"][0]["signs_at"].is_null());
+    assert_eq!(waiting["rotations"][0]["waits_for"], "publication");
     let told = page(&world).await;
     for text in
         ["waits until relying parties are seen to be served it", "moneyer publish now", "not seen"]
@@ -65,7 +65,9 @@ async fn a_key_that_waits_for_the_public_copy_is_said_until_it_is_seen() {
     let good = view(&world).await;
     assert_eq!(good["verdict"]["state"], "good", "{good:#}");
     let day = Duration::from_secs(24 * 3600);
-    assert!(good["rotation"]["signs_at"].as_i64().unwrap() >= world.authority().now().plus(day).0);
+    assert!(
+        good["rotations"][0]["signs_at"].as_i64().unwrap() >= world.authority().now().plus(day).0
+    );
 }
 
 #[tokio::test]

@@ -44,6 +44,14 @@ pub(super) const CLOCK: Advice = Advice {
     section: "The clock is wrong",
 };
 
+pub(super) const PUBLIC_CERTIFICATE: Advice = Advice {
+    todo: "Put a good pair into the files of `listen.public_tls`: they are read again within a second. With \
+           `listen.acme`, mend what the warnings below name, then restart. Relying parties that have the key \
+           set go on with it.",
+    commands: &["moneyer doctor"],
+    section: "Serve the public documents over https",
+};
+
 pub(super) const LIFECYCLE: Advice = Advice {
     todo: "If nothing starts it again, start it.",
     commands: &["moneyer serve"],
@@ -98,11 +106,12 @@ mod tests {
     use super::*;
     use crate::cli::Arguments;
 
-    const ALL: [Advice; 11] = [
+    const ALL: [Advice; 12] = [
         STORE,
         AUDIT,
         SIGNING_KEY,
         CLOCK,
+        PUBLIC_CERTIFICATE,
         LIFECYCLE,
         NOT_SERVED,
         NOT_READABLE,

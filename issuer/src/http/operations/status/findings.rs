@@ -3,7 +3,7 @@
 use moneyer_authority::keys::{KeyState, Waiting};
 
 use super::advice::{self, Advice};
-use super::keys::KeyStatus;
+use super::keys::{KeyStatus, RotationStatus};
 use super::runners::{Certificate, RunnerStatus};
 use super::verdict::{Finding, State};
 use super::view::StatusView;
@@ -21,7 +21,8 @@ const NAMED: usize = 3;
 /// Everything that is wrong.
 pub(super) fn findings(view: &StatusView) -> Vec<Finding> {
     let failing = view.checks.iter().filter(|check| !check.ok);
-    let mut findings: Vec<_> = failing.map(of_check).collect();
+    let is_read_elsewhere = view.publish.public_copy.is_some();
+    let mut findings: Vec<_> = failing.map(|check| of_check(check, is_read_elsewhere)).collect();
     findings.extend(not_served(view));
     findings.extend(not_readable(view));
     findings.extend(not_written(view));
@@ -39,7 +40,7 @@ fn attention(what: String, cause: Option<String>, advice: Advice) -> Finding {
 }
 
 /// A dependency that does not work. The cause is the check's own.
-fn of_check(check: &Check) -> Finding {
+fn of_check(check: &Check, is_read_elsewhere: bool) -> Finding {
     let (what, advice) = match check.name {
         "store" => ("The store takes no change.", advice::STORE),
         "audit" => (
@@ -50,6 +51,14 @@ fn of_check(check: &Check) -> Finding {
         "clock" => (
             "The clock of this machine is wrong: no token is minted and no key changes.",
             advice::CLOCK,
+        ),
+        "public_certificate" if is_read_elsewhere => {
+            let what = "The public listener has no good certificate; relying parties read a copy.";
+            return attention(what.to_owned(), check.problem.clone(), advice::PUBLIC_CERTIFICATE);
+        }
+        "public_certificate" => (
+            "Relying parties cannot fetch the key set: the public listener has no good certificate.",
+            advice::PUBLIC_CERTIFICATE,
         ),
         _ => ("The coordinator is going down: it takes no more work.", advice::LIFECYCLE),
     };
@@ -75,7 +84,7 @@ fn not_served(view: &StatusView) -> Option<Finding> {
         1 => format!("Relying parties are not served key {name}, whose tokens may be alive."),
         _ => {
             let what = format!("Key {name} waits for the public copy.");
-            let cause = cause.map(|cause| format!("{cause}. {}", goes_on(view)));
+            let cause = cause.map(|cause| format!("{cause}. {}", goes_on(view, key)));
             return Some(attention(what, cause, advice::NOT_SERVED));
         }
     };
@@ -92,8 +101,9 @@ fn rank(key: &KeyStatus) -> u8 {
 }
 
 /// What becomes of signing meanwhile.
-fn goes_on(view: &StatusView) -> String {
-    let until = view.rotation.as_ref().and_then(|rotation| rotation.sign_until);
+fn goes_on(view: &StatusView, key: &KeyStatus) -> String {
+    let of_key = |next: &&RotationStatus| next.key_id.as_ref() == Some(&key.key.key_id);
+    let until = view.rotations.iter().find(of_key).and_then(|next| next.sign_until);
     let until = until.map_or_else(String::new, |at| {
         format!(" for {}, and longer while this lasts", time_until(at, view.at))
     });
@@ -111,7 +121,7 @@ fn not_readable(view: &StatusView) -> Option<Finding> {
 /// Copies that are not written.
 fn not_written(view: &StatusView) -> impl Iterator<Item = Finding> {
     let is_awaited = view.publish.public_copy.is_none()
-        && view.rotation.as_ref().is_some_and(|next| next.waits_for == Waiting::Publication);
+        && view.rotations.iter().any(|next| next.waits_for == Waiting::Publication);
     let follows = if is_awaited { ", and the next key waits for it" } else { "" };
     let failing = view.publish.targets.iter().filter(|target| target.problem.is_some());
     failing.map(move |target: &TargetStatus| {

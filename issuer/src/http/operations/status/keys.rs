@@ -1,7 +1,7 @@
 //! The keys as the page shows them: what has been, and what is to come.
 
-use moneyer_authority::keys::{KeyRecord, KeyState, Keys, Outlook, Step, Waiting};
-use moneyer_identity::{KeyId, UnixTime};
+use moneyer_authority::keys::{KeyRecord, KeyState, Keys, Line, Outlook, Step, Waiting};
+use moneyer_identity::{Algorithm, KeyId, UnixTime};
 use serde::Serialize;
 
 use crate::http::management::KeyView;
@@ -20,9 +20,13 @@ pub(super) struct KeyStatus {
     pub(super) seen: Option<bool>,
 }
 
-/// What the next change of the signing key is, and what it waits for.
+/// What the next change of a line's signing key is, and what it waits for.
 #[derive(Debug, Serialize)]
 pub(super) struct RotationStatus {
+    /// Of which line: every cluster has one, some have a second with another algorithm.
+    pub(super) line: Line,
+    /// The algorithm of the key that signs there.
+    pub(super) algorithm: Option<Algorithm>,
     /// The step: `prepare`, `publish`, `lapse` or `activate`.
     pub(super) step: &'static str,
     /// The key it is about.
@@ -43,7 +47,7 @@ pub(super) fn keys(keys: &Keys, publish: &PublishStatus, now: UnixTime) -> Vec<K
     let of = |record: &KeyRecord| KeyStatus {
         turn_at: match record.state {
             KeyState::Prepared => step_at(&outlook, &Step::Activate(record.key_id.clone())),
-            KeyState::Active => next_turn(keys, &outlook),
+            KeyState::Active => next_turn(keys, &outlook, record.line),
             KeyState::Retiring | KeyState::Withdrawn => successor_since(ring.records(), record),
         },
         gone_at: match record.state {
@@ -62,38 +66,49 @@ pub(super) fn keys(keys: &Keys, publish: &PublishStatus, now: UnixTime) -> Vec<K
     ring.records().map(of).collect()
 }
 
-/// The next change of the signing key.
-pub(super) fn rotation(keys: &Keys, now: UnixTime) -> Option<RotationStatus> {
+/// The next change of each line's signing key.
+pub(super) fn rotations(keys: &Keys, now: UnixTime) -> Vec<RotationStatus> {
     let outlook = keys.outlook(now);
+    keys.kinds().lines().filter_map(|line| rotation(keys, &outlook, line)).collect()
+}
+
+fn rotation(keys: &Keys, outlook: &[Outlook], line: Line) -> Option<RotationStatus> {
+    let ring = keys.ring();
+    let active = |record: &&KeyRecord| record.line == line && record.state == KeyState::Active;
+    let active = ring.records().find(active);
     // A key that waits without a time comes before one that is only to be made.
     let is_turn = |next: &&Outlook| {
         matches!(next.step, Step::Publish(_) | Step::Lapse(_) | Step::Activate(_))
     };
-    let turn = outlook.iter().find(is_turn);
-    let next = turn.or_else(|| outlook.iter().find(|next| next.step == Step::Prepare))?;
+    let mut of_line = outlook.iter().filter(|next| next.line == line);
+    let turn = of_line.clone().find(is_turn);
+    let next = turn.or_else(|| of_line.find(|next| next.step == Step::Prepare(line)))?;
     Some(RotationStatus {
+        line,
+        algorithm: active.and_then(|record| record.public.alg),
         step: next.step.as_str(),
         key_id: next.step.key_id().cloned(),
         at: next.at,
         waits_for: next.waiting,
-        signs_at: next_turn(keys, &outlook),
-        sign_until: keys.ring().sign_until(),
+        signs_at: next_turn(keys, outlook, line),
+        sign_until: active.and_then(|record| record.sign_until),
     })
 }
 
-/// When another key is to sign; `None` while the next one waits for something without a time.
-fn next_turn(keys: &Keys, outlook: &[Outlook]) -> Option<UnixTime> {
+/// When another key of a line is to sign; `None` while the next one waits for something without a time.
+fn next_turn(keys: &Keys, outlook: &[Outlook], line: Line) -> Option<UnixTime> {
     let waits = |next: &Outlook| match next.step {
         Step::Publish(_) | Step::Lapse(_) => true,
         Step::Activate(_) => next.at.is_none(),
         _ => false,
     };
-    if outlook.iter().any(waits) {
+    let mut of_line = outlook.iter().filter(|next| next.line == line);
+    if of_line.clone().any(waits) {
         return None;
     }
-    let activation = outlook.iter().find(|next| matches!(next.step, Step::Activate(_)));
-    activation.map_or_else(
-        || Some(step_at(outlook, &Step::Prepare)?.plus(keys.schedule().publish_before_use())),
+    let before_use = keys.schedule().publish_before_use();
+    of_line.find(|next| matches!(next.step, Step::Activate(_))).map_or_else(
+        || Some(step_at(outlook, &Step::Prepare(line))?.plus(before_use)),
         |next| next.at,
     )
 }
@@ -108,7 +123,8 @@ fn successor_since<'a>(
     key: &KeyRecord,
 ) -> Option<UnixTime> {
     let since = key.activated_at?;
-    records.filter_map(|other| other.activated_at).filter(|at| *at > since).min()
+    let of_line = records.filter(|other| other.line == key.line);
+    of_line.filter_map(|other| other.activated_at).filter(|at| *at > since).min()
 }
 
 fn seen(publish: &PublishStatus, record: &KeyRecord) -> Option<bool> {

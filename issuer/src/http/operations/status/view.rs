@@ -5,7 +5,7 @@ use moneyer_identity::{IssuerUrl, UnixTime};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::keys::{KeyStatus, RotationStatus, keys, rotation};
+use super::keys::{KeyStatus, RotationStatus, keys, rotations};
 use super::runners::{RunnersStatus, runners};
 use super::traffic::{TrafficStatus, WarningStatus};
 use super::verdict::Verdict;
@@ -32,8 +32,8 @@ pub(in crate::http::operations) struct StatusView {
     pub(super) issuer: IssuerStatus,
     /// The active one first.
     pub(super) keys: Vec<KeyStatus>,
-    /// The next change of the signing key.
-    pub(super) rotation: Option<RotationStatus>,
+    /// The next change of each line's signing key.
+    pub(super) rotations: Vec<RotationStatus>,
     /// As `moneyer publish status` has it.
     pub(super) publish: PublishStatus,
     pub(super) tokens: TrafficStatus,
@@ -89,7 +89,7 @@ impl StatusView {
             verdict: Verdict::default(),
             issuer: issuer(authority),
             keys: keys(authority.keys(), &publish, now),
-            rotation: rotation(authority.keys(), now),
+            rotations: rotations(authority.keys(), now),
             publish,
             tokens: TrafficStatus::of(&metrics.rates().minutes(at.instant)),
             runners: runners(authority, now),

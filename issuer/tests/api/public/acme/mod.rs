@@ -129,6 +129,9 @@ async fn a_first_certificate_is_ordered_proved_and_served() {
     let expected =
         serde_json::json!({ "name": "public_certificate", "ok": false, "problem": problem });
     assert_eq!(last, expected);
+    let status = json(&world.operations(Method::GET, "/status.json").await);
+    let sentence = status["verdict"]["sentence"].as_str().unwrap();
+    assert!(sentence.contains("the public listener has no good certificate"), "{sentence}");
     client.connect().await.unwrap_err();
 
     model.found_at.send_replace(Some(public_address(&world)));

@@ -9,10 +9,12 @@ use crate::http::operations::status::view::StatusView;
 pub(in crate::http::operations::status) fn glance(view: &StatusView) -> Markup {
     let ([five, ..], runners) = (&view.tokens.spans, &view.runners);
     let refused: u64 = five.refused.values().sum();
+    let turns: Option<Vec<_>> = view.rotations.iter().map(|next| next.signs_at).collect();
+    let signs_at = turns.and_then(|turns| turns.into_iter().min());
     html! {
         dl class="glance" {
             div { dt { "Another key signs" } dd {
-                @match view.rotation.as_ref().and_then(|next| next.signs_at) {
+                @match signs_at {
                     Some(at) => (distance(at, view.at)),
                     None => "waits",
                 }

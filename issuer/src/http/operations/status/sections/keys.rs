@@ -17,7 +17,14 @@ pub(in crate::http::operations::status) fn keys(view: &StatusView) -> Markup {
     html! {
         section aria-labelledby="keys" {
             h2 id="keys" { "Keys" }
-            p class="lead" { (rotation(view.rotation.as_ref(), now)) }
+            @for next in &view.rotations {
+                p class="lead" {
+                    @if let (true, Some(algorithm)) = (view.rotations.len() > 1, next.algorithm) {
+                        (algorithm.as_str()) ": "
+                    }
+                    (rotation(next, now))
+                }
+            }
             div class="lives" {
                 @for key in &view.keys {
                     div class="name" {
@@ -75,8 +82,7 @@ fn key_row(key: &KeyStatus, is_watched: bool, now: UnixTime) -> Markup {
 }
 
 /// The next change of the signing key in a sentence.
-fn rotation(next: Option<&RotationStatus>, now: UnixTime) -> Markup {
-    let Some(next) = next else { return html! { "No change of the signing key is planned." } };
+fn rotation(next: &RotationStatus, now: UnixTime) -> Markup {
     let name = next.key_id.as_ref().map(short);
     let time = |at: Option<UnixTime>| html! { @if let Some(at) = at { (moment(at, now)) } };
     html! {
