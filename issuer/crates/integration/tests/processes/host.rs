@@ -18,7 +18,7 @@ use crate::stand::{Stand, fetch};
 const ATTACHING: usize = 4;
 
 /// A token from the cache takes no longer, on a machine that is busy with other tests.
-const AT_ONCE: Duration = Duration::from_millis(500);
+const AT_ONCE: Duration = Duration::from_secs(2);
 
 /// `tokens.jitter` of a runner proxy, by default.
 pub(crate) const JITTER: Duration = Duration::from_secs(30);
