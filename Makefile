@@ -17,7 +17,7 @@ CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY_ROOT := .tools/cargo-deny-$(CARGO_DENY_VERSION)
 CARGO_DENY := $(CARGO_DENY_ROOT)/bin/cargo-deny
 
-.PHONY: help run test lint bench soak
+.PHONY: help run test interop lint bench soak
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST)
@@ -33,6 +33,12 @@ test: ## Run everything a fresh machine can run, verifiers by others included
 	cargo build --workspace --all-targets --locked
 	cargo test --workspace --locked
 	deploy/interop/run.sh $(TARGET)/debug
+
+interop: ## Build a Kubernetes API server, ten minutes the first time, and try it as a relying party
+	.ci/packages build-essential pkg-config libssl-dev python3-venv nodejs npm etcd-server
+	cargo build --workspace --all-targets --locked
+	program=$$(deploy/interop/kubernetes/build.sh); \
+	MONEYER_KUBE_APISERVER=$$program deploy/interop/run.sh $(TARGET)/debug tests_kubernetes
 
 soak: ## Run faults for hours: 1,000 kills and rotations, 500 losses of power, an end at every write, ten minutes of outage and of rotation
 	.ci/packages build-essential pkg-config libssl-dev python3-venv nodejs npm libfaketime age e2fsprogs mount

@@ -1,6 +1,7 @@
 """A certificate authority of the tests, for clients that speak https alone. It lives as long as its folder."""
 
 import datetime
+import ipaddress
 import pathlib
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 HOST = "localhost"
+ADDRESS = "127.0.0.1"
 DAY = datetime.timedelta(days=1)
 
 
@@ -23,7 +25,7 @@ class Served:
 
 
 def make(place: pathlib.Path) -> Served:
-    """An authority, and a certificate of it for `localhost`."""
+    """An authority, and a certificate of it for `localhost` and its address."""
     now = datetime.datetime.now(datetime.UTC)
     authority_key, server_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     authority_name, server_name = _name("Authority of the tests"), _name(HOST)
@@ -32,9 +34,10 @@ def make(place: pathlib.Path) -> Served:
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(authority_key, hashes.SHA256())
     )
+    names = [x509.DNSName(HOST), x509.IPAddress(ipaddress.ip_address(ADDRESS))]
     server = (
         _begun(server_name, authority_name, server_key, now)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .sign(authority_key, hashes.SHA256())
     )
     made = Served(place / "authority.pem", place / "server.pem")
