@@ -44,7 +44,7 @@ pub(super) enum KeyCommand {
         /// Do not wait: a key is out of its owner's hands.
         #[arg(long)]
         emergency: bool,
-        /// The key to withdraw. Without: the active one.
+        /// The key to withdraw. Without: every one that signs.
         #[arg(long, value_name = "KEY", requires = "emergency")]
         key: Option<KeyId>,
         #[command(flatten)]

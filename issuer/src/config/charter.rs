@@ -58,6 +58,14 @@ impl Config {
         }
         self.minimums(&mut wrong);
         self.listen.check_public(&self.issuer.url, &mut wrong);
+        for (key, url) in self.publish.urls() {
+            if !url.is_plain() {
+                wrong(
+                    key,
+                    "must have no query and no fragment: paths are appended to it".to_owned(),
+                );
+            }
+        }
         let certificates = self.certificates(&mut wrong);
         let policy = lifetimes.map(|lifetimes| {
             // Of an unfit size nothing follows here: it is told already.

@@ -49,6 +49,15 @@ impl Default for PublishSection {
     }
 }
 
+impl PublishSection {
+    /// The addresses that paths are appended to, with their keys.
+    pub(super) fn urls(&self) -> impl Iterator<Item = (&'static str, &OutboundUrl)> {
+        let bucket = self.bucket.iter().map(|bucket| ("publish.bucket.endpoint", &bucket.endpoint));
+        let server = self.server.iter().map(|server| ("publish.server.url", &server.url));
+        bucket.chain(server)
+    }
+}
+
 /// A bucket that speaks the S3 protocol.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -4,8 +4,10 @@ use std::fs::{self, DirBuilder, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use moneyer_daemon::file::write_atomic;
+use tokio::sync::Semaphore;
 
 use super::error::PublishError;
 use crate::documents::PlacedDocument;
@@ -18,20 +20,35 @@ const DIRECTORY_MODE: u32 = 0o755;
 #[derive(Debug, Clone)]
 pub(super) struct Directory {
     root: PathBuf,
+    /// One copy at a time: a file system that hangs costs one thread.
+    turn: Arc<Semaphore>,
 }
 
 impl Directory {
     pub(super) fn new(root: PathBuf) -> Self {
-        Self { root }
+        Self { root, turn: Arc::new(Semaphore::new(1)) }
     }
 
     pub(super) fn root(&self) -> &Path {
         &self.root
     }
 
+    /// Writes documents in their order.
+    pub(super) async fn put_all(&self, documents: &[PlacedDocument]) -> Result<(), PublishError> {
+        let turn = self.turn.clone().try_acquire_owned();
+        let turn = turn.map_err(|_taken| PublishError::Hangs)?;
+        let (directory, documents) = (self.clone(), documents.to_vec());
+        let written = tokio::task::spawn_blocking(move || {
+            let written = documents.iter().try_for_each(|placed| directory.put(placed));
+            drop(turn);
+            written
+        });
+        written.await.map_err(PublishError::Interrupted)?
+    }
+
     /// Writes a document, unless the file holds it already: whoever mirrors the directory sees changes
     /// alone.
-    pub(super) fn put(&self, placed: &PlacedDocument) -> Result<(), PublishError> {
+    fn put(&self, placed: &PlacedDocument) -> Result<(), PublishError> {
         if !self.root.is_dir() {
             return Err(PublishError::NoDirectory(self.root.clone()));
         }

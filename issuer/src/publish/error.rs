@@ -51,6 +51,12 @@ pub(crate) enum PublishError {
         #[source]
         source: OutboundError,
     },
+    /// It took too long.
+    #[error("not everything was written within {} s", .0.as_secs())]
+    Slow(std::time::Duration),
+    /// An earlier copy hangs.
+    #[error("an earlier copy to this directory has not ended; does its file system answer?")]
+    Hangs,
     /// The task that writes ended early.
     #[error("the copy was interrupted")]
     Interrupted(#[source] tokio::task::JoinError),
@@ -66,6 +72,9 @@ pub(crate) enum LookError {
         #[source]
         source: OutboundError,
     },
+    /// It is shown as something else than JSON.
+    #[error("{url} is shown as {found}, and relying parties take application/json alone")]
+    MediaType { url: String, found: String },
     /// What is there is no provider metadata.
     #[error("{url} is no discovery document")]
     Metadata {
@@ -92,9 +101,16 @@ pub(crate) enum LookError {
 }
 
 impl LookError {
-    /// Whether relying parties may well be served what they should be, and only this daemon cannot see it.
+    /// Whether relying parties may well be served what they should be, and only this daemon cannot see it: no
+    /// answer came, or one of a server that is not well. A page that is not there is an answer.
     pub(super) fn says_nothing(&self) -> bool {
-        matches!(self, Self::Fetch { .. })
+        match self {
+            Self::Fetch { source: OutboundError::Status(status), .. } => status.is_server_error(),
+            Self::Fetch { source, .. } => {
+                !matches!(source, OutboundError::Redirect(_) | OutboundError::TooLong(_))
+            }
+            _ => false,
+        }
     }
 }
 

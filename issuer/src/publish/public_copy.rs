@@ -66,6 +66,14 @@ impl PublicCopy {
     async fn fetch(&self, url: &str) -> Result<Vec<u8>, LookError> {
         let fetched = self.client.fetch_json(url).await;
         let fetched = fetched.map_err(|source| LookError::Fetch { url: url.to_owned(), source })?;
+        let is_json =
+            fetched.content_type.split(';').next().is_some_and(|media_type| {
+                media_type.trim().eq_ignore_ascii_case("application/json")
+            });
+        if !is_json {
+            let (url, found) = (url.to_owned(), fetched.content_type);
+            return Err(LookError::MediaType { url, found });
+        }
         Ok(fetched.bytes)
     }
 }

@@ -10,7 +10,7 @@ use moneyer_identity::{KeyId, MAXIMUM_KEY_SET_BYTES};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
-use super::error::{LookError, NoTarget, SetUpError};
+use super::error::{LookError, NoTarget, PublishError, SetUpError};
 use super::public_copy::{PublicCopy, Seen};
 use super::status::{PublicCopyStatus, PublishStatus, TargetStatus};
 use super::target::Target;
@@ -61,6 +61,13 @@ impl PublishRequests {
 /// Writes copies, looks at what relying parties read, and says which keys they are served.
 #[derive(Debug)]
 pub(crate) struct Publisher {
+    work: Work,
+    requests: mpsc::Receiver<oneshot::Sender<()>>,
+}
+
+/// What it writes and where it looks.
+#[derive(Debug)]
+struct Work {
     authority: Authority,
     documents: PublicDocuments,
     metrics: Metrics,
@@ -68,7 +75,6 @@ pub(crate) struct Publisher {
     copy: Option<PublicCopy>,
     every: Duration,
     verify_every: Duration,
-    requests: mpsc::Receiver<oneshot::Sender<()>>,
     status: watch::Sender<PublishStatus>,
 }
 
@@ -91,7 +97,7 @@ impl Publisher {
         });
         let (sender, requests) = mpsc::channel(WAITING);
         let asks = PublishRequests { requests: sender, status: status.subscribe() };
-        let publisher = Self {
+        let work = Work {
             authority: authority.clone(),
             documents: documents.clone(),
             metrics: metrics.clone(),
@@ -99,71 +105,104 @@ impl Publisher {
             copy,
             every: section.every.duration(),
             verify_every: section.verify_every.duration(),
-            requests,
             status,
         };
-        Ok((publisher, asks))
+        Ok((Self { work, requests }, asks))
     }
 
-    /// Writes and looks, for ever.
-    pub(crate) async fn run(mut self) {
-        let mut documents = self.documents.changes();
-        let mut looks = interval(self.verify_every);
+    /// Writes and looks, for ever. A change of the documents interrupts whatever is under way: what was to be
+    /// written is out of date, and a place that is slow holds up no other.
+    pub(crate) async fn run(self) {
+        let Self { work, mut requests } = self;
+        let mut documents = work.documents.changes();
+        let mut looks = interval(work.verify_every);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut retry = Backoff::new(RETRY_SOON, RETRY_LATE.min(self.every));
-        let mut write_at = Instant::now();
+        let mut retry = Backoff::new(RETRY_SOON, RETRY_LATE.min(work.every));
+        let (mut write, mut write_at) = (true, Instant::now());
+        let mut asked: Vec<oneshot::Sender<()>> = Vec::new();
         loop {
-            let mut asked = None;
-            let write = tokio::select! {
+            documents.borrow_and_update();
+            let rendered = work.documents.now();
+            tokio::select! {
+                changed = documents.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    write = true;
+                    continue;
+                }
+                written = work.round(&rendered, write) => match written {
+                    Some(true) => {
+                        retry.reset();
+                        write_at = Instant::now() + work.every;
+                    }
+                    Some(false) => write_at = Instant::now() + retry.after_failure(),
+                    None => {}
+                },
+            }
+            for answer in asked.drain(..) {
+                // Who asked may have gone.
+                answer.send(()).ok();
+            }
+            write = tokio::select! {
                 () = sleep_until(write_at) => true,
                 changed = documents.changed() => match changed {
                     Ok(()) => true,
                     Err(_) => return,
                 },
-                Some(answer) = self.requests.recv() => {
-                    asked = Some(answer);
+                Some(answer) = requests.recv() => {
+                    asked.push(answer);
                     true
                 }
                 _ = looks.tick() => false,
             };
-            let rendered = self.documents.now();
-            if write {
-                let written = self.write(&rendered).await;
-                if written {
-                    retry.reset();
-                }
-                let wait = if written { self.every } else { retry.after_failure() };
-                write_at = Instant::now() + wait;
-            }
-            self.look(&rendered).await;
-            self.metrics.published(self.status.borrow().is_good());
-            if let Some(answer) = asked {
-                // Who asked may have gone.
-                answer.send(()).ok();
-            }
         }
     }
+}
 
-    /// Writes every copy, and says whether all of them are there.
+impl Work {
+    /// Writes every copy where that is due, and says whether all are there; then looks what relying parties
+    /// read.
+    async fn round(&self, rendered: &Rendered, write: bool) -> Option<bool> {
+        let written = if write { Some(self.write(rendered).await) } else { None };
+        self.look(rendered).await;
+        self.metrics.published(self.status.borrow().is_good());
+        written
+    }
+
+    /// Writes every copy, and says whether all of them are there. Where nobody looks at what relying parties
+    /// read, that is what is known of it.
     async fn write(&self, rendered: &Rendered) -> bool {
         let documents = rendered.at_issuer();
-        let outcomes = join_all(self.targets.iter().map(|target| target.put_all(&documents))).await;
-        let now = self.authority.now();
-        let good = outcomes.iter().all(Result::is_ok);
-        self.status.send_modify(|status| {
-            for (target, outcome) in status.targets.iter_mut().zip(&outcomes) {
-                let problem = outcome.as_ref().err().map(|error| crate::chain(error));
-                note_change(&target.target, target.problem.as_deref(), problem.as_deref());
-                if problem.is_none() {
-                    target.written_at = Some(now);
-                }
-                target.problem = problem;
+        let writing = self.targets.iter().enumerate().map(|(at, target)| {
+            let documents = &documents;
+            async move {
+                let outcome = target.put_all(documents).await;
+                self.note_written(at, &outcome);
+                outcome.is_ok()
             }
         });
-        if self.copy.is_none() && good {
-            self.authority.keys().served(keys(rendered));
+        let good = join_all(writing).await.into_iter().all(|good| good);
+        match (&self.copy, good) {
+            (None, true) => self.authority.keys().served(keys(rendered)),
+            (None, false) => self.authority.keys().served_is_unknown(),
+            (Some(_), _) => {}
         }
         good
+    }
+
+    /// Notes what became of one place as soon as that is known.
+    fn note_written(&self, at: usize, outcome: &Result<(), PublishError>) {
+        let (now, problem) =
+            (self.authority.now(), outcome.as_ref().err().map(|e| crate::chain(e)));
+        self.status.send_modify(|status| {
+            let Some(target) = status.targets.get_mut(at) else { return };
+            note_change(&target.target, target.problem.as_deref(), problem.as_deref());
+            if problem.is_none() {
+                target.written_at = Some(now);
+            }
+            target.problem = problem;
+        });
     }
 
     /// Looks at what relying parties read, where that is known.
@@ -239,7 +278,8 @@ fn note_change(place: &str, before: Option<&str>, now: Option<&str>) {
             tracing::error!(
                 publish.place = place,
                 error.cause = cause,
-                "relying parties are not served what they should be; no prepared key signs meanwhile"
+                "relying parties may not be served what they should be; no key begins to sign that is not seen \
+                 there"
             );
         }
         (Some(_), None) => {

@@ -1,5 +1,7 @@
 //! One place where copies are written.
 
+use std::time::Duration;
+
 use moneyer_daemon::outbound::OutboundClient;
 
 use super::bucket::Bucket;
@@ -8,6 +10,9 @@ use super::error::{PublishError, SetUpError};
 use super::server::Server;
 use crate::config::PublishSection;
 use crate::documents::PlacedDocument;
+
+/// Time for all documents: a place that is slower than that is told as one that does not work.
+const ALL_DOCUMENTS: Duration = Duration::from_secs(30);
 
 /// One place where copies are written.
 #[derive(Debug, Clone)]
@@ -43,20 +48,27 @@ impl Target {
     /// Writes documents in their order. The first that fails ends it: what comes after would name what is
     /// not there.
     pub(super) async fn put_all(&self, documents: &[PlacedDocument]) -> Result<(), PublishError> {
-        if let Self::Directory(directory) = self {
-            let (directory, documents) = (directory.clone(), documents.to_vec());
-            let written = tokio::task::spawn_blocking(move || {
-                documents.iter().try_for_each(|placed| directory.put(placed))
-            });
-            return written.await.map_err(PublishError::Interrupted)?;
+        match tokio::time::timeout(ALL_DOCUMENTS, self.put_each(documents)).await {
+            Ok(written) => written,
+            Err(_elapsed) => Err(PublishError::Slow(ALL_DOCUMENTS)),
         }
-        for placed in documents {
-            match self {
-                Self::Bucket(bucket) => bucket.put(placed).await?,
-                Self::Server(server) => server.put(placed).await?,
-                Self::Directory(_) => {}
+    }
+
+    async fn put_each(&self, documents: &[PlacedDocument]) -> Result<(), PublishError> {
+        match self {
+            Self::Directory(directory) => directory.put_all(documents).await,
+            Self::Bucket(bucket) => {
+                for placed in documents {
+                    bucket.put(placed).await?;
+                }
+                Ok(())
+            }
+            Self::Server(server) => {
+                for placed in documents {
+                    server.put(placed).await?;
+                }
+                Ok(())
             }
         }
-        Ok(())
     }
 }

@@ -2,7 +2,6 @@
 
 use moneyer_authority::AppFit;
 use moneyer_authority::audiences::{AudienceProfile, AwsExtras, ProfileSpec};
-use moneyer_authority::keys::KeyKinds;
 use moneyer_identity::{
     Algorithm, AppName, Audience, Lifetime, ProfileName, RelyingParty, SubjectForm,
 };
@@ -37,7 +36,7 @@ pub(crate) struct AudienceView {
 }
 
 impl AudienceView {
-    pub(crate) fn of(profile: &AudienceProfile, kinds: KeyKinds, configured: bool) -> Self {
+    pub(crate) fn of(profile: &AudienceProfile, configured: bool) -> Self {
         Self {
             name: profile.name.clone(),
             preset: profile.relying_party,
@@ -45,7 +44,7 @@ impl AudienceView {
             subject: profile.subject,
             default_lifetime_seconds: profile.lifetimes.default_lifetime().seconds(),
             maximum_lifetime_seconds: profile.lifetimes.maximum().seconds(),
-            algorithm: kinds.algorithm(profile.line),
+            algorithm: Some(profile.algorithm),
             aws: profile.aws.clone(),
             named_by: if configured { NamedBy::Configuration } else { NamedBy::Operator },
         }

@@ -78,5 +78,5 @@ fn with_profile<T>(
 
 fn view(authority: &Authority, profile: &AudienceProfile) -> AudienceView {
     let configured = authority.profiles().is_configured(&profile.name);
-    AudienceView::of(profile, authority.keys().kinds(), configured)
+    AudienceView::of(profile, configured)
 }

@@ -305,7 +305,9 @@ impl ImportedKeyView {
         Self {
             key_id: record.key_id.clone(),
             algorithm: record.public.alg,
-            verifies_until: ends.plus(schedule.lingers(record.times().longest_lifetime)),
+            verifies_until: ends.plus(
+                schedule.lingers(record.longest_lifetime.map(moneyer_identity::Lifetime::duration)),
+            ),
         }
     }
 }

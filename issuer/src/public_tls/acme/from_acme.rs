@@ -53,7 +53,8 @@ impl FromAcme {
         let acme = &config.listen.acme;
         let Some(directory) = acme.directory.clone() else { return Ok(None) };
         let root_ca = acme.root_ca.as_ref().map(read_roots).transpose()?;
-        let transport = Transport::new(root_ca).map_err(PublicTlsError::Roots)?;
+        let transport =
+            Transport::new(directory.as_str(), root_ca).map_err(PublicTlsError::Roots)?;
         let serving = ServerTls::without_certificate().map_err(PublicTlsError::Tls)?;
         let tls = ServerTls::without_certificate().map_err(PublicTlsError::Tls)?;
         Ok(Some(Self {

@@ -1,4 +1,7 @@
 //! What the ACME client sends its requests with: the one outbound HTTP client there is.
+//!
+//! The directory and every answer name addresses (RFC 8555 section 7.1). Those of another origin than the
+//! directory's are not asked: a server that is told to may not send us to this machine or into the cluster.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -21,15 +24,17 @@ const TOTAL: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone)]
 pub(super) struct Transport {
     client: OutboundClient,
+    origin: Arc<str>,
     told: Arc<Mutex<Option<Duration>>>,
 }
 
 impl Transport {
-    /// One that trusts these roots beside the system's.
-    pub(super) fn new(root_ca: Option<Vec<u8>>) -> Result<Self, OutboundError> {
+    /// One for the server of this directory, that trusts these roots beside the system's.
+    pub(super) fn new(directory: &str, root_ca: Option<Vec<u8>>) -> Result<Self, OutboundError> {
         let extra_roots = root_ca.into_iter().collect();
         let policy = OutboundPolicy { total: TOTAL, extra_roots, ..OutboundPolicy::default() };
-        Ok(Self { client: OutboundClient::new(policy)?, told: Arc::default() })
+        let origin = origin(directory).into();
+        Ok(Self { client: OutboundClient::new(policy)?, origin, told: Arc::default() })
     }
 
     /// For how long the server has asked to be left alone since this was last asked.
@@ -43,6 +48,18 @@ impl Transport {
             *told = (*told).max(retry_after(headers));
         }
     }
+}
+
+/// The server names an address of another one.
+#[derive(Debug, thiserror::Error)]
+#[error("the ACME server leads to {0}, which is not where its directory is")]
+struct ElsewhereError(String);
+
+/// Scheme, host and port of an address, as they are written.
+fn origin(url: &str) -> &str {
+    let begin = url.find("://").map_or(0, |at| at + 3);
+    let end = url.get(begin..).and_then(|rest| rest.find(['/', '?', '#']));
+    url.get(..end.map_or(url.len(), |end| begin + end)).unwrap_or_default()
 }
 
 /// RFC 9110 section 10.2.3: seconds, or a date, which is taken by the server's own clock.
@@ -64,6 +81,10 @@ impl HttpClient for Transport {
         let transport = self.clone();
         Box::pin(async move {
             let (parts, body) = request.into_parts();
+            let asked = parts.uri.to_string();
+            if origin(&asked) != &*transport.origin {
+                return Err(Error::Other(Box::new(ElsewhereError(origin(&asked).to_owned()))));
+            }
             let posts = parts.method == Method::POST;
             let Ok(body) = body.collect().await;
             let request = Request::from_parts(parts, body.to_bytes());
@@ -84,6 +105,23 @@ impl HttpClient for Transport {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_server_leads_to_itself_alone() {
+        let transport = Transport::new("https://acme.example.com/directory", None).unwrap();
+        for elsewhere in [
+            "http://127.0.0.1:1/new-order",
+            "https://acme.example.com:8443/new-order",
+            "https://acme.example.com.evil.example/",
+            "http://acme.example.com/new-order",
+        ] {
+            let request = Request::post(elsewhere).body(BodyWrapper::from(Vec::new())).unwrap();
+            let refused = transport.request(request).await.err().unwrap().to_string();
+            assert!(refused.contains("is not where its directory is"), "{elsewhere}: {refused}");
+        }
+        assert_eq!(origin("https://a.example/x?y#z"), "https://a.example");
+        assert_eq!(origin("https://a.example?y"), "https://a.example");
+    }
 
     #[test]
     fn the_servers_wait_is_read_in_both_forms() {

@@ -133,6 +133,72 @@ async fn a_copy_that_cannot_be_read_holds_the_key_up_and_costs_it_no_time() {
 }
 
 #[tokio::test]
+async fn without_a_look_a_copy_that_is_not_written_holds_the_key_up() {
+    let parent = tempfile::tempdir().unwrap();
+    let (www, away) = (parent.path().join("www"), parent.path().join("away"));
+    std::fs::create_dir(&www).unwrap();
+    let world = World::with(&[("PUBLISH__DIRECTORY", www.to_str().unwrap())]).await;
+    let first = active(&world);
+    let publish = async || json(&world.manage(Method::POST, "/publish", "").await);
+    publish().await;
+    pass(&world, 29).await;
+    publish().await;
+    world.authority().rotate().await;
+    assert!(keys(&world).await[1]["published_at"].is_number());
+    std::fs::rename(&www, &away).unwrap();
+    assert!(publish().await["targets"][0]["problem"].is_string());
+    pass(&world, 3).await;
+    assert_eq!(active(&world), first, "nobody knows what is there");
+    std::fs::rename(&away, &www).unwrap();
+    publish().await;
+    world.authority().rotate().await;
+    assert_ne!(active(&world), first);
+}
+
+#[tokio::test]
+async fn a_place_that_hangs_holds_up_no_other() {
+    let (slow, www) =
+        (tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap(), tempfile::tempdir().unwrap());
+    let url = format!("http://{}/", slow.local_addr().unwrap());
+    let root = www.path().to_str().unwrap();
+    let world = World::with(&[("PUBLISH__DIRECTORY", root), ("PUBLISH__SERVER__URL", &url)]).await;
+    let there = |status: &Value| status["targets"][0]["written_at"].is_number();
+    until(&world, "the directory is not written", there).await;
+    let withdrawn = active(&world);
+    world.manage(Method::POST, "/keys", r#"{"command":"emergency"}"#).await;
+    let file = www.path().join(KEY_SET.trim_start_matches('/'));
+    for _ in 0..500 {
+        if !std::fs::read_to_string(&file).unwrap().contains(withdrawn.as_str()) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the withdrawn key is still in the copy");
+}
+
+#[tokio::test]
+async fn a_page_that_is_not_there_or_no_json_says_that_the_key_is_not() {
+    let site = Site::start().await;
+    let world = watched(&site).await;
+    until(&world, "the first key is not seen", shows(1)).await;
+    pass(&world, 29).await;
+    site.copy(&world).await;
+    until(&world, "the second key is not seen", shows(2)).await;
+    world.authority().rotate().await;
+    site.refuse(Some(StatusCode::NOT_FOUND));
+    until(&world, "no problem told", has_problem).await;
+    world.authority().rotate().await;
+    assert!(keys(&world).await[1]["published_at"].is_null());
+    site.refuse(None);
+    site.show_as("text/html; charset=utf-8");
+    let odd = |status: &Value| {
+        let problem = status["public_copy"]["problem"].as_str().unwrap_or_default();
+        problem.contains("is shown as text/html")
+    };
+    until(&world, "a page counts", odd).await;
+}
+
+#[tokio::test]
 async fn documents_of_another_issuer_or_with_another_key_count_for_nothing() {
     let site = Site::start().await;
     let world = watched(&site).await;

@@ -26,6 +26,7 @@ struct Held {
     files: BTreeMap<String, Bytes>,
     puts: Vec<Put>,
     refuses: Option<StatusCode>,
+    media_type: Option<&'static str>,
 }
 
 /// A web server.
@@ -48,6 +49,11 @@ impl Site {
     /// Answers everything with this status from now on; `None`: as a web server does.
     pub(super) fn refuse(&self, status: Option<StatusCode>) {
         self.held.lock().unwrap().refuses = status;
+    }
+
+    /// Shows files as this type from now on.
+    pub(super) fn show_as(&self, media_type: &'static str) {
+        self.held.lock().unwrap().media_type = Some(media_type);
     }
 
     /// Shows what the coordinator serves now, and nothing else.
@@ -95,8 +101,9 @@ async fn answer(State(site): State<Site>, request: Request) -> Response {
         held.files.insert(path, body);
         return StatusCode::CREATED.into_response();
     }
+    let media_type = held.media_type.unwrap_or("application/json");
     match held.files.get(&path).cloned() {
-        Some(file) => ([(header::CONTENT_TYPE, "application/json")], file).into_response(),
+        Some(file) => ([(header::CONTENT_TYPE, media_type)], file).into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
     }
 }

@@ -102,6 +102,7 @@ impl Profiles {
                 audience_profile: profile.name,
                 audience: profile.audience,
                 subject_form: profile.subject,
+                alg: profile.algorithm,
                 roles: profile.aws.roles,
             };
             let change = Change::put(&spec, expected).map_err(AudiencesError::Store)?;

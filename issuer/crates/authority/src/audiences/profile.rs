@@ -153,7 +153,9 @@ pub struct AudienceProfile {
     pub lifetimes: LifetimeRange,
     /// Whose demands it meets, where they are known.
     pub relying_party: Option<RelyingParty>,
-    /// The keys that its tokens are signed with, once one of them signs.
+    /// What its tokens are signed with, once a key of it signs.
+    pub algorithm: Algorithm,
+    /// The line of keys that are made for it.
     pub line: Line,
     /// Claims that AWS reads.
     pub aws: AwsExtras,
@@ -168,7 +170,7 @@ impl ProfileSpec {
     ) -> Result<AudienceProfile, ProfileError> {
         self.check_aws()?;
         let lifetimes = self.lifetimes(cluster)?;
-        let line = self.line(kinds)?;
+        let (line, algorithm) = self.line(kinds)?;
         let Self { name, preset, audience, subject, aws, .. } = self;
         let own = preset.and_then(RelyingParty::audience);
         let audience = audience.or_else(|| own.and_then(|own| Audience::parse(own).ok()));
@@ -178,22 +180,29 @@ impl ProfileSpec {
             subject: subject.unwrap_or(SubjectForm::App),
             lifetimes,
             relying_party: preset,
+            algorithm,
             line,
             aws,
         })
     }
 
-    /// The line that is asked for, else the first whose signatures the party takes.
-    fn line(&self, kinds: KeyKinds) -> Result<Line, ProfileError> {
-        if let Some(algorithm) = self.algorithm {
-            if let Some(party) = self.preset.filter(|party| !party.takes(algorithm)) {
-                return Err(ProfileError::Algorithm { party, algorithm });
+    /// The line that is asked for, else the first whose signatures the party takes, and what it signs with.
+    fn line(&self, kinds: KeyKinds) -> Result<(Line, Algorithm), ProfileError> {
+        let asked = self.algorithm.unwrap_or(kinds.primary.algorithm());
+        let taken = |party: &RelyingParty| party.takes(asked);
+        match (self.algorithm, self.preset) {
+            (Some(_), Some(party)) if !taken(&party) => {
+                Err(ProfileError::Algorithm { party, algorithm: asked })
             }
-            return kinds.line_of(algorithm).ok_or(ProfileError::NoKeys(algorithm));
+            (None, Some(party)) if !taken(&party) => {
+                let second = kinds.line_for(party).zip(kinds.algorithm(Line::Second));
+                second.ok_or(ProfileError::Algorithm { party, algorithm: asked })
+            }
+            _ => {
+                let line = kinds.line_of(asked).ok_or(ProfileError::NoKeys(asked))?;
+                Ok((line, asked))
+            }
         }
-        let Some(party) = self.preset else { return Ok(Line::Primary) };
-        let algorithm = kinds.primary.algorithm();
-        kinds.line_for(party).ok_or(ProfileError::Algorithm { party, algorithm })
     }
 
     fn lifetimes(&self, cluster: &LifetimeRange) -> Result<LifetimeRange, ProfileError> {

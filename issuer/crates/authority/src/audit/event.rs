@@ -95,6 +95,8 @@ pub enum Event {
         audience: Audience,
         /// How subjects are written.
         subject_form: SubjectForm,
+        /// What tokens are signed with.
+        alg: Algorithm,
         /// The AWS roles that tokens may be used for; empty for any.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         roles: Vec<RoleArn>,

@@ -67,6 +67,10 @@ impl Authority {
         let enrollment = Enrollment::open(ledger.clone(), members.clone(), cluster_authority)
             .await
             .map_err(OpenError::Members)?;
+        // Before the keys: a line that a stored profile asks for does not end by a start that is refused.
+        let (policy, kinds) = (charter.policy.clone(), charter.key_kinds);
+        let profiles = Profiles::open(ledger.clone(), policy, kinds).await;
+        let profiles = Arc::new(profiles.map_err(OpenError::Audiences)?);
         let keys = Keys::open(ledger.clone(), signer, charter.key_plan(), charter.schedule, now)
             .await
             .map_err(OpenError::Keys)?;
@@ -80,9 +84,6 @@ impl Authority {
         let registry = Registry::open(ledger.clone(), members.clone(), workloads)
             .await
             .map_err(OpenError::Registry)?;
-        let (policy, kinds) = (charter.policy.clone(), charter.key_kinds);
-        let profiles = Profiles::open(ledger.clone(), policy, kinds).await;
-        let profiles = Arc::new(profiles.map_err(OpenError::Audiences)?);
         let minter =
             Minter::new(issuers.clone(), charter.parts.clone(), profiles.clone(), keys.clone());
         let charter = Arc::new(charter);

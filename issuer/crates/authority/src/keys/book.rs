@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use moneyer_identity::{KeyCertificate, KeyId, Lifetime, UnixTime};
 
-use crate::keys::line::Line;
+use crate::keys::line::{KeyKinds, Line};
 use crate::keys::record::{KeyRecord, KeyState, RingRecord};
 use crate::keys::rotation::Step;
 use crate::keys::schedule::Schedule;
@@ -62,14 +62,20 @@ impl Draft {
     }
 
     /// Makes a step that needs no new key.
-    pub(super) fn step(&mut self, step: &Step, schedule: &Schedule, now: UnixTime) {
+    pub(super) fn step(
+        &mut self,
+        step: &Step,
+        schedule: &Schedule,
+        kinds: KeyKinds,
+        now: UnixTime,
+    ) {
         match step {
             Step::Publish(key_id) => self.edit(key_id, |key| key.published_at = Some(now)),
             Step::Lapse(key_id) => self.edit(key_id, |key| key.published_at = None),
             Step::Extend(key_id, until) => {
                 self.edit(key_id, |key| key.sign_until = key.sign_until.max(Some(*until)));
             }
-            Step::Activate(key_id) => self.activate(key_id, schedule, now),
+            Step::Activate(key_id) => self.activate(key_id, schedule, kinds, now),
             Step::Request => {
                 for line in Line::ALL {
                     *self.book.ring.requested_at(line) = Some(now);
@@ -143,28 +149,69 @@ impl Draft {
         self.edit(key_id, |key| key.certificate = Some(certificate));
     }
 
-    fn activate(&mut self, key_id: &KeyId, schedule: &Schedule, now: UnixTime) {
+    fn activate(&mut self, key_id: &KeyId, schedule: &Schedule, kinds: KeyKinds, now: UnixTime) {
         let line = self.records().find(|key| key.key_id == *key_id).map(|key| key.line);
         let line = line.unwrap_or_default();
-        let active: Vec<KeyId> = self
-            .records()
-            .filter(|key| key.state == KeyState::Active && key.line == line)
-            .map(|key| key.key_id.clone())
+        let active: Vec<(KeyId, Option<Line>)> = self
+            .active_of(line)
+            .map(|key| (key.key_id.clone(), self.waiting_line(key, kinds)))
             .collect();
-        for retired in active {
-            // Its `sign_until` stays: a coordinator that was frozen may go by it when it wakes.
+        for (retired, waiting) in active {
             self.edit(&retired, |key| {
-                key.state = KeyState::Retiring;
-                key.handle = None;
+                if let Some(line) = waiting {
+                    key.line = line;
+                } else {
+                    // Its `sign_until` stays: a coordinator that was frozen may go by it when it wakes.
+                    key.state = KeyState::Retiring;
+                    key.handle = None;
+                }
             });
         }
         self.edit(key_id, |key| activate(key, schedule, now));
         *self.book.ring.requested_at(line) = None;
     }
 
-    /// Ends the second line: its keys sign no more, and are published until their tokens are dead. Tells
-    /// whether there was one.
-    pub(super) fn end_second_line(&mut self) -> bool {
+    fn active_of(&self, line: Line) -> impl Iterator<Item = &KeyRecord> {
+        self.records().filter(move |key| key.state == KeyState::Active && key.line == line)
+    }
+
+    /// The other line, where that is made of keys like this one and has none that signs yet: there it signs
+    /// on, or nobody would sign with its algorithm meanwhile.
+    fn waiting_line(&self, key: &KeyRecord, kinds: KeyKinds) -> Option<Line> {
+        let line = key.public.alg.and_then(|algorithm| kinds.line_of(algorithm))?;
+        (line != key.line && self.active_of(line).next().is_none()).then_some(line)
+    }
+
+    /// Brings the keys to the lines that the configuration has now, and tells whether that was news. Lines
+    /// that have changed places change names; prepared keys go where keys like them are made; and a
+    /// second line that is there no more ends.
+    pub(super) fn align_lines(&mut self, kinds: KeyKinds) -> bool {
+        if kinds.second.is_none() {
+            return self.end_second_line();
+        }
+        let of_other = |key: &KeyRecord| {
+            let line = key.public.alg.and_then(|algorithm| kinds.line_of(algorithm));
+            line.filter(|line| *line != key.line)
+        };
+        let swapped = Line::ALL
+            .into_iter()
+            .all(|line| self.active_of(line).next().is_some_and(|key| of_other(key).is_some()));
+        let moves = |key: &&KeyRecord| match key.state {
+            KeyState::Active => swapped,
+            KeyState::Prepared => true,
+            KeyState::Retiring | KeyState::Withdrawn => false,
+        };
+        let found = self.records().filter(moves);
+        let found: Vec<(KeyId, Line)> =
+            found.filter_map(|key| Some((key.key_id.clone(), of_other(key)?))).collect();
+        for (key_id, line) in &found {
+            self.edit(key_id, |key| key.line = *line);
+        }
+        !found.is_empty()
+    }
+
+    /// Its keys sign no more, and are published until their tokens are dead.
+    fn end_second_line(&mut self) -> bool {
         let second = self.records().filter(|key| key.line == Line::Second);
         let second: Vec<KeyId> = second.map(|key| key.key_id.clone()).collect();
         for key_id in &second {

@@ -15,8 +15,8 @@ pub enum KeyCommand {
     Activate(Option<KeyId>),
     /// Hold the next round of every line as soon as publication before use allows.
     Rotate,
-    /// Withdraw a key at once (none named: the primary line's active one) and every prepared key beside it,
-    /// of every line; sign with a new one.
+    /// Withdraw a key at once (none named: every one that signs) and every prepared key beside it, of every
+    /// line; sign with new ones.
     Emergency(Option<KeyId>),
     /// Give up a prepared key.
     Retire(KeyId),
@@ -155,25 +155,33 @@ impl Rotation<'_> {
         }
     }
 
-    /// The key, and what lay beside it and would sign next: whoever has the one may have the others.
+    /// The key, and what lay beside it and would sign next: whoever has the one may have the others. Where
+    /// none is named, every key that signs.
     fn withdraw(&self, key_id: Option<&KeyId>) -> Result<Vec<Step>, CommandError> {
-        let Some(key_id) = key_id.or(self.active().map(|key| &key.key_id)) else {
-            return Err(CommandError::NothingPrepared);
-        };
-        let key = self.find(key_id)?;
-        if key.state == KeyState::Withdrawn {
-            return Err(CommandError::State {
-                key_id: key_id.clone(),
-                found: key.state,
-                needed: KeyState::Active,
-                asked: "withdrawn",
-            });
+        let mut withdrawn = Vec::new();
+        if let Some(key_id) = key_id {
+            let key = self.find(key_id)?;
+            if key.state == KeyState::Withdrawn {
+                return Err(CommandError::State {
+                    key_id: key_id.clone(),
+                    found: key.state,
+                    needed: KeyState::Active,
+                    asked: "withdrawn",
+                });
+            }
+            withdrawn.push(key_id.clone());
+        } else {
+            withdrawn.extend(self.in_state(KeyState::Active));
         }
-        let prepared = self.keys.iter().filter(|key| key.state == KeyState::Prepared);
-        let beside = prepared.map(|key| &key.key_id);
-        let mut withdrawn = vec![key_id.clone()];
-        withdrawn.extend(beside.filter(|prepared| *prepared != key_id).cloned());
+        let beside = self.in_state(KeyState::Prepared);
+        let beside: Vec<_> = beside.filter(|prepared| !withdrawn.contains(prepared)).collect();
+        withdrawn.extend(beside);
         Ok(vec![Step::Withdraw(withdrawn)])
+    }
+
+    /// The keys of every line in this state.
+    fn in_state(&self, state: KeyState) -> impl Iterator<Item = KeyId> {
+        self.keys.iter().filter(move |key| key.state == state).map(|key| key.key_id.clone())
     }
 
     fn find(&self, key_id: &KeyId) -> Result<&KeyTimes, CommandError> {

@@ -70,7 +70,7 @@ impl Keys {
             book = commit(&ledger, &Actor::System, what, draft).await?;
         }
         let mut draft = book.draft();
-        if plan.kinds.second.is_none() && draft.end_second_line() {
+        if draft.align_lines(plan.kinds) {
             let known: Vec<_> = book.records().cloned().collect();
             let what = told(&known, draft.records(), Why::Schedule);
             book = commit(&ledger, &Actor::System, what, draft).await?;
@@ -173,20 +173,19 @@ impl Keys {
     ) -> Result<(), KeysError> {
         // Made before others have to wait.
         let new = match step {
-            Step::Prepare(line) => Some(self.make(*line, now).await?),
-            Step::Withdraw(key_ids) => match active_line(self.ring().records(), key_ids) {
-                Some(line) => Some(self.make(line, now).await?),
-                None => None,
-            },
-            _ => None,
+            Step::Prepare(line) => self.make(&[*line], now).await?,
+            Step::Withdraw(key_ids) => {
+                self.make(&active_lines(self.ring().records(), key_ids), now).await?
+            }
+            _ => Vec::new(),
         };
         let mut book = self.book().await?;
         let mut draft = current(book.as_ref())?.draft();
-        if !still_stands(step, draft.records()) || !is_replaced(step, &draft, new.as_ref()) {
+        if !still_stands(step, draft.records()) || !is_replaced(step, &draft, &new) {
             return Err(KeysError::Overtaken);
         }
-        draft.step(step, &self.schedule, now);
-        if let Some(mut record) = new {
+        draft.step(step, &self.schedule, self.plan.kinds, now);
+        for mut record in new {
             if matches!(step, Step::Withdraw(_)) {
                 activate(&mut record, &self.schedule, now);
             }
@@ -270,8 +269,12 @@ impl Keys {
         Ok(adopted)
     }
 
-    async fn make(&self, line: Line, now: UnixTime) -> Result<KeyRecord, KeysError> {
-        generate(&*self.signer, self.plan, line, now).await
+    async fn make(&self, lines: &[Line], now: UnixTime) -> Result<Vec<KeyRecord>, KeysError> {
+        let mut made = Vec::with_capacity(lines.len());
+        for line in lines {
+            made.push(generate(&*self.signer, self.plan, *line, now).await?);
+        }
+        Ok(made)
     }
 
     /// The line that a command is about; `None`: every one.
@@ -300,7 +303,9 @@ impl Keys {
     /// Asks the rotation of every line.
     fn ask<T>(&self, question: impl Fn(Rotation<'_>) -> T) -> Vec<T> {
         let (ring, served) = (self.ring(), self.served.load_full());
-        let keys: Vec<_> = ring.records().map(KeyRecord::times).collect();
+        let kinds = self.plan.kinds;
+        let times = |key: &KeyRecord| key.times(kinds.algorithm(key.line));
+        let keys: Vec<_> = ring.records().map(times).collect();
         let of_line = |line| {
             question(Rotation {
                 keys: &keys,
@@ -394,19 +399,20 @@ async fn generate(
     Ok(record)
 }
 
-/// The line of that of these keys which signs, if one does.
-fn active_line<'a>(
-    mut records: impl Iterator<Item = &'a KeyRecord>,
-    key_ids: &[KeyId],
-) -> Option<Line> {
+/// The lines of those of these keys which sign, in order.
+fn active_lines<'a>(records: impl Iterator<Item = &'a KeyRecord>, key_ids: &[KeyId]) -> Vec<Line> {
     let signs = |key: &&KeyRecord| key.state == KeyState::Active && key_ids.contains(&key.key_id);
-    records.find(signs).map(|key| key.line)
+    let mut lines: Vec<Line> = records.filter(signs).map(|key| key.line).collect();
+    lines.sort_unstable();
+    lines
 }
 
 /// Whether a withdrawal brings a new key exactly where it takes an active one away.
-fn is_replaced(step: &Step, draft: &Draft, new: Option<&KeyRecord>) -> bool {
+fn is_replaced(step: &Step, draft: &Draft, new: &[KeyRecord]) -> bool {
     match step {
-        Step::Withdraw(key_ids) => active_line(draft.records(), key_ids) == new.map(|key| key.line),
+        Step::Withdraw(key_ids) => {
+            active_lines(draft.records(), key_ids).iter().eq(new.iter().map(|key| &key.line))
+        }
         _ => true,
     }
 }

@@ -116,9 +116,9 @@ impl KeyRecord {
         [Some(self.created_at), self.published_at, self.activated_at].into_iter().flatten().max()
     }
 
-    /// What a rotation has to know of it.
+    /// What a rotation has to know of it, where its line is made of keys of this algorithm.
     #[must_use]
-    pub fn times(&self) -> KeyTimes {
+    pub fn times(&self, made: Option<Algorithm>) -> KeyTimes {
         KeyTimes {
             key_id: self.key_id.clone(),
             line: self.line,
@@ -128,7 +128,7 @@ impl KeyRecord {
             activated_at: self.activated_at,
             sign_until: self.sign_until,
             longest_lifetime: self.longest_lifetime.map(Lifetime::duration),
-            legacy: self.public.alg == Some(Algorithm::EdDsa),
+            legacy: made.is_some_and(|made| self.public.alg.is_some_and(|alg| alg != made)),
         }
     }
 }

@@ -40,7 +40,7 @@ pub struct KeyTimes {
     pub sign_until: Option<UnixTime>,
     /// The longest that any of its tokens may live, where that was noted.
     pub longest_lifetime: Option<Duration>,
-    /// Whether new tokens should not be signed with it any more (`EdDSA`).
+    /// Whether its line is made of keys of another algorithm by now, so that its turn is over.
     pub legacy: bool,
 }
 

@@ -6,6 +6,7 @@
 use moneyer_identity::{Algorithm, KeyId};
 
 use crate::audit::Event;
+use crate::keys::line::Line;
 use crate::keys::record::{KeyRecord, KeyState, RingRecord};
 
 /// Why a change is made, where it is no step of a key's usual life.
@@ -58,10 +59,13 @@ pub(super) fn told<'a>(
     events
 }
 
-/// That the next round is asked for, where it was not.
+/// That the next round of a line is asked for, where it was not.
 pub(super) fn requested(before: Option<&RingRecord>, after: &RingRecord) -> Option<Event> {
-    let is_new = before.is_none_or(|ring| ring.requested_at.is_none());
-    (is_new && after.requested_at.is_some()).then_some(Event::RotationRequested {})
+    let is_new = |line| {
+        let was = before.is_some_and(|ring| ring.is_requested(line));
+        after.is_requested(line) && !was
+    };
+    Line::ALL.into_iter().any(is_new).then_some(Event::RotationRequested {})
 }
 
 /// What a key has come to.

@@ -9,7 +9,7 @@ use moneyer_identity::{
 
 use crate::audiences::{AudiencePolicy, Chosen, Profiles};
 use crate::issuers::Issuers;
-use crate::keys::{KeyRing, Keys};
+use crate::keys::{KeyRing, Keys, Line};
 use crate::mint::choice;
 use crate::mint::draft::Draft;
 use crate::mint::error::MintError;
@@ -52,7 +52,8 @@ impl Minter {
     /// The keys of this moment, if they may sign. A batch asks once, so that all of it goes by the same.
     pub(crate) fn ring(&self, now: UnixTime) -> Result<Arc<KeyRing>, MintError> {
         let ring = self.keys.ring();
-        if ring.signing_key(now).is_some() { Ok(ring) } else { Err(MintError::NoKey) }
+        let signs = |line: Line| ring.signing_key_of(line, now).is_some();
+        if Line::ALL.into_iter().any(signs) { Ok(ring) } else { Err(MintError::NoKey) }
     }
 
     /// The audience policy of this moment. A token goes by one from its draft to its signature.

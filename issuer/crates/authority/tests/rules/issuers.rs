@@ -123,7 +123,7 @@ async fn a_configuration_that_allows_shorter_lives_ends_no_issuer_and_no_key_ear
     authority.prune_issuers().await.unwrap();
     assert_eq!(authority.issuers().list().previous().len(), 1);
     let ring = authority.keys().ring();
-    let times = ring.records().find(|key| key.key_id == old_key.key_id).unwrap().times();
+    let times = ring.records().find(|key| key.key_id == old_key.key_id).unwrap().times(None);
     assert_eq!(times.longest_lifetime, Some(DAY), "it is the one that signed for a day each");
 }
 

@@ -5,8 +5,8 @@ use moneyer_authority::audiences::{AudiencePolicy, AudienceProfile, AwsExtras, P
 use moneyer_authority::keys::Line;
 use moneyer_authority::mint::{Ask, MintError};
 use moneyer_identity::{
-    AudienceError, ErrorClass, Lifetime, LifetimeError, LifetimeRange, MintedToken, ProfileName,
-    SubjectForm,
+    Algorithm, AudienceError, ErrorClass, Lifetime, LifetimeError, LifetimeRange, MintedToken,
+    ProfileName, SubjectForm,
 };
 
 use crate::claims::verified;
@@ -23,8 +23,8 @@ fn profile(
 ) -> AudienceProfile {
     let name = ProfileName::parse(name).unwrap();
     let (relying_party, aws) = (None, AwsExtras::default());
-    let (line, audience) = (Line::Primary, audience(of));
-    AudienceProfile { name, audience, subject, lifetimes, relying_party, line, aws }
+    let (line, audience, algorithm) = (Line::Primary, audience(of), Algorithm::RS256);
+    AudienceProfile { name, audience, subject, lifetimes, relying_party, algorithm, line, aws }
 }
 
 /// 15 minutes to an hour, half an hour unasked.

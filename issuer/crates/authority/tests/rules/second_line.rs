@@ -159,6 +159,49 @@ async fn a_second_line_that_comes_later_signs_once_it_was_published_long_enough(
 }
 
 #[tokio::test]
+async fn lines_that_change_places_sign_on_as_each_profile_asks() {
+    let world = world_of(two_lines()).await;
+    let asks = profile(RelyingParty::Vault, Some(Algorithm::RS256));
+    let asks = ProfileSpec { audience: Some(audience("https://vault.example.com")), ..asks };
+    world.authority.put_audience(&operator(), asks).await.unwrap();
+    world.authority.put_audience(&operator(), profile(RelyingParty::Azure, None)).await.unwrap();
+    let swapped = KeyKinds { primary: KeyKind::Rsa2048, second: Some(KeyKind::P256) };
+    let authority = world.reopened_as(Charter { key_kinds: swapped, ..two_lines() }).await;
+    assert_eq!(signed_with(&authority, "https://vault.example.com").await, Algorithm::RS256);
+    assert_eq!(signed_with(&authority, AZURE).await, Algorithm::RS256);
+    assert_eq!(signed_with(&authority, "moneyer").await, Algorithm::RS256, "the primary's");
+    for line in Line::ALL {
+        let ring = authority.keys().ring();
+        let key = ring.signing_key_of(line, world.now()).unwrap().verifying_key().algorithm();
+        assert_eq!(Some(key), swapped.algorithm(line));
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_the_other_line_waits_for_signs_on_there() {
+    // One line of ES256; then RS256 is the primary's, and ES256 is what the second is made of.
+    let world = world_of(charter()).await;
+    let aws = profile(RelyingParty::Aws, Some(Algorithm::ES256));
+    world.authority.put_audience(&operator(), aws).await.unwrap();
+    let first = active(&world.authority, Line::Primary).unwrap();
+    let kinds = KeyKinds { primary: KeyKind::Rsa2048, second: Some(KeyKind::P256) };
+    let authority = world.reopened_as(Charter { key_kinds: kinds, ..two_lines() }).await;
+    authority.rotate().await;
+    // The second line's own key is not seen in time.
+    let ring = authority.keys().ring();
+    let seen = ring.records().filter(|key| key.line == Line::Primary);
+    let seen: Vec<_> = seen.map(|key| key.key_id.clone()).collect();
+    assert_eq!((seen.len(), ring.records().count()), (2, 3));
+    authority.keys().served(seen);
+    authority.rotate().await;
+    world.clock.advance(DAY);
+    authority.rotate().await;
+    assert_eq!(active(&authority, Line::Second), Some(first), "it signs on");
+    assert_eq!(signed_with(&authority, "moneyer").await, Algorithm::RS256);
+    assert_eq!(signed_with(&authority, STS).await, Algorithm::ES256);
+}
+
+#[tokio::test]
 async fn a_second_line_that_goes_signs_no_more_and_its_tokens_verify_to_their_end() {
     let world = world_of(two_lines()).await;
     let azure = profile(RelyingParty::Aws, Some(Algorithm::RS256));
@@ -193,6 +236,8 @@ async fn a_stored_profile_that_asks_for_a_line_that_went_stops_the_start_with_it
     let told = moneyer_identity::error_chain(&refused);
     assert!(told.contains("aws"), "{told}");
     assert!(told.contains("has no keys that sign RS256"), "{told}");
+    let back = world.try_reopened_as(two_lines()).await.unwrap();
+    assert_eq!(signed_with(&back, STS).await, Algorithm::RS256, "nothing was lost by it");
 }
 
 #[tokio::test]
@@ -213,6 +258,14 @@ async fn an_emergency_replaces_the_key_of_its_line_and_takes_prepared_keys_of_bo
     let withdrawn = ring.records().filter(|key| key.state == KeyState::Withdrawn).count();
     assert_eq!(withdrawn, 3, "the key, and what lay beside it");
     assert!(!ring.publishes(&second));
+
+    let signed = Line::ALL.map(|line| active(authority, line).unwrap());
+    authority.command_keys(&operator(), &KeyCommand::Emergency(None)).await.unwrap();
+    let ring = authority.keys().ring();
+    for (line, before) in Line::ALL.into_iter().zip(signed) {
+        assert!(!ring.publishes(&before), "{line:?} still signs with a key that may be known");
+        assert!(active(authority, line).is_some());
+    }
 }
 
 #[tokio::test]

@@ -7,8 +7,11 @@ use reqwest::{Certificate, Client, Response, StatusCode};
 use super::policy::{OutboundError, OutboundPolicy};
 use super::url::OutboundUrl;
 
-/// How much of a refusal is repeated: what S3 says of one fits.
-const LONGEST_SAYING: usize = 400;
+/// How much of an error is read: S3 tells the code first.
+const LONGEST_ERROR: usize = 4096;
+
+/// Longest code that is repeated: those of S3 have some thirty characters.
+const LONGEST_CODE: usize = 64;
 
 /// What was fetched.
 #[derive(Debug, Clone)]
@@ -108,22 +111,26 @@ impl OutboundClient {
         match response.status() {
             status if status.is_success() => Ok(()),
             status if status.is_redirection() => Err(OutboundError::Redirect(status)),
-            status => Err(OutboundError::Refused { status, said: beginning(response).await }),
+            status => Err(match error_code(response).await {
+                Some(code) => OutboundError::Refused { status, code },
+                None => OutboundError::Status(status),
+            }),
         }
     }
 }
 
-/// The beginning of what a server says, for people: one line, and nothing that moves a terminal.
-async fn beginning(mut response: Response) -> String {
+/// The code of an error that a server tells in XML, as S3 does. Nothing else of what it says is repeated: it may
+/// be our own secrets.
+async fn error_code(mut response: Response) -> Option<String> {
     let mut bytes = Vec::new();
-    while bytes.len() < LONGEST_SAYING {
+    while bytes.len() < LONGEST_ERROR {
         let Ok(Some(chunk)) = response.chunk().await else { break };
         bytes.extend_from_slice(&chunk);
     }
     let text = String::from_utf8_lossy(&bytes);
-    let plain = |character: char| if character.is_control() { ' ' } else { character };
-    let said: String = text.chars().map(plain).take(LONGEST_SAYING).collect();
-    said.trim().to_owned()
+    let (code, _) = text.split_once("<Code>")?.1.split_once("</Code>")?;
+    let is_code = code.len() <= LONGEST_CODE && code.bytes().all(|b| b.is_ascii_alphanumeric());
+    is_code.then(|| code.to_owned())
 }
 
 #[cfg(test)]
@@ -213,10 +220,12 @@ mod tests {
         use axum::routing::put;
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let denied = (StatusCode::FORBIDDEN, "<Code>\x1b[31mAccess\nDenied</Code>");
+        let denied = (StatusCode::FORBIDDEN, "<Error><Code>AccessDenied</Code>secret</Error>");
+        let odd = (StatusCode::FORBIDDEN, "<Code>\x1b[31mBearer secret</Code>");
         let router = Router::new()
             .route("/good", put(|body: String| async move { assert_eq!(body, "{}") }))
             .route("/denied", put(move || async move { denied }))
+            .route("/odd", put(move || async move { odd }))
             .route("/redirect", put(|| async { Redirect::temporary("/good") }));
         tokio::spawn(async move { axum::serve(listener, router).await });
         let put = async |path: &str| {
@@ -225,8 +234,8 @@ mod tests {
         };
         put("/good").await.unwrap();
         let denied = put("/denied").await.unwrap_err().to_string();
-        let expected = "the server answered 403 Forbidden: <Code> [31mAccess Denied</Code>";
-        assert_eq!(denied, expected);
+        assert_eq!(denied, "the server answered 403 Forbidden (AccessDenied)");
+        assert_eq!(put("/odd").await.unwrap_err().to_string(), "the server answered 403 Forbidden");
         assert!(matches!(put("/redirect").await, Err(OutboundError::Redirect(_))));
         let url = OutboundUrl::parse("http://127.0.0.1:1/?signature=secret").unwrap();
         let error = client().put(url, HeaderMap::new(), Bytes::new()).await.unwrap_err();

@@ -77,12 +77,12 @@ pub enum OutboundError {
     #[error("the server answered {0}")]
     Status(StatusCode),
     /// The server did not take what was put.
-    #[error("the server answered {status}: {said}")]
+    #[error("the server answered {status} ({code})")]
     Refused {
         /// With which status.
         status: StatusCode,
-        /// The beginning of what it said, on one line.
-        said: String,
+        /// The code of its error, as S3 gives one.
+        code: String,
     },
     /// More bytes than allowed.
     #[error("the answer is longer than {0} bytes")]

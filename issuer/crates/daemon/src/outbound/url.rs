@@ -34,6 +34,12 @@ impl OutboundUrl {
         self.0.as_str()
     }
 
+    /// Whether it has neither query nor fragment, so that a path can be appended.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.0.query().is_none() && self.0.fragment().is_none()
+    }
+
     /// The host, an IPv6 address in brackets.
     pub(super) fn host(&self) -> &str {
         self.0.host_str().unwrap_or_default()

@@ -33,8 +33,6 @@ pub fn samples() -> Vec<Event> {
     let (class, reason) = (ErrorClass::Unavailable.as_str(), "why".to_owned());
     let (serial, certificate_ends_at) = ("0a".to_owned(), UnixTime(2));
     let profile = ProfileName::parse("aws").expect("a name");
-    let role =
-        || RoleArn::parse("arn:aws:iam::123456789012:role/deploy").expect("an ARN of a role");
     let mut samples = vec![
         Event::TokenMinted(TokenMinted {
             sandbox: Some(sandbox.clone()),
@@ -68,12 +66,7 @@ pub fn samples() -> Vec<Event> {
             accounts: CloudAccounts { aws_role: Some(role()), ..CloudAccounts::default() },
         },
         Event::AppRemoved { app: app.clone() },
-        Event::AudiencePut {
-            audience_profile: profile.clone(),
-            audience,
-            subject_form: SubjectForm::App,
-            roles: vec![role()],
-        },
+        audience_put(audience, profile.clone()),
         Event::AudienceRemoved { audience_profile: profile },
         Event::SandboxPut {
             sandbox: sandbox.clone(),
@@ -121,4 +114,18 @@ fn of_keys_and_issuers() -> Vec<Event> {
         Event::IssuerAdopted { issuer: issuer("https://old.example.com"), left_at: UnixTime(2) },
         Event::IssuerEnded { issuer: issuer("https://old.example.com") },
     ]
+}
+
+fn role() -> RoleArn {
+    RoleArn::parse("arn:aws:iam::123456789012:role/deploy").expect("an ARN of a role")
+}
+
+fn audience_put(audience: Audience, audience_profile: ProfileName) -> Event {
+    Event::AudiencePut {
+        audience_profile,
+        audience,
+        subject_form: SubjectForm::App,
+        alg: Algorithm::ES256,
+        roles: vec![role()],
+    }
 }

@@ -53,7 +53,9 @@ pub(super) fn keys(keys: &Keys, publish: &PublishStatus, now: UnixTime) -> Vec<K
         gone_at: match record.state {
             KeyState::Prepared => None,
             KeyState::Active => {
-                let lingers = keys.schedule().lingers(record.times().longest_lifetime);
+                let lingers = keys
+                    .schedule()
+                    .lingers(record.longest_lifetime.map(moneyer_identity::Lifetime::duration));
                 record.sign_until.map(|until| until.plus(lingers))
             }
             KeyState::Retiring | KeyState::Withdrawn => {
