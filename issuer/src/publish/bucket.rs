@@ -6,7 +6,7 @@ use moneyer_daemon::outbound::{OutboundClient, OutboundUrl};
 use rusty_s3::{Credentials, S3Action as _, UrlStyle};
 
 use super::error::{PublishError, SetUpError};
-use super::server::{headers_of, one_line};
+use super::request::{headers_of, one_line};
 use crate::config::BucketSection;
 use crate::documents::PlacedDocument;
 

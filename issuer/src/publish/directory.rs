@@ -20,7 +20,8 @@ const DIRECTORY_MODE: u32 = 0o755;
 #[derive(Debug, Clone)]
 pub(super) struct Directory {
     root: PathBuf,
-    /// One copy at a time: a file system that hangs costs one thread.
+    /// One copy at a time: a file system that hangs costs one thread, and whoever comes next waits for it as
+    /// long as for a copy.
     turn: Arc<Semaphore>,
 }
 
@@ -35,8 +36,7 @@ impl Directory {
 
     /// Writes documents in their order.
     pub(super) async fn put_all(&self, documents: &[PlacedDocument]) -> Result<(), PublishError> {
-        let turn = self.turn.clone().try_acquire_owned();
-        let turn = turn.map_err(|_taken| PublishError::Hangs)?;
+        let turn = self.turn.clone().acquire_owned().await;
         let (directory, documents) = (self.clone(), documents.to_vec());
         let written = tokio::task::spawn_blocking(move || {
             let written = documents.iter().try_for_each(|placed| directory.put(placed));

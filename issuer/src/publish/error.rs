@@ -52,11 +52,8 @@ pub(crate) enum PublishError {
         source: OutboundError,
     },
     /// It took too long.
-    #[error("not everything was written within {} s", .0.as_secs())]
+    #[error("not everything was written within {} s; does it answer?", .0.as_secs())]
     Slow(std::time::Duration),
-    /// An earlier copy hangs.
-    #[error("an earlier copy to this directory has not ended; does its file system answer?")]
-    Hangs,
     /// The task that writes ended early.
     #[error("the copy was interrupted")]
     Interrupted(#[source] tokio::task::JoinError),

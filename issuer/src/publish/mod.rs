@@ -14,6 +14,7 @@ mod directory;
 mod error;
 mod public_copy;
 mod publisher;
+mod request;
 mod server;
 mod status;
 mod target;

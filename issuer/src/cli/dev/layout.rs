@@ -96,6 +96,10 @@ path = "{directory}/store"
 [seal]
 key_file = "{directory}/seal.key"
 
+[spiffe]
+# The runner proxy's too, whatever the issuer is set to.
+trust_domain = "127.0.0.1"
+
 [audit]
 path = "{directory}/audit"
 
