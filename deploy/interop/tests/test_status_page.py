@@ -192,7 +192,7 @@ def test_a_rotation_that_waits_says_so_and_what_to_do(stale, page):
     view = status(cluster, lambda view: view["verdict"]["state"] == "attention")
     kid = view["keys"][1]["key_id"]
     assert view["rotations"][0]["waits_for"] == "publication"
-    assert view["warnings"][0]["message"].startswith("relying parties are not served")
+    assert view["warnings"][0]["message"].startswith("relying parties may not be served")
 
     page.open(cluster.operations + "/")
     heading = page.evaluate("document.querySelector('h1').textContent")
