@@ -14,6 +14,8 @@ import tempfile
 import time
 from contextlib import contextmanager
 
+from . import child
+
 # A first start unpacks its profile on a busy machine well within this.
 ANSWER_SECONDS = 60
 # Above what a shell redirects, so that one is not overwritten by the other.
@@ -143,12 +145,7 @@ def running():
                 yield Browser(writer, answers)
         finally:
             os.close(answers)
-            process.terminate()
-            try:
-                process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            child.stop(process, STOP_SECONDS)
 
 
 def _lifted(descriptor: int) -> int:

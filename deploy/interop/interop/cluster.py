@@ -14,6 +14,7 @@ from dataclasses import dataclass
 # A debug build on two busy cores makes its keys and attaches its sandbox well within this.
 READY_SECONDS = 60
 STOP_SECONDS = 15
+COMMAND_SECONDS = 60
 
 
 class ClusterFailed(Exception):
@@ -50,6 +51,16 @@ def read(path: pathlib.Path) -> Cluster:
         identity_sock=pathlib.Path(said["identity_sock"]),
         operations=said["operations_url"],
     )
+
+
+def command(cluster: Cluster, *arguments: object) -> str:
+    """What an operator's command prints; one that fails is an error."""
+    program = pathlib.Path(os.environ["MONEYER_BIN_DIR"]).resolve() / "moneyer"
+    ended = subprocess.run(
+        [program, "--config", cluster.config, *arguments], check=True, capture_output=True,
+        text=True, timeout=COMMAND_SECONDS,
+    )
+    return ended.stdout
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from . import authority
+from . import authority, child
 
 # Ten times what both take on two idle cores.
 READY_SECONDS = 120
@@ -179,12 +179,7 @@ def _daemon(command: list[object], place: pathlib.Path, log: pathlib.Path):
     try:
         yield process
     finally:
-        process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        child.stop(process, STOP_SECONDS)
 
 
 def _wait_for(ready: Callable[[], bool], process: subprocess.Popen, log: pathlib.Path) -> None:

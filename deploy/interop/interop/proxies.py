@@ -16,7 +16,7 @@ import urllib.request
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from . import authority, documents
+from . import authority, child, documents
 
 TEMPLATES = pathlib.Path(__file__).parent.parent / "templates"
 APACHE_MODULES = "/usr/lib/apache2/modules"
@@ -110,12 +110,7 @@ def _daemon(place: pathlib.Path, template: str, known: dict, command: tuple[str,
         _wait_for(port, process, log)
         yield f"http://127.0.0.1:{port}"
     finally:
-        process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        child.stop(process, STOP_SECONDS)
 
 
 def _free_port() -> int:

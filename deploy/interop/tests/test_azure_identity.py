@@ -4,8 +4,6 @@ The federated credential is the one that `moneyer trust azure` prints.
 """
 
 import json
-import os
-import pathlib
 import re
 import subprocess
 import sys
@@ -15,6 +13,7 @@ from dataclasses import replace
 import pytest
 
 from interop import entra_model, forged, jws, sandbox
+from interop.cluster import command as moneyer
 
 CLIENT, TENANT = "0b1f2c3d-4e5f-6a7b-8c9d-0e1f2a3b4c5d", "0b1f2c3d-4e5f-6a7b-8c9d-0e1f2a3b4c5e"
 ANSWER_SECONDS = 60
@@ -25,13 +24,6 @@ from azure.identity import WorkloadIdentityCredential
 found = WorkloadIdentityCredential(disable_instance_discovery=True)
 print(found.get_token("https://vault.azure.net/.default").token)
 """
-
-
-def moneyer(cluster, *arguments: object) -> str:
-    program = pathlib.Path(os.environ["MONEYER_BIN_DIR"]).resolve() / "moneyer"
-    ended = subprocess.run([program, "--config", cluster.config, *arguments], check=True,
-                           capture_output=True, text=True, timeout=ANSWER_SECONDS)
-    return ended.stdout
 
 
 @pytest.fixture(scope="module")

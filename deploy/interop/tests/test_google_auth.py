@@ -4,7 +4,6 @@ The provider is the one that `moneyer trust gcp` prints.
 """
 
 import json
-import os
 import pathlib
 import shlex
 import subprocess
@@ -18,6 +17,7 @@ from google.auth.exceptions import OAuthError
 from google.auth.transport.requests import Request
 
 from interop import forged, google_model, jws, sandbox
+from interop.cluster import command as moneyer
 from interop.odd_issuer import EC_KID, OddIssuer
 
 POOL = "//iam.googleapis.com/projects/42/locations/global/workloadIdentityPools/p/providers/m"
@@ -29,13 +29,6 @@ found, _ = google.auth.default(scopes=["https://www.googleapis.com/auth/cloud-pl
 found.refresh(google.auth.transport.requests.Request())
 print(found.token)
 """
-
-
-def moneyer(cluster, *arguments: object) -> str:
-    program = pathlib.Path(os.environ["MONEYER_BIN_DIR"]).resolve() / "moneyer"
-    ended = subprocess.run([program, "--config", cluster.config, *arguments], check=True,
-                           capture_output=True, text=True, timeout=ANSWER_SECONDS)
-    return ended.stdout
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,7 @@ from botocore.exceptions import ClientError
 
 from interop import cluster as development
 from interop import documents, forged, jws, lab, radosgw, sandbox
+from interop.cluster import command as moneyer
 from interop.verifiers import Expected, joserfc_jwt
 
 ACCOUNT = "123456789012"
@@ -72,15 +73,6 @@ def role(name: str) -> str:
 def compact(policy: dict) -> str:
     """Without blanks: of a `+` in the form the gateway makes none."""
     return json.dumps(policy, separators=(",", ":"))
-
-
-def moneyer(cluster, *arguments: object) -> str:
-    program = pathlib.Path(os.environ["MONEYER_BIN_DIR"]).resolve() / "moneyer"
-    ended = subprocess.run(
-        [program, "--config", cluster.config, *arguments], check=True, capture_output=True,
-        text=True, timeout=ANSWER_SECONDS,
-    )
-    return ended.stdout
 
 
 def key_set() -> list[dict]:
