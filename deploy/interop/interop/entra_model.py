@@ -6,8 +6,6 @@ credential's to the letter, a signature that no key of the first hundred made, a
 times. The numbers of its refusals are Entra's.
 """
 
-import http.server
-import json
 import pathlib
 import urllib.parse
 from contextlib import contextmanager
@@ -93,16 +91,16 @@ def _check_signature(token: str, issuer: str) -> None:
         raise Refusal(700027, "The assertion's signature is not valid") from error
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
+class _Handler(stub.JsonHandler):
     def do_GET(self):
         """msal reads the tenant's discovery document first."""
         credential, _ = self.server.expected
         tenant = f"{self.server.address}/{credential.tenant}"
         known = urllib.parse.urlsplit(f"{tenant}/v2.0/.well-known/openid-configuration").path
         if urllib.parse.urlsplit(self.path).path != known:
-            self._answer(404, {})
+            self.answer(404, {})
             return
-        self._answer(200, {
+        self.answer(200, {
             "issuer": f"{tenant}/v2.0", "token_endpoint": f"{tenant}/oauth2/v2.0/token",
             "authorization_endpoint": f"{tenant}/oauth2/v2.0/authorize",
         })
@@ -112,24 +110,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         form = dict(urllib.parse.parse_qsl(raw, strict_parsing=True))
         credential, now = self.server.expected
         if self.path != f"/{credential.tenant}/oauth2/v2.0/token":
-            self._answer(404, {})
+            self.answer(404, {})
             return
         try:
             subject = decide(credential, form, now)
         except Refusal as refusal:
             self.server.answers.append(refusal.body["error_codes"][0])
-            self._answer(400, refusal.body)
+            self.answer(400, refusal.body)
             return
         self.server.answers.append(subject)
-        self._answer(200, {"token_type": "Bearer", "expires_in": 3600, "access_token": f"for {subject}"})
-
-    def _answer(self, status: int, document: dict) -> None:
-        body = json.dumps(document).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
+        self.answer(200, {"token_type": "Bearer", "expires_in": 3600, "access_token": f"for {subject}"})

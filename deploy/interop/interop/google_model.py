@@ -6,8 +6,6 @@ condition refuses, a token issued in the future or for two days, an algorithm bu
 without `kid`, a subject of more than 127 bytes, and a signature that no key of the issuer made.
 """
 
-import http.server
-import json
 import pathlib
 import re
 import urllib.parse
@@ -110,7 +108,7 @@ def _bad(message: str) -> Refusal:
     return Refusal("invalid_grant", message)
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
+class _Handler(stub.JsonHandler):
     def do_POST(self):
         raw = self.rfile.read(int(self.headers["Content-Length"])).decode()
         form = dict(urllib.parse.parse_qsl(raw, strict_parsing=True))
@@ -119,19 +117,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             subject = decide(provider, form, now)
         except Refusal as refusal:
             self.server.answers.append(refusal.body["error"])
-            self._answer(400, refusal.body)
+            self.answer(400, refusal.body)
             return
         self.server.answers.append(subject)
-        self._answer(200, {"access_token": f"for {subject}", "issued_token_type": ACCESS_TOKEN,
+        self.answer(200, {"access_token": f"for {subject}", "issued_token_type": ACCESS_TOKEN,
                            "token_type": "Bearer", "expires_in": 3600})
-
-    def _answer(self, status: int, document: dict) -> None:
-        body = json.dumps(document).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass

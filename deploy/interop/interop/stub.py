@@ -1,6 +1,7 @@
 """Serves a stub or a model of a relying party: on a port of its own, until it is no longer needed."""
 
 import http.server
+import json
 import pathlib
 import ssl
 import threading
@@ -10,6 +11,21 @@ from . import authority
 
 # How long an end of it takes. The default of half a second would be most of the time of many a test.
 STOP_POLL_SECONDS = 0.02
+
+
+class JsonHandler(http.server.BaseHTTPRequestHandler):
+    """Answers with JSON and writes no log."""
+
+    def answer(self, status: int, document: dict) -> None:
+        body = json.dumps(document).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
 
 
 @contextmanager
