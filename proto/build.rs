@@ -1,6 +1,10 @@
 //! Generates the Rust side of the wire at build time, with a compiler written in Rust, so that
 //! nothing but Cargo is needed.
 
+use std::path::PathBuf;
+
+use prost::Message as _;
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files = [
         "moneyer/v1/control.proto",
@@ -10,7 +14,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     ];
     let descriptors = protox::compile(files, ["."])?;
     tonic_prost_build::configure().compile_fds(descriptors)?;
-    for file in files {
+
+    let workload = "spiffe/workload.proto";
+    let descriptors = protox::compile([workload], ["."])?;
+    // What the Workload API tells of itself by reflection.
+    let out = PathBuf::from(std::env::var("OUT_DIR")?);
+    std::fs::write(out.join("workload.bin"), descriptors.encode_to_vec())?;
+    tonic_prost_build::configure().compile_fds(descriptors)?;
+
+    for file in files.into_iter().chain([workload]) {
         println!("cargo::rerun-if-changed={file}");
     }
     Ok(())

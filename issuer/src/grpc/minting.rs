@@ -172,6 +172,33 @@ impl Minting for MintingService {
         Ok(Response::new(v1::MintSystemTokenResponse { token }))
     }
 
+    async fn mint_jwt_svid(
+        &self,
+        request: Request<v1::MintJwtSvidRequest>,
+    ) -> Result<Response<v1::MintJwtSvidResponse>, Status> {
+        caller::runner(&self.authority, &request)?;
+        Err(status::no_such_call())
+    }
+
+    async fn sign_x509_svid(
+        &self,
+        request: Request<v1::SignX509SvidRequest>,
+    ) -> Result<Response<v1::SignX509SvidResponse>, Status> {
+        caller::runner(&self.authority, &request)?;
+        Err(status::no_such_call())
+    }
+
+    type WatchTrustBundlesStream =
+        futures_util::stream::Empty<Result<v1::WatchTrustBundlesResponse, Status>>;
+
+    async fn watch_trust_bundles(
+        &self,
+        request: Request<v1::WatchTrustBundlesRequest>,
+    ) -> Result<Response<Self::WatchTrustBundlesStream>, Status> {
+        caller::runner(&self.authority, &request)?;
+        Err(status::no_such_call())
+    }
+
     async fn watch_sandboxes(
         &self,
         request: Request<v1::WatchSandboxesRequest>,

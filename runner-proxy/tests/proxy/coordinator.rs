@@ -332,6 +332,29 @@ impl Minting for Cluster {
         Err(Status::permission_denied("not in this fake"))
     }
 
+    async fn mint_jwt_svid(
+        &self,
+        _: Request<v1::MintJwtSvidRequest>,
+    ) -> Result<Response<v1::MintJwtSvidResponse>, Status> {
+        Err(Status::unimplemented("not in this fake"))
+    }
+
+    async fn sign_x509_svid(
+        &self,
+        _: Request<v1::SignX509SvidRequest>,
+    ) -> Result<Response<v1::SignX509SvidResponse>, Status> {
+        Err(Status::unimplemented("not in this fake"))
+    }
+
+    type WatchTrustBundlesStream = ReceiverStream<Result<v1::WatchTrustBundlesResponse, Status>>;
+
+    async fn watch_trust_bundles(
+        &self,
+        _: Request<v1::WatchTrustBundlesRequest>,
+    ) -> Result<Response<Self::WatchTrustBundlesStream>, Status> {
+        Err(Status::unimplemented("not in this fake"))
+    }
+
     type WatchSandboxesStream = ReceiverStream<Result<v1::WatchSandboxesResponse, Status>>;
 
     async fn watch_sandboxes(
