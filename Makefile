@@ -24,8 +24,8 @@ help: ## Show this list
 
 run: ## Start a coordinator and a runner proxy with one sandbox, in .dev
 	$(SAY_OPENSSL)
-	cargo build --release --locked $(DAEMONS) $(OPENSSL)
-	$(TARGET)/release/moneyer dev --dir .dev
+	cargo build --profile quick --locked $(DAEMONS) $(OPENSSL)
+	$(TARGET)/quick/moneyer dev --dir .dev
 
 test: ## Run everything a fresh machine can run, verifiers by others included
 	.ci/packages build-essential pkg-config libssl-dev python3-venv nodejs npm libfaketime age e2fsprogs mount

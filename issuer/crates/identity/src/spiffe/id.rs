@@ -90,7 +90,8 @@ impl SpiffeId {
     }
 }
 
-fn is_segment(segment: &str) -> bool {
+/// Whether a text is one legal segment (section 2.2).
+pub(super) fn is_segment(segment: &str) -> bool {
     let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
     !segment.is_empty() && !matches!(segment, "." | "..") && segment.bytes().all(legal)
 }

@@ -5,7 +5,9 @@
 //! else after it. Nothing is percent-decoded and no path is normalised.
 
 mod id;
+mod template;
 mod trust_domain;
 
 pub use id::{SpiffeId, SpiffeIdError};
+pub use template::{SpiffeIdEnding, SpiffeIdTemplate, SpiffeIdTemplateError};
 pub use trust_domain::{TrustDomain, TrustDomainError};
