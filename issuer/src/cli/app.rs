@@ -1,6 +1,7 @@
 //! `moneyer app`.
 
 use clap::{Args, Subcommand};
+use moneyer_identity::spiffe::SpiffeIdEnding;
 use moneyer_identity::{AppName, Audience, AzureId, CloudAccounts, RoleArn, ServiceAccount};
 
 use crate::cli::client::Client;
@@ -44,6 +45,10 @@ pub(super) struct PutArguments {
     /// The service account of Google Cloud that they impersonate. Without: they act as themselves.
     #[arg(long, value_name = "ADDRESS")]
     google_service_account: Option<ServiceAccount>,
+    /// What comes after the app in its sandboxes' SPIFFE IDs: `/sandbox/{sandbox}`, or empty for one id that
+    /// all share. Without: what the cluster's template says (`spiffe.id`).
+    #[arg(long, value_name = "PATH")]
+    spiffe_ending: Option<SpiffeIdEnding>,
 }
 
 const COLUMNS: &[Column<AppView>] = &[
@@ -89,6 +94,7 @@ impl PutArguments {
                 azure_tenant_id: self.azure_tenant_id.clone(),
                 google_service_account: self.google_service_account.clone(),
             },
+            spiffe_ending: self.spiffe_ending.clone(),
         }
     }
 }

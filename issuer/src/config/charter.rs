@@ -105,6 +105,7 @@ impl Config {
                         cluster: self.issuer.cluster_id.clone(),
                         trust_domain,
                     },
+                    spiffe_ids: self.spiffe.id.clone().unwrap_or_default(),
                     key_set_path: self.issuer.jwks_path.as_str().to_owned(),
                     policy,
                     system_workloads: self.workloads(),

@@ -3,7 +3,7 @@
 use moneyer_authority::audiences::{AudiencePolicy, AudienceProfile};
 use moneyer_authority::enrollment::{Certificate, ClusterAuthority};
 use moneyer_authority::mint::Ask;
-use moneyer_authority::registry::{App, Placed};
+use moneyer_authority::registry::{App, Placed, SpiffeIds};
 use moneyer_authority::store::{Generation, Receipt};
 use moneyer_identity::{Audience, CloudAccounts, Lifetime, MintedToken, RelyingParty};
 use moneyer_proto::v1;
@@ -43,7 +43,7 @@ pub(super) fn ask(audiences: &[String], lifetime_seconds: u32) -> Result<Ask, St
         .map(|text| Audience::parse(text).map_err(|error| status::invalid(error.to_string())))
         .collect::<Result<_, _>>()?;
     let lifetime = (lifetime_seconds != 0).then(|| Lifetime::from_seconds(lifetime_seconds));
-    Ok(Ask { audiences, lifetime })
+    Ok(Ask { audiences, lifetime, ..Ask::default() })
 }
 
 /// A minted token.
@@ -58,7 +58,11 @@ pub(super) fn minted(token: &MintedToken) -> v1::MintTokenResponse {
 }
 
 /// A placed sandbox and the token files it gets.
-pub(super) fn placed(placed: &Placed, app: &App, policy: &AudiencePolicy) -> v1::PlacedSandbox {
+pub(super) fn placed(
+    (placed, app): (&Placed, &App),
+    policy: &AudiencePolicy,
+    spiffe_ids: &SpiffeIds,
+) -> v1::PlacedSandbox {
     let profile = |profile: &AudienceProfile| v1::AudienceProfile {
         name: profile.name.as_str().to_owned(),
         value: profile.audience.as_str().to_owned(),
@@ -69,6 +73,11 @@ pub(super) fn placed(placed: &Placed, app: &App, policy: &AudiencePolicy) -> v1:
         sandbox_id: placed.sandbox.id.as_str().to_owned(),
         app: app.name.as_str().to_owned(),
         audiences: policy.profiles_of(app).map(profile).collect(),
+        spiffe_id: match spiffe_ids.of(app, &placed.sandbox.id) {
+            Ok(id) => id.into(),
+            // Longer than any SPIFFE ID may be: it has none.
+            Err(_too_long) => String::new(),
+        },
     }
 }
 
@@ -136,6 +145,7 @@ pub(super) fn app(app: &App) -> v1::App {
         audiences: app.audiences.iter().map(|audience| audience.as_str().to_owned()).collect(),
         uid: app.uid.as_str().to_owned(),
         accounts: told_accounts(&app.accounts),
+        spiffe_ending: app.spiffe_ending.as_ref().map(ToString::to_string),
     }
 }
 

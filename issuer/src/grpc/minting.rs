@@ -176,8 +176,23 @@ impl Minting for MintingService {
         &self,
         request: Request<v1::MintJwtSvidRequest>,
     ) -> Result<Response<v1::MintJwtSvidResponse>, Status> {
-        caller::runner(&self.authority, &request)?;
-        Err(status::no_such_call())
+        let since = Instant::now();
+        let runner = caller::runner(&self.authority, &request)?;
+        let v1::MintJwtSvidRequest { sandbox_id, audience, lifetime_seconds } =
+            request.into_inner();
+        if audience.is_empty() {
+            return Err(status::invalid("audience is empty: a JWT-SVID is for somebody"));
+        }
+        let request = v1::MintTokenRequest { sandbox_id, audience, lifetime_seconds };
+        let converted = self.convert(&runner, &request);
+        let (sandbox, ask) = converted.map_err(|status| self.refused(&runner, status))?;
+        let minted = self.authority.mint_jwt_svid(&runner, &sandbox, ask).await;
+        let (id, minted) = match minted {
+            Ok((id, token)) => (id.into(), Ok(token)),
+            Err(error) => (String::new(), Err(error)),
+        };
+        let token = Some(self.told(minted, since)?);
+        Ok(Response::new(v1::MintJwtSvidResponse { token, spiffe_id: id }))
     }
 
     async fn sign_x509_svid(

@@ -1,7 +1,7 @@
 //! The Placement service.
 
 use moneyer_authority::Authority;
-use moneyer_authority::registry::{AppChange, PageRequest, Sandbox};
+use moneyer_authority::registry::{AppChange, EndingChange, PageRequest, Sandbox};
 use moneyer_identity::{AppName, Audience, SandboxId};
 use moneyer_proto::v1;
 use moneyer_proto::v1::placement_server::Placement;
@@ -33,6 +33,10 @@ impl Placement for PlacementService {
             name: convert::parse("app.name", &app.name)?,
             audiences: app.audiences.iter().map(audience).collect::<Result<_, _>>()?,
             accounts: app.accounts.as_ref().map(convert::accounts).transpose()?,
+            spiffe_ending: match &app.spiffe_ending {
+                Some(text) => EndingChange::Own(convert::parse("app.spiffe_ending", text)?),
+                None => EndingChange::AsBefore,
+            },
         };
         let put = self.authority.put_app(&controller, change);
         let app = put.await.map_err(|error| status::registry(&error))?;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::{Stream, StreamExt as _, stream};
 use moneyer_authority::enrollment::{AuthenticatedRunner, PeerLeaf};
-use moneyer_authority::registry::{PlacementChange, SandboxSubscription};
+use moneyer_authority::registry::{App, Placed, PlacementChange, SandboxSubscription};
 use moneyer_authority::store::Testimony;
 use moneyer_authority::{Authority, Reissue};
 use moneyer_identity::IssuerUrl;
@@ -99,14 +99,16 @@ impl Watch {
     ) -> Result<(u64, Option<v1::watch_sandboxes_response::Change>), Status> {
         use v1::watch_sandboxes_response::Change;
         let policy = &*self.authority.profiles().policy();
+        let spiffe_ids = self.authority.spiffe_ids();
+        let convert =
+            |placed: &Placed, app: &App| convert::placed((placed, app), policy, spiffe_ids);
         let (generation, change) = match change {
             PlacementChange::All(all, generation) => {
-                let sandboxes =
-                    all.iter().map(|(placed, app)| convert::placed(placed, app, policy)).collect();
+                let sandboxes = all.iter().map(|(placed, app)| convert(placed, app)).collect();
                 (generation, Change::All(v1::PlacedSandboxes { sandboxes }))
             }
             PlacementChange::Placed(placed, app, generation) => {
-                (generation, Change::Placed(convert::placed(&placed, &app, policy)))
+                (generation, Change::Placed(convert(&placed, &app)))
             }
             PlacementChange::Removed(id, generation) => {
                 (generation, Change::Removed(id.as_str().to_owned()))

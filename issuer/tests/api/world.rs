@@ -120,6 +120,7 @@ impl World {
             name: AppName::parse(name).unwrap(),
             audiences: Vec::new(),
             accounts: None,
+            spiffe_ending: moneyer_authority::registry::EndingChange::AsBefore,
         };
         let now = self.authority().now();
         self.authority().registry().put_app(&operator(), change, now).await.unwrap();

@@ -8,7 +8,7 @@ use moneyer::cli::Arguments;
 use moneyer::config::Config;
 use moneyer_authority::enrollment::{LocalPeer, Principal};
 use moneyer_authority::mint::Ask;
-use moneyer_authority::registry::{AppChange, Sandbox};
+use moneyer_authority::registry::{AppChange, EndingChange, Sandbox};
 use moneyer_authority::{Authority, Ports};
 use moneyer_daemon::settings::Source;
 use moneyer_identity::{AppName, MintedToken, RunnerId, SandboxId};
@@ -99,7 +99,12 @@ async fn demo_token() -> MintedToken {
     let desk = authority.enrollment();
     let token = desk.invite(&by, Principal::Runner(runner.clone()), hour, START).await.unwrap();
     desk.join(token.expose(), MemberRequest::p256().der, START).await.unwrap();
-    let change = AppChange { name: app.clone(), audiences: Vec::new(), accounts: None };
+    let change = AppChange {
+        name: app.clone(),
+        audiences: Vec::new(),
+        accounts: None,
+        spiffe_ending: EndingChange::AsBefore,
+    };
     authority.registry().put_app(&by, change, START).await.unwrap();
     let sandbox = Sandbox { id: id.clone(), app, runner, role: None, placed_at: START };
     authority.registry().put_sandbox(&by, sandbox).await.unwrap();

@@ -138,6 +138,7 @@ mod tests {
             sandbox_id: id.to_owned(),
             app: "web".to_owned(),
             audiences,
+            ..v1::PlacedSandbox::default()
         };
         let all = v1::PlacedSandboxes {
             sandboxes: vec![

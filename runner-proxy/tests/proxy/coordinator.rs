@@ -115,6 +115,7 @@ impl Cluster {
             sandbox_id: id.to_owned(),
             app: app.to_owned(),
             audiences: audiences.collect(),
+            ..v1::PlacedSandbox::default()
         };
         self.records(|records| records.sandboxes.insert(id.to_owned(), sandbox.clone()));
         self.tell(Change::Placed(sandbox));

@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::component::{AppName, ClusterId, OrganizationId, SandboxId, SystemWorkloadName};
-use crate::spiffe::TrustDomain;
+use crate::spiffe::{SpiffeId, TrustDomain};
 
 /// How the subject of a sandbox's token is written.
 #[derive(
@@ -108,7 +108,7 @@ impl SubjectParts {
     }
 }
 
-/// A value of `sub`. Made by [`SubjectParts`] only.
+/// A value of `sub`. Made by [`SubjectParts`], or of a SPIFFE ID.
 #[derive(Clone, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(transparent)]
 pub struct Subject(Arc<str>);
@@ -122,6 +122,13 @@ impl Subject {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// The subject of a JWT-SVID (JWT-SVID section 3.1).
+impl From<&SpiffeId> for Subject {
+    fn from(id: &SpiffeId) -> Self {
+        Self(id.as_str().into())
     }
 }
 

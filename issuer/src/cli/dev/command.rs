@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use moneyer_authority::Authority;
 use moneyer_authority::enrollment::{AuthenticatedOperator, LocalPeer};
-use moneyer_authority::registry::{AppChange, Sandbox};
+use moneyer_authority::registry::{AppChange, EndingChange, Sandbox};
 use moneyer_daemon::lifecycle::{Signal, signals};
 use moneyer_daemon::progress::Progress;
 use moneyer_daemon::settings::Source;
@@ -108,7 +108,12 @@ async fn register(
     let runner = RunnerId::parse(RUNNER).map_err(name)?;
     let now = authority.now();
     let registry = authority.registry();
-    let change = AppChange { name: app.clone(), audiences: Vec::new(), accounts: None };
+    let change = AppChange {
+        name: app.clone(),
+        audiences: Vec::new(),
+        accounts: None,
+        spiffe_ending: EndingChange::AsBefore,
+    };
     let registered = |error| Failure::of("cannot register the demo sandbox", &error);
     registry.put_app(operator, change, now).await.map_err(registered)?;
     let sandbox = Sandbox { id: id.clone(), app, runner, role: None, placed_at: now };

@@ -35,8 +35,9 @@ pub(super) async fn put(
     body: Result<Json<AppBody>, JsonRejection>,
 ) -> Result<Json<AppView>, Problem> {
     let (Path(name), Json(body)) = (path?, body?);
-    let AppBody { audiences, accounts } = body;
-    let change = AppChange { name, audiences, accounts: Some(accounts) };
+    let AppBody { audiences, accounts, spiffe_ending } = body;
+    let (accounts, spiffe_ending) = (Some(accounts), spiffe_ending.into());
+    let change = AppChange { name, audiences, accounts, spiffe_ending };
     let app = authority.put_app(&operator, change).await?;
     let sandboxes = authority.registry().find_app(&app.name).map_or(0, |(_, count)| count);
     Ok(Json(AppView::of(&app, sandboxes)))

@@ -75,7 +75,7 @@ pub(super) async fn mint(
     let since = Instant::now();
     let (Path(id), Json(body)) = (path?, body?);
     let lifetime = body.lifetime_seconds.map(Lifetime::from_seconds);
-    let ask = Ask { audiences: body.audiences, lifetime };
+    let ask = Ask { audiences: body.audiences, lifetime, ..Ask::default() };
     let minted = authority.mint_any(&operator, &id, ask).await;
     metrics.minted(since, &minted);
     let minted = minted?;

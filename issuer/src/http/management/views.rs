@@ -7,6 +7,7 @@ use moneyer_authority::keys::{
     KeyCommand, KeyKinds, KeyRecord, KeyState, KeysError, Line, Outlook, Schedule, Step, Waiting,
 };
 use moneyer_authority::registry::{App, Placed};
+use moneyer_identity::spiffe::SpiffeIdEnding;
 use moneyer_identity::{
     Algorithm, AppName, Audience, ClockReport, CloudAccounts, IssuerUrl, Jwk, KeyError, KeyId,
     OrganizationId, RoleName, RunnerId, SandboxId, TokenId, UnixTime, VerifyingKey,
@@ -321,6 +322,9 @@ pub(crate) struct AppView {
     /// Who its sandboxes are at the clouds.
     #[serde(default, skip_serializing_if = "CloudAccounts::is_empty")]
     pub(crate) accounts: CloudAccounts,
+    /// How its sandboxes' SPIFFE IDs end, where that is its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) spiffe_ending: Option<SpiffeIdEnding>,
     pub(crate) created_at: UnixTime,
     pub(crate) sandboxes: usize,
 }
@@ -332,6 +336,7 @@ impl AppView {
             uid: app.uid.as_str().to_owned(),
             audiences: app.audiences.clone(),
             accounts: app.accounts.clone(),
+            spiffe_ending: app.spiffe_ending.clone(),
             created_at: app.created_at,
             sandboxes,
         }
@@ -346,6 +351,8 @@ pub(crate) struct AppBody {
     pub(crate) audiences: Vec<Audience>,
     #[serde(default, skip_serializing_if = "CloudAccounts::is_empty")]
     pub(crate) accounts: CloudAccounts,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) spiffe_ending: Option<SpiffeIdEnding>,
 }
 
 /// A sandbox.

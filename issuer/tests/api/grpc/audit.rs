@@ -28,7 +28,7 @@ fn records(directory: &Path) -> Vec<Value> {
 fn put_app(name: &str) -> v1::PutAppRequest {
     let (audiences, uid) = (Vec::new(), String::new());
     v1::PutAppRequest {
-        app: Some(v1::App { name: name.to_owned(), audiences, uid, accounts: None }),
+        app: Some(v1::App { name: name.to_owned(), audiences, uid, ..v1::App::default() }),
     }
 }
 

@@ -63,6 +63,28 @@ async fn a_token_verifies_by_the_published_key_set_alone() {
 }
 
 #[tokio::test]
+async fn a_jwt_svid_verifies_by_the_same_key_set_and_is_for_somebody() {
+    let (world, member) = world().await;
+    let ask = |audience: &[&str]| v1::MintJwtSvidRequest {
+        sandbox_id: "web-1".to_owned(),
+        audience: audience.iter().map(ToString::to_string).collect(),
+        lifetime_seconds: 600,
+    };
+    let svid = member.minting().mint_jwt_svid(ask(&["vault"])).await.unwrap().into_inner();
+    assert_eq!(svid.spiffe_id, "spiffe://id.example.com/app/web/sandbox/web-1");
+    let minted = svid.token.unwrap();
+    assert_eq!(minted.expires_in_seconds, 600);
+    let token = verified(&world, &minted.token, "vault").await;
+    assert_eq!(token.claim("sub"), Some(&json!(svid.spiffe_id)));
+    assert_eq!(token.claim("aud"), Some(&json!("vault")));
+    let refused = member.minting().mint_jwt_svid(ask(&[])).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    let of_another = v1::MintJwtSvidRequest { sandbox_id: "web-2".to_owned(), ..ask(&["vault"]) };
+    let refused = member.minting().mint_jwt_svid(of_another).await.unwrap_err();
+    assert_eq!(refused.code(), Code::NotFound);
+}
+
+#[tokio::test]
 async fn an_audience_profile_decides_subject_and_lifetime() {
     let (world, member) = world().await;
     let minted = member.mint("web-1", &["sts.amazonaws.com"]).await.unwrap();

@@ -20,7 +20,7 @@ fn app(name: &str, audiences: &[&str]) -> v1::PutAppRequest {
     let audiences = audiences.iter().map(|&text| text.to_owned()).collect();
     let uid = "0123456789abcdef0123456789abcdef".to_owned();
     v1::PutAppRequest {
-        app: Some(v1::App { name: name.to_owned(), audiences, uid, accounts: None }),
+        app: Some(v1::App { name: name.to_owned(), audiences, uid, ..v1::App::default() }),
     }
 }
 

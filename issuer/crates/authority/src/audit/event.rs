@@ -6,6 +6,7 @@
 
 use std::error::Error;
 
+use moneyer_identity::spiffe::SpiffeIdEnding;
 use moneyer_identity::{
     Algorithm, AppName, AppUid, Audience, Audiences, CloudAccounts, ErrorClass, IssuerUrl, KeyId,
     ProfileName, RoleArn, RoleName, RunnerId, SandboxId, Subject, SubjectForm, SystemWorkloadName,
@@ -81,6 +82,9 @@ pub enum Event {
         /// Who its sandboxes are at the clouds.
         #[serde(skip_serializing_if = "CloudAccounts::is_empty")]
         accounts: CloudAccounts,
+        /// How its sandboxes' SPIFFE IDs end, where that is its own.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        spiffe_ending: Option<SpiffeIdEnding>,
     },
     /// An app is removed.
     AppRemoved {

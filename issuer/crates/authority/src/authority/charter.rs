@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use moneyer_identity::spiffe::SpiffeIdTemplate;
 use moneyer_identity::{Clock, IssuerUrl, SubjectParts};
 
 use crate::audiences::AudiencePolicy;
@@ -22,6 +23,8 @@ pub struct Charter {
     pub trust_domain_is_named: bool,
     /// What subjects are joined from.
     pub parts: SubjectParts,
+    /// How the SPIFFE IDs of sandboxes are written.
+    pub spiffe_ids: SpiffeIdTemplate,
     /// Path of the key set under the issuer, beginning with a slash.
     pub key_set_path: String,
     /// Which audiences may be asked for, with the profiles of the configuration.

@@ -5,13 +5,14 @@
 
 use std::sync::Arc;
 
+use moneyer_identity::spiffe::SpiffeId;
 use moneyer_identity::{MintedToken, SandboxId, SystemWorkloadName};
 
 use super::open::Authority;
 use crate::audit::{Actor, Holder};
 use crate::enrollment::{AuthenticatedRunner, Places};
 use crate::keys::KeyRing;
-use crate::mint::{Ask, MintError, Request};
+use crate::mint::{Ask, MintError, Request, TokenForm};
 use crate::registry::{Permit, RegistryError, SystemPermit};
 
 impl Authority {
@@ -57,6 +58,26 @@ impl Authority {
             self.minter.check_again((&permitted, &policy), &now, &ask)
         };
         self.gate.pass(by, holder, drafted, still).await
+    }
+
+    /// A JWT-SVID for a sandbox that is placed on this runner now, and its SPIFFE ID. `audiences` has one at
+    /// least, or the default one is meant.
+    pub async fn mint_jwt_svid(
+        &self,
+        runner: &AuthenticatedRunner,
+        sandbox: &SandboxId,
+        ask: Ask,
+    ) -> Result<(SpiffeId, MintedToken), MintError> {
+        let permit = self.registry.permit(runner, sandbox).map_err(MintError::Registry);
+        let id = match permit.and_then(|permit| self.minter.svid_id(&permit)) {
+            Ok(id) => id,
+            Err(error) => {
+                let holder = Holder::Sandbox(sandbox.clone());
+                return Err(self.gate.refuse(&self.request(runner.actor()), holder, error));
+            }
+        };
+        let ask = Ask { form: TokenForm::JwtSvid(id.clone()), ..ask };
+        Ok((id, self.mint(runner, sandbox, ask).await?))
     }
 
     /// Tokens for sandboxes that are placed on this runner now, in the order they are asked for. One

@@ -11,7 +11,7 @@ use crate::enrollment::{ClusterAuthority, Enrollment, Member, Members};
 use crate::issuers::{Issuers, IssuersError};
 use crate::keys::{Keys, KeysError};
 use crate::mint::{Gate, Minter};
-use crate::registry::{Registry, RegistryError};
+use crate::registry::{Registry, RegistryError, SpiffeIds};
 use crate::store::{Store, StoreError, load_records};
 
 /// Why an authority does not come up.
@@ -48,6 +48,7 @@ pub struct Authority {
     pub(super) enrollment: Enrollment,
     pub(super) registry: Registry,
     pub(super) profiles: Arc<Profiles>,
+    pub(super) spiffe_ids: SpiffeIds,
     pub(super) minter: Minter,
     pub(super) ledger: Ledger,
     pub(super) refusals: Refusals,
@@ -84,8 +85,14 @@ impl Authority {
         let registry = Registry::open(ledger.clone(), members.clone(), workloads)
             .await
             .map_err(OpenError::Registry)?;
-        let minter =
-            Minter::new(issuers.clone(), charter.parts.clone(), profiles.clone(), keys.clone());
+        let spiffe_ids =
+            SpiffeIds::new(charter.parts.trust_domain.clone(), charter.spiffe_ids.clone());
+        let minter = Minter::new(
+            issuers.clone(),
+            (charter.parts.clone(), spiffe_ids.clone()),
+            profiles.clone(),
+            keys.clone(),
+        );
         let charter = Arc::new(charter);
         let refusals = Refusals::new(audit.clone());
         let gate = Gate::new(audit, refusals.clone(), keys.clone());
@@ -98,6 +105,7 @@ impl Authority {
             enrollment,
             registry,
             profiles,
+            spiffe_ids,
             minter,
             ledger,
             refusals,

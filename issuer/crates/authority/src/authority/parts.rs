@@ -14,7 +14,7 @@ use crate::enrollment::{
 };
 use crate::issuers::Issuers;
 use crate::keys::{Keys, Published};
-use crate::registry::{Registry, RegistryError};
+use crate::registry::{Registry, RegistryError, SpiffeIds};
 use crate::store::Store;
 
 /// Why a member is not removed.
@@ -62,6 +62,12 @@ impl Authority {
     #[must_use]
     pub fn trust_domain(&self) -> &TrustDomain {
         &self.charter.parts.trust_domain
+    }
+
+    /// Writes the SPIFFE IDs of its sandboxes.
+    #[must_use]
+    pub fn spiffe_ids(&self) -> &SpiffeIds {
+        &self.spiffe_ids
     }
 
     /// Where its records are.

@@ -1,5 +1,6 @@
 //! Why a token is not minted.
 
+use moneyer_identity::spiffe::SpiffeIdError;
 use moneyer_identity::{Audience, AudienceError, ClockFault, ErrorClass, LifetimeError};
 
 use crate::audiences::Misfit;
@@ -26,6 +27,15 @@ pub enum MintError {
     /// The token would be longer than [`moneyer_identity::MAXIMUM_TOKEN_BYTES`].
     #[error("the audiences are too long together")]
     TooLong,
+    /// The SPIFFE ID is too long for a subject.
+    #[error("the SPIFFE ID is longer than the {0} bytes that relying parties take as a subject")]
+    LongId(usize),
+    /// The id of the sandbox is no SPIFFE ID.
+    #[error("the sandbox has no SPIFFE ID")]
+    SpiffeId(#[source] SpiffeIdError),
+    /// The key that would sign is of an algorithm that JWT-SVIDs may not have.
+    #[error("no key may sign JWT-SVIDs")]
+    NoSvidKey,
     /// The audience's relying party would refuse the token.
     #[error(transparent)]
     Misfit(Misfit),
@@ -65,13 +75,16 @@ impl MintError {
             | Self::Combination
             | Self::TooLong
             | Self::Misfit(_)
+            | Self::LongId(_)
             | Self::Lifetime(_) => ErrorClass::Invalid,
             Self::AudienceDenied(_) => ErrorClass::Denied,
-            Self::NoKey | Self::Changed | Self::Clock(_) | Self::RolledBack(_) => {
-                ErrorClass::Unavailable
-            }
+            Self::NoKey
+            | Self::NoSvidKey
+            | Self::Changed
+            | Self::Clock(_)
+            | Self::RolledBack(_) => ErrorClass::Unavailable,
             Self::Audit(error) => error.class(),
-            Self::Encode(_) => ErrorClass::Internal,
+            Self::Encode(_) | Self::SpiffeId(_) => ErrorClass::Internal,
             Self::Signer(error) => error.class(),
         }
     }
@@ -83,13 +96,18 @@ impl MintError {
             Self::Registry(_) => "no such sandbox or system workload on this caller".to_owned(),
             Self::Audiences(error) => error.to_string(),
             Self::AudienceDenied(_) => "this audience may not be asked for".to_owned(),
-            Self::Combination | Self::TooLong | Self::Misfit(_) | Self::Lifetime(_) => {
-                self.to_string()
-            }
-            Self::NoKey | Self::Changed | Self::Clock(_) | Self::Audit(_) | Self::RolledBack(_) => {
-                "no token can be minted at this time".to_owned()
-            }
-            Self::Encode(_) => "the token could not be minted".to_owned(),
+            Self::Combination
+            | Self::TooLong
+            | Self::LongId(_)
+            | Self::Misfit(_)
+            | Self::Lifetime(_) => self.to_string(),
+            Self::NoKey
+            | Self::NoSvidKey
+            | Self::Changed
+            | Self::Clock(_)
+            | Self::Audit(_)
+            | Self::RolledBack(_) => "no token can be minted at this time".to_owned(),
+            Self::Encode(_) | Self::SpiffeId(_) => "the token could not be minted".to_owned(),
             Self::Signer(SignerError::Overloaded) => "too much to do; try again later".to_owned(),
             Self::Signer(_) => "the token could not be signed".to_owned(),
         }

@@ -28,7 +28,8 @@ impl<P: Places> PermittedIssuer<P> {
 #[async_trait]
 impl<P: Places> TokenIssuer for PermittedIssuer<P> {
     async fn issue_token(&self, request: TokenRequest) -> Result<MintedToken, IssueError> {
-        let ask = Ask { audiences: request.audiences, lifetime: request.lifetime };
+        let ask =
+            Ask { audiences: request.audiences, lifetime: request.lifetime, ..Ask::default() };
         self.authority.mint_any(&self.by, &request.sandbox, ask).await.map_err(|e| told(&e))
     }
 
@@ -36,7 +37,8 @@ impl<P: Places> TokenIssuer for PermittedIssuer<P> {
         &self,
         request: SystemTokenRequest,
     ) -> Result<MintedToken, IssueError> {
-        let ask = Ask { audiences: request.audiences, lifetime: request.lifetime };
+        let ask =
+            Ask { audiences: request.audiences, lifetime: request.lifetime, ..Ask::default() };
         self.authority.mint_system_any(&self.by, &request.workload, ask).await.map_err(|e| told(&e))
     }
 

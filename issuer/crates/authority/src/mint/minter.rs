@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use moneyer_identity::spiffe::SpiffeId;
 use moneyer_identity::{
-    Audience, AwsClaims, ClaimSet, IdentityType, Lifetime, Subject, SubjectParts, TokenId, UnixTime,
+    Algorithm, Audience, AwsClaims, ClaimSet, IdentityType, Lifetime, Subject, SubjectParts,
+    TokenId, UnixTime,
 };
 
 use crate::audiences::{AudiencePolicy, Chosen, Profiles};
@@ -14,10 +16,24 @@ use crate::mint::choice;
 use crate::mint::draft::Draft;
 use crate::mint::error::MintError;
 use crate::mint::extras;
-use crate::registry::{Permit, RegistryError, SystemPermit};
+use crate::registry::{Permit, RegistryError, SpiffeIds, SystemPermit};
 
 /// How far `nbf` lies before `iat`: verifiers with no leeway and a clock 30 s slow still take the token.
 const BACKDATE: Duration = Duration::from_secs(30);
+
+/// Longest SPIFFE ID in bytes that becomes the subject of a token: OpenID Connect Core section 2 gives `sub`
+/// 255, and relying parties that read our discovery document take JWT-SVIDs as any other token of ours.
+const MAXIMUM_SVID_SUBJECT_BYTES: usize = 255;
+
+/// What a token is to be read as: by its subject, for header and signature are the same.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum TokenForm {
+    /// An OIDC token: the subject has the form of its audience's profile.
+    #[default]
+    Oidc,
+    /// A JWT-SVID: the subject is the sandbox's SPIFFE ID, which must still be this one.
+    JwtSvid(SpiffeId),
+}
 
 /// What a caller may ask for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -26,6 +42,8 @@ pub struct Ask {
     pub audiences: Vec<Audience>,
     /// `None`: the audience's default.
     pub lifetime: Option<Lifetime>,
+    /// What the token is to be read as.
+    pub form: TokenForm,
 }
 
 /// Drafts tokens.
@@ -33,6 +51,7 @@ pub struct Ask {
 pub struct Minter {
     issuers: Arc<Issuers>,
     parts: Arc<SubjectParts>,
+    spiffe_ids: SpiffeIds,
     profiles: Arc<Profiles>,
     keys: Arc<Keys>,
 }
@@ -42,11 +61,11 @@ impl Minter {
     #[must_use]
     pub fn new(
         issuers: Arc<Issuers>,
-        parts: SubjectParts,
+        (parts, spiffe_ids): (SubjectParts, SpiffeIds),
         profiles: Arc<Profiles>,
         keys: Arc<Keys>,
     ) -> Self {
-        Self { issuers, parts: Arc::new(parts), profiles, keys }
+        Self { issuers, parts: Arc::new(parts), spiffe_ids, profiles, keys }
     }
 
     /// The keys of this moment, if they may sign. A batch asks once, so that all of it goes by the same.
@@ -74,7 +93,17 @@ impl Minter {
         let mut chosen = policy.choose(app, ask.audiences, ask.lifetime)?;
         let key = choice::key(ring, &chosen, now)?;
         let profiles = std::mem::take(&mut chosen.profiles);
-        let subject = self.parts.sandbox(chosen.subject, &app.name, &sandbox.id);
+        let subject = match &ask.form {
+            TokenForm::Oidc => self.parts.sandbox(chosen.subject, &app.name, &sandbox.id),
+            // EdDSA does not sign them (JWT-SVID section 2.1).
+            TokenForm::JwtSvid(_) if key.verifying_key().algorithm() == Algorithm::EdDsa => {
+                return Err(MintError::NoSvidKey);
+            }
+            TokenForm::JwtSvid(id) => {
+                self.check_id(permit, id)?;
+                Subject::from(id)
+            }
+        };
         let claims = ClaimSet {
             app: Some(app.name.clone()),
             app_uid: Some(app.uid.clone()),
@@ -97,6 +126,9 @@ impl Minter {
         let ((permit, policy), present) = (then, self.policy());
         if now.app().uid != permit.app().uid {
             return Err(MintError::Registry(RegistryError::NoSuchSandbox));
+        }
+        if let TokenForm::JwtSvid(id) = &ask.form {
+            self.check_id(now, id)?;
         }
         if Arc::ptr_eq(policy, &present) && now.app().audiences == permit.app().audiences {
             return Ok(());
@@ -140,6 +172,20 @@ impl Minter {
             ..self.claims(chosen, subject, IdentityType::System, now)?
         };
         Draft::new(key, extras::meet(&profiles, claims)?)
+    }
+
+    /// The SPIFFE ID of what is permitted, if it can be a subject.
+    pub(crate) fn svid_id(&self, permit: &Permit) -> Result<SpiffeId, MintError> {
+        let id = self.spiffe_ids.of(permit.app(), &permit.placed().sandbox.id);
+        let id = id.map_err(MintError::SpiffeId)?;
+        if id.as_str().len() > MAXIMUM_SVID_SUBJECT_BYTES {
+            return Err(MintError::LongId(MAXIMUM_SVID_SUBJECT_BYTES));
+        }
+        Ok(id)
+    }
+
+    fn check_id(&self, permit: &Permit, id: &SpiffeId) -> Result<(), MintError> {
+        if self.svid_id(permit)? == *id { Ok(()) } else { Err(MintError::Changed) }
     }
 
     fn claims(

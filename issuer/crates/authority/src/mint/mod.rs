@@ -17,4 +17,4 @@ mod minter;
 pub use error::MintError;
 pub(crate) use gate::{Gate, Request};
 pub use issuer::PermittedIssuer;
-pub use minter::{Ask, Minter};
+pub use minter::{Ask, Minter, TokenForm};

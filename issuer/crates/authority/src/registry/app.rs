@@ -1,5 +1,6 @@
 //! Apps: what is deployed as sandboxes.
 
+use moneyer_identity::spiffe::SpiffeIdEnding;
 use moneyer_identity::{AppName, AppUid, Audience, CloudAccounts, UnixTime};
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +23,9 @@ pub struct App {
     /// Who its sandboxes are at the clouds.
     #[serde(default, skip_serializing_if = "CloudAccounts::is_empty")]
     pub accounts: CloudAccounts,
+    /// What comes after the app in the SPIFFE IDs of its sandboxes. `None`: what the cluster's template says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spiffe_ending: Option<SpiffeIdEnding>,
     /// When it was made.
     pub created_at: UnixTime,
 }
@@ -43,4 +47,56 @@ pub struct AppChange {
     pub audiences: Vec<Audience>,
     /// Who its sandboxes are at the clouds. `None`: who they were before.
     pub accounts: Option<CloudAccounts>,
+    /// How the SPIFFE IDs of its sandboxes end.
+    pub spiffe_ending: EndingChange,
+}
+
+impl AppChange {
+    /// The app as it becomes.
+    pub(super) fn of(self, before: &App) -> App {
+        let Self { name, audiences, accounts, spiffe_ending } = self;
+        App {
+            name,
+            uid: before.uid.clone(),
+            audiences,
+            accounts: accounts.unwrap_or_else(|| before.accounts.clone()),
+            spiffe_ending: spiffe_ending.of(before.spiffe_ending.as_ref()),
+            created_at: before.created_at,
+        }
+    }
+
+    /// The app as it begins.
+    pub(super) fn first(self, uid: AppUid, now: UnixTime) -> App {
+        let Self { name, audiences, accounts, spiffe_ending } = self;
+        let (accounts, spiffe_ending) = (accounts.unwrap_or_default(), spiffe_ending.of(None));
+        App { name, uid, audiences, accounts, spiffe_ending, created_at: now }
+    }
+}
+
+/// What is said of the ending of an app's SPIFFE IDs.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum EndingChange {
+    /// It stays what it was.
+    #[default]
+    AsBefore,
+    /// What the cluster's template says.
+    Clusters,
+    /// Its own.
+    Own(SpiffeIdEnding),
+}
+
+impl EndingChange {
+    pub(super) fn of(self, before: Option<&SpiffeIdEnding>) -> Option<SpiffeIdEnding> {
+        match self {
+            Self::AsBefore => before.cloned(),
+            Self::Clusters => None,
+            Self::Own(ending) => Some(ending),
+        }
+    }
+}
+
+impl From<Option<SpiffeIdEnding>> for EndingChange {
+    fn from(ending: Option<SpiffeIdEnding>) -> Self {
+        ending.map_or(Self::Clusters, Self::Own)
+    }
 }

@@ -268,24 +268,17 @@ impl Shared {
             placements.apps.get(&change.name).map(|entry| (entry.app.clone(), entry.revision))
         };
         let (app, expected) = match before {
-            Some((app, _))
-                if app.audiences == change.audiences
-                    && change.accounts.as_ref().is_none_or(|said| *said == app.accounts) =>
-            {
-                return Ok(app);
-            }
-            Some((app, revision)) => {
-                let AppChange { audiences, accounts, .. } = change;
-                let accounts = accounts.unwrap_or_else(|| app.accounts.clone());
-                let app = App { audiences, accounts, ..App::clone(&app) };
+            Some((before, revision)) => {
+                let app = change.of(&before);
+                if app == *before {
+                    return Ok(before);
+                }
                 (app, Expected::Revision(revision))
             }
             None => {
                 let random = |error: getrandom::Error| RegistryError::Random(error.into());
                 let uid = AppUid::random().map_err(random)?;
-                let AppChange { name, audiences, accounts } = change;
-                let accounts = accounts.unwrap_or_default();
-                (App { name, uid, audiences, accounts, created_at: now }, Expected::Absent)
+                (change.first(uid, now), Expected::Absent)
             }
         };
         let what = Event::AppPut {
@@ -293,6 +286,7 @@ impl Shared {
             app_uid: app.uid.clone(),
             audiences: app.audiences.clone(),
             accounts: app.accounts.clone(),
+            spiffe_ending: app.spiffe_ending.clone(),
         };
         let generation = self.commit(who, what, Change::put(&app, expected)).await?;
         Ok(self.write().apply_app(app, generation))

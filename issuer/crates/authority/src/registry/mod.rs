@@ -13,13 +13,15 @@ mod listing;
 mod permit;
 mod placement;
 mod sandbox;
+mod spiffe_ids;
 mod stripes;
 mod subscription;
 
-pub use app::{App, AppChange};
+pub use app::{App, AppChange, EndingChange};
 pub use directory::Registry;
 pub use error::RegistryError;
 pub use listing::{Page, PageRequest};
 pub use permit::{Permit, SystemPermit, SystemWorkload};
 pub use sandbox::{Placed, Sandbox};
+pub use spiffe_ids::SpiffeIds;
 pub use subscription::{PlacementChange, Revoked, SandboxSubscription};

@@ -172,6 +172,7 @@ mod tests {
             uid: AppUid::random().unwrap(),
             audiences: Vec::new(),
             accounts: moneyer_identity::CloudAccounts::default(),
+            spiffe_ending: None,
             created_at: UnixTime(0),
         };
         placements.apply_app(app, Generation(4));

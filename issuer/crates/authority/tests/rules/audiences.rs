@@ -7,7 +7,7 @@ use moneyer_authority::audiences::{
 };
 use moneyer_authority::keys::KeyKinds;
 use moneyer_authority::mint::{Ask, MintError};
-use moneyer_authority::registry::{AppChange, RegistryError};
+use moneyer_authority::registry::{AppChange, EndingChange, RegistryError};
 use moneyer_authority::signer::KeyKind;
 use moneyer_identity::{
     AppName, ErrorClass, Lifetime, MintedToken, ProfileName, RelyingParty, RoleArn, SessionTag,
@@ -61,7 +61,7 @@ async fn put(world: &World, spec: ProfileSpec) -> Result<(), AudiencesError> {
 
 async fn mint(world: &World, of: &[&str]) -> Result<MintedToken, MintError> {
     let audiences = of.iter().map(|text| audience(text)).collect();
-    let ask = Ask { audiences, lifetime: None };
+    let ask = Ask { audiences, ..Ask::default() };
     world.authority.mint_any(&operator(), &sandbox("web-1"), ask).await
 }
 
@@ -219,7 +219,12 @@ async fn an_app_and_a_profile_that_do_not_fit_each_other_are_refused() {
     };
     put(&world, gcp.clone()).await.unwrap();
     let long = |letters: usize| AppName::parse(&"a".repeat(letters)).unwrap();
-    let change = |name| AppChange { name, audiences: Vec::new(), accounts: None };
+    let change = |name| AppChange {
+        name,
+        audiences: Vec::new(),
+        accounts: None,
+        spiffe_ending: EndingChange::AsBefore,
+    };
     // spiffe://id.example.com/app/…/sandbox/S: 37 bytes beside the names.
     world.authority.put_app(&operator(), change(long(63))).await.unwrap();
     // Its sandbox's id is part of the subject: 37 + 63 + 27 = 127.
@@ -228,7 +233,7 @@ async fn an_app_and_a_profile_that_do_not_fit_each_other_are_refused() {
     for (letters, fits) in [(27, true), (28, false)] {
         world.place(&id(letters), &app, "runner-1").await;
         let audiences = gcp.audience.clone().into_iter().collect();
-        let ask = Ask { audiences, lifetime: None };
+        let ask = Ask { audiences, ..Ask::default() };
         let minted = world.authority.mint_any(&operator(), &sandbox(&id(letters)), ask).await;
         match minted {
             Ok(_) => assert!(fits),
@@ -284,7 +289,7 @@ async fn tokens_for_aws_say_what_their_profile_asks_for_and_nothing_else() {
     let other = claims(&mint(&world, &["moneyer"]).await.unwrap(), "moneyer");
     assert!(!is_aws(&other), "others are told nothing: {other}");
 
-    let ask = Ask { audiences: vec![audience(STS)], lifetime: None };
+    let ask = Ask { audiences: vec![audience(STS)], ..Ask::default() };
     let system = world.authority.mint_system_any(&operator(), &workload("backup"), ask).await;
     let system = claims(&system.unwrap(), STS);
     assert_eq!(system["https://aws.amazon.com/roles"], json!([ROLE]), "the pin holds for all");

@@ -40,7 +40,7 @@ async fn p5_a_token_has_its_record_with_everything_it_says() {
     let world = world().await;
     let (one, _) = world.join("runner-1").await;
     let before = world.audit.records().len();
-    let ask = Ask { audiences: vec![audience("aws")], lifetime: None };
+    let ask = Ask { audiences: vec![audience("aws")], ..Ask::default() };
     let minted = world.authority.mint(&one, &sandbox("web-1"), ask).await.unwrap();
     let (jti, kid) = (minted.token_id.as_str(), minted.key_id.as_str());
     let expected = json!({
@@ -161,6 +161,7 @@ async fn case_71_a_change_that_cannot_be_recorded_fails_before_it_acts() {
         name: app("new"),
         audiences: vec![],
         accounts: None,
+        spiffe_ending: moneyer_authority::registry::EndingChange::AsBefore,
     };
     let placed = placement("web-2", "web", "runner-1", world.now());
     let member = || "runner-1".to_owned();

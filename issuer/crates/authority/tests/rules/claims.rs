@@ -183,7 +183,7 @@ proptest! {
                     continue;
                 }
                 let audiences = vec![Audience::parse(&text).unwrap()];
-                let ask = Ask { audiences, lifetime: seconds.map(Lifetime::from_seconds) };
+                let ask = Ask { audiences, lifetime: seconds.map(Lifetime::from_seconds), ..Ask::default() };
                 let minted = world.authority.mint(&one, &sandbox("web-1"), ask).await.unwrap();
                 let token = verified(&world, &minted, &text);
                 assert_eq!(token.claim("aud"), Some(&json!(text)));

@@ -69,7 +69,7 @@ async fn no_token_is_meant_for_an_issuer_of_the_cluster() {
     let world = World::new().await;
     world.authority.move_issuer(&operator(), &url("https://two.example.com")).await.unwrap();
     for own in ["https://id.example.com", "https://two.example.com"] {
-        let ask = Ask { audiences: vec![audience(own)], lifetime: None };
+        let ask = Ask { audiences: vec![audience(own)], ..Ask::default() };
         let refused = world.authority.mint_system_any(&operator(), &workload("backup"), ask).await;
         assert!(matches!(refused, Err(MintError::AudienceDenied(_))), "{own}: {refused:?}");
     }

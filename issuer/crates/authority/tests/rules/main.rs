@@ -24,6 +24,8 @@ mod issuers;
 #[cfg(test)]
 mod join;
 #[cfg(test)]
+mod jwt_svid;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod leaf;

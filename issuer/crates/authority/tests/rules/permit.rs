@@ -2,7 +2,7 @@
 
 use moneyer_authority::enrollment::{AuthenticatedRunner, Principal};
 use moneyer_authority::mint::{Ask, MintError};
-use moneyer_authority::registry::{AppChange, RegistryError};
+use moneyer_authority::registry::{AppChange, EndingChange, RegistryError};
 use moneyer_identity::ErrorClass;
 use moneyer_testkit::START;
 
@@ -172,7 +172,12 @@ async fn an_app_lists_48_audiences_and_no_more() {
     let put = |count| {
         let named: Vec<String> = list(count);
         let audiences = named.iter().map(|text| audience(text)).collect();
-        let change = AppChange { name: app("web"), audiences, accounts: None };
+        let change = AppChange {
+            name: app("web"),
+            audiences,
+            accounts: None,
+            spiffe_ending: EndingChange::AsBefore,
+        };
         let registry = world.authority.registry().clone();
         async move { registry.put_app(&operator(), change, START).await }
     };

@@ -57,7 +57,7 @@ async fn ask(
     seconds: Option<u32>,
 ) -> Result<MintedToken, MintError> {
     let audiences = audiences.iter().map(|text| audience(text)).collect();
-    let ask = Ask { audiences, lifetime: seconds.map(Lifetime::from_seconds) };
+    let ask = Ask { audiences, lifetime: seconds.map(Lifetime::from_seconds), ..Ask::default() };
     world.authority.mint_any(&operator(), &sandbox(id), ask).await
 }
 
@@ -115,7 +115,8 @@ async fn the_issuer_is_never_an_audience() {
     for asked in [&[ISSUER][..], &[VAULT, ISSUER]] {
         let refused = ask(&world, "web-1", asked, None).await.unwrap_err();
         assert!(matches!(&refused, MintError::AudienceDenied(it) if it.as_str() == ISSUER));
-        let ask = Ask { audiences: asked.iter().map(|it| audience(it)).collect(), lifetime: None };
+        let ask =
+            Ask { audiences: asked.iter().map(|it| audience(it)).collect(), ..Ask::default() };
         let refused = world.authority.mint_system_any(&operator(), &workload("backup"), ask).await;
         assert!(matches!(refused, Err(MintError::AudienceDenied(_))));
     }

@@ -6,13 +6,14 @@ use async_trait::async_trait;
 use moneyer_authority::audiences::{AwsExtras, ProfileSpec};
 use moneyer_authority::keys::KeyCommand;
 use moneyer_authority::mint::{Ask, MintError};
-use moneyer_authority::registry::RegistryError;
+use moneyer_authority::registry::{AppChange, EndingChange, RegistryError};
 use moneyer_authority::signer::{KeyHandle, KeyKind, NewKey, Signer, SignerError, SigningKey};
+use moneyer_identity::spiffe::SpiffeIdEnding;
 use moneyer_identity::{ProfileName, Token, UnsignedToken, VerifyingKey};
 use moneyer_testkit::signer::FixtureSigner;
 use tokio::sync::Semaphore;
 
-use crate::world::{World, audience, operator, sandbox};
+use crate::world::{World, app, audience, operator, sandbox};
 
 /// Says when a signature was begun, and ends it when it is let.
 #[derive(Debug)]
@@ -158,7 +159,7 @@ async fn the_same_holds_for_an_audience_that_its_app_lost_and_for_the_key_that_s
         let (authority, runner) = (world.authority.clone(), one.clone());
         let mint = tokio::spawn(async move {
             let audiences = vec![audience("sts.amazonaws.com")];
-            let ask = Ask { audiences, lifetime: None };
+            let ask = Ask { audiences, ..Ask::default() };
             authority.mint(&runner, &sandbox("web-1"), ask).await
         });
         held.begun().await;
@@ -185,4 +186,25 @@ async fn the_same_holds_for_an_audience_that_its_app_lost_and_for_the_key_that_s
             _ => assert!(matches!(minted, Err(MintError::NoKey)), "{minted:?}"),
         }
     }
+}
+
+#[tokio::test]
+async fn the_same_holds_for_the_id_of_a_jwt_svid() {
+    let held = Held::new().await;
+    let world = &held.world;
+    let (one, _) = world.join("runner-1").await;
+    world.put_app("web").await;
+    world.place("web-1", "web", "runner-1").await;
+    let (authority, runner) = (world.authority.clone(), one.clone());
+    let mint = tokio::spawn(async move {
+        let ask = Ask { audiences: vec![audience("vault")], ..Ask::default() };
+        authority.mint_jwt_svid(&runner, &sandbox("web-1"), ask).await
+    });
+    held.begun().await;
+    let spiffe_ending = EndingChange::Own(SpiffeIdEnding::parse("").unwrap());
+    let change = AppChange { name: app("web"), audiences: vec![], accounts: None, spiffe_ending };
+    world.authority.put_app(&operator(), change).await.unwrap();
+    held.let_go.add_permits(1);
+    let minted = mint.await.unwrap();
+    assert!(matches!(minted, Err(MintError::Changed)), "{minted:?}");
 }

@@ -45,7 +45,7 @@ async fn mint(authority: &Authority, of: &[&str]) -> Result<MintedToken, MintErr
 }
 
 fn ask(of: &[&str]) -> Ask {
-    Ask { audiences: of.iter().map(|text| audience(text)).collect(), lifetime: None }
+    Ask { audiences: of.iter().map(|text| audience(text)).collect(), ..Ask::default() }
 }
 
 /// The algorithm that a published key signs with.

@@ -10,11 +10,13 @@ use moneyer_authority::enrollment::{
     PeerLeaf, Principal,
 };
 use moneyer_authority::keys::{KeyKinds, Schedule};
-use moneyer_authority::registry::{App, AppChange, RegistryError, Sandbox, SystemWorkload};
+use moneyer_authority::registry::{
+    App, AppChange, EndingChange, RegistryError, Sandbox, SystemWorkload,
+};
 use moneyer_authority::signer::{KeyKind, Signer};
 use moneyer_authority::store::{Collection, Generation, Store, Stored};
 use moneyer_authority::{Authority, Charter, OpenError, Ports};
-use moneyer_identity::spiffe::TrustDomain;
+use moneyer_identity::spiffe::{SpiffeIdTemplate, TrustDomain};
 use moneyer_identity::{
     AppName, Audience, Clock as _, ClusterId, ControllerName, IssuerUrl, Lifetime, LifetimeRange,
     OrganizationId, RunnerId, SandboxId, SubjectParts, SystemWorkloadName, UnixTime,
@@ -105,7 +107,12 @@ impl World {
 
     pub(crate) async fn put_app_limited(&self, name: &str, audiences: &[&str]) -> Arc<App> {
         let audiences = audiences.iter().map(|text| audience(text)).collect();
-        let change = AppChange { name: app(name), audiences, accounts: None };
+        let change = AppChange {
+            name: app(name),
+            audiences,
+            accounts: None,
+            spiffe_ending: EndingChange::AsBefore,
+        };
         self.authority.put_app(&operator(), change).await.unwrap()
     }
 
@@ -208,6 +215,7 @@ pub(crate) fn charter() -> Charter {
             cluster: Some(ClusterId::parse("prod-1").unwrap()),
             trust_domain: TrustDomain::parse("id.example.com").unwrap(),
         },
+        spiffe_ids: SpiffeIdTemplate::default(),
         key_set_path: "/.well-known/jwks.json".to_owned(),
         policy: AudiencePolicy::new(&issuer(), audience("moneyer"), day(), 1, Vec::new()).unwrap(),
         system_workloads: vec![

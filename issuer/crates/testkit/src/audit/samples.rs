@@ -5,7 +5,7 @@
 
 use moneyer_authority::audit::{Event, Sequence, TokenMinted, TokenRefused, TokenWithheld};
 use moneyer_authority::store::Generation;
-use moneyer_identity::spiffe::TrustDomain;
+use moneyer_identity::spiffe::{SpiffeIdEnding, TrustDomain};
 use moneyer_identity::{
     Algorithm, AppName, AppUid, Audience, Audiences, CloudAccounts, ErrorClass, IssuerUrl, KeyId,
     ProfileName, RoleArn, RoleName, RunnerId, SandboxId, SubjectForm, SubjectParts,
@@ -64,6 +64,7 @@ pub fn samples() -> Vec<Event> {
             app_uid: AppUid::parse(TOKEN).expect("an id"),
             audiences: vec![audience.clone()],
             accounts: CloudAccounts { aws_role: Some(role()), ..CloudAccounts::default() },
+            spiffe_ending: SpiffeIdEnding::parse("/x").ok(),
         },
         Event::AppRemoved { app: app.clone() },
         audience_put(audience, profile.clone()),
