@@ -17,7 +17,7 @@ pub const MAXIMUM_KEYS: usize = 100;
 pub const MAXIMUM_KEY_SET_BYTES: usize = 128 * 1024;
 
 /// Members that only a private or symmetric key has (RFC 7518 sections 6.2.2, 6.3.2, 6.4.1).
-const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+pub(crate) const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
 /// Why a key set is refused as a whole.
 #[derive(Debug, thiserror::Error)]

@@ -14,5 +14,7 @@ mod verifying_key;
 pub use certificate::{KeyCertificate, KeyCertificateError, UnsignedCertificate};
 pub use jwk::Jwk;
 pub use key_id::{KeyId, KeyIdError};
+pub(crate) use key_set::PRIVATE_MEMBERS;
 pub use key_set::{KeySet, KeySetError, MAXIMUM_KEY_SET_BYTES, MAXIMUM_KEYS};
+pub(crate) use verifying_key::sound_rsa;
 pub use verifying_key::{KeyError, VerifyingKey};

@@ -53,17 +53,7 @@ enum Check {
 impl VerifyingKey {
     /// An RSA key from its modulus and exponent, big-endian.
     pub fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<Self, KeyError> {
-        let modulus = strip_zeros(modulus);
-        let exponent = strip_zeros(exponent);
-        let bits =
-            modulus.first().map_or(0, |first| modulus.len() * 8 - first.leading_zeros() as usize);
-        let odd = |number: &[u8]| number.last().is_some_and(|last| last % 2 == 1);
-        if !(2048..=4096).contains(&bits) || !odd(modulus) {
-            return Err(KeyError::Size);
-        }
-        if exponent.len() > 4 || !odd(exponent) || exponent == [1] {
-            return Err(KeyError::Size);
-        }
+        let (modulus, exponent) = sound_rsa(modulus, exponent)?;
         let (n, e) = (URL_SAFE_NO_PAD.encode(modulus), URL_SAFE_NO_PAD.encode(exponent));
         let thumbprint = KeyId::of_canonical(&format!(r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#));
         let jwk = Jwk { n: Some(n), e: Some(e), ..empty_jwk("RSA", Algorithm::RS256, &thumbprint) };
@@ -188,6 +178,24 @@ impl fmt::Debug for VerifyingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "VerifyingKey({} {})", self.algorithm, self.key_id)
     }
+}
+
+/// Modulus and exponent without leading zeros, if a key of them may be used.
+pub(crate) fn sound_rsa<'a>(
+    modulus: &'a [u8],
+    exponent: &'a [u8],
+) -> Result<(&'a [u8], &'a [u8]), KeyError> {
+    let (modulus, exponent) = (strip_zeros(modulus), strip_zeros(exponent));
+    let bits =
+        modulus.first().map_or(0, |first| modulus.len() * 8 - first.leading_zeros() as usize);
+    let odd = |number: &[u8]| number.last().is_some_and(|last| last % 2 == 1);
+    if !(2048..=4096).contains(&bits) || !odd(modulus) {
+        return Err(KeyError::Size);
+    }
+    if exponent.len() > 4 || !odd(exponent) || exponent == [1] {
+        return Err(KeyError::Size);
+    }
+    Ok((modulus, exponent))
 }
 
 fn strip_zeros(bytes: &[u8]) -> &[u8] {

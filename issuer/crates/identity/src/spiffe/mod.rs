@@ -1,13 +1,25 @@
-//! SPIFFE identities (SPIFFE-ID standard, sections 2.1 to 2.4).
+//! SPIFFE: identities, trust bundles and the checks of SVIDs (standards SPIFFE-ID, JWT-SVID, X509-SVID,
+//! Trust Domain and Bundle).
 //!
 //! Parsing is strict where the standard leaves a choice: an upper-case trust domain or scheme is
 //! refused rather than folded, because a policy that matched before folding would match something
-//! else after it. Nothing is percent-decoded and no path is normalised.
+//! else after it. Nothing is percent-decoded and no path is normalised. An SVID is only ever verified
+//! with the bundle of its own trust domain.
 
+mod algorithm;
+mod bundle;
+mod certificate;
 mod id;
 mod template;
 mod trust_domain;
 
+pub use algorithm::SvidAlgorithm;
+pub use bundle::{
+    BundleMapError, ContentDigest, EntryError, JwtAuthority, MAXIMUM_AUTHORITIES,
+    MAXIMUM_BUNDLE_BYTES, MAXIMUM_BUNDLE_MAP_BYTES, TrustBundle, TrustBundleError, TrustBundles,
+    X509Authority, X509AuthorityError,
+};
+pub use certificate::{CertificateError, MAXIMUM_CERTIFICATE_BYTES};
 pub use id::{SpiffeId, SpiffeIdError};
 pub use template::{SpiffeIdEnding, SpiffeIdTemplate, SpiffeIdTemplateError};
 pub use trust_domain::{TrustDomain, TrustDomainError};
