@@ -49,10 +49,31 @@ pub(super) async fn rotate(authority: Authority) {
     }
 }
 
-/// Renders the public documents anew when the ring or the issuers have changed.
+/// Follows the rings with the trust bundle, and tries again where its number could not be stored.
+pub(super) async fn follow_bundle(authority: Authority) {
+    let mut keys = authority.keys().changes();
+    loop {
+        let followed = authority.bundle().follow().await;
+        let retry = followed.as_ref().err().map(|_failed| LOOK_EVERY);
+        if let Err(error) = followed {
+            let cause = crate::chain(&error);
+            tracing::error!(error.cause = cause, "the trust bundle does not follow the keys");
+        }
+        let changed = tokio::select! {
+            changed = keys.changed() => changed,
+            () = tokio::time::sleep(retry.unwrap_or_default()), if retry.is_some() => continue,
+        };
+        if changed.is_err() {
+            return;
+        }
+    }
+}
+
+/// Renders the public documents anew when a ring, the trust bundle or the issuers have changed.
 pub(super) async fn republish(authority: Authority, documents: PublicDocuments) {
     let mut keys = authority.keys().changes();
     let mut issuers = authority.issuers().changes();
+    let mut bundle = authority.bundle().changes();
     loop {
         if let Err(error) = documents.replace(authority.published()) {
             let cause = crate::chain(&error);
@@ -61,6 +82,7 @@ pub(super) async fn republish(authority: Authority, documents: PublicDocuments) 
         let changed = tokio::select! {
             changed = keys.changed() => changed,
             changed = issuers.changed() => changed,
+            changed = bundle.changed() => changed,
         };
         if changed.is_err() {
             return;

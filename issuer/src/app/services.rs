@@ -10,7 +10,7 @@ use crate::app::certificate::{certify_coordinator, renew_certificate};
 use crate::app::coordinator::Kept;
 use crate::app::error::StartError;
 use crate::app::listeners::Listeners;
-use crate::app::rotation::{republish, rotate};
+use crate::app::rotation::{follow_bundle, republish, rotate};
 use crate::config::Config;
 use crate::documents::PublicDocuments;
 use crate::grpc::{self, GrpcParts};
@@ -98,6 +98,8 @@ pub(super) fn start(
     shutdown.spawn("metrics", until(stop.clone(), upkeep));
     shutdown.spawn("publisher", until(stop.clone(), publisher.run()));
     shutdown.spawn("documents", until(stop.clone(), republish(authority.clone(), documents)));
+    let following = follow_bundle(authority.clone());
+    shutdown.spawn("trust bundle", until(stop.clone(), following));
     shutdown.spawn("rotation", until(stop, rotate(authority.clone())));
     Ok(())
 }

@@ -7,14 +7,19 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::{HeaderValue, header};
 
-/// The media type of every document (OpenID Connect Discovery 1.0 section 4.2, RFC 7517 section 8.5.2: relying
-/// parties take a key set as this, and some as nothing else).
-pub(crate) const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/json");
+/// OpenID Connect Discovery 1.0 section 4.2, RFC 7517 section 8.5.2: relying parties take a key set as this,
+/// and some as nothing else. SPIFFE Federation section 5: so is a bundle.
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// RFC 8555 section 9.1.
+const PEM: HeaderValue = HeaderValue::from_static("application/pem-certificate-chain");
 
 /// What a document is. In the order in which copies are written: who reads a discovery document finds
 /// the key set that it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
+    /// The trust bundle, whole or in part.
+    Bundle,
     /// The key set.
     KeySet,
     /// Discovery, and RFC 8414 metadata.
@@ -25,6 +30,7 @@ pub(crate) enum Kind {
 #[derive(Debug, Clone)]
 pub(crate) struct Document {
     kind: Kind,
+    media_type: HeaderValue,
     body: Bytes,
     etag: HeaderValue,
     cache_control: HeaderValue,
@@ -37,12 +43,32 @@ impl Document {
         max_age: Duration,
     ) -> Result<Self, RenderError> {
         let body = Bytes::from(serde_json::to_vec(value).map_err(RenderError::Json)?);
+        Self::written(kind, JSON, body, max_age)
+    }
+
+    /// A view of the trust bundle that is JSON.
+    pub(super) fn bundle(text: String, max_age: Duration) -> Result<Self, RenderError> {
+        Self::written(Kind::Bundle, JSON, text.into(), max_age)
+    }
+
+    /// The certificates of the trust bundle.
+    pub(super) fn certificates(text: String, max_age: Duration) -> Result<Self, RenderError> {
+        Self::written(Kind::Bundle, PEM, text.into(), max_age)
+    }
+
+    fn written(
+        kind: Kind,
+        media_type: HeaderValue,
+        body: Bytes,
+        max_age: Duration,
+    ) -> Result<Self, RenderError> {
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &body);
         // 128 bits tell documents apart.
         let tag = URL_SAFE_NO_PAD.encode(digest.as_ref().get(..16).unwrap_or_default());
         let text = |text: String| HeaderValue::try_from(text).map_err(RenderError::Header);
         Ok(Self {
             kind,
+            media_type,
             body,
             etag: text(format!("\"{tag}\""))?,
             cache_control: text(format!("public, max-age={}", max_age.as_secs()))?,
@@ -52,6 +78,11 @@ impl Document {
     /// What it is.
     pub(crate) fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// Its media type.
+    pub(crate) fn media_type(&self) -> &HeaderValue {
+        &self.media_type
     }
 
     /// The bytes, as they are served.

@@ -3,12 +3,36 @@
 use std::collections::HashMap;
 
 use moneyer_identity::IssuerUrl;
+use moneyer_identity::spiffe::TrustBundle;
 
-use super::document::Document;
+use super::document::{Document, RenderError};
 
 /// Where each document is: by path, and for a previous issuer by host too.
 #[derive(Debug, Default)]
 pub(super) struct Places(HashMap<String, Vec<Place>>);
+
+/// The trust bundle, as its readers take it.
+#[derive(Debug)]
+pub(super) struct BundleViews {
+    /// The SPIFFE bundle document.
+    pub(super) whole: Document,
+    /// The keys of JWT-SVIDs, for readers that know nothing of SPIFFE.
+    pub(super) keys: Document,
+    /// The authorities of X.509-SVIDs.
+    pub(super) certificates: Document,
+}
+
+impl BundleViews {
+    /// Cached no longer than its readers wait before they ask again.
+    pub(super) fn of(bundle: &TrustBundle) -> Result<Self, RenderError> {
+        let max_age = bundle.refresh_hint().unwrap_or_default();
+        Ok(Self {
+            whole: Document::bundle(bundle.to_document(), max_age)?,
+            keys: Document::bundle(bundle.to_jwks(), max_age)?,
+            certificates: Document::certificates(bundle.to_pem(), max_age)?,
+        })
+    }
+}
 
 /// One document at one path.
 #[derive(Debug)]
@@ -26,7 +50,7 @@ impl Places {
         }
     }
 
-    /// Discovery, RFC 8414 metadata and the key set of one issuer. Discovery is appended to the issuer,
+    /// Discovery, RFC 8414 metadata, the key set and the trust bundle of one issuer. Discovery is appended to the issuer,
     /// path included; RFC 8414 section 3.1 inserts its path between host and issuer path. Both are
     /// served.
     pub(super) fn put_issuer(
@@ -35,6 +59,7 @@ impl Places {
         issuer: &IssuerUrl,
         paths: &[String],
         (discovery, key_set): (&Document, &Document),
+        bundle: &BundleViews,
     ) {
         let prefix = issuer.path();
         self.put(host, format!("{prefix}/.well-known/openid-configuration"), discovery);
@@ -43,6 +68,9 @@ impl Places {
         for path in paths {
             self.put(host, format!("{prefix}{path}"), key_set);
         }
+        self.put(host, format!("{prefix}/.well-known/spiffe-bundle"), &bundle.whole);
+        self.put(host, format!("{prefix}/.well-known/spiffe-jwks.json"), &bundle.keys);
+        self.put(host, format!("{prefix}/.well-known/spiffe-bundle.pem"), &bundle.certificates);
     }
 
     /// The document at a path: a previous issuer's for its host, the current one's for everyone else.

@@ -8,7 +8,7 @@ use moneyer_authority::keys::Published;
 use tokio::sync::watch;
 
 use super::document::{Document, Kind, RenderError};
-use super::places::{PlacedDocument, Places};
+use super::places::{BundleViews, PlacedDocument, Places};
 
 /// The documents of one moment, and what they say.
 #[derive(Debug)]
@@ -24,14 +24,16 @@ impl Rendered {
         max_age: Duration,
     ) -> Result<Self, RenderError> {
         let key_set = Document::render(Kind::KeySet, &published.key_set, max_age)?;
+        let bundle = BundleViews::of(&published.bundle)?;
         let mut places = Places::default();
         let discovery = Document::render(Kind::Metadata, &published.metadata, max_age)?;
         let issuer = &published.metadata.issuer;
-        places.put_issuer(None, issuer, key_set_paths, (&discovery, &key_set));
+        places.put_issuer(None, issuer, key_set_paths, (&discovery, &key_set), &bundle);
         for metadata in &published.previous {
             let discovery = Document::render(Kind::Metadata, metadata, max_age)?;
             let host = Some(metadata.issuer.authority());
-            places.put_issuer(host, &metadata.issuer, key_set_paths, (&discovery, &key_set));
+            let issuer = &metadata.issuer;
+            places.put_issuer(host, issuer, key_set_paths, (&discovery, &key_set), &bundle);
         }
         Ok(Self { published, places })
     }

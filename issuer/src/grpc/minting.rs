@@ -10,9 +10,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
+use crate::grpc::bundles::BundleStream;
 use crate::grpc::limit::MintLimits;
 use crate::grpc::watch::SandboxStream;
-use crate::grpc::{caller, convert, status};
+use crate::grpc::{bundles, caller, convert, status, watch};
 use crate::metrics::Metrics;
 
 /// Most tokens in one batch: 64 RSA-2048 signatures are 16 ms on one core.
@@ -107,6 +108,7 @@ impl MintingService {
 #[tonic::async_trait]
 impl Minting for MintingService {
     type WatchSandboxesStream = SandboxStream;
+    type WatchTrustBundlesStream = BundleStream;
 
     async fn get_issuer(
         &self,
@@ -203,15 +205,13 @@ impl Minting for MintingService {
         Err(status::no_such_call())
     }
 
-    type WatchTrustBundlesStream =
-        futures_util::stream::Empty<Result<v1::WatchTrustBundlesResponse, Status>>;
-
     async fn watch_trust_bundles(
         &self,
         request: Request<v1::WatchTrustBundlesRequest>,
-    ) -> Result<Response<Self::WatchTrustBundlesStream>, Status> {
-        caller::runner(&self.authority, &request)?;
-        Err(status::no_such_call())
+    ) -> Result<Response<BundleStream>, Status> {
+        let runner = caller::runner(&self.authority, &request)?;
+        let leaf = caller::leaf(&request)?;
+        bundles::open(&self.authority, &runner, leaf, self.going_down.clone()).map(Response::new)
     }
 
     async fn watch_sandboxes(
@@ -221,7 +221,7 @@ impl Minting for MintingService {
         let runner = caller::runner(&self.authority, &request)?;
         let leaf = caller::leaf(&request)?;
         let receipt = request.into_inner().receipt;
-        SandboxStream::open(&self.authority, &runner, leaf, receipt, self.going_down.clone())
+        watch::open(&self.authority, &runner, leaf, receipt, self.going_down.clone())
             .map(Response::new)
     }
 }

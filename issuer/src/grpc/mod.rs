@@ -3,6 +3,7 @@
 //! Every call proves its caller anew from the connection's certificate. A handler converts the message,
 //! makes one call into the authority, converts the answer. Only `status` knows gRPC codes.
 
+mod bundles;
 mod caller;
 mod convert;
 mod deadline;
@@ -11,6 +12,7 @@ mod limit;
 mod minting;
 mod placement;
 mod server;
+mod standing;
 mod status;
 mod watch;
 

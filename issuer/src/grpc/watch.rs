@@ -1,13 +1,5 @@
 //! The stream of a runner's sandboxes.
-//!
-//! It ends when the runner is removed, when the certificate it was opened with ends, and when the
-//! coordinator goes down; a runner then opens another.
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
-use std::time::Duration;
-
-use futures_util::{Stream, StreamExt as _, stream};
 use moneyer_authority::enrollment::{AuthenticatedRunner, PeerLeaf};
 use moneyer_authority::registry::{App, Placed, PlacementChange, SandboxSubscription};
 use moneyer_authority::store::Testimony;
@@ -15,63 +7,48 @@ use moneyer_authority::{Authority, Reissue};
 use moneyer_identity::IssuerUrl;
 use moneyer_proto::v1;
 use tokio::sync::watch;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
+use crate::grpc::standing::{Messages, Standing, Tells, stream};
 use crate::grpc::{convert, status};
 
-type Message = Result<v1::WatchSandboxesResponse, Status>;
-
 /// What `WatchSandboxes` answers.
-pub(super) struct SandboxStream(Pin<Box<dyn Stream<Item = Message> + Send>>);
+pub(super) type SandboxStream = Messages<v1::WatchSandboxesResponse>;
 
 struct Watch {
     authority: Authority,
+    standing: Standing,
     subscription: SandboxSubscription,
-    leaf: PeerLeaf,
-    certificate_end: Instant,
-    going_down: CancellationToken,
     reissue: ReissueNews,
     profiles: watch::Receiver<u64>,
 }
 
-impl SandboxStream {
-    pub(super) fn open(
-        authority: &Authority,
-        runner: &AuthenticatedRunner,
-        leaf: PeerLeaf,
-        receipt: Option<v1::Receipt>,
-        going_down: CancellationToken,
-    ) -> Result<Self, Status> {
-        if let Some(receipt) = receipt {
-            hear(authority, runner, receipt);
-        }
-        let subscription =
-            authority.registry().watch(runner).map_err(|_revoked| status::revoked())?;
-        let left: Duration = runner.certificate_ends_at().since(authority.now());
-        let watch = Watch {
-            authority: authority.clone(),
-            subscription,
-            leaf,
-            certificate_end: Instant::now() + left,
-            going_down,
-            reissue: ReissueNews::of(authority),
-            profiles: authority.profiles().changes(),
-        };
-        let changes = stream::unfold(Some(watch), |watch| async move {
-            let mut watch = watch?;
-            match watch.next().await {
-                Ok(message) => Some((Ok(message), Some(watch))),
-                Err(status) => Some((Err(status), None)),
-            }
-        });
-        Ok(Self(changes.boxed()))
+/// Opens the stream.
+pub(super) fn open(
+    authority: &Authority,
+    runner: &AuthenticatedRunner,
+    leaf: PeerLeaf,
+    receipt: Option<v1::Receipt>,
+    going_down: CancellationToken,
+) -> Result<SandboxStream, Status> {
+    if let Some(receipt) = receipt {
+        hear(authority, runner, receipt);
     }
+    let subscription = authority.registry().watch(runner).map_err(|_revoked| status::revoked())?;
+    Ok(stream(Watch {
+        authority: authority.clone(),
+        standing: Standing::of(authority, runner, leaf, going_down),
+        subscription,
+        reissue: ReissueNews::of(authority),
+        profiles: authority.profiles().changes(),
+    }))
 }
 
-impl Watch {
-    async fn next(&mut self) -> Result<v1::WatchSandboxesResponse, Status> {
+impl Tells for Watch {
+    type Message = v1::WatchSandboxesResponse;
+
+    async fn next(&mut self) -> Result<Self::Message, Status> {
         let change = tokio::select! {
             change = self.subscription.next() => Some(change.map_err(|_revoked| status::revoked())?),
             // What token files a sandbox has follows from the profiles.
@@ -79,11 +56,9 @@ impl Watch {
                 Some(self.subscription.everything().map_err(|_revoked| status::revoked())?)
             }
             () = self.reissue.arrives(&self.authority) => None,
-            () = self.going_down.cancelled() => return Err(status::going_down()),
-            () = tokio::time::sleep_until(self.certificate_end) => return Err(status::revoked()),
+            over = self.standing.is_over() => return Err(over),
         };
-        // The runner may have renewed twice or joined anew since: this connection is then not its own.
-        self.authority.authenticate(&self.leaf).map_err(status::authenticate)?;
+        self.standing.check()?;
         let (generation, change) = match change {
             Some(change) => self.told(change)?,
             None => (0, None),
@@ -92,7 +67,9 @@ impl Watch {
         let receipt = Some(convert::receipt(self.authority.store().receipt()));
         Ok(v1::WatchSandboxesResponse { generation, reissue, issuer, receipt, change })
     }
+}
 
+impl Watch {
     fn told(
         &self,
         change: PlacementChange,
@@ -179,13 +156,5 @@ impl ReissueNews {
     fn told(&self) -> (String, String) {
         let Reissue { issuer_since, withdrawals } = self.told;
         (self.issuer.as_str().to_owned(), format!("{issuer_since}.{withdrawals}"))
-    }
-}
-
-impl Stream for SandboxStream {
-    type Item = Message;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Message>> {
-        self.0.as_mut().poll_next(context)
     }
 }

@@ -7,7 +7,7 @@ use moneyer_daemon::file::read_secret;
 use zeroize::Zeroizing;
 
 use super::error::PublishError;
-use crate::documents::{Document, MEDIA_TYPE};
+use crate::documents::Document;
 
 /// Longest secret in bytes: access keys have some dozens, bearer tokens some thousand.
 const MAXIMUM_SECRET_BYTES: usize = 16 * 1024;
@@ -15,7 +15,7 @@ const MAXIMUM_SECRET_BYTES: usize = 16 * 1024;
 /// What a server has to know to serve a document as it is served here.
 pub(super) fn headers_of(document: &Document) -> HeaderMap {
     HeaderMap::from_iter([
-        (header::CONTENT_TYPE, MEDIA_TYPE),
+        (header::CONTENT_TYPE, document.media_type().clone()),
         (header::CACHE_CONTROL, document.cache_control().clone()),
     ])
 }

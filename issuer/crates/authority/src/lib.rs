@@ -18,6 +18,7 @@ pub mod public_certificate;
 pub mod registry;
 pub mod signer;
 pub mod store;
+pub mod trust_bundle;
 mod unbroken;
 mod upkeep;
 

@@ -69,11 +69,13 @@ pub enum Collection {
     Audiences,
     /// The public listener's certificate, and what it takes to have the next one.
     PublicCertificates,
+    /// The number of the cluster's own trust bundle.
+    BundleSequences,
 }
 
 impl Collection {
     /// Every collection.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Keys,
         Self::KeyRings,
         Self::Issuers,
@@ -84,6 +86,7 @@ impl Collection {
         Self::JoinTokens,
         Self::Audiences,
         Self::PublicCertificates,
+        Self::BundleSequences,
     ];
 
     /// The stable name under which a backend keeps it.
@@ -100,6 +103,7 @@ impl Collection {
             Self::JoinTokens => "join_tokens",
             Self::Audiences => "audiences",
             Self::PublicCertificates => "public_certificates",
+            Self::BundleSequences => "bundle_sequences",
         }
     }
 
@@ -113,7 +117,10 @@ impl Collection {
     /// what is lost with them is lost for good.
     #[must_use]
     pub fn is_exported(self) -> bool {
-        matches!(self, Self::Keys | Self::KeyRings | Self::Authorities | Self::Issuers)
+        matches!(
+            self,
+            Self::Keys | Self::KeyRings | Self::Authorities | Self::Issuers | Self::BundleSequences
+        )
     }
 }
 

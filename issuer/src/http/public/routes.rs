@@ -6,7 +6,7 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
-use crate::documents::{Document, MEDIA_TYPE, PublicDocuments};
+use crate::documents::{Document, PublicDocuments};
 use crate::http::error;
 
 /// The public listener's routes: a look-up, since the paths change when the issuer moves.
@@ -35,7 +35,8 @@ fn whole_or_known(document: &Document, request: &HeaderMap) -> Response {
     if is_known(document, request) {
         return (StatusCode::NOT_MODIFIED, headers).into_response();
     }
-    (headers, [(header::CONTENT_TYPE, MEDIA_TYPE)], document.body().clone()).into_response()
+    let media_type = [(header::CONTENT_TYPE, document.media_type().clone())];
+    (headers, media_type, document.body().clone()).into_response()
 }
 
 /// `If-None-Match` by weak comparison (RFC 9110 section 13.1.2).

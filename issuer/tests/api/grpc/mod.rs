@@ -1,6 +1,7 @@
 //! The services of the wire, over mutual TLS.
 
 mod audit;
+mod bundles;
 mod deadline;
 mod enrollment;
 mod minting;

@@ -9,6 +9,7 @@ mod connections;
 mod key_set;
 mod oauth_authorization_server;
 mod openid_configuration;
+mod spiffe_bundle;
 mod tls_client;
 mod tls_files;
 
@@ -24,10 +25,14 @@ const CLAIMS_OF_A_REQUEST: [&[Field]; 6] = [
 
 /// Everything that holds for each document, whatever is in it.
 async fn behaves_as_a_document(world: &World, path: &str) -> Answer {
+    behaves_as(world, path, ("application/json", 3600)).await
+}
+
+async fn behaves_as(world: &World, path: &str, (media_type, max_age): (&str, u32)) -> Answer {
     let whole = world.public(Method::GET, path, &[]).await;
     assert_eq!(whole.status, 200, "{path}");
-    assert_eq!(field(&whole, "content-type"), "application/json");
-    assert_eq!(field(&whole, "cache-control"), "public, max-age=3600");
+    assert_eq!(field(&whole, "content-type"), media_type);
+    assert_eq!(field(&whole, "cache-control"), format!("public, max-age={max_age}"));
     same_bytes_for_everyone(world, path, &whole).await;
     conditional(world, path, &whole).await;
     methods(world, path, &whole).await;

@@ -1,4 +1,4 @@
-//! Copies in a directory, in a bucket and on a server: byte for byte what is served, key sets first.
+//! Copies in a directory, in a bucket and on a server: byte for byte what is served, bundles and key sets first.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -10,7 +10,10 @@ use serde_json::json as value;
 use super::site::{Site, until};
 use crate::world::{World, json, problem};
 
-const PATHS: [&str; 3] = [
+const PATHS: [&str; 6] = [
+    "/.well-known/spiffe-bundle",
+    "/.well-known/spiffe-bundle.pem",
+    "/.well-known/spiffe-jwks.json",
     "/.well-known/jwks.json",
     "/.well-known/oauth-authorization-server",
     "/.well-known/openid-configuration",
@@ -89,7 +92,8 @@ async fn without_copies_nothing_is_published() {
 }
 
 #[tokio::test]
-async fn a_server_gets_key_sets_first_with_their_headers_and_the_bearer_of_the_moment() {
+async fn a_server_gets_bundles_and_key_sets_first_with_their_headers_and_the_bearer_of_the_moment()
+{
     let site = Site::start().await;
     let keys = tempfile::tempdir().unwrap();
     let bearer = secret(keys.path(), "first-token\n");
@@ -102,7 +106,7 @@ async fn a_server_gets_key_sets_first_with_their_headers_and_the_bearer_of_the_m
         until(&world, "no problem told", |status| status["targets"][0]["problem"].is_string());
     let told = refused.await["targets"][0]["problem"].as_str().unwrap().to_owned();
     let expected = format!(
-        "{url}.well-known/jwks.json was not taken: the server answered 503 Service Unavailable (SlowDown)"
+        "{url}.well-known/spiffe-bundle was not taken: the server answered 503 Service Unavailable (SlowDown)"
     );
     assert_eq!(told, expected);
     secret(keys.path(), "second-token\n");
@@ -111,10 +115,15 @@ async fn a_server_gets_key_sets_first_with_their_headers_and_the_bearer_of_the_m
     let puts = site.puts();
     let places: Vec<_> = puts.iter().map(|put| put.at.as_str()).collect();
     let expected = PATHS.map(|path| format!("/sites/prod-1{path}"));
-    assert_eq!(places[..3], expected.each_ref().map(String::as_str));
+    assert_eq!(places[..PATHS.len()], expected.each_ref().map(String::as_str));
     for put in &puts {
-        assert_eq!(put.headers["content-type"], "application/json");
-        assert_eq!(put.headers["cache-control"], "public, max-age=3600");
+        let (media_type, max_age) = match put.at.rsplit('/').next().unwrap() {
+            "spiffe-bundle.pem" => ("application/pem-certificate-chain", 300),
+            name if name.starts_with("spiffe") => ("application/json", 300),
+            _ => ("application/json", 3600),
+        };
+        assert_eq!(put.headers["content-type"], media_type);
+        assert_eq!(put.headers["cache-control"], format!("public, max-age={max_age}"));
         assert_eq!(put.headers["authorization"], "Bearer second-token");
     }
     for path in PATHS {

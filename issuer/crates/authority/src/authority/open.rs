@@ -13,6 +13,7 @@ use crate::keys::{Keys, KeysError};
 use crate::mint::{Gate, Minter};
 use crate::registry::{Registry, RegistryError, SpiffeIds};
 use crate::store::{Store, StoreError, load_records};
+use crate::trust_bundle::{BundleError, OwnBundle};
 
 /// Why an authority does not come up.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +27,9 @@ pub enum OpenError {
     /// The signing keys cannot be loaded or made.
     #[error("the signing keys cannot be loaded")]
     Keys(#[source] KeysError),
+    /// The trust bundle cannot be loaded.
+    #[error("the trust bundle cannot be loaded")]
+    Bundle(#[source] BundleError),
     /// The issuers cannot be loaded, or the configuration names another.
     #[error("the issuer cannot be taken up")]
     Issuers(#[source] IssuersError),
@@ -48,6 +52,7 @@ pub struct Authority {
     pub(super) enrollment: Enrollment,
     pub(super) registry: Registry,
     pub(super) profiles: Arc<Profiles>,
+    pub(super) bundle: Arc<OwnBundle>,
     pub(super) spiffe_ids: SpiffeIds,
     pub(super) minter: Minter,
     pub(super) ledger: Ledger,
@@ -76,6 +81,9 @@ impl Authority {
             .await
             .map_err(OpenError::Keys)?;
         let keys = Arc::new(keys);
+        let trust_domain = charter.parts.trust_domain.clone();
+        let bundle = OwnBundle::open(ledger.clone(), trust_domain, keys.clone()).await;
+        let bundle = Arc::new(bundle.map_err(OpenError::Bundle)?);
         let lifetime = charter.schedule.maximum_lifetime();
         let issuers = Issuers::open(ledger.clone(), &charter.issuer, lifetime, now)
             .await
@@ -105,6 +113,7 @@ impl Authority {
             enrollment,
             registry,
             profiles,
+            bundle,
             spiffe_ids,
             minter,
             ledger,

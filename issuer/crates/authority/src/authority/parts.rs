@@ -16,6 +16,7 @@ use crate::issuers::Issuers;
 use crate::keys::{Keys, Published};
 use crate::registry::{Registry, RegistryError, SpiffeIds};
 use crate::store::Store;
+use crate::trust_bundle::OwnBundle;
 
 /// Why a member is not removed.
 #[derive(Debug, thiserror::Error)]
@@ -114,6 +115,12 @@ impl Authority {
         &self.keys
     }
 
+    /// The cluster's own trust bundle.
+    #[must_use]
+    pub fn bundle(&self) -> &Arc<OwnBundle> {
+        &self.bundle
+    }
+
     /// Apps, sandboxes and their placement.
     #[must_use]
     pub fn registry(&self) -> &Registry {
@@ -129,7 +136,12 @@ impl Authority {
     /// What relying parties are told now.
     #[must_use]
     pub fn published(&self) -> Published {
-        Published::of(&self.keys.ring(), &self.issuers.list(), &self.charter.key_set_path)
+        Published::of(
+            &self.keys.ring(),
+            &self.issuers.list(),
+            &self.charter.key_set_path,
+            self.bundle.now(),
+        )
     }
 
     /// Who holds this verified certificate.

@@ -110,6 +110,13 @@ impl KeyRecord {
         self.thumbprint.is_some()
     }
 
+    /// Whether it ever signed here. One that was imported to verify alone ends in the moment it begins.
+    #[must_use]
+    pub fn has_signed(&self) -> bool {
+        let ends = self.sign_until.unwrap_or(UnixTime(i64::MAX));
+        self.activated_at.is_some_and(|begins| begins < ends)
+    }
+
     /// When it was last changed, as far as its record tells.
     #[must_use]
     pub fn changed_at(&self) -> Option<UnixTime> {

@@ -51,6 +51,17 @@ impl SandboxSubscription {
         }
     }
 
+    /// Returns when the runner is removed, for whoever watches for nothing else.
+    pub async fn revoked(&mut self) {
+        self.first = None;
+        loop {
+            match self.changes.recv().await {
+                Ok(PlacementChange::Revoked) | Err(RecvError::Closed) => return,
+                Ok(_) | Err(RecvError::Lagged(_)) => {}
+            }
+        }
+    }
+
     /// Everything anew, in place of the changes that were not told yet.
     pub fn everything(&mut self) -> Result<PlacementChange, Revoked> {
         let shared = self.shared.upgrade().ok_or(Revoked)?;

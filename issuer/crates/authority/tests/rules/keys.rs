@@ -11,6 +11,7 @@ use moneyer_authority::keys::{
 use moneyer_authority::mint::{Ask, MintError};
 use moneyer_authority::signer::{KeyHandle, KeyKind, Signer as _, SignerError};
 use moneyer_authority::store::{Change, Collection, Expected, Store as _};
+use moneyer_identity::spiffe::{TrustBundle, TrustDomain};
 use moneyer_identity::{ErrorClass, KeyId, KeySetError, UnixTime};
 use moneyer_testkit::signer::FixtureSigner;
 use moneyer_testkit::store::MemoryStore;
@@ -216,7 +217,9 @@ async fn the_active_key_stands_first_then_prepared_then_retiring_the_youngest_fi
     ]
     .map(|key| key.verifying_key().key_id().clone());
     let issuers = Issuers::open(ledger(&store), &issuer(), DAY, START).await.unwrap();
-    let published = Published::of(&ring, &issuers.list(), "/jwks.json");
+    let trust_domain = TrustDomain::parse("id.example.com").unwrap();
+    let bundle = TrustBundle::new(trust_domain, Vec::new(), Vec::new()).unwrap();
+    let published = Published::of(&ring, &issuers.list(), "/jwks.json", Arc::new(bundle));
     let order: Vec<_> = published.key_set.iter().map(|key| key.key_id().clone()).collect();
     assert_eq!(order, expected);
     assert_eq!(published.metadata.id_token_signing_alg_values_supported, ["RS256", "ES256"]);

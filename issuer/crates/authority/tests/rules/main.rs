@@ -52,6 +52,8 @@ mod second_line;
 #[cfg(test)]
 mod strict_profile;
 #[cfg(test)]
+mod trust_bundle;
+#[cfg(test)]
 mod watch;
 #[cfg(test)]
 mod world;
