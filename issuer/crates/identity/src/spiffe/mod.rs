@@ -11,6 +11,7 @@ mod bundle;
 mod certificate;
 mod id;
 mod template;
+mod jwt_svid;
 mod trust_domain;
 
 pub use algorithm::SvidAlgorithm;
@@ -22,4 +23,5 @@ pub use bundle::{
 pub use certificate::{CertificateError, MAXIMUM_CERTIFICATE_BYTES};
 pub use id::{SpiffeId, SpiffeIdError};
 pub use template::{SpiffeIdEnding, SpiffeIdTemplate, SpiffeIdTemplateError};
+pub use jwt_svid::{JwtSvidError, JwtSvidRules, MAXIMUM_LEEWAY, RuleError, VerifiedJwtSvid};
 pub use trust_domain::{TrustDomain, TrustDomainError};

@@ -1,22 +1,17 @@
 //! A token whose signature nobody has checked yet.
 //!
-//! Parsing is where malformed text ends: size first, then exactly three non-empty parts, strict
-//! base64url (no padding, no white space, zero spare bits), then a header of exactly `alg`, `kid` and
-//! `typ`. Every other header member is refused, `crit`, `jku`, `jwk`, `x5c`, `x5u`, `zip` and `cty`
+//! Parsing is where malformed text ends: the shape ([`Compact`]), then a header of exactly `alg`, `kid`
+//! and `typ`. Every other header member is refused, `crit`, `jku`, `jwk`, `x5c`, `x5u`, `zip` and `cty`
 //! among them (RFC 8725 sections 3.1 and 3.10): our tokens have none, and a closed set cannot be
 //! talked into a fetch. Nothing of the payload is read here.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use crate::algorithm::Algorithm;
 use crate::key::KeyId;
 use crate::strict_json;
+use crate::token::compact::{Compact, CompactError};
 use crate::token::verifier::VerifyError;
-
-/// Longest token in bytes that is looked at. Ours stay under 2 KiB; 8 KiB is a usual header limit.
-pub const MAXIMUM_TOKEN_BYTES: usize = 8 * 1024;
 
 /// A token of the right shape. Yields only what is needed to choose a verifier and a key.
 pub struct UnverifiedToken<'a> {
@@ -30,26 +25,10 @@ pub struct UnverifiedToken<'a> {
 impl<'a> UnverifiedToken<'a> {
     /// Parses the exact text: nothing is trimmed.
     pub fn parse(text: &'a str) -> Result<Self, VerifyError> {
-        if text.len() > MAXIMUM_TOKEN_BYTES {
-            return Err(VerifyError::TooLong);
-        }
-        let (signing_input, signature) = text.rsplit_once('.').ok_or(VerifyError::Malformed)?;
-        let (header, payload) = signing_input.split_once('.').ok_or(VerifyError::Malformed)?;
-        if payload.contains('.') || payload.is_empty() || signature.is_empty() {
-            return Err(VerifyError::Malformed);
-        }
-        let decode =
-            |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_not_base64| VerifyError::Malformed);
-        let header =
-            strict_json::object(&decode(header)?).map_err(|_not_json| VerifyError::Malformed)?;
-        let (algorithm, key_id) = check_header(&header)?;
-        Ok(Self {
-            signing_input,
-            payload: decode(payload)?,
-            signature: decode(signature)?,
-            algorithm,
-            key_id,
-        })
+        let compact = Compact::parse(text)?;
+        let (algorithm, key_id) = check_header(&compact.header)?;
+        let Compact { signing_input, payload, signature, .. } = compact;
+        Ok(Self { signing_input, payload, signature, algorithm, key_id })
     }
 
     /// The `alg` the token claims; the key decides.
@@ -69,6 +48,15 @@ impl<'a> UnverifiedToken<'a> {
     pub fn issuer(&self) -> Option<String> {
         let claims = strict_json::object(&self.payload).ok()?;
         claims.get("iss")?.as_str().map(str::to_owned)
+    }
+}
+
+impl From<CompactError> for VerifyError {
+    fn from(error: CompactError) -> Self {
+        match error {
+            CompactError::TooLong => Self::TooLong,
+            CompactError::Malformed => Self::Malformed,
+        }
     }
 }
 

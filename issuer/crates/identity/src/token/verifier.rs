@@ -19,13 +19,13 @@ use crate::token::unverified::UnverifiedToken;
 use crate::token::verified::VerifiedToken;
 
 /// Latest time a claim may name: 2^40 s, the year 36812, far from every integer's edge.
-const LATEST: i64 = 1 << 40;
+pub(crate) const LATEST: i64 = 1 << 40;
 
 /// Longest `sub`, `jti` or audience in bytes that is taken from a token.
 const MAXIMUM_TEXT_BYTES: usize = 2048;
 
 /// Most audiences in one token.
-const MAXIMUM_AUDIENCES: usize = 32;
+pub(crate) const MAXIMUM_AUDIENCES: usize = 32;
 
 /// Why a token is refused: for logs and audit records, never for the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -12,3 +12,7 @@ mod bundle_views;
 mod bundles;
 #[cfg(test)]
 mod forge;
+#[cfg(test)]
+mod forge_token;
+#[cfg(test)]
+mod jwt_svids;

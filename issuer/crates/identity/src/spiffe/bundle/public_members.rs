@@ -169,6 +169,14 @@ impl PublicMembers {
         }
     }
 
+    /// Bytes of a signature, where it is as long as the modulus (RFC 8017 sections 8.1.2 and 8.2.2).
+    pub(super) fn modulus_bytes(&self) -> Option<usize> {
+        match self {
+            Self::Rsa { n, .. } => Some(n.len() * 3 / 4),
+            Self::Ec { .. } | Self::Ed25519 { .. } => None,
+        }
+    }
+
     /// Names and texts, in the order of the alphabet.
     pub(super) fn members(&self) -> Vec<(&'static str, &str)> {
         match self {
