@@ -38,7 +38,6 @@ async fn an_id_that_is_no_members_is_refused() {
     for uri in [
         "spiffe://other.example.com/moneyer/runner/runner-1",
         "spiffe://id.example.com.evil.example/moneyer/runner/runner-1",
-        "spiffe://id.example.com",
         "spiffe://id.example.com/moneyer",
         "spiffe://id.example.com/moneyer/runner",
         "spiffe://id.example.com/moneyer/runner/runner-1/x",

@@ -44,7 +44,7 @@ fn two_name_extensions_are_not_one() {
     let alone = LeafForm { extension: extension.clone(), ..LeafForm::default() };
     assert_eq!(parse(&alone).unwrap().id().as_str(), RUNNER);
     let beside = LeafForm { extension, ..named(&[RUNNER]) };
-    assert!(matches!(parse(&beside), Err(LeafError::Names)));
+    assert!(matches!(parse(&beside), Err(LeafError::Malformed(_))));
 }
 
 #[test]
@@ -72,6 +72,12 @@ fn the_uri_must_be_a_spiffe_id() {
     ] {
         assert!(matches!(parse(&named(&[uri])), Err(LeafError::SpiffeId(_))), "{uri}");
     }
+}
+
+#[test]
+fn a_trust_domain_is_no_member() {
+    let refused = parse(&named(&["spiffe://id.example.com"]));
+    assert!(matches!(refused, Err(LeafError::NoWorkload)), "{refused:?}");
 }
 
 #[test]

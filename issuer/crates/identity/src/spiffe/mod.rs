@@ -13,6 +13,7 @@ mod id;
 mod template;
 mod jwt_svid;
 mod trust_domain;
+mod x509_svid;
 
 pub use algorithm::SvidAlgorithm;
 pub use bundle::{
@@ -25,3 +26,6 @@ pub use id::{SpiffeId, SpiffeIdError};
 pub use template::{SpiffeIdEnding, SpiffeIdTemplate, SpiffeIdTemplateError};
 pub use jwt_svid::{JwtSvidError, JwtSvidRules, MAXIMUM_LEEWAY, RuleError, VerifiedJwtSvid};
 pub use trust_domain::{TrustDomain, TrustDomainError};
+pub use x509_svid::{
+    ChainError, LeafError, MAXIMUM_CHAIN_CERTIFICATES, VerifiedX509Svid, X509Leaf,
+};

@@ -140,7 +140,7 @@ impl Form {
     }
 
     pub(crate) fn self_signed(&self, key: &PKey<Private>) -> X509 {
-        self.build(key, None, key)
+        self.build(key, None, key, |builder| self.extend(builder))
     }
 
     pub(crate) fn signed_by(
@@ -149,10 +149,31 @@ impl Form {
         issuer: &X509Ref,
         issuer_key: &PKey<Private>,
     ) -> X509 {
-        self.build(key, Some(issuer), issuer_key)
+        self.build(key, Some(issuer), issuer_key, |builder| self.extend(builder))
     }
 
-    fn build(&self, key: &PKey<Private>, issuer: Option<&X509Ref>, signer: &PKey<Private>) -> X509 {
+    /// The same with other names, which `extend` adds.
+    pub(crate) fn signed_by_with(
+        &self,
+        key: &PKey<Private>,
+        issuer: &X509Ref,
+        issuer_key: &PKey<Private>,
+        extend: impl Fn(&mut X509Builder),
+    ) -> X509 {
+        let nameless = Self { uris: vec![], ..self.clone() };
+        self.build(key, Some(issuer), issuer_key, |builder| {
+            nameless.extend(builder);
+            extend(builder);
+        })
+    }
+
+    fn build(
+        &self,
+        key: &PKey<Private>,
+        issuer: Option<&X509Ref>,
+        signer: &PKey<Private>,
+        extend: impl Fn(&mut X509Builder),
+    ) -> X509 {
         let mut builder = X509Builder::new().unwrap();
         builder.set_version(2).unwrap();
         let mut serial = BigNum::new().unwrap();
@@ -169,7 +190,7 @@ impl Form {
         builder.set_not_before(&Asn1Time::from_unix(from.0).unwrap()).unwrap();
         builder.set_not_after(&Asn1Time::from_unix(until.0).unwrap()).unwrap();
         builder.set_pubkey(key).unwrap();
-        self.extend(&mut builder);
+        extend(&mut builder);
         let digest = match signer.id() {
             Id::ED25519 => MessageDigest::null(),
             _ => MessageDigest::sha256(),

@@ -16,3 +16,5 @@ mod forge;
 mod forge_token;
 #[cfg(test)]
 mod jwt_svids;
+#[cfg(test)]
+mod x509_svids;
