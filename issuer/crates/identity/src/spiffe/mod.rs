@@ -10,8 +10,8 @@ mod algorithm;
 mod bundle;
 mod certificate;
 mod id;
-mod template;
 mod jwt_svid;
+mod template;
 mod trust_domain;
 mod x509_svid;
 
@@ -23,8 +23,8 @@ pub use bundle::{
 };
 pub use certificate::{CertificateError, MAXIMUM_CERTIFICATE_BYTES};
 pub use id::{SpiffeId, SpiffeIdError};
-pub use template::{SpiffeIdEnding, SpiffeIdTemplate, SpiffeIdTemplateError};
 pub use jwt_svid::{JwtSvidError, JwtSvidRules, MAXIMUM_LEEWAY, RuleError, VerifiedJwtSvid};
+pub use template::{SpiffeIdEnding, SpiffeIdTemplate, SpiffeIdTemplateError};
 pub use trust_domain::{TrustDomain, TrustDomainError};
 pub use x509_svid::{
     ChainError, LeafError, MAXIMUM_CHAIN_CERTIFICATES, VerifiedX509Svid, X509Leaf,
