@@ -11,6 +11,7 @@ mod bundle;
 mod certificate;
 mod id;
 mod jwt_svid;
+mod pattern;
 mod template;
 mod trust_domain;
 mod x509_svid;
@@ -24,6 +25,7 @@ pub use bundle::{
 pub use certificate::{CertificateError, MAXIMUM_CERTIFICATE_BYTES};
 pub use id::{SpiffeId, SpiffeIdError};
 pub use jwt_svid::{JwtSvidError, JwtSvidRules, MAXIMUM_LEEWAY, RuleError, VerifiedJwtSvid};
+pub use pattern::{Specificity, SpiffeIdPattern, SpiffeIdPatternError};
 pub use template::{SpiffeIdEnding, SpiffeIdTemplate, SpiffeIdTemplateError};
 pub use trust_domain::{TrustDomain, TrustDomainError};
 pub use x509_svid::{
