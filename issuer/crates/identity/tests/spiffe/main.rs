@@ -15,6 +15,12 @@ mod forge;
 #[cfg(test)]
 mod forge_token;
 #[cfg(test)]
+mod ids;
+#[cfg(test)]
 mod jwt_svids;
+#[cfg(test)]
+mod oracle;
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod x509_svids;

@@ -194,6 +194,32 @@ fn x8_who_is_no_authority_issues_nothing() {
 }
 
 #[test]
+fn x7_name_constraints_on_uris_are_refused_and_not_passed_over() {
+    use openssl::asn1::{Asn1Object, Asn1OctetString};
+    use openssl::x509::X509Extension;
+    let (root, key) = (Ca::new("root"), p256());
+    let constrained = |critical: bool| {
+        // permittedSubtrees with one URI, `example.org` (RFC 5280 section 4.2.1.10).
+        let der = [&[0x30, 0x11, 0xa0, 0x0f, 0x30, 0x0d, 0x86, 0x0b], &b"example.org"[..]].concat();
+        let (oid, der) = (
+            Asn1Object::from_str("2.5.29.30").unwrap(),
+            Asn1OctetString::new_from_bytes(&der).unwrap(),
+        );
+        let certificate =
+            Form::authority("one").signed_by_with(&key, &root.certificate, &root.key, |builder| {
+                let extension = X509Extension::new_from_der(&oid, critical, &der).unwrap();
+                builder.append_extension(extension).unwrap();
+            });
+        Ca { key: key.clone(), certificate }
+    };
+    for critical in [true, false] {
+        let one = constrained(critical);
+        let chain = [der(&leaf(), &one), one.der()];
+        assert!(matches!(verify(&chain, &[&root]), Err(ChainError::Path(_))), "{critical}");
+    }
+}
+
+#[test]
 fn x8_times_count_for_leaf_and_root() {
     let root = Ca::new("root");
     let der_of = |from: i64, until: i64| {
