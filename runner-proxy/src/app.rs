@@ -17,8 +17,8 @@ use tokio::sync::mpsc;
 use crate::config::Config;
 use crate::control;
 use crate::coordinator::{
-    CoordinatorClient, KnownPlacement, Link, Member, MembershipError, PlacementError, Watch,
-    keep_renewed,
+    BundleWatch, BundlesError, CoordinatorClient, KnownBundles, KnownPlacement, Link, Member,
+    MembershipError, PlacementError, Watch, keep_renewed,
 };
 use crate::metrics::Metrics;
 use crate::operations::{self, Operations};
@@ -26,11 +26,16 @@ use crate::sandbox::{
     Attachments, Credentials, Roster, RosterError, SandboxSecret, SandboxSocket, SecretError,
     Workshop,
 };
+use crate::svid::SvidOffice;
 use crate::token::server::{AllowedHosts, TokenServer};
 use crate::token::{CacheLimits, Timeline, TokenFiles, TokenSource};
+use crate::workload_api::{Reflection, WorkloadApi};
 
 /// Changes of placement that may wait to be acted on; past it the watch waits too.
 const CHANGES: usize = 256;
+
+/// Age at which a connection of the Workload API is closed: never, as far as any sandbox lives.
+const STREAMS_LAST: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Time for requests in flight at the end: a call to the coordinator takes at most 5 s.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -62,6 +67,12 @@ pub enum StartError {
     /// What the coordinator said last cannot be read.
     #[error("cannot read what the coordinator said last")]
     Placement(#[source] PlacementError),
+    /// The trust bundles cannot be read.
+    #[error("cannot read the trust bundles")]
+    Bundles(#[source] BundlesError),
+    /// What the Workload API tells of itself cannot be read.
+    #[error("cannot read the description of the Workload API")]
+    Reflection(#[source] tonic_reflection::server::Error),
     /// The roster cannot be read.
     #[error("cannot read which sandboxes are attached")]
     Roster(#[source] RosterError),
@@ -97,35 +108,64 @@ struct Listeners {
     operations: Option<Listener>,
 }
 
+/// What is on disk from before.
+struct Kept {
+    member: Arc<Member>,
+    placement: Arc<KnownPlacement>,
+    bundles: Arc<KnownBundles>,
+    roster: Roster,
+}
+
+impl Kept {
+    fn read(config: &Config) -> Result<Self, StartError> {
+        let state = &config.runner.state;
+        let member = Member::read(&config.membership_file(), &config.coordinator.trust_domain)
+            .map_err(StartError::Membership)?;
+        let placement =
+            KnownPlacement::read(&state.join("placement.json")).map_err(StartError::Placement)?;
+        let bundles =
+            KnownBundles::read(&state.join("bundles.json")).map_err(StartError::Bundles)?;
+        let roster = Roster::read(&state.join("roster.json")).map_err(StartError::Roster)?;
+        let (member, placement) = (Arc::new(member), Arc::new(placement));
+        Ok(Self { member, placement, bundles: Arc::new(bundles), roster })
+    }
+}
+
 impl App {
     /// Starts a runner proxy, within a Tokio runtime. It does not wait for the coordinator.
     pub fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let lock = prepare_directories(config)?;
-        let member = Member::read(&config.membership_file(), &config.coordinator.trust_domain)
-            .map_err(StartError::Membership)?;
-        let member = Arc::new(member);
-        let state = &config.runner.state;
-        let placement =
-            KnownPlacement::read(&state.join("placement.json")).map_err(StartError::Placement)?;
-        let placement = Arc::new(placement);
-        let roster = Roster::read(&state.join("roster.json")).map_err(StartError::Roster)?;
+        let Kept { member, placement, bundles, roster } = Kept::read(config)?;
         let link =
             Link::new(config.coordinator.address.as_str(), &member).map_err(StartError::Address)?;
         let listeners = open_listeners(config)?;
         let shutdown = Shutdown::new();
 
         let issuer = Arc::new(CoordinatorClient::new(Arc::clone(&link), Arc::clone(&placement)));
+        let timeline = Timeline::new(time_asleep);
         // Before the first metric: one that is named earlier counts into nothing.
         let recorder = telemetry::metrics_recorder();
         let (metrics, files) = (Metrics::new(), Arc::new(TokenFiles::default()));
         let source = TokenSource::new(
-            issuer,
+            Arc::clone(&issuer) as _,
             Arc::clone(&files) as _,
             cache_limits(config),
             jitter,
-            Timeline::new(time_asleep),
+            timeline.clone(),
             metrics.clone(),
         );
+        let renewal = (jitter as fn(Duration) -> Duration, config.tokens.jitter.duration());
+        let svids = SvidOffice::new(issuer, link.connected(), renewal, timeline, metrics.clone());
+        let workload_api = WorkloadApi {
+            placement: Arc::clone(&placement),
+            bundles: Arc::clone(&bundles),
+            source: source.clone(),
+            svids: svids.clone(),
+            users: config.sandboxes.users.clone().into(),
+            clock: Arc::clone(&clock),
+            metrics: metrics.clone(),
+            reflection: Reflection::of_workload_api().map_err(StartError::Reflection)?,
+        };
         let nobody = SandboxSecret::random().map_err(StartError::Random)?;
         let server = TokenServer {
             source: source.clone(),
@@ -144,7 +184,11 @@ impl App {
             files,
             source: source.clone(),
             credentials: Arc::clone(&server.credentials),
-            sockets: vec![token_socket(config, server.clone())],
+            svids,
+            sockets: vec![
+                token_socket(config, server.clone()),
+                workload_api_socket(config, workload_api),
+            ],
             shutdown: shutdown.clone(),
         };
         let attachments = Arc::new(Attachments::restore(workshop, roster));
@@ -167,6 +211,7 @@ impl App {
             attachments: Arc::clone(&attachments),
         });
         app.follow(&link, &member, placement);
+        app.follow_bundles(&link, bundles);
         let stop = app.shutdown.token().clone();
         app.shutdown.spawn("renewal of tokens", source.renew(link.connected(), stop.clone()));
         app.shutdown.spawn("renewal of the certificate", keep_renewed(link, member, clock, stop));
@@ -217,6 +262,15 @@ impl App {
         self.shutdown.spawn("watch", watch.follow(stop.clone()));
     }
 
+    fn follow_bundles(&self, link: &Arc<Link>, bundles: Arc<KnownBundles>) {
+        let (kept, stopped) = (Arc::clone(&bundles), self.shutdown.token().clone());
+        self.shutdown.spawn("trust bundles on disk", async move {
+            kept.keep_on_disk(&stopped).await;
+        });
+        let watch = BundleWatch { link: Arc::clone(link), bundles };
+        self.shutdown.spawn("trust bundles", watch.follow(self.shutdown.token().clone()));
+    }
+
     /// Ends it: requests in flight are answered, sockets removed. Nobody is detached; token files
     /// stay until they expire or the next start.
     pub async fn stop(self) {
@@ -259,7 +313,21 @@ fn token_socket(config: &Config, server: TokenServer) -> SandboxSocket {
             max_connections: config.limits.connections_per_sandbox,
             ..Limits::default()
         },
-        router_for: Box::new(move |sandbox| server.on_socket_of(sandbox.clone())),
+        router_for: Box::new(move |stay| server.on_socket_of(stay.sandbox().clone())),
+    }
+}
+
+/// The Workload API's socket in each sandbox's directory. Its streams are to last, and being on the socket
+/// is all that a caller proves, so a connection grows no older than the stay of its sandbox.
+fn workload_api_socket(config: &Config, api: WorkloadApi) -> SandboxSocket {
+    SandboxSocket {
+        name: WorkloadApi::SOCKET,
+        limits: Limits {
+            max_connections: config.limits.connections_per_sandbox,
+            age: STREAMS_LAST,
+            ..Limits::default()
+        },
+        router_for: Box::new(move |stay| api.on_socket_of(stay)),
     }
 }
 

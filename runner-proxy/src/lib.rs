@@ -15,9 +15,13 @@ mod fakes;
 mod metrics;
 mod operations;
 mod sandbox;
+mod svid;
 mod token;
+mod workload_api;
 
 pub use app::{App, StartError};
-pub use coordinator::{JoinError, JoinTokenError, MembershipError, PlacementError};
+pub use coordinator::{
+    BundlesError, JoinError, JoinTokenError, MembershipError, OwnBundleError, PlacementError,
+};
 pub(crate) use moneyer_identity::error_chain as chain;
 pub use sandbox::{RosterError, SecretError};

@@ -36,6 +36,10 @@ const FILE_FAILURES: &str = "moneyer_runner_token_file_failures_total";
 const SANDBOXES: &str = "moneyer_runner_sandboxes_attached";
 const LEAST_LIFE: &str = "moneyer_runner_token_file_least_life_seconds";
 const CONNECTED: &str = "moneyer_runner_coordinator_connected";
+const SVIDS_SIGNED: &str = "moneyer_runner_x509_svids_signed_total";
+const SVID_FAILURES: &str = "moneyer_runner_x509_svid_failures_total";
+const WORKLOAD_CALLS: &str = "moneyer_runner_workload_api_calls_total";
+const WORKLOAD_STREAMS: &str = "moneyer_runner_workload_api_streams";
 const CERTIFICATE: &str = "moneyer_runner_certificate_life_seconds";
 
 /// The metrics of the process, as far as a recorder is installed.
@@ -46,6 +50,8 @@ pub(crate) struct Metrics {
     joined: Counter,
     fetched: Counter,
     file_failures: Counter,
+    svids_signed: Counter,
+    streams: Gauge,
     sandboxes: Gauge,
     least_life: Gauge,
     connected: Gauge,
@@ -59,6 +65,10 @@ impl Metrics {
         describe_counter!(MINT_FAILURES, "Requests for a token that failed, by class");
         describe_counter!(REQUESTS, "Requests to the token server, by how they were answered");
         describe_counter!(FILE_FAILURES, "Token files that could not be written");
+        describe_counter!(SVIDS_SIGNED, "X.509-SVIDs received from the coordinator");
+        describe_counter!(SVID_FAILURES, "Requests for an X.509-SVID that failed, by class");
+        describe_counter!(WORKLOAD_CALLS, "Calls of the Workload API, by call and status code");
+        describe_gauge!(WORKLOAD_STREAMS, "Streams of the Workload API that are open");
         describe_gauge!(SANDBOXES, "Sandboxes attached");
         describe_gauge!(LEAST_LIFE, "Least life left of the token in any file, seconds");
         describe_gauge!(CONNECTED, "1 while the coordinator can be reached");
@@ -70,6 +80,8 @@ impl Metrics {
             joined: requests(CacheAnswer::Joined),
             fetched: requests(CacheAnswer::Fetched),
             file_failures: counter!(FILE_FAILURES),
+            svids_signed: counter!(SVIDS_SIGNED),
+            streams: gauge!(WORKLOAD_STREAMS),
             sandboxes: gauge!(SANDBOXES),
             least_life: gauge!(LEAST_LIFE),
             connected: gauge!(CONNECTED),
@@ -84,6 +96,27 @@ impl Metrics {
     #[expect(clippy::unused_self, reason = "the label is not known before, the owner is")]
     pub(crate) fn mint_failed(&self, class: ErrorClass) {
         counter!(MINT_FAILURES, "class" => class.as_str()).increment(1);
+    }
+
+    pub(crate) fn svid_signed(&self) {
+        self.svids_signed.increment(1);
+    }
+
+    #[expect(clippy::unused_self, reason = "the label is not known before, the owner is")]
+    pub(crate) fn svid_failed(&self, class: ErrorClass) {
+        counter!(SVID_FAILURES, "class" => class.as_str()).increment(1);
+    }
+
+    /// Counts a call of the Workload API.
+    #[expect(clippy::unused_self, reason = "the labels are not known before, the owner is")]
+    pub(crate) fn workload_call(&self, call: WorkloadCall, code: &'static str) {
+        counter!(WORKLOAD_CALLS, "call" => call.as_str(), "code" => code).increment(1);
+    }
+
+    /// Counts a stream of the Workload API until what it returns is dropped.
+    pub(crate) fn stream(&self) -> OpenStream {
+        self.streams.increment(1);
+        OpenStream(self.streams.clone())
     }
 
     pub(crate) fn answered(&self, answer: CacheAnswer) {
@@ -104,6 +137,39 @@ impl Metrics {
         self.least_life.set(observed.least_life.unwrap_or_default().as_secs_f64());
         self.connected.set(f64::from(u8::from(observed.connected)));
         self.certificate.set(observed.certificate_life.as_secs_f64());
+    }
+}
+
+/// A call of the Workload API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WorkloadCall {
+    FetchX509Svid,
+    FetchX509Bundles,
+    FetchJwtSvid,
+    FetchJwtBundles,
+    ValidateJwtSvid,
+}
+
+impl WorkloadCall {
+    /// The call as a label and log field.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::FetchX509Svid => "fetch_x509_svid",
+            Self::FetchX509Bundles => "fetch_x509_bundles",
+            Self::FetchJwtSvid => "fetch_jwt_svid",
+            Self::FetchJwtBundles => "fetch_jwt_bundles",
+            Self::ValidateJwtSvid => "validate_jwt_svid",
+        }
+    }
+}
+
+/// A stream that is open.
+#[derive(Debug)]
+pub(crate) struct OpenStream(Gauge);
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.0.decrement(1);
     }
 }
 

@@ -15,7 +15,7 @@ pub struct LimitsSection {
     pub cached_tokens: usize,
     /// Requests for new tokens that one sandbox may have under way; past it: 429. Default: 8.
     pub requests_under_way_per_sandbox: usize,
-    /// Open connections to the socket of one sandbox; more wait. Default: 64.
+    /// Open connections to each of the two sockets of one sandbox; more wait. Default: 64.
     pub connections_per_sandbox: usize,
     /// Open connections to the token server on TCP from one address; more are closed. Default: 256.
     pub connections_per_address: usize,

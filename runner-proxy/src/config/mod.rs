@@ -14,6 +14,7 @@ mod sandboxes;
 mod telemetry;
 mod token_server;
 mod tokens;
+mod user_range;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,7 @@ pub use sandboxes::SandboxesSection;
 pub use telemetry::{LogFormat, TelemetrySection};
 pub use token_server::TokenServerSection;
 pub use tokens::TokensSection;
+pub use user_range::{UserRange, UserRangeError};
 
 /// The configuration of a runner proxy.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]

@@ -1,4 +1,4 @@
-//! Tokens from the coordinator over gRPC.
+//! Tokens and SVIDs from the coordinator over gRPC.
 //!
 //! Each call has a deadline and is made once: whether to try again, and when, is for the schedule
 //! of renewals to say, or for the sandbox. Without a connection a call fails at once. One whose
@@ -10,9 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use moneyer_identity::spiffe::SpiffeId;
 use moneyer_identity::{
-    Audience, IssueError, IssuerUrl, Lifetime, MintedToken, SystemTokenRequest, TokenIssuer,
-    TokenRequest,
+    Audience, IssueError, IssuerUrl, Lifetime, MintedToken, SandboxId, SystemTokenRequest,
+    TokenIssuer, TokenRequest,
 };
 use moneyer_proto::v1;
 use moneyer_proto::v1::minting_client::MintingClient;
@@ -22,6 +23,7 @@ use tonic::{Request, Response, Status};
 use super::link::{CALL_LIMIT, Link};
 use super::placement::KnownPlacement;
 use super::{convert, status};
+use crate::svid::{SignedSvid, SvidSigner};
 use crate::token::BatchIssuer;
 
 /// The coordinator as a source of tokens. Clones share the connection.
@@ -139,5 +141,34 @@ impl BatchIssuer for CoordinatorClient {
             async move { client.mint_tokens(request).await }
         };
         Ok(self.call(call).await?.results.into_iter().map(convert::result).collect())
+    }
+
+    async fn issue_jwt_svid(
+        &self,
+        request: TokenRequest,
+    ) -> Result<(SpiffeId, MintedToken), IssueError> {
+        let message = convert::jwt_svid_request(&request);
+        let call = |mut client: MintingClient<Channel>| {
+            let request = with_limit(message.clone());
+            async move { client.mint_jwt_svid(request).await }
+        };
+        convert::jwt_svid(self.call(call).await?)
+    }
+}
+
+#[async_trait]
+impl SvidSigner for CoordinatorClient {
+    async fn sign_x509_svid(
+        &self,
+        sandbox: &SandboxId,
+        certificate_request: Vec<u8>,
+    ) -> Result<SignedSvid, IssueError> {
+        let message =
+            v1::SignX509SvidRequest { sandbox_id: sandbox.to_string(), certificate_request };
+        let call = |mut client: MintingClient<Channel>| {
+            let request = with_limit(message.clone());
+            async move { client.sign_x509_svid(request).await }
+        };
+        convert::x509_svid(self.call(call).await?)
     }
 }

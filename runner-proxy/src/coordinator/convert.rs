@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use moneyer_identity::spiffe::SpiffeId;
 use moneyer_identity::{
     Audience, IssueError, IssuerUrl, KeyId, Lifetime, LifetimeRange, MintedToken, ProfileName,
     SandboxId, Token, TokenId, TokenRequest, UnixTime,
@@ -11,6 +12,7 @@ use moneyer_proto::v1;
 use super::placement::{IssuerFacts, KeptReceipt, PlacedSandbox, PlacementChange, Profile};
 use super::status;
 use crate::sandbox::Sdk;
+use crate::svid::SignedSvid;
 
 /// A request for a token, as it is sent.
 pub(super) fn request(request: &TokenRequest) -> v1::MintTokenRequest {
@@ -33,6 +35,31 @@ pub(super) fn minted(response: v1::MintTokenResponse) -> Result<MintedToken, Iss
         key_id: KeyId::parse(&response.key_id).ok_or_else(status::nonsense)?,
         token_id: TokenId::parse(&response.token_id).map_err(|_odd| status::nonsense())?,
     })
+}
+
+/// A request for a JWT-SVID, as it is sent.
+pub(super) fn jwt_svid_request(request: &TokenRequest) -> v1::MintJwtSvidRequest {
+    let v1::MintTokenRequest { sandbox_id, audience, lifetime_seconds } = self::request(request);
+    v1::MintJwtSvidRequest { sandbox_id, audience, lifetime_seconds }
+}
+
+/// A JWT-SVID that came back, and whose it is.
+pub(super) fn jwt_svid(
+    response: v1::MintJwtSvidResponse,
+) -> Result<(SpiffeId, MintedToken), IssueError> {
+    let id = SpiffeId::parse(&response.spiffe_id).map_err(|_odd| status::nonsense())?;
+    Ok((id, minted(response.token.ok_or_else(status::nonsense)?)?))
+}
+
+/// An X.509-SVID that came back.
+pub(super) fn x509_svid(response: v1::SignX509SvidResponse) -> Result<SignedSvid, IssueError> {
+    let id = SpiffeId::parse(&response.spiffe_id).map_err(|_odd| status::nonsense())?;
+    let is_empty = response.certificates.iter().any(Vec::is_empty);
+    if response.certificates.is_empty() || is_empty {
+        return Err(status::nonsense());
+    }
+    let expires_in = Lifetime::from_seconds(response.expires_in_seconds);
+    Ok(SignedSvid { id, certificates: response.certificates, expires_in })
 }
 
 /// One result of a batch.
@@ -101,7 +128,21 @@ fn placed(sandbox: &v1::PlacedSandbox) -> Option<(SandboxId, PlacedSandbox)> {
         read.map(|(name, audience)| Profile { name, audience, sdk: profile.sdk.as_ref().map(sdk) })
     });
     let profiles = profiles.collect();
-    Some((id, PlacedSandbox { app: sandbox.app.clone(), profiles }))
+    let spiffe_id = spiffe_id(&id, &sandbox.spiffe_id);
+    Some((id, PlacedSandbox { app: sandbox.app.clone(), profiles, spiffe_id }))
+}
+
+/// The subject of a sandbox's SVIDs; a coordinator of an older version names none.
+fn spiffe_id(sandbox: &SandboxId, text: &str) -> Option<SpiffeId> {
+    if text.is_empty() {
+        return None;
+    }
+    // Only a workload's: the trust domain's own id is its authority's (SPIFFE-ID section 3.1).
+    let read = SpiffeId::parse(text).ok().filter(|id| id.segments().next().is_some());
+    if read.is_none() {
+        tracing::warn!(sandbox.id = %sandbox, "its SPIFFE ID is not legal; it has no SVIDs");
+    }
+    read
 }
 
 /// What an SDK has to be told. What is not legal is left out: the SDK says what it misses.
@@ -138,7 +179,7 @@ mod tests {
             sandbox_id: id.to_owned(),
             app: "web".to_owned(),
             audiences,
-            ..v1::PlacedSandbox::default()
+            spiffe_id: String::new(),
         };
         let all = v1::PlacedSandboxes {
             sandboxes: vec![
@@ -154,6 +195,38 @@ mod tests {
         let names: Vec<_> = placed.keys().map(SandboxId::as_str).collect();
         assert_eq!(names, ["a"]);
         assert_eq!(placed["a"].profiles.len(), 1);
+    }
+
+    #[test]
+    fn a_sandbox_has_the_spiffe_id_of_a_workload_or_none() {
+        let read = |text: &str| {
+            let sandbox = v1::PlacedSandbox {
+                sandbox_id: "a".to_owned(),
+                app: "web".to_owned(),
+                audiences: vec![],
+                spiffe_id: text.to_owned(),
+            };
+            placed(&sandbox).unwrap().1.spiffe_id.map(|id| id.to_string())
+        };
+        let legal = "spiffe://id.test/app/web/sandbox/a";
+        assert_eq!(read(legal).as_deref(), Some(legal));
+        for none in ["", "spiffe://id.test", "spiffe://id.test/a/", "https://id.test/a"] {
+            assert_eq!(read(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn an_x509_svid_without_certificates_is_a_failure() {
+        let signed = |certificates: Vec<Vec<u8>>| {
+            x509_svid(v1::SignX509SvidResponse {
+                spiffe_id: "spiffe://id.test/a".to_owned(),
+                certificates,
+                expires_in_seconds: 60,
+                ..Default::default()
+            })
+        };
+        assert_eq!(signed(vec![vec![1], vec![2]]).unwrap().certificates.len(), 2);
+        assert!(signed(vec![]).is_err() && signed(vec![vec![1], vec![]]).is_err());
     }
 
     #[test]

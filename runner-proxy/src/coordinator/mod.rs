@@ -1,9 +1,11 @@
 //! The coordinator, seen from a runner host.
 //!
-//! How this host joins and stays a member, the one connection, the tokens that come over it, and
-//! what the coordinator says of this host's sandboxes, kept while it is away. The runner holds no
+//! How this host joins and stays a member, the one connection, the tokens and SVIDs that come over it,
+//! and what the coordinator says of this host's sandboxes and of trust bundles, kept while it is away. The runner holds no
 //! signing key: whoever takes this host gets what its sandboxes could get, and nothing else.
 
+mod bundle_watch;
+mod bundles;
 mod certificate;
 mod client;
 mod convert;
@@ -15,6 +17,11 @@ mod placement;
 mod status;
 mod watch;
 
+pub(crate) use bundle_watch::BundleWatch;
+#[cfg(test)]
+pub(crate) use bundles::ToldBundle;
+pub(crate) use bundles::{BundleView, Bundles, KnownBundles};
+pub use bundles::{BundlesError, OwnBundleError};
 pub(crate) use certificate::CertificateHealth;
 pub(crate) use client::CoordinatorClient;
 pub use enrollment::JoinError;

@@ -13,6 +13,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use moneyer_daemon::file;
+use moneyer_identity::spiffe::SpiffeId;
 use moneyer_identity::{Audience, IssuerUrl, LifetimeRange, ProfileName, SandboxId};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -58,6 +59,9 @@ pub(crate) struct Profile {
 pub(crate) struct PlacedSandbox {
     pub(crate) app: String,
     pub(crate) profiles: Vec<Profile>,
+    /// The subject of its SVIDs. `None`: it has none, as with a coordinator that knows of no SVIDs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) spiffe_id: Option<SpiffeId>,
 }
 
 /// What a runner has to know of the issuer.
@@ -182,6 +186,11 @@ impl KnownPlacement {
         self.version.send_modify(|version| *version += 1);
     }
 
+    /// Tells of each change from now on.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.version.subscribe()
+    }
+
     /// Whether `sandbox` is placed here; waits for at most `limit` until it is.
     pub(crate) async fn wait_for(
         &self,
@@ -252,7 +261,8 @@ mod tests {
             audience: Audience::parse("sts.amazonaws.com").unwrap(),
             sdk: Some(Sdk::Aws { role: None }),
         };
-        PlacedSandbox { app: app.to_owned(), profiles: vec![profile] }
+        let spiffe_id = SpiffeId::parse("spiffe://id.example.com/app/web").ok();
+        PlacedSandbox { app: app.to_owned(), profiles: vec![profile], spiffe_id }
     }
 
     #[tokio::test]

@@ -24,13 +24,13 @@ use super::membership::Member;
 use super::placement::{KnownPlacement, PlacementChange};
 
 /// Waits between attempts. Half a minute at most: a host is without news of its sandboxes as long.
-const WAIT_FIRST: Duration = Duration::from_millis(500);
-const WAIT_LONGEST: Duration = Duration::from_secs(30);
+pub(super) const WAIT_FIRST: Duration = Duration::from_millis(500);
+pub(super) const WAIT_LONGEST: Duration = Duration::from_secs(30);
 
 /// A session that lasted this long was a good one: the next begins almost at once, as after the
 /// coordinator closed a connection for its age.
-const GOOD_SESSION: Duration = Duration::from_secs(10);
-const WAIT_AFTER_GOOD_SESSION: Duration = Duration::from_secs(1);
+pub(super) const GOOD_SESSION: Duration = Duration::from_secs(10);
+pub(super) const WAIT_AFTER_GOOD_SESSION: Duration = Duration::from_secs(1);
 
 /// Follows the coordinator.
 #[derive(Debug)]

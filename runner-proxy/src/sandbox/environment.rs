@@ -1,6 +1,6 @@
 //! The variables a sandbox needs to find its identity.
 //!
-//! `MONEYER_*` always; beside them the variables that a cloud's own SDK reads, for each audience
+//! `MONEYER_*` and `SPIFFE_ENDPOINT_SOCKET` always; beside them the variables that a cloud's own SDK reads, for each audience
 //! profile that has a token file. Values never hold a blank or a line end, so that the file `env`
 //! is read the same by a shell, by systemd and by a container runtime, without quoting.
 
@@ -13,6 +13,7 @@ use super::directory::TokenFileName;
 use super::sdk::{self, SdkFileName};
 use super::secret::SandboxSecret;
 use crate::coordinator::Profile;
+use crate::workload_api::WorkloadApi;
 
 /// What the environment is made of.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +49,9 @@ impl Environment {
         variables.push(("MONEYER_TOKEN_URL", from.token_url.to_owned()));
         variables.push(("MONEYER_TOKEN_SECRET", from.secret.expose().to_owned()));
         variables.push(("MONEYER_IDENTITY_SOCKET", from.path("identity.sock")));
+        // SPIFFE Workload Endpoint section 4.
+        let endpoint = format!("unix://{}", from.path(WorkloadApi::SOCKET));
+        variables.push(("SPIFFE_ENDPOINT_SOCKET", endpoint));
         // The shape of GitHub Actions, for tools that look for it: `&audience=` is appended.
         let request_url = format!("{}?api-version=2.0", from.token_url);
         variables.push(("ACTIONS_ID_TOKEN_REQUEST_URL", request_url));
@@ -139,6 +143,7 @@ MONEYER_ISSUER=https://id.example.com
 MONEYER_TOKEN_URL=http://127.0.0.1:8484/v1/sandboxes/s-1/token
 MONEYER_TOKEN_SECRET=5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a
 MONEYER_IDENTITY_SOCKET=/run/moneyer/sandboxes/s-1/identity.sock
+SPIFFE_ENDPOINT_SOCKET=unix:///run/moneyer/sandboxes/s-1/workload-api.sock
 ACTIONS_ID_TOKEN_REQUEST_URL=http://127.0.0.1:8484/v1/sandboxes/s-1/token?api-version=2.0
 ACTIONS_ID_TOKEN_REQUEST_TOKEN=5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a
 AWS_ROLE_ARN=arn:aws:iam::123456789012:role/deploy

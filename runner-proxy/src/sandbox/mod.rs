@@ -11,6 +11,7 @@ mod environment;
 mod roster;
 mod sdk;
 mod secret;
+mod stay;
 
 pub(crate) use attachments::{AttachError, Attachments, Listed, SandboxSocket, Workshop};
 pub(crate) use credentials::{AuthenticatedSandbox, Credentials};
@@ -20,3 +21,4 @@ pub use roster::RosterError;
 pub(crate) use sdk::Sdk;
 pub(crate) use secret::SandboxSecret;
 pub use secret::SecretError;
+pub(crate) use stay::{Ending, Stay};

@@ -1,6 +1,7 @@
 //! Asking for many tokens in one call.
 
 use async_trait::async_trait;
+use moneyer_identity::spiffe::SpiffeId;
 use moneyer_identity::{IssueError, MintedToken, TokenIssuer, TokenRequest};
 
 /// The most requests in one call: what the coordinator takes (`MintTokens`), and as much signing
@@ -16,4 +17,10 @@ pub(crate) trait BatchIssuer: TokenIssuer {
         &self,
         requests: Vec<TokenRequest>,
     ) -> Result<Vec<Result<MintedToken, IssueError>>, IssueError>;
+
+    /// A JWT-SVID for a sandbox, and the SPIFFE ID it is for.
+    async fn issue_jwt_svid(
+        &self,
+        request: TokenRequest,
+    ) -> Result<(SpiffeId, MintedToken), IssueError>;
 }

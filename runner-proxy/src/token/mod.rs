@@ -8,13 +8,15 @@
 mod batch;
 mod cache;
 mod files;
+mod fingerprint;
 mod schedule;
 pub(crate) mod server;
 mod source;
 mod timeline;
 
 pub(crate) use batch::BatchIssuer;
-pub(crate) use cache::{CacheLimits, Held, TokenState};
+pub(crate) use cache::{CacheLimits, Held, TokenState, is_refusal};
 pub(crate) use files::{SandboxFiles, TokenFiles};
+pub(crate) use schedule::{Life, REFUSED_PAUSE, Standing, catch_up_window, retry_pause};
 pub(crate) use source::{TokenSink, TokenSource};
 pub(crate) use timeline::Timeline;

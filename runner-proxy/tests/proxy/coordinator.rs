@@ -115,7 +115,7 @@ impl Cluster {
             sandbox_id: id.to_owned(),
             app: app.to_owned(),
             audiences: audiences.collect(),
-            ..v1::PlacedSandbox::default()
+            spiffe_id: spiffe_id(id),
         };
         self.records(|records| records.sandboxes.insert(id.to_owned(), sandbox.clone()));
         self.tell(Change::Placed(sandbox));
@@ -376,6 +376,14 @@ impl Minting for Cluster {
         });
         Ok(Response::new(ReceiverStream::new(watching)))
     }
+}
+
+/// The SPIFFE ID of a sandbox; those of the name `bare-…` have none, as with an older coordinator.
+pub(crate) fn spiffe_id(sandbox: &str) -> String {
+    if sandbox.starts_with("bare-") {
+        return String::new();
+    }
+    format!("spiffe://{TRUST_DOMAIN}/sandbox/{sandbox}")
 }
 
 fn aws() -> v1::audience_profile::Sdk {

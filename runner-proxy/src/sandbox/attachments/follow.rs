@@ -60,6 +60,7 @@ impl Attachments {
             }
         }
         self.workshop.source.supersede(REISSUE_SPREAD);
+        self.workshop.svids.supersede(REISSUE_SPREAD);
     }
 
     /// Brings a sandbox in line with what the coordinator says of it; takes everything away from one

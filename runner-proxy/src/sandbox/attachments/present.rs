@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use moneyer_daemon::lifecycle::Shutdown;
 use moneyer_identity::{SandboxId, TokenRequest};
 
 use super::super::directory::{SandboxDirectory, TokenFileName};
 use super::super::environment::{Environment, Surroundings, sdk_files};
 use super::super::roster::{Roster, RosterEntry};
 use super::super::sdk::SdkFileName;
+use super::super::stay::Stay;
 use super::{AttachError, Workshop, wanted};
 use crate::coordinator::{PlacedSandbox, Profile};
 use crate::token::server::TokenServer;
@@ -18,7 +18,7 @@ use crate::token::{Held, SandboxFiles, TokenSink as _, TokenState};
 /// What there is of an attached sandbox.
 pub(super) struct Present {
     directory: Arc<SandboxDirectory>,
-    sockets: Vec<Shutdown>,
+    stay: Stay,
     files: Vec<(TokenFileName, TokenRequest)>,
     environment: Environment,
 }
@@ -36,9 +36,10 @@ impl Present {
         let directory = SandboxDirectory::create(&workshop.directory, sandbox)
             .map_err(AttachError::Directory)?;
         let (environment, _none) = environment(workshop, sandbox, entry, &[]);
-        let (sockets, files) = (Vec::new(), Vec::new());
-        let mut present = Self { directory: Arc::new(directory), sockets, files, environment };
-        let made = present.open_sockets(workshop, sandbox);
+        let stay = Stay::new(sandbox.clone(), entry.app.clone());
+        let directory = Arc::new(directory);
+        let mut present = Self { directory, stay, files: Vec::new(), environment };
+        let made = present.open_sockets(workshop);
         let made = made.and_then(|()| present.update(workshop, sandbox, entry, placed, held));
         if let Err(error) = made {
             present.close();
@@ -48,14 +49,10 @@ impl Present {
         Ok(present)
     }
 
-    fn open_sockets(
-        &mut self,
-        workshop: &Workshop,
-        sandbox: &SandboxId,
-    ) -> Result<(), AttachError> {
+    fn open_sockets(&self, workshop: &Workshop) -> Result<(), AttachError> {
         for socket in &workshop.sockets {
-            let opened = socket.open(sandbox, self.directory.path(), &workshop.shutdown);
-            self.sockets.push(opened.map_err(AttachError::Socket)?);
+            let opened = socket.open(&self.stay, self.directory.path(), &workshop.shutdown);
+            opened.map_err(AttachError::Socket)?;
         }
         Ok(())
     }
@@ -100,13 +97,18 @@ impl Present {
 
     /// Closes the sockets and removes the directory; again, if that failed.
     pub(super) fn unmake(&self) -> std::io::Result<()> {
-        self.close();
+        self.leave();
         self.directory.destroy()
     }
 
     /// Closes the sockets; requests in flight are answered.
     pub(super) fn close(&self) {
-        self.sockets.iter().for_each(Shutdown::begin);
+        self.stay.close();
+    }
+
+    /// The same, for a sandbox that has left: what goes on, as streams do, ends.
+    pub(super) fn leave(&self) {
+        self.stay.leave();
     }
 
     pub(super) fn directory(&self) -> &Path {

@@ -9,7 +9,8 @@ use std::time::Duration;
 use axum::Router;
 use moneyer_daemon::lifecycle::Shutdown;
 use moneyer_daemon::listener::{BindError, Limits, ListenAddress, Listener, Tls, UnixMode};
-use moneyer_identity::SandboxId;
+
+use super::super::stay::Stay;
 
 /// Time for requests in flight on a socket that is closed: as long as a call to the coordinator may
 /// take, and a little.
@@ -22,27 +23,26 @@ pub(crate) struct SandboxSocket {
     /// Of each sandbox's own.
     pub(crate) limits: Limits,
     /// What is served to one sandbox.
-    pub(crate) router_for: Box<dyn Fn(&SandboxId) -> Router + Send + Sync>,
+    pub(crate) router_for: Box<dyn Fn(&Stay) -> Router + Send + Sync>,
 }
 
 impl SandboxSocket {
-    /// Opens that of one sandbox, until what it returns is begun; `shutdown` waits for it.
+    /// Opens that of one sandbox, until its stay ends; `shutdown` waits for it.
     pub(super) fn open(
         &self,
-        sandbox: &SandboxId,
+        stay: &Stay,
         directory: &Path,
         shutdown: &Shutdown,
-    ) -> Result<Shutdown, BindError> {
+    ) -> Result<(), BindError> {
         let address = ListenAddress::Unix(directory.join(self.name));
         let listener = Listener::bind(&address, UnixMode::Everyone)?;
-        let (own, limits, router) =
-            (Shutdown::new(), self.limits.clone(), (self.router_for)(sandbox));
-        let served = own.clone();
-        shutdown.spawn(format!("{} of {sandbox}", self.name), async move {
+        let (limits, router) = (self.limits.clone(), (self.router_for)(stay));
+        let served = stay.served();
+        shutdown.spawn(format!("{} of {}", self.name, stay.sandbox()), async move {
             listener.serve(router, limits, Tls::Off, &served).await;
             // What is still running then is cut off by its own limits.
             let _drained = served.drain(DRAIN).await;
         });
-        Ok(own)
+        Ok(())
     }
 }

@@ -79,6 +79,7 @@ impl State {
         workshop.credentials.remove(sandbox);
         workshop.source.retire(sandbox);
         workshop.files.forget(sandbox);
+        self.present.get(sandbox).inspect(|present| present.leave());
         if self.roster.entries.remove(sandbox).is_some() {
             self.leaving.insert(sandbox.clone());
         }

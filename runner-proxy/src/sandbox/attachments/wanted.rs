@@ -58,7 +58,8 @@ mod tests {
             audience: Audience::parse(&format!("for-{name}")).unwrap(),
             sdk: None,
         };
-        PlacedSandbox { app: "web".to_owned(), profiles: vec![profile("aws"), profile("vault")] }
+        let profiles = vec![profile("aws"), profile("vault")];
+        PlacedSandbox { app: "web".to_owned(), profiles, spiffe_id: None }
     }
 
     fn named(names: &[&str]) -> ProfileChoice {

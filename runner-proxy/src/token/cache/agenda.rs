@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use moneyer_identity::TokenRequest;
 use tokio::time::Instant;
+
+use crate::token::fingerprint::Fingerprint;
 
 /// The place of one request in the agenda, kept by whoever put it there.
 #[derive(Debug, Default)]
@@ -19,13 +20,13 @@ impl Slot {
 /// Requests by the instant they are due. The number keeps equal instants apart.
 #[derive(Debug, Default)]
 pub(super) struct Agenda {
-    due: BTreeMap<(Instant, u64), TokenRequest>,
+    due: BTreeMap<(Instant, u64), Fingerprint>,
     next: u64,
 }
 
 impl Agenda {
     /// Moves the request of `slot` to `at`.
-    pub(super) fn set(&mut self, slot: &mut Slot, request: &TokenRequest, at: Instant) {
+    pub(super) fn set(&mut self, slot: &mut Slot, request: &Fingerprint, at: Instant) {
         self.clear(slot);
         let key = (at, self.next);
         self.next += 1;
@@ -46,7 +47,7 @@ impl Agenda {
     }
 
     /// The first request, if it is due by `limit`. It stays on until its slot is moved or cleared.
-    pub(super) fn due_by(&self, limit: Instant) -> Option<&TokenRequest> {
+    pub(super) fn due_by(&self, limit: Instant) -> Option<&Fingerprint> {
         self.due.first_key_value().filter(|((at, _), _)| *at <= limit).map(|(_, request)| request)
     }
 }

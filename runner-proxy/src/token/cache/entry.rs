@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::Shared;
-use moneyer_identity::{IssueError, MintedToken, TokenRequest};
+use moneyer_identity::{IssueError, MintedToken};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::agenda::Slot;
+use crate::token::fingerprint::Fingerprint;
 use crate::token::schedule::{Life, Standing};
 
 /// What a request for a token ends in.
@@ -118,7 +119,7 @@ impl Entry {
     /// Marks the entry as being fetched.
     pub(super) fn take_off(
         &mut self,
-        request: TokenRequest,
+        request: Fingerprint,
         (flight, reissues): (u64, u64),
     ) -> (Ticket, Flight) {
         let (sender, receiver) = oneshot::channel();
@@ -132,7 +133,7 @@ impl Entry {
 /// [`Cache::land`](super::Cache::land).
 #[must_use = "whoever waits for the token waits for this ticket to land"]
 pub(crate) struct Ticket {
-    pub(crate) request: TokenRequest,
+    pub(crate) request: Fingerprint,
     pub(super) flight: u64,
     /// How often tokens had been superseded when it began.
     pub(super) reissues: u64,

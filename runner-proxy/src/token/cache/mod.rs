@@ -1,7 +1,7 @@
 //! The tokens held for the sandboxes that are attached now.
 //!
-//! An entry belongs to a full fingerprint: sandbox, audiences in order, lifetime. So no token is
-//! ever served for another audience, lifetime or sandbox than was asked for. At most one request
+//! An entry belongs to a full fingerprint: sandbox, form, audiences in order, lifetime. So no token is
+//! ever served for another audience, lifetime, form or sandbox than was asked for. At most one request
 //! per fingerprint is under way, however many wait for it. A sandbox that is retired takes its
 //! entries with it, and what lands for it afterwards reaches nobody. Plain state without `async`:
 //! the caller locks it, reads the clock, and does the fetching.
@@ -15,13 +15,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use moneyer_identity::{ErrorClass, IssueError, MintedToken, SandboxId, TokenRequest};
+use moneyer_identity::{ErrorClass, IssueError, MintedToken, SandboxId};
 use tokio::time::Instant;
 
 use agenda::Agenda;
 use entry::{Entry, Purpose};
 pub(crate) use entry::{Flight, Held, Ticket, TokenState};
 
+use super::fingerprint::Fingerprint;
 use super::schedule::{REFUSED_PAUSE, Standing, catch_up_window, retry_pause};
 
 /// Renewals due within this time go into one call, so that a batch is a batch: short beside any
@@ -76,7 +77,7 @@ pub(crate) struct Cache {
     limits: CacheLimits,
     /// A random part of a duration, injected.
     random_part: fn(Duration) -> Duration,
-    sandboxes: HashMap<SandboxId, HashMap<TokenRequest, Entry>>,
+    sandboxes: HashMap<SandboxId, HashMap<Fingerprint, Entry>>,
     agenda: Agenda,
     asked: usize,
     flights: u64,
@@ -103,7 +104,7 @@ impl Cache {
     pub(crate) fn admit(
         &mut self,
         sandbox: &SandboxId,
-        files: Vec<(TokenRequest, Option<Held>)>,
+        files: Vec<(Fingerprint, Option<Held>)>,
         now: Instant,
         spread: Duration,
     ) {
@@ -156,8 +157,8 @@ impl Cache {
     }
 
     /// What there is for `request`.
-    pub(crate) fn look(&mut self, request: &TokenRequest, now: Instant) -> Look {
-        let Some(entries) = self.sandboxes.get_mut(&request.sandbox) else {
+    pub(crate) fn look(&mut self, request: &Fingerprint, now: Instant) -> Look {
+        let Some(entries) = self.sandboxes.get_mut(request.sandbox()) else {
             return Look::NotAttached;
         };
         self.uses += 1;
@@ -167,20 +168,20 @@ impl Cache {
             if entries.values().filter(under_way).count() >= self.limits.under_way {
                 return Look::Busy;
             }
-            let transient = !self.make_room(&request.sandbox);
+            let transient = !self.make_room(request.sandbox());
             let mut entry = Entry::new(Purpose::Asked);
             entry.transient = transient;
             self.asked += 1;
             self.sandboxes
-                .entry(request.sandbox.clone())
+                .entry(request.sandbox().clone())
                 .or_default()
                 .insert(request.clone(), entry);
         }
         self.look_at_entry(request, now)
     }
 
-    fn look_at_entry(&mut self, request: &TokenRequest, now: Instant) -> Look {
-        let entries = self.sandboxes.get_mut(&request.sandbox);
+    fn look_at_entry(&mut self, request: &Fingerprint, now: Instant) -> Look {
+        let entries = self.sandboxes.get_mut(request.sandbox());
         let Some(entry) = entries.and_then(|entries| entries.get_mut(request)) else {
             return Look::NotAttached;
         };
@@ -238,7 +239,7 @@ impl Cache {
         while tickets.len() < most
             && let Some(request) = self.agenda.due_by(now + COALESCE).cloned()
         {
-            let entries = self.sandboxes.get_mut(&request.sandbox);
+            let entries = self.sandboxes.get_mut(request.sandbox());
             let Some(entry) = entries.and_then(|entries| entries.get_mut(&request)) else {
                 break;
             };
@@ -259,8 +260,8 @@ impl Cache {
         tickets
     }
 
-    fn remove(&mut self, request: &TokenRequest) {
-        let entries = self.sandboxes.get_mut(&request.sandbox);
+    fn remove(&mut self, request: &Fingerprint) {
+        let entries = self.sandboxes.get_mut(request.sandbox());
         if let Some(mut entry) = entries.and_then(|entries| entries.remove(request)) {
             self.agenda.clear(&mut entry.slot);
             self.asked -= usize::from(entry.purpose == Purpose::Asked);
@@ -277,7 +278,7 @@ impl Cache {
     ) -> Landing {
         let Ticket { request, flight, reissues, sender } = ticket;
         let superseded = reissues != self.reissues;
-        let entries = self.sandboxes.get_mut(&request.sandbox);
+        let entries = self.sandboxes.get_mut(request.sandbox());
         let entry = entries
             .and_then(|entries| entries.get_mut(&request))
             .filter(|entry| entry.flight.as_ref().is_some_and(|(id, _)| *id == flight));
@@ -325,7 +326,7 @@ impl Cache {
     }
 
     /// Schedules another attempt at a token that could not be put into its file.
-    pub(crate) fn retry_file(&mut self, request: &TokenRequest, now: Instant) {
+    pub(crate) fn retry_file(&mut self, request: &Fingerprint, now: Instant) {
         let due = now + self.put_off(retry_pause(u32::MAX));
         self.reschedule(request, due);
     }
@@ -347,7 +348,7 @@ impl Cache {
         &self,
         sandbox: &SandboxId,
         now: Instant,
-    ) -> Vec<(TokenRequest, TokenState)> {
+    ) -> Vec<(Fingerprint, TokenState)> {
         let entries = self.sandboxes.get(sandbox).into_iter().flatten();
         entries
             .filter(|(_, entry)| entry.purpose == Purpose::Files)
@@ -374,8 +375,8 @@ impl Cache {
         pause / 2 + (self.random_part)(pause / 2)
     }
 
-    fn reschedule(&mut self, request: &TokenRequest, due: Instant) {
-        let entries = self.sandboxes.get_mut(&request.sandbox);
+    fn reschedule(&mut self, request: &Fingerprint, due: Instant) {
+        let entries = self.sandboxes.get_mut(request.sandbox());
         if let Some(entry) = entries.and_then(|entries| entries.get_mut(request)) {
             self.agenda.set(&mut entry.slot, request, due);
         }
@@ -384,7 +385,7 @@ impl Cache {
 
 /// Whether an answer is a decision about the request, rather than a fault on the way to one. That
 /// the coordinator does not accept this runner says nothing about the sandbox.
-fn is_refusal(class: ErrorClass) -> bool {
+pub(crate) fn is_refusal(class: ErrorClass) -> bool {
     match class {
         ErrorClass::Invalid | ErrorClass::Denied | ErrorClass::NotFound => true,
         ErrorClass::Unauthenticated

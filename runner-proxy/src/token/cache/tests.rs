@@ -1,7 +1,11 @@
 //! What the cache keeps, evicts and forgets; the source's tests cover renewal over time.
 
 use super::*;
-use crate::fakes::{minted, request, sandbox};
+use crate::fakes::{minted, sandbox};
+
+fn request(id: &str, audiences: &[&str]) -> Fingerprint {
+    Fingerprint::oidc(crate::fakes::request(id, audiences))
+}
 
 const LIMITS: CacheLimits =
     CacheLimits { per_sandbox: 3, total: 5, under_way: 4, jitter: Duration::from_secs(30) };
@@ -146,4 +150,32 @@ async fn the_tokens_of_files_are_due_when_tokens_are_superseded() {
     assert!(cache.take_due(now, 64).is_empty());
     cache.supersede(now, Duration::ZERO);
     assert_eq!(cache.take_due(now, 64).len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_form_an_id_and_an_order_of_audiences_each_have_tokens_of_their_own() {
+    let mut cache = Cache::new(CacheLimits { per_sandbox: 8, ..LIMITS }, |_| Duration::ZERO);
+    cache.admit(&sandbox("a"), vec![], Instant::now(), Duration::ZERO);
+    let id = |text: &str| moneyer_identity::spiffe::SpiffeId::parse(text).unwrap();
+    let svid = |of: &str, audiences: &[&str]| {
+        Fingerprint::jwt_svid(id(of), crate::fakes::request("a", audiences))
+    };
+    let fingerprints = [
+        request("a", &["1", "2"]),
+        svid("spiffe://td/a", &["1", "2"]),
+        svid("spiffe://td/a", &["2", "1"]),
+        svid("spiffe://td/a", &["1"]),
+        svid("spiffe://td/b", &["1", "2"]),
+    ];
+    let now = Instant::now();
+    for (number, fingerprint) in fingerprints.iter().enumerate() {
+        let Look::Wait { begun: Some(ticket), .. } = cache.look(fingerprint, now) else {
+            panic!("{fingerprint:?} was there")
+        };
+        let _landing = cache.land(ticket, now, Ok(minted(&number.to_string(), 3600)), now);
+    }
+    for (number, fingerprint) in fingerprints.iter().enumerate() {
+        let Look::Serve { held, .. } = cache.look(fingerprint, now) else { panic!("not there") };
+        assert_eq!(held.token.token.expose(), number.to_string());
+    }
 }

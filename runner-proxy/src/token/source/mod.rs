@@ -9,6 +9,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::join_all;
+use moneyer_identity::spiffe::SpiffeId;
 use moneyer_identity::{ErrorClass, IssueError, MintedToken, SandboxId, TokenRequest};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -19,6 +21,7 @@ use crate::token::batch::{BatchIssuer, MAXIMUM_BATCH};
 use crate::token::cache::{
     Cache, CacheLimits, Flight, Held, Landing, Look, Ticket, TokenState, not_attached,
 };
+use crate::token::fingerprint::{Fingerprint, TokenForm};
 use crate::token::timeline::Timeline;
 
 /// How long the renewal loop sleeps at most. Its timer stands still while the host sleeps, so what fell
@@ -70,7 +73,8 @@ impl TokenSource {
         files: Vec<(TokenRequest, Option<Held>)>,
         spread: Duration,
     ) {
-        self.cache().admit(sandbox, files, self.shared.timeline.now(), spread);
+        let files = files.into_iter().map(|(file, held)| (Fingerprint::oidc(file), held));
+        self.cache().admit(sandbox, files.collect(), self.shared.timeline.now(), spread);
         self.shared.wake.notify_one();
     }
 
@@ -87,7 +91,8 @@ impl TokenSource {
 
     /// The states of the tokens that a sandbox's files show.
     pub(crate) fn states(&self, sandbox: &SandboxId) -> Vec<(TokenRequest, TokenState)> {
-        self.cache().states(sandbox, self.shared.timeline.now())
+        let states = self.cache().states(sandbox, self.shared.timeline.now());
+        states.into_iter().map(|(file, state)| (file.asked, state)).collect()
     }
 
     /// The least life left of any file's token.
@@ -100,8 +105,21 @@ impl TokenSource {
         &self,
         request: TokenRequest,
     ) -> Result<Arc<MintedToken>, IssueError> {
+        self.find(&Fingerprint::oidc(request)).await
+    }
+
+    /// A JWT-SVID for an attached sandbox whose SPIFFE ID this is.
+    pub(crate) async fn jwt_svid(
+        &self,
+        id: SpiffeId,
+        request: TokenRequest,
+    ) -> Result<Arc<MintedToken>, IssueError> {
+        self.find(&Fingerprint::jwt_svid(id, request)).await
+    }
+
+    async fn find(&self, wanted: &Fingerprint) -> Result<Arc<MintedToken>, IssueError> {
         // Bound first: the lock must not live as long as the match.
-        let look = self.cache().look(&request, self.shared.timeline.now());
+        let look = self.cache().look(wanted, self.shared.timeline.now());
         let (flight, begun, fallback) = match look {
             Look::Serve { held, wake } => {
                 if wake {
@@ -134,7 +152,8 @@ impl TokenSource {
         let mut seats = Vec::with_capacity(requests.len());
         let (mut tickets, mut strangers) = (Vec::new(), Vec::new());
         for request in requests {
-            let look = self.cache().look(&request, self.shared.timeline.now());
+            let wanted = Fingerprint::oidc(request);
+            let look = self.cache().look(&wanted, self.shared.timeline.now());
             seats.push(match look {
                 Look::Serve { held, wake } => {
                     if wake {
@@ -148,7 +167,7 @@ impl TokenSource {
                     Seat::Flight(flight, fallback)
                 }
                 Look::NotAttached => {
-                    strangers.push(request);
+                    strangers.push(wanted.asked);
                     Seat::Stranger
                 }
             });
@@ -215,14 +234,32 @@ impl TokenSource {
 
     async fn fetch_one(&self, ticket: Ticket) {
         let asked_at = self.shared.timeline.now();
-        let result = self.shared.issuer.issue_token(ticket.request.clone()).await;
-        self.count(&ticket.request, &result);
+        let asked = ticket.request.asked.clone();
+        let result = match &ticket.request.form {
+            TokenForm::Oidc => self.shared.issuer.issue_token(asked).await,
+            TokenForm::JwtSvid(id) => {
+                of_subject(id, self.shared.issuer.issue_jwt_svid(asked).await)
+            }
+        };
+        self.count(&ticket.request.asked, &result);
         self.land(ticket, asked_at, result);
     }
 
+    /// Tokens in one call, and beside it JWT-SVIDs in a call each: there is none for many.
     async fn fetch_batch(&self, tickets: Vec<Ticket>) {
+        let is_oidc = |ticket: &Ticket| ticket.request.form == TokenForm::Oidc;
+        let (tokens, svids): (Vec<_>, Vec<_>) = tickets.into_iter().partition(is_oidc);
+        let svids = svids.into_iter().map(|ticket| self.fetch_one(ticket));
+        tokio::join!(self.fetch_tokens(tokens), join_all(svids));
+    }
+
+    async fn fetch_tokens(&self, tickets: Vec<Ticket>) {
+        if tickets.is_empty() {
+            return;
+        }
         let asked_at = self.shared.timeline.now();
-        let results = self.issue(tickets.iter().map(|ticket| ticket.request.clone()).collect());
+        let results =
+            self.issue(tickets.iter().map(|ticket| ticket.request.asked.clone()).collect());
         for (ticket, result) in tickets.into_iter().zip(results.await) {
             self.land(ticket, asked_at, result);
         }
@@ -263,20 +300,20 @@ impl TokenSource {
             Landing::Write(token) => self.show(&request, &token),
             Landing::Remove => {
                 tracing::warn!(
-                    sandbox.id = %request.sandbox, token.audience = ?request.audiences,
+                    sandbox.id = %request.sandbox(), token.audience = ?request.asked.audiences,
                     "the coordinator refuses the token of a file; the file is removed"
                 );
-                self.shared.sink.remove(&request);
+                self.shared.sink.remove(&request.asked);
             }
             Landing::Leave => {}
         }
     }
 
-    fn show(&self, request: &TokenRequest, token: &MintedToken) {
-        if let Err(error) = self.shared.sink.put(request, token) {
+    fn show(&self, request: &Fingerprint, token: &MintedToken) {
+        if let Err(error) = self.shared.sink.put(&request.asked, token) {
             self.shared.metrics.file_failed();
             tracing::error!(
-                sandbox.id = %request.sandbox, %error,
+                sandbox.id = %request.sandbox(), %error,
                 "a token file could not be written; the old one stays, and it is tried again"
             );
             self.cache().retry_file(request, self.shared.timeline.now());
@@ -307,6 +344,21 @@ enum Seat {
     Known(Result<Held, IssueError>),
     Flight(Flight, Option<Held>),
     Stranger,
+}
+
+/// A JWT-SVID, if it is for the id that was meant: the coordinator may have given the sandbox another one
+/// that is not known here yet.
+fn of_subject(
+    meant: &SpiffeId,
+    result: Result<(SpiffeId, MintedToken), IssueError>,
+) -> Result<MintedToken, IssueError> {
+    match result? {
+        (id, minted) if id == *meant => Ok(minted),
+        _another => Err(IssueError::new(
+            ErrorClass::Unavailable,
+            "the sandbox's SPIFFE ID is changing; ask again in a moment",
+        )),
+    }
 }
 
 /// Whether a failure says only that no answer could be had.

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
-use crate::fakes::{FakeIssuer, FakeSink, Mode, request, sandbox};
+use crate::fakes::{FakeIssuer, FakeSink, Mode, request, sandbox, spiffe_id};
 
 const fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
@@ -335,4 +335,40 @@ async fn a_life_of_zero_makes_no_storm() {
     tokio::time::sleep(seconds(60)).await;
     let calls = bench.issuer.calls().len() - before;
     assert!(calls <= 121, "{calls} in a minute");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_jwt_svid_is_fetched_once_renewed_and_served_while_the_coordinator_is_away() {
+    let bench = Bench::with_file().await;
+    let before = bench.issuer.minted();
+    let ask = async || {
+        let svid = bench.source.jwt_svid(spiffe_id("s"), request("s", &["x"])).await;
+        svid.map(|minted| minted.token.expose().to_owned()).map_err(|error| error.class)
+    };
+    let (one, other) = tokio::join!(ask(), ask());
+    assert_eq!(
+        (one.as_ref().unwrap(), bench.issuer.minted()),
+        (other.as_ref().unwrap(), before + 1)
+    );
+    let token = bench.ask("x").await.unwrap();
+    assert_ne!(Ok(&token), one.as_ref(), "a token of the other form is another");
+    tokio::time::sleep(seconds(1000)).await;
+    assert_eq!(ask().await, one);
+    tokio::time::sleep(seconds(810)).await;
+    let renewed = ask().await;
+    assert_ne!(renewed, one, "renewed before half of its life was over");
+    bench.goes_away();
+    tokio::time::sleep(seconds(3500)).await;
+    assert_eq!(ask().await, renewed);
+    tokio::time::sleep(seconds(100)).await;
+    assert_eq!(ask().await, Err(ErrorClass::Unavailable));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_jwt_svid_for_another_id_than_was_meant_reaches_nobody() {
+    let bench = Bench::with_file().await;
+    let svid = bench.source.jwt_svid(spiffe_id("before"), request("s", &["x"])).await;
+    assert_eq!(svid.unwrap_err().class, ErrorClass::Unavailable);
+    let kept = bench.source.jwt_svid(spiffe_id("s"), request("s", &["x"])).await;
+    assert!(kept.is_ok());
 }

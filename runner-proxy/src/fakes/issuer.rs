@@ -1,10 +1,11 @@
-//! Stand-ins for the coordinator and for files, in tests of what lies between.
+//! A coordinator that mints, and files that are shown.
 
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use moneyer_identity::spiffe::SpiffeId;
 use moneyer_identity::{
     Audience, ErrorClass, IssueError, IssuerUrl, KeyId, Lifetime, MintedToken, SandboxId,
     SystemTokenRequest, Token, TokenId, TokenIssuer, TokenRequest, UnixTime,
@@ -134,6 +135,14 @@ impl BatchIssuer for FakeIssuer {
     ) -> Result<Vec<Result<MintedToken, IssueError>>, IssueError> {
         Ok(self.answer(requests).await?.into_iter().map(Ok).collect())
     }
+
+    async fn issue_jwt_svid(
+        &self,
+        request: TokenRequest,
+    ) -> Result<(SpiffeId, MintedToken), IssueError> {
+        let id = spiffe_id(request.sandbox.as_str());
+        Ok((id, self.answer(vec![request]).await?.remove(0)))
+    }
 }
 
 /// Remembers what was shown and removed.
@@ -162,6 +171,11 @@ impl TokenSink for FakeSink {
     fn remove(&self, request: &TokenRequest) {
         self.removed.lock().unwrap().push(request.clone());
     }
+}
+
+/// The SPIFFE ID that the fake gives sandbox `id`.
+pub(crate) fn spiffe_id(id: &str) -> SpiffeId {
+    SpiffeId::parse(&format!("spiffe://id.test/sandbox/{id}")).unwrap()
 }
 
 /// A sandbox's id.

@@ -1,0 +1,8 @@
+//! Stand-ins for the coordinator and for files, in tests of what lies between.
+
+pub(crate) mod bundles;
+mod issuer;
+mod signer;
+
+pub(crate) use issuer::{FakeIssuer, FakeSink, Mode, minted, request, sandbox, spiffe_id};
+pub(crate) use signer::FakeSigner;

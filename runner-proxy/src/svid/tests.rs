@@ -1,0 +1,261 @@
+//! The keeper over time, on a paused clock: sharing, renewal, outages, refusals.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use moneyer_identity::ErrorClass;
+use moneyer_identity::spiffe::SpiffeId;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::coordinator::{KnownPlacement, PlacedSandbox, PlacementChange};
+use crate::fakes::{FakeSigner, Mode, sandbox, spiffe_id};
+use crate::metrics::Metrics;
+use crate::token::Timeline;
+
+const fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+struct Bench {
+    signer: FakeSigner,
+    office: SvidOffice,
+    keeper: Arc<SvidKeeper>,
+    placement: Arc<KnownPlacement>,
+    connected: watch::Sender<bool>,
+    asleep: Arc<AtomicU64>,
+    stop: CancellationToken,
+    _state: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let state = tempfile::tempdir().unwrap();
+        let placement = KnownPlacement::read(&state.path().join("placement.json")).unwrap();
+        let placement = Arc::new(placement);
+        let (signer, connected) = (FakeSigner::new(), watch::Sender::new(true));
+        let asleep = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&asleep);
+        let office = SvidOffice::new(
+            Arc::new(signer.clone()),
+            connected.subscribe(),
+            (|whole| whole / 2, seconds(30)),
+            Timeline::new(move || seconds(counted.load(Ordering::Relaxed))),
+            Metrics::new(),
+        );
+        let subject = SvidSubject {
+            placement: Arc::clone(&placement),
+            sandbox: sandbox("s"),
+            app: "web".to_owned(),
+        };
+        let stop = CancellationToken::new();
+        let keeper = office.keeper(subject, stop.clone());
+        let bench =
+            Self { signer, office, keeper, placement, connected, asleep, stop, _state: state };
+        bench.place(Some(spiffe_id("s")));
+        bench
+    }
+
+    fn place(&self, spiffe_id: Option<SpiffeId>) {
+        let placed = PlacedSandbox { app: "web".to_owned(), profiles: Vec::new(), spiffe_id };
+        self.placement.apply(1, PlacementChange::Placed(sandbox("s"), placed));
+    }
+
+    /// What there is a moment after it is asked for; nobody follows it from there on.
+    async fn asked(&self) -> Option<Arc<X509Svid>> {
+        let stock = self.keeper.ask();
+        sleep(Duration::from_millis(1)).await;
+        self.on(&stock)
+    }
+
+    fn on(&self, stock: &watch::Receiver<Stock>) -> Option<Arc<X509Svid>> {
+        self.keeper.living(&stock.borrow())
+    }
+
+    fn goes_away(&self) {
+        self.signer.set(Mode::Fails(ErrorClass::Unavailable));
+        self.connected.send_replace(false);
+    }
+
+    fn comes_back(&self) {
+        self.signer.set(Mode::Up);
+        self.connected.send_replace(true);
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn however_many_ask_one_is_made_and_nobody_asking_none() {
+    let bench = Bench::new();
+    sleep(seconds(60)).await;
+    assert_eq!(bench.signer.signed(), 0);
+    bench.signer.set(Mode::Slow(seconds(1)));
+    let stocks: Vec<_> = (0..100).map(|_| bench.keeper.ask()).collect();
+    sleep(seconds(2)).await;
+    let first = bench.on(&stocks[0]).unwrap();
+    assert!(stocks.iter().all(|stock| Arc::ptr_eq(&bench.on(stock).unwrap(), &first)));
+    assert_eq!((bench.signer.signed(), first.chain.as_slice()), (1, &[1, 0][..]));
+    assert_eq!(first.id, spiffe_id("s"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_is_renewed_before_half_its_life_with_a_new_key_while_it_is_followed() {
+    let bench = Bench::new();
+    let mut stock = bench.keeper.ask();
+    stock.wait_for(|stock| stock.held.is_some()).await.unwrap();
+    let first = bench.on(&stock).unwrap();
+    for _ in 0..10 {
+        stock.mark_unchanged();
+        let begun = Instant::now();
+        stock.changed().await.unwrap();
+        let waited = begun.elapsed();
+        assert!(waited <= seconds(1800) && waited >= seconds(1770), "{waited:?}");
+    }
+    let last = bench.on(&stock).unwrap();
+    assert_ne!(first.key.expose(), last.key.expose());
+    assert_eq!(bench.signer.signed(), 11);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_nobody_uses_is_not_renewed_but_kept_to_its_end() {
+    let bench = Bench::new();
+    let first = bench.asked().await.unwrap();
+    sleep(seconds(1700)).await;
+    // Asked for once more in its first half: it is in use, and is renewed once.
+    assert!(Arc::ptr_eq(&bench.asked().await.unwrap(), &first));
+    sleep(seconds(200)).await;
+    assert_eq!(bench.signer.signed(), 2);
+    sleep(seconds(3400)).await;
+    assert_eq!(bench.signer.signed(), 2);
+    let stock = bench.keeper.ask();
+    assert_eq!(bench.on(&stock).unwrap().chain[0], 2, "still good for a while");
+    sleep(seconds(1)).await;
+    assert_eq!(bench.on(&stock).unwrap().chain[0], 3, "and renewed, now that somebody wants it");
+    drop(stock);
+    sleep(seconds(3600)).await;
+    let asked = bench.signer.asked().len();
+    sleep(seconds(36_000)).await;
+    assert_eq!(bench.signer.asked().len(), asked);
+    assert!(bench.asked().await.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_coordinator_is_away_it_is_served_to_its_end_and_renewed_when_it_is_back() {
+    let bench = Bench::new();
+    let stock = bench.keeper.ask();
+    sleep(seconds(1)).await;
+    bench.goes_away();
+    sleep(seconds(3590)).await;
+    assert_eq!(bench.on(&stock).unwrap().chain[0], 1);
+    assert!(stock.borrow().failure.is_some());
+    sleep(seconds(10)).await;
+    assert!(bench.on(&stock).is_none(), "it is over");
+    let asked = bench.signer.asked();
+    assert!(asked.len() < 60, "{} attempts in half an hour", asked.len());
+    bench.comes_back();
+    sleep(seconds(31)).await;
+    assert_eq!(bench.on(&stock).unwrap().chain[0], 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn however_often_it_is_asked_for_in_vain_it_is_tried_once_a_second() {
+    let bench = Bench::new();
+    bench.goes_away();
+    for _ in 0..1000 {
+        drop(bench.keeper.ask());
+        sleep(Duration::from_millis(10)).await;
+    }
+    let asked = bench.signer.asked().len();
+    assert!((9..=11).contains(&asked), "{asked} attempts in ten seconds");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_takes_it_away_at_once_and_a_fault_does_not() {
+    let bench = Bench::new();
+    let stock = bench.keeper.ask();
+    sleep(seconds(1)).await;
+    for (class, is_left) in [
+        (ErrorClass::Unauthenticated, true),
+        (ErrorClass::Exhausted, true),
+        (ErrorClass::Internal, true),
+        (ErrorClass::NotFound, false),
+    ] {
+        bench.signer.set(Mode::Fails(class));
+        sleep(seconds(1)).await;
+        bench.office.supersede(Duration::ZERO);
+        sleep(seconds(1)).await;
+        assert_eq!(bench.on(&stock).is_some(), is_left, "{class:?}");
+        assert_eq!(stock.borrow().failure.as_ref().unwrap().class, class);
+    }
+    let asked = bench.signer.asked().len();
+    sleep(seconds(140)).await;
+    assert_eq!(bench.signer.asked().len(), asked, "a refusal is a decision");
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_spiffe_id_takes_it_away_and_none_for_good() {
+    let bench = Bench::new();
+    let stock = bench.keeper.ask();
+    sleep(seconds(1)).await;
+    // The runner hears of the new id first; the coordinator still gives the old one.
+    bench.place(Some(spiffe_id("other")));
+    sleep(seconds(1)).await;
+    assert!(bench.on(&stock).is_none());
+    assert_eq!(stock.borrow().failure.as_ref().unwrap().class, ErrorClass::Unavailable);
+    bench.signer.set_id(spiffe_id("other"));
+    sleep(seconds(3)).await;
+    assert_eq!(bench.on(&stock).unwrap().id, spiffe_id("other"));
+    bench.place(None);
+    sleep(seconds(1)).await;
+    assert!(bench.on(&stock).is_none());
+    let asked = bench.signer.asked().len();
+    sleep(seconds(7200)).await;
+    assert_eq!(bench.signer.asked().len(), asked);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reissue_replaces_it_within_the_spread_and_lets_an_unused_one_go() {
+    let bench = Bench::new();
+    let first = bench.asked().await.unwrap();
+    bench.office.supersede(seconds(2));
+    sleep(seconds(3)).await;
+    assert_eq!(bench.signer.signed(), 1);
+    let stock = bench.keeper.ask();
+    sleep(seconds(1)).await;
+    let second = bench.on(&stock).unwrap();
+    assert!(!Arc::ptr_eq(&first, &second), "the old one is not handed out again");
+    bench.office.supersede(seconds(2));
+    sleep(seconds(3)).await;
+    assert_eq!(bench.on(&stock).unwrap().chain[0], 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_slept_through_its_end_renews_within_five_seconds() {
+    let bench = Bench::new();
+    let stock = bench.keeper.ask();
+    sleep(seconds(1)).await;
+    bench.asleep.store(7200, Ordering::Relaxed);
+    assert!(bench.on(&stock).is_none());
+    sleep(seconds(5)).await;
+    assert_eq!(bench.on(&stock).unwrap().chain[0], 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_ends_with_the_stay_of_its_sandbox() {
+    let bench = Bench::new();
+    let stock = bench.keeper.ask();
+    sleep(seconds(1)).await;
+    bench.stop.cancel();
+    sleep(seconds(7200)).await;
+    assert_eq!(bench.signer.signed(), 1);
+    assert!(bench.on(&stock).is_none());
+    assert!(!format!("{:?}", stock.borrow()).contains("48, "), "no key bytes are shown");
+}

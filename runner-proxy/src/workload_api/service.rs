@@ -1,0 +1,245 @@
+//! The calls, for one sandbox.
+
+use std::sync::Arc;
+
+use axum::Router;
+use futures_util::stream::BoxStream;
+use moneyer_identity::spiffe::SpiffeId;
+use moneyer_identity::{Clock, TokenRequest};
+use moneyer_proto::workload::spiffe_workload_api_server::{
+    SpiffeWorkloadApi, SpiffeWorkloadApiServer,
+};
+use moneyer_proto::workload::{
+    FILE_DESCRIPTOR_SET, JwtBundlesRequest, JwtBundlesResponse, Jwtsvid, JwtsvidRequest,
+    JwtsvidResponse, ValidateJwtsvidRequest, ValidateJwtsvidResponse, X509BundlesRequest,
+    X509BundlesResponse, X509svidRequest, X509svidResponse,
+};
+use tokio::sync::Semaphore;
+use tonic::service::Routes;
+use tonic::{Code, Request, Response, Status};
+
+use super::follow::{Sources, Teller, follow};
+use super::status::{Refusal, label};
+use super::tellers::{JwtBundleTeller, X509BundleTeller, X509SvidTeller};
+use super::{admission, audiences, validation};
+use crate::config::UserRange;
+use crate::coordinator::{KnownBundles, KnownPlacement};
+use crate::metrics::{Metrics, WorkloadCall};
+use crate::sandbox::{Ending, Stay};
+use crate::svid::{Subject, SvidKeeper, SvidOffice, SvidSubject};
+use crate::token::TokenSource;
+
+/// Most bytes of a message: the 32 longest audiences have 16 KiB, the longest token 8 KiB.
+const MAXIMUM_MESSAGE_BYTES: usize = 32 * 1024;
+
+/// Most streams of one sandbox, over all its connections. A process holds two or three, and each is woken
+/// by every change.
+const MAXIMUM_STREAMS: usize = 256;
+
+/// The Workload API of all sandboxes.
+pub(crate) struct WorkloadApi {
+    pub(crate) placement: Arc<KnownPlacement>,
+    pub(crate) bundles: Arc<KnownBundles>,
+    /// Where JWT-SVIDs come from.
+    pub(crate) source: TokenSource,
+    /// Where X.509-SVIDs come from.
+    pub(crate) svids: SvidOffice,
+    /// Who may call, where not everyone on the socket.
+    pub(crate) users: Arc<[UserRange]>,
+    /// By which JWT-SVIDs are validated.
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) metrics: Metrics,
+    /// What the API tells of itself (Workload API, section 7).
+    pub(crate) reflection: Reflection,
+}
+
+/// The service of gRPC reflection.
+#[derive(Clone)]
+pub(crate) struct Reflection(Routes);
+
+impl Reflection {
+    /// Of the Workload API as the standard has it.
+    pub(crate) fn of_workload_api() -> Result<Self, tonic_reflection::server::Error> {
+        let service = tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
+            .build_v1()?;
+        Ok(Self(Routes::new(service)))
+    }
+}
+
+impl WorkloadApi {
+    /// The name of its socket in a sandbox's directory.
+    pub(crate) const SOCKET: &str = "workload-api.sock";
+
+    /// What is served on the socket of one sandbox.
+    pub(crate) fn on_socket_of(&self, stay: &Stay) -> Router {
+        let subject = SvidSubject {
+            placement: Arc::clone(&self.placement),
+            sandbox: stay.sandbox().clone(),
+            app: stay.app().to_owned(),
+        };
+        let service = Service {
+            stay: stay.clone(),
+            keeper: self.svids.keeper(subject, stay.end().clone()),
+            bundles: Arc::clone(&self.bundles),
+            source: self.source.clone(),
+            clock: Arc::clone(&self.clock),
+            metrics: self.metrics.clone(),
+            places: Arc::new(Semaphore::new(MAXIMUM_STREAMS)),
+        };
+        let server =
+            SpiffeWorkloadApiServer::new(service).max_decoding_message_size(MAXIMUM_MESSAGE_BYTES);
+        let users = Arc::clone(&self.users);
+        let router = self.reflection.0.clone().add_service(server).into_axum_router();
+        router.layer(axum::middleware::from_fn_with_state(users, admission::admit))
+    }
+}
+
+struct Service {
+    stay: Stay,
+    keeper: Arc<SvidKeeper>,
+    bundles: Arc<KnownBundles>,
+    source: TokenSource,
+    clock: Arc<dyn Clock>,
+    metrics: Metrics,
+    places: Arc<Semaphore>,
+}
+
+type Messages<M> = BoxStream<'static, Result<M, Status>>;
+
+impl Service {
+    /// The sandbox's SPIFFE ID.
+    fn identity(&self) -> Result<SpiffeId, Refusal> {
+        match self.stay.ending() {
+            Some(Ending::Left) => return Err(Refusal::Left),
+            Some(Ending::Closing) => return Err(Refusal::Closing),
+            None => {}
+        }
+        match self.keeper.subject().now() {
+            Subject::Of(id) => Ok(id),
+            Subject::Nobody => Err(Refusal::NoIdentity),
+            Subject::Unknown => Err(Refusal::Starting),
+        }
+    }
+
+    fn sources(&self) -> Result<Sources, Refusal> {
+        self.identity()?;
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        let place = place.map_err(|_none_left| Refusal::TooManyStreams)?;
+        Ok(Sources {
+            stay: self.stay.clone(),
+            keeper: Arc::clone(&self.keeper),
+            bundles: self.bundles.follow(),
+            placement: self.keeper.subject().changes(),
+            stock: None,
+            _place: (place, self.metrics.stream()),
+        })
+    }
+
+    async fn bundle_stream<T: Teller>(&self, teller: T) -> Result<Messages<T::Message>, Refusal> {
+        follow(teller, self.sources()?).await
+    }
+
+    async fn x509_svids(&self) -> Result<Messages<X509svidResponse>, Refusal> {
+        let mut sources = self.sources()?;
+        let stock = self.keeper.ask();
+        let asked_after = stock.borrow().attempts;
+        sources.stock = Some(stock);
+        follow(X509SvidTeller { asked_after, told: None }, sources).await
+    }
+
+    async fn jwt_svids(&self, request: JwtsvidRequest) -> Result<JwtsvidResponse, Refusal> {
+        let audiences = audiences::read(&request.audience)?;
+        let id = self.identity()?;
+        if !request.spiffe_id.is_empty() && request.spiffe_id != id.as_str() {
+            return Err(Refusal::NotEntitled);
+        }
+        let sandbox = self.stay.sandbox().clone();
+        let asked = TokenRequest { sandbox, audiences, lifetime: None };
+        let minted = self.source.jwt_svid(id.clone(), asked).await?;
+        let svid = minted.token.expose().to_owned();
+        let svid = Jwtsvid { spiffe_id: id.to_string(), svid, hint: String::new() };
+        Ok(JwtsvidResponse { svids: vec![svid] })
+    }
+
+    fn validate(
+        &self,
+        request: &ValidateJwtsvidRequest,
+    ) -> Result<ValidateJwtsvidResponse, Refusal> {
+        if request.audience.is_empty() {
+            return Err(Refusal::NoAudience);
+        }
+        if request.svid.is_empty() {
+            return Err(Refusal::NoSvid);
+        }
+        self.identity()?;
+        let bundles = self.bundles.now().ok_or(Refusal::Starting)?;
+        let now = self.clock.now();
+        Ok(validation::validate(&request.svid, &request.audience, bundles.all(), now)?)
+    }
+
+    /// Counts the call, and says how it went to the caller and to the log.
+    fn answer<T>(
+        &self,
+        call: WorkloadCall,
+        result: Result<T, Refusal>,
+    ) -> Result<Response<T>, Status> {
+        let answer = result.map(Response::new).map_err(|refusal| {
+            tracing::debug!(
+                sandbox.id = %self.stay.sandbox(), rpc.method = call.as_str(),
+                error.cause = crate::chain(&refusal),
+                "a call of the Workload API was refused"
+            );
+            refusal.into_status()
+        });
+        let code = answer.as_ref().err().map_or(Code::Ok, Status::code);
+        self.metrics.workload_call(call, label(code));
+        answer
+    }
+}
+
+#[tonic::async_trait]
+impl SpiffeWorkloadApi for Service {
+    type FetchX509SVIDStream = Messages<X509svidResponse>;
+
+    async fn fetch_x509svid(
+        &self,
+        _request: Request<X509svidRequest>,
+    ) -> Result<Response<Self::FetchX509SVIDStream>, Status> {
+        self.answer(WorkloadCall::FetchX509Svid, self.x509_svids().await)
+    }
+
+    type FetchX509BundlesStream = Messages<X509BundlesResponse>;
+
+    async fn fetch_x509_bundles(
+        &self,
+        _request: Request<X509BundlesRequest>,
+    ) -> Result<Response<Self::FetchX509BundlesStream>, Status> {
+        let bundles = self.bundle_stream(X509BundleTeller::default()).await;
+        self.answer(WorkloadCall::FetchX509Bundles, bundles)
+    }
+
+    async fn fetch_jwtsvid(
+        &self,
+        request: Request<JwtsvidRequest>,
+    ) -> Result<Response<JwtsvidResponse>, Status> {
+        self.answer(WorkloadCall::FetchJwtSvid, self.jwt_svids(request.into_inner()).await)
+    }
+
+    type FetchJWTBundlesStream = Messages<JwtBundlesResponse>;
+
+    async fn fetch_jwt_bundles(
+        &self,
+        _request: Request<JwtBundlesRequest>,
+    ) -> Result<Response<Self::FetchJWTBundlesStream>, Status> {
+        let bundles = self.bundle_stream(JwtBundleTeller::default()).await;
+        self.answer(WorkloadCall::FetchJwtBundles, bundles)
+    }
+
+    async fn validate_jwtsvid(
+        &self,
+        request: Request<ValidateJwtsvidRequest>,
+    ) -> Result<Response<ValidateJwtsvidResponse>, Status> {
+        self.answer(WorkloadCall::ValidateJwtSvid, self.validate(request.get_ref()))
+    }
+}
