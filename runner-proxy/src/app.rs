@@ -34,9 +34,6 @@ use crate::workload_api::{Reflection, WorkloadApi};
 /// Changes of placement that may wait to be acted on; past it the watch waits too.
 const CHANGES: usize = 256;
 
-/// Age at which a connection of the Workload API is closed: never, as far as any sandbox lives.
-const STREAMS_LAST: Duration = Duration::from_secs(365 * 24 * 3600);
-
 /// Time for requests in flight at the end: a call to the coordinator takes at most 5 s.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -317,16 +314,11 @@ fn token_socket(config: &Config, server: TokenServer) -> SandboxSocket {
     }
 }
 
-/// The Workload API's socket in each sandbox's directory. Its streams are to last, and being on the socket
-/// is all that a caller proves, so a connection grows no older than the stay of its sandbox.
+/// The Workload API's socket in each sandbox's directory.
 fn workload_api_socket(config: &Config, api: WorkloadApi) -> SandboxSocket {
     SandboxSocket {
         name: WorkloadApi::SOCKET,
-        limits: Limits {
-            max_connections: config.limits.connections_per_sandbox,
-            age: STREAMS_LAST,
-            ..Limits::default()
-        },
+        limits: WorkloadApi::limits(config.limits.connections_per_sandbox),
         router_for: Box::new(move |stay| api.on_socket_of(stay)),
     }
 }

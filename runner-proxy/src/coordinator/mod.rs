@@ -18,10 +18,10 @@ mod status;
 mod watch;
 
 pub(crate) use bundle_watch::BundleWatch;
-#[cfg(test)]
-pub(crate) use bundles::ToldBundle;
 pub(crate) use bundles::{BundleView, Bundles, KnownBundles};
 pub use bundles::{BundlesError, OwnBundleError};
+#[cfg(test)]
+pub(crate) use bundles::{ToldBundle, ToldBundles};
 pub(crate) use certificate::CertificateHealth;
 pub(crate) use client::CoordinatorClient;
 pub use enrollment::JoinError;

@@ -14,6 +14,8 @@ mod follow;
 mod service;
 mod status;
 mod tellers;
+#[cfg(test)]
+mod tests;
 mod validation;
 
 pub(crate) use service::{Reflection, WorkloadApi};

@@ -1,9 +1,11 @@
 //! The calls, for one sandbox.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use futures_util::stream::BoxStream;
+use moneyer_daemon::listener::Limits;
 use moneyer_identity::spiffe::SpiffeId;
 use moneyer_identity::{Clock, TokenRequest};
 use moneyer_proto::workload::spiffe_workload_api_server::{
@@ -31,6 +33,10 @@ use crate::token::TokenSource;
 
 /// Most bytes of a message: the 32 longest audiences have 16 KiB, the longest token 8 KiB.
 const MAXIMUM_MESSAGE_BYTES: usize = 32 * 1024;
+
+/// Age at which a connection is closed: none that a sandbox comes to. Its streams are to last, and a caller
+/// proves nothing but being on the socket, which does not grow old.
+const AGE: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Most streams of one sandbox, over all its connections. A process holds two or three, and each is woken
 /// by every change.
@@ -70,6 +76,11 @@ impl Reflection {
 impl WorkloadApi {
     /// The name of its socket in a sandbox's directory.
     pub(crate) const SOCKET: &str = "workload-api.sock";
+
+    /// The limits of each sandbox's socket.
+    pub(crate) fn limits(max_connections: usize) -> Limits {
+        Limits { max_connections, age: AGE, ..Limits::default() }
+    }
 
     /// What is served on the socket of one sandbox.
     pub(crate) fn on_socket_of(&self, stay: &Stay) -> Router {

@@ -25,11 +25,14 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
+use crate::authority::Authority;
+
 pub(crate) const TRUST_DOMAIN: &str = "id.test";
 pub(crate) const ISSUER: &str = "https://id.test";
 
 type Change = v1::watch_sandboxes_response::Change;
 type Watcher = mpsc::Sender<Result<v1::WatchSandboxesResponse, Status>>;
+type BundleWatcher = mpsc::Sender<Result<v1::WatchTrustBundlesResponse, Status>>;
 
 /// The coordinator's records, which outlive its restarts.
 pub(crate) struct Records {
@@ -37,6 +40,14 @@ pub(crate) struct Records {
     issuer: Issuer<'static, KeyPair>,
     sandboxes: BTreeMap<String, v1::PlacedSandbox>,
     watchers: Vec<Watcher>,
+    bundle_watchers: Vec<BundleWatcher>,
+    /// Who signs SVIDs.
+    pub(crate) spiffe: Authority,
+    pub(crate) federated: Vec<v1::TrustBundle>,
+    /// Seconds.
+    pub(crate) svid_life: u32,
+    pub(crate) x509_svids: u32,
+    pub(crate) jwt_svids: u32,
     generation: u64,
     minted: u32,
     /// Seconds.
@@ -70,6 +81,12 @@ impl Cluster {
             issuer,
             sandboxes: BTreeMap::new(),
             watchers: Vec::new(),
+            bundle_watchers: Vec::new(),
+            spiffe: Authority::new(TRUST_DOMAIN, "first"),
+            federated: Vec::new(),
+            svid_life: 3600,
+            x509_svids: 0,
+            jwt_svids: 0,
             generation: 1,
             minted: 0,
             certificate_life: 86_400,
@@ -140,6 +157,25 @@ impl Cluster {
             };
             records.watchers.retain(|watcher| watcher.try_send(Ok(message.clone())).is_ok());
         });
+    }
+
+    /// Changes what SVIDs are validated with, and tells the watchers.
+    pub(crate) fn change_bundles(&self, change: impl FnOnce(&mut Records)) {
+        self.records(|records| {
+            change(records);
+            let message = records.bundles();
+            records.bundle_watchers.retain(|watcher| watcher.try_send(Ok(message.clone())).is_ok());
+        });
+    }
+
+    /// Gives a sandbox another SPIFFE ID, or none.
+    pub(crate) fn rename(&self, id: &str, spiffe_id: &str) {
+        let sandbox = self.records(|records| {
+            let sandbox = records.sandboxes.get_mut(id).unwrap();
+            spiffe_id.clone_into(&mut sandbox.spiffe_id);
+            sandbox.clone()
+        });
+        self.tell(Change::Placed(sandbox));
     }
 
     fn sign(&self, uri: &str, key: &impl PublicKeyData) -> v1::Certificate {
@@ -222,6 +258,19 @@ impl Records {
         v1::Trust { trust_domain: TRUST_DOMAIN.to_owned(), authorities }
     }
 
+    fn bundles(&self) -> v1::WatchTrustBundlesResponse {
+        let (own, federated) = (Some(self.spiffe.bundle()), self.federated.clone());
+        v1::WatchTrustBundlesResponse { own, federated }
+    }
+
+    /// The SPIFFE ID of a sandbox that is placed and has one.
+    fn svid_subject(&self, sandbox: &str) -> Result<String, Status> {
+        let placed = self.sandboxes.get(sandbox).map(|placed| placed.spiffe_id.clone());
+        placed
+            .filter(|id| !id.is_empty())
+            .ok_or_else(|| Status::not_found("there is no such sandbox on this runner"))
+    }
+
     pub(crate) fn minted(&self) -> u32 {
         self.minted
     }
@@ -230,7 +279,10 @@ impl Records {
 impl Running {
     /// Ends it, with every connection.
     pub(crate) async fn stop(self, cluster: &Cluster) {
-        cluster.records(|records| records.watchers.clear());
+        cluster.records(|records| {
+            records.watchers.clear();
+            records.bundle_watchers.clear();
+        });
         assert_eq!(self.shutdown.drain(Duration::from_secs(10)).await, Drain::Complete);
     }
 }
@@ -335,25 +387,61 @@ impl Minting for Cluster {
 
     async fn mint_jwt_svid(
         &self,
-        _: Request<v1::MintJwtSvidRequest>,
+        request: Request<v1::MintJwtSvidRequest>,
     ) -> Result<Response<v1::MintJwtSvidResponse>, Status> {
-        Err(Status::unimplemented("not in this fake"))
+        assert!(is_member(&request));
+        let v1::MintJwtSvidRequest { sandbox_id, audience, .. } = request.into_inner();
+        self.records(|records| {
+            let spiffe_id = records.svid_subject(&sandbox_id)?;
+            if audience.iter().any(|audience| audience == "forbidden") {
+                return Err(Status::permission_denied("the audience is not allowed"));
+            }
+            records.jwt_svids += 1;
+            let life = Duration::from_secs(records.svid_life.into());
+            let token = v1::MintTokenResponse {
+                token: records.spiffe.jwt_svid(&spiffe_id, &audience, life),
+                expires_in_seconds: records.svid_life,
+                expires_at: SystemClock.now().plus(life).0,
+                key_id: "key".to_owned(),
+                token_id: format!("{:032x}", records.jwt_svids),
+            };
+            Ok(Response::new(v1::MintJwtSvidResponse { token: Some(token), spiffe_id }))
+        })
     }
 
     async fn sign_x509_svid(
         &self,
-        _: Request<v1::SignX509SvidRequest>,
+        request: Request<v1::SignX509SvidRequest>,
     ) -> Result<Response<v1::SignX509SvidResponse>, Status> {
-        Err(Status::unimplemented("not in this fake"))
+        assert!(is_member(&request));
+        let v1::SignX509SvidRequest { sandbox_id, certificate_request } = request.into_inner();
+        self.records(|records| {
+            let spiffe_id = records.svid_subject(&sandbox_id)?;
+            records.x509_svids += 1;
+            let now = SystemClock.now().0;
+            Ok(Response::new(v1::SignX509SvidResponse {
+                certificates: vec![records.spiffe.x509_svid(&spiffe_id, certificate_request)],
+                spiffe_id,
+                not_before: now,
+                not_after: now + i64::from(records.svid_life),
+                expires_in_seconds: records.svid_life,
+            }))
+        })
     }
 
     type WatchTrustBundlesStream = ReceiverStream<Result<v1::WatchTrustBundlesResponse, Status>>;
 
     async fn watch_trust_bundles(
         &self,
-        _: Request<v1::WatchTrustBundlesRequest>,
+        request: Request<v1::WatchTrustBundlesRequest>,
     ) -> Result<Response<Self::WatchTrustBundlesStream>, Status> {
-        Err(Status::unimplemented("not in this fake"))
+        assert!(is_member(&request));
+        let (watcher, watching) = mpsc::channel(64);
+        self.records(|records| {
+            watcher.try_send(Ok(records.bundles())).unwrap();
+            records.bundle_watchers.push(watcher);
+        });
+        Ok(Response::new(ReceiverStream::new(watching)))
     }
 
     type WatchSandboxesStream = ReceiverStream<Result<v1::WatchSandboxesResponse, Status>>;

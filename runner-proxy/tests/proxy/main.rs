@@ -5,6 +5,7 @@
 //! true, and fails if that takes longer than anything here may take.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod authority;
 mod cli;
 mod coordinator;
 mod cut_off;
@@ -12,3 +13,4 @@ mod host;
 mod http;
 mod outage;
 mod sandboxes;
+mod workload_api;
