@@ -1,11 +1,12 @@
 //! A key that JWT-SVIDs of a trust domain are signed with.
 //!
 //! Made only of RSA keys and of EC keys on P-256, P-384 and P-521, so an `EdDSA` or symmetric key cannot
-//! stand in a bundle, whoever asks for it (JWT-SVID section 2.1). Signatures are checked by josekit; the
-//! verifiers are made once, when the key is read.
+//! stand in a bundle, whoever asks for it (JWT-SVID section 2.1). Signatures are checked by josekit. A
+//! verifier is made once: the first when the key is read, which tells a key that is none, the others of an
+//! RSA key when a token asks for them, since each costs a third of a millisecond.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use josekit::jws::{ES256, ES384, ES512, JwsVerifier, PS256, PS384, PS512, RS256, RS384, RS512};
 use serde_json::{Map, Value};
@@ -26,8 +27,12 @@ pub struct JwtAuthority {
 enum Check {
     /// One of our own, which has one algorithm.
     Own(SvidAlgorithm, Box<VerifyingKey>),
-    Foreign(Arc<[(SvidAlgorithm, Box<dyn JwsVerifier>)]>),
+    Foreign(Arc<[(SvidAlgorithm, Lazy)]>),
 }
+
+/// A verifier that is made when it is first asked for; `None` inside if it cannot be.
+#[derive(Default)]
+struct Lazy(OnceLock<Option<Box<dyn JwsVerifier>>>);
 
 impl JwtAuthority {
     /// One of our own keys under its own `kid`; `None` for an `EdDSA` key, which signs no SVID.
@@ -54,11 +59,11 @@ impl JwtAuthority {
             .algorithms()
             .iter()
             .filter(|&&algorithm| only.is_none_or(|only| only == algorithm))
-            .map(|&algorithm| Ok((algorithm, verifier(algorithm, &members)?)))
-            .collect::<Result<_, KeyError>>()?;
-        if checks.is_empty() {
-            return Err(KeyError::Unsupported);
-        }
+            .map(|&algorithm| (algorithm, Lazy::default()))
+            .collect();
+        let (first, lazy) = checks.first().ok_or(KeyError::Unsupported)?;
+        let verifier = verifier(*first, &members)?;
+        lazy.0.get_or_init(|| Some(verifier));
         Ok(Self { key_id, members, check: Check::Foreign(checks.into()) })
     }
 
@@ -105,7 +110,10 @@ impl JwtAuthority {
             Check::Foreign(checks) => checks
                 .iter()
                 .find(|(with, _)| *with == algorithm)
-                .is_some_and(|(_, verifier)| verifier.verify(message, signature).is_ok()),
+                .and_then(|(_, lazy)| {
+                    lazy.0.get_or_init(|| verifier(algorithm, &self.members).ok()).as_ref()
+                })
+                .is_some_and(|verifier| verifier.verify(message, signature).is_ok()),
         }
     }
 }
