@@ -31,4 +31,6 @@ mod reference;
 #[cfg(test)]
 mod security;
 #[cfg(test)]
+mod spiffe;
+#[cfg(test)]
 mod tables;
