@@ -21,6 +21,7 @@ pub mod store;
 pub mod trust_bundle;
 mod unbroken;
 mod upkeep;
+mod x509;
 
 pub use authority::{AppFit, Authority, Charter, OpenError, Ports, RemoveError};
 pub use upkeep::{ConfirmError, Outcome, Reissue};

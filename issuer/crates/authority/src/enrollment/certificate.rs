@@ -1,26 +1,12 @@
-//! Certificates of the cluster's own mTLS, as values.
+//! Whom the certificates of the cluster's own mTLS name.
 
 use moneyer_identity::spiffe::{SpiffeId, TrustDomain};
-use moneyer_identity::{ControllerName, RunnerId, UnixTime};
+use moneyer_identity::{ControllerName, RunnerId};
 use serde::{Deserialize, Serialize};
 
 use crate::audit::Actor;
 use crate::enrollment::member::MemberKind;
-use crate::store::Cause;
-
-/// Why a certificate is not made.
-#[derive(Debug, thiserror::Error)]
-pub enum CertificateError {
-    /// The request is not PKCS#10, is not signed by its own key, or is too long.
-    #[error("the certificate request is malformed or not signed by its own key")]
-    Request(#[source] Cause),
-    /// The request's key is not P-256.
-    #[error("the certificate request's key is not a P-256 key")]
-    Key,
-    /// The library could not make it.
-    #[error("the certificate could not be made")]
-    Make(#[source] Cause),
-}
+use crate::x509::CertificateError;
 
 /// Who is invited: a runner or a controller by name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,19 +51,4 @@ impl Principal {
         SpiffeId::of(trust_domain, &["moneyer", self.kind().as_str(), self.name()])
             .map_err(|error| CertificateError::Make(error.into()))
     }
-}
-
-/// A certificate just made.
-#[derive(Debug, Clone)]
-pub struct Certificate {
-    /// X.509, DER.
-    pub der: Vec<u8>,
-    /// The SPIFFE ID in it.
-    pub id: SpiffeId,
-    /// Serial number, hexadecimal.
-    pub serial: String,
-    /// First second it is valid.
-    pub not_before: UnixTime,
-    /// First second it is no longer valid.
-    pub not_after: UnixTime,
 }

@@ -9,13 +9,14 @@ use tokio::sync::Mutex;
 
 use crate::audit::{Actor, AuditError, Event, Ledger, LedgerError};
 use crate::enrollment::caller::{AuthenticateError, Caller, Places};
-use crate::enrollment::certificate::{Certificate, CertificateError, Principal};
+use crate::enrollment::certificate::Principal;
 use crate::enrollment::cluster_authority::ClusterAuthority;
 use crate::enrollment::join_token::{Contents, Invitation, JoinToken};
 use crate::enrollment::leaf::PeerLeaf;
 use crate::enrollment::member::{Member, MemberKind, Members, full_name};
 use crate::store::{Cause, Change, Collection, Expected, Generation, StoreError, load_records};
 use crate::unbroken::unbroken;
+use crate::x509::{Certificate, CertificateError};
 
 /// Longest life of a join token. A week is enough to image a machine.
 const MAXIMUM_INVITATION: Duration = Duration::from_secs(7 * 24 * 3600);

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::enrollment::certificate::Principal;
-use crate::enrollment::leaf::hex;
 use crate::store::{Collection, Record};
+use crate::x509::hex;
 
 /// What marks a join token of this form.
 const PREFIX: &str = "mjt1.";

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use moneyer_identity::UnixTime;
 use moneyer_identity::spiffe::{SpiffeId, X509Leaf};
 
+use crate::x509::hex;
+
 pub use moneyer_identity::spiffe::LeafError;
 
 /// What a peer's certificate says.
@@ -43,15 +45,4 @@ impl PeerLeaf {
     pub fn not_after(&self) -> UnixTime {
         self.not_after
     }
-}
-
-/// Bytes as lower-case hexadecimal, leading zero bytes dropped, as DER adds one to keep a serial
-/// number positive.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().skip_while(|&&byte| byte == 0).fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        write!(text, "{byte:02x}").ok();
-        text
-    })
 }

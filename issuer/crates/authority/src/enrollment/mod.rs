@@ -18,10 +18,12 @@ pub use caller::{
     AuthenticateError, AuthenticatedController, AuthenticatedOperator, AuthenticatedRunner, Caller,
     LocalPeer, Places,
 };
-pub use certificate::{Certificate, CertificateError, Principal};
+pub use certificate::Principal;
 pub use cluster_authority::{ClusterAuthority, CoordinatorCertificate};
 pub use desk::{Enrollment, EnrollmentError};
 pub use join_token::JoinToken;
 pub use leaf::{LeafError, PeerLeaf};
 pub use lifetimes::{CertificateLifetimeError, CertificateLifetimes};
 pub use member::{Member, MemberKind, Members};
+
+pub use crate::x509::{Certificate, CertificateError};
