@@ -71,11 +71,13 @@ pub enum Collection {
     PublicCertificates,
     /// The number of the cluster's own trust bundle.
     BundleSequences,
+    /// The authorities of X.509-SVIDs.
+    X509Authorities,
 }
 
 impl Collection {
     /// Every collection.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Keys,
         Self::KeyRings,
         Self::Issuers,
@@ -87,6 +89,7 @@ impl Collection {
         Self::Audiences,
         Self::PublicCertificates,
         Self::BundleSequences,
+        Self::X509Authorities,
     ];
 
     /// The stable name under which a backend keeps it.
@@ -104,13 +107,17 @@ impl Collection {
             Self::Audiences => "audiences",
             Self::PublicCertificates => "public_certificates",
             Self::BundleSequences => "bundle_sequences",
+            Self::X509Authorities => "x509_authorities",
         }
     }
 
     /// Whether its records hold private keys.
     #[must_use]
     pub fn is_secret(self) -> bool {
-        matches!(self, Self::Keys | Self::Authorities | Self::PublicCertificates)
+        matches!(
+            self,
+            Self::Keys | Self::Authorities | Self::PublicCertificates | Self::X509Authorities
+        )
     }
 
     /// Whether a backend keeps a copy of everything after a change of its records: few changes, and
@@ -119,7 +126,12 @@ impl Collection {
     pub fn is_exported(self) -> bool {
         matches!(
             self,
-            Self::Keys | Self::KeyRings | Self::Authorities | Self::Issuers | Self::BundleSequences
+            Self::Keys
+                | Self::KeyRings
+                | Self::Authorities
+                | Self::Issuers
+                | Self::BundleSequences
+                | Self::X509Authorities
         )
     }
 }
@@ -349,20 +361,44 @@ impl io::Write for Length {
     }
 }
 
+/// Reads one record of a kind, if it is there.
+pub async fn load_record<R: Record>(
+    store: &dyn Store,
+    id: &str,
+) -> Result<Option<(R, Generation)>, StoreError> {
+    let mut found = None;
+    let mut receive = |stored: Stored| {
+        if stored.id == id {
+            found = Some(decode(stored)?);
+        }
+        Ok(())
+    };
+    store.load(R::COLLECTION, &mut receive).await?;
+    Ok(found)
+}
+
 /// Reads every record of a kind.
 pub async fn load_records<R: Record>(
     store: &dyn Store,
 ) -> Result<Vec<(R, Generation)>, StoreError> {
     let mut records = Vec::new();
     let mut receive = |stored: Stored| {
-        let record = serde_json::from_slice(&stored.value).map_err(|error| {
-            StoreError::Damaged { collection: R::COLLECTION, id: stored.id, cause: error.into() }
-        })?;
-        records.push((record, stored.revision));
+        records.push(decode(stored)?);
         Ok(())
     };
     store.load(R::COLLECTION, &mut receive).await?;
     Ok(records)
+}
+
+fn decode<R: Record>(stored: Stored) -> Result<(R, Generation), StoreError> {
+    match serde_json::from_slice(&stored.value) {
+        Ok(record) => Ok((record, stored.revision)),
+        Err(error) => Err(StoreError::Damaged {
+            collection: R::COLLECTION,
+            id: stored.id,
+            cause: error.into(),
+        }),
+    }
 }
 
 #[cfg(test)]

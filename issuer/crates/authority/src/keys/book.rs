@@ -1,7 +1,4 @@
 //! The key records as they are stored, and the changes that steps make of them: pure.
-//!
-//! A change names the revision of every record it replaces and always writes the ring's own record too,
-//! so that of two changes made from the same book at most one is stored.
 
 use std::time::Duration;
 
@@ -11,56 +8,38 @@ use crate::keys::line::{KeyKinds, Line};
 use crate::keys::record::{KeyRecord, KeyState, RingRecord};
 use crate::keys::rotation::Step;
 use crate::keys::schedule::Schedule;
+use crate::keys::shelf::{Shelf, ShelfDraft, Shelved};
 use crate::signer::NewKey;
-use crate::store::{Change, Expected, Generation, Record as _, Store, StoreError, load_records};
 
-/// The records, each with the generation that wrote it.
-#[derive(Debug, Clone)]
-pub(super) struct Book {
-    pub(super) ring: RingRecord,
-    ring_revision: Option<Generation>,
-    keys: Vec<(KeyRecord, Option<Generation>)>,
-}
+/// The records of signing keys.
+pub(super) type Book = Shelf<KeyRecord>;
 
-/// A book as it will be, and what has to be stored for that.
-#[derive(Debug)]
-pub(super) struct Draft {
-    book: Book,
-    removed: Vec<(KeyRecord, Generation)>,
-    written: Vec<KeyId>,
-}
+/// A book as it will be.
+pub(super) type Draft = ShelfDraft<KeyRecord>;
 
-impl Book {
-    pub(super) async fn load(store: &dyn Store) -> Result<Self, StoreError> {
-        let keys: Vec<(KeyRecord, Generation)> = load_records(store).await?;
-        let ring = load_records::<RingRecord>(store).await?.pop();
-        let (ring, ring_revision) =
-            ring.map_or((RingRecord::default(), None), |(ring, at)| (ring, Some(at)));
-        let keys = keys.into_iter().map(|(record, revision)| (record, Some(revision))).collect();
-        Ok(Self { ring, ring_revision, keys })
+impl Shelved for KeyRecord {
+    type Ring = RingRecord;
+
+    fn key_id(&self) -> &KeyId {
+        &self.key_id
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.keys.is_empty()
+    fn state(&self) -> KeyState {
+        self.state
     }
 
-    pub(super) fn records(&self) -> impl Iterator<Item = &KeyRecord> {
-        self.keys.iter().map(|(record, _)| record)
+    fn count_change(ring: &mut RingRecord) {
+        ring.changes = ring.changes.saturating_add(1);
     }
 
-    /// Begins a change.
-    pub(super) fn draft(&self) -> Draft {
-        Draft { book: self.clone(), removed: Vec::new(), written: Vec::new() }
+    fn goes(&self, ring: &mut RingRecord) {
+        if self.state == KeyState::Withdrawn {
+            ring.remember(self.thumbprint().clone());
+        }
     }
 }
 
 impl Draft {
-    /// Adds a record.
-    pub(super) fn add(&mut self, record: KeyRecord) {
-        self.written.push(record.key_id.clone());
-        self.book.keys.push((record, None));
-    }
-
     /// Makes a step that needs no new key.
     pub(super) fn step(
         &mut self,
@@ -78,56 +57,19 @@ impl Draft {
             Step::Activate(key_id) => self.activate(key_id, schedule, kinds, now),
             Step::Request => {
                 for line in Line::ALL {
-                    *self.book.ring.requested_at(line) = Some(now);
+                    *self.shelf.ring.requested_at(line) = Some(now);
                 }
             }
             Step::Retire(key_id) => self.edit(key_id, |key| key.state = KeyState::Retiring),
-            Step::Prune(key_id) => self.prune(key_id),
+            Step::Prune(key_id) => self.remove(key_id),
             Step::Withdraw(key_ids) => {
                 for key_id in key_ids {
                     self.edit(key_id, |key| withdraw(key, now));
                 }
-                self.book.ring.withdrawals = self.book.ring.withdrawals.saturating_add(1);
+                self.shelf.ring.withdrawals = self.shelf.ring.withdrawals.saturating_add(1);
             }
             Step::Prepare(_) => {}
         }
-    }
-
-    /// What has to be stored.
-    pub(super) fn changes(&mut self) -> Result<Vec<Change>, StoreError> {
-        let ring = &mut self.book.ring;
-        ring.changes = ring.changes.saturating_add(1);
-        let mut changes = vec![Change::put(&*ring, expected(self.book.ring_revision))?];
-        for (record, revision) in &self.book.keys {
-            if self.written.contains(&record.key_id) {
-                changes.push(Change::put(record, expected(*revision))?);
-            }
-        }
-        for (record, revision) in &self.removed {
-            changes.push(Change::remove(KeyRecord::COLLECTION, &record.id(), *revision));
-        }
-        Ok(changes)
-    }
-
-    /// The ring's own record as it will be.
-    pub(super) fn ring(&self) -> &RingRecord {
-        &self.book.ring
-    }
-
-    /// The records as they will be.
-    pub(super) fn records(&self) -> impl Iterator<Item = &KeyRecord> {
-        self.book.records()
-    }
-
-    /// The book once the changes are stored.
-    pub(super) fn stored(mut self, generation: Generation) -> Book {
-        self.book.ring_revision = Some(generation);
-        for (record, revision) in &mut self.book.keys {
-            if self.written.contains(&record.key_id) {
-                *revision = Some(generation);
-            }
-        }
-        self.book
     }
 
     /// Notes of every key that may sign how long its tokens may live, and tells whether that was news.
@@ -168,7 +110,7 @@ impl Draft {
             });
         }
         self.edit(key_id, |key| activate(key, schedule, now));
-        *self.book.ring.requested_at(line) = None;
+        *self.shelf.ring.requested_at(line) = None;
     }
 
     fn active_of(&self, line: Line) -> impl Iterator<Item = &KeyRecord> {
@@ -223,27 +165,8 @@ impl Draft {
                 }
             });
         }
-        *self.book.ring.requested_at(Line::Second) = None;
+        *self.shelf.ring.requested_at(Line::Second) = None;
         !second.is_empty()
-    }
-
-    fn prune(&mut self, key_id: &KeyId) {
-        let at = self.book.keys.iter().position(|(record, _)| record.key_id == *key_id);
-        let Some(at) = at else { return };
-        if let (record, Some(revision)) = self.book.keys.remove(at) {
-            if record.state == KeyState::Withdrawn {
-                self.book.ring.remember(record.thumbprint().clone());
-            }
-            self.removed.push((record, revision));
-        }
-    }
-
-    fn edit(&mut self, key_id: &KeyId, edit: impl FnOnce(&mut KeyRecord)) {
-        let found = self.book.keys.iter_mut().find(|(record, _)| record.key_id == *key_id);
-        if let Some((record, _)) = found {
-            edit(record);
-            self.written.push(key_id.clone());
-        }
     }
 }
 
@@ -282,12 +205,17 @@ pub(super) fn lengthen(key: &mut KeyRecord, lifetime: Duration) {
 
 fn withdraw(key: &mut KeyRecord, now: UnixTime) {
     key.state = KeyState::Withdrawn;
-    let until = key.sign_until.map_or(now, |until| until.min(now));
-    // By a clock that went back it would end before it began.
-    key.sign_until = Some(key.activated_at.map_or(until, |since| until.max(since)));
+    key.sign_until = Some(end_of_withdrawn(key.sign_until, key.activated_at, now));
     key.handle = None;
 }
 
-fn expected(revision: Option<Generation>) -> Expected {
-    revision.map_or(Expected::Absent, Expected::Revision)
+/// From when on a key that is withdrawn now signs nothing.
+pub(crate) fn end_of_withdrawn(
+    sign_until: Option<UnixTime>,
+    activated_at: Option<UnixTime>,
+    now: UnixTime,
+) -> UnixTime {
+    let until = sign_until.map_or(now, |until| until.min(now));
+    // By a clock that went back it would end before it began.
+    activated_at.map_or(until, |since| until.max(since))
 }

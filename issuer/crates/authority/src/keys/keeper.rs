@@ -1,27 +1,25 @@
 //! Keeps the ring: loads it, makes the first key of each line, and carries steps out.
-//!
-//! A step is durable before it is in force, and in force for everyone at once: the store first, then the
-//! ring, swapped whole. Steps follow one another. Where the outcome of a write is not known, the records
-//! are read again before the next one.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::ArcSwapOption;
 use moneyer_identity::{KeyId, ProvenTime, UnixTime};
-use tokio::sync::{Mutex, MutexGuard, watch};
+use tokio::sync::{MutexGuard, watch};
 
-use crate::audit::{Actor, Event, Ledger};
+use crate::audit::{Actor, Ledger};
 use crate::keys::book::{Book, Draft, activate, prepared};
 use crate::keys::certificate::{certify, certify_all};
 use crate::keys::command::KeyCommand;
 use crate::keys::error::KeysError;
 use crate::keys::import::{Import, newcomers};
+use crate::keys::in_force::InForce;
 use crate::keys::line::{KeyKinds, Line};
 use crate::keys::record::{KeyRecord, KeyState, RingRecord};
 use crate::keys::ring::{KeyRing, RingKey};
 use crate::keys::rotation::{Outlook, Rotation, Step};
 use crate::keys::schedule::Schedule;
+use crate::keys::shelf::commit;
 use crate::keys::told::{Why, requested, told};
 use crate::signer::Signer;
 
@@ -37,15 +35,11 @@ pub struct KeyPlan {
 /// The ring of the moment, its records, and word of its changes.
 #[derive(Debug)]
 pub struct Keys {
-    ledger: Ledger,
     signer: Arc<dyn Signer>,
     plan: KeyPlan,
     schedule: Schedule,
-    /// `None` while it is not known whether the last change was stored.
-    book: Mutex<Option<Book>>,
-    ring: ArcSwap<KeyRing>,
+    kept: InForce<KeyRecord, KeyRing>,
     served: ArcSwapOption<BTreeSet<KeyId>>,
-    changed: watch::Sender<u64>,
 }
 
 impl Keys {
@@ -81,22 +75,14 @@ impl Keys {
             book = commit(&ledger, &Actor::System, Vec::new(), draft).await?;
         }
         let ring = open_ring(&*signer, plan, book.records(), book.ring.clone(), None).await?;
-        Ok(Self {
-            ledger,
-            signer,
-            plan,
-            schedule,
-            book: Mutex::new(Some(book)),
-            ring: ArcSwap::from_pointee(ring),
-            served: ArcSwapOption::empty(),
-            changed: watch::Sender::new(0),
-        })
+        let kept = InForce::new(ledger, book, ring);
+        Ok(Self { signer, plan, schedule, kept, served: ArcSwapOption::empty() })
     }
 
     /// The ring of this moment.
     #[must_use]
     pub fn ring(&self) -> Arc<KeyRing> {
-        self.ring.load_full()
+        self.kept.ring()
     }
 
     /// What keys the lines are made of.
@@ -114,7 +100,7 @@ impl Keys {
     /// Tells whoever serves the documents when the ring has changed.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {
-        self.changed.subscribe()
+        self.kept.changes()
     }
 
     /// Hears from whoever serves the documents which keys relying parties are served now. A prepared key
@@ -181,7 +167,7 @@ impl Keys {
         };
         let mut book = self.book().await?;
         let mut draft = current(book.as_ref())?.draft();
-        if !still_stands(step, draft.records()) || !is_replaced(step, &draft, &new) {
+        if !draft.still_allows(step) || !is_replaced(step, &draft, &new) {
             return Err(KeysError::Overtaken);
         }
         draft.step(step, &self.schedule, self.plan.kinds, now);
@@ -320,10 +306,13 @@ impl Keys {
 
     /// The records, read again where it is not known what became of the last change.
     async fn book(&self) -> Result<MutexGuard<'_, Option<Book>>, KeysError> {
-        let mut book = self.book.lock().await;
+        let mut book = self.kept.lock().await;
         if book.is_none() {
-            let loaded = Book::load(self.ledger.store()).await.map_err(KeysError::Store)?;
-            self.swap(&loaded).await?;
+            let loaded = self.kept.load().await?;
+            let (records, ring) = (loaded.records(), loaded.ring.clone());
+            let before = self.ring();
+            let ring = open_ring(&*self.signer, self.plan, records, ring, Some(&before)).await?;
+            self.kept.put(ring);
             *book = Some(loaded);
         }
         Ok(book)
@@ -340,42 +329,10 @@ impl Keys {
         let mut what = told(&known, draft.records(), why);
         what.extend(requested(book.as_ref().map(|book| &book.ring), draft.ring()));
         // Opened first: a ring that is not sound is never stored.
-        let before = book.take();
         let (records, ring) = (draft.records(), draft.ring().clone());
-        let ring = open_ring(&*self.signer, self.plan, records, ring, Some(&self.ring())).await;
-        let ring = match ring {
-            Ok(ring) => ring,
-            Err(error) => {
-                *book = before;
-                return Err(error);
-            }
-        };
-        let stored = match commit(&self.ledger, who, what, draft).await {
-            Ok(stored) => stored,
-            Err(error) => {
-                if matches!(error, KeysError::Audit(_)) {
-                    // Not even begun, so what is known still holds.
-                    *book = before;
-                }
-                return Err(error);
-            }
-        };
-        *book = Some(stored);
-        self.put(ring);
-        Ok(())
-    }
-
-    async fn swap(&self, book: &Book) -> Result<(), KeysError> {
         let before = self.ring();
-        let (records, ring) = (book.records(), book.ring.clone());
         let ring = open_ring(&*self.signer, self.plan, records, ring, Some(&before)).await?;
-        self.put(ring);
-        Ok(())
-    }
-
-    fn put(&self, ring: KeyRing) {
-        self.ring.store(Arc::new(ring));
-        self.changed.send_modify(|count| *count = count.wrapping_add(1));
+        self.kept.change(book, draft, (who, what), ring).await
     }
 }
 
@@ -415,37 +372,6 @@ fn is_replaced(step: &Step, draft: &Draft, new: &[KeyRecord]) -> bool {
         }
         _ => true,
     }
-}
-
-/// Whether the keys a step is about are still as it takes them to be.
-fn still_stands<'a>(step: &Step, records: impl Iterator<Item = &'a KeyRecord>) -> bool {
-    let needed: &[KeyState] = match step {
-        Step::Prepare(_) | Step::Request => return true,
-        Step::Publish(_) | Step::Lapse(_) | Step::Activate(_) | Step::Retire(_) => {
-            &[KeyState::Prepared]
-        }
-        Step::Extend(..) => &[KeyState::Active],
-        Step::Prune(_) => &[KeyState::Retiring, KeyState::Withdrawn],
-        Step::Withdraw(_) => &[KeyState::Prepared, KeyState::Active, KeyState::Retiring],
-    };
-    let mut records = records;
-    records.any(|key| step.key_id() == Some(&key.key_id) && needed.contains(&key.state))
-}
-
-/// What changes no key's state, such as that a key is served, is stored without a record.
-async fn commit(
-    ledger: &Ledger,
-    who: &Actor,
-    what: Vec<Event>,
-    mut draft: Draft,
-) -> Result<Book, KeysError> {
-    let changes = draft.changes().map_err(KeysError::Store)?;
-    let generation = if what.is_empty() {
-        ledger.commit_unrecorded(changes).await?
-    } else {
-        ledger.commit(who, what, changes).await?
-    };
-    Ok(draft.stored(generation))
 }
 
 /// A ring of these records. Keys that were open already stay so.

@@ -42,6 +42,15 @@ pub enum RingError {
     /// A record's times contradict its state (case 176).
     #[error("the times of key {0} contradict its state")]
     Times(KeyId),
+    /// The certificate of an authority is not one of this cluster's over its key.
+    #[error("the certificate of the authority {key_id} cannot be used")]
+    Certificate {
+        /// Whose.
+        key_id: KeyId,
+        /// Why.
+        #[source]
+        cause: crate::store::Cause,
+    },
     /// The keys do not form a key set.
     #[error("the keys do not form a key set")]
     KeySet(#[source] KeySetError),
@@ -66,7 +75,7 @@ impl RingKey {
         if verifying_key.thumbprint() != record.thumbprint() || verifying_key.key_id() != key_id {
             return Err(RingError::Thumbprint(key_id.clone()));
         }
-        if !is_sound(&record) {
+        if !record.times(None).are_sound() {
             return Err(RingError::Times(key_id.clone()));
         }
         Ok(Self { record, verifying_key, signing_key: None })
@@ -207,17 +216,4 @@ fn active(published: &[RingKey], line: Line) -> Result<Option<Active>, RingError
     let not_opened = || RingError::NotOpened(first.record.key_id.clone());
     let key = first.signing_key.clone().ok_or_else(not_opened)?;
     Ok(Some(Active { key, until: first.record.sign_until }))
-}
-
-/// A key signs after it was published, and has an end after its beginning.
-fn is_sound(record: &KeyRecord) -> bool {
-    let in_order = match (record.published_at, record.activated_at, record.sign_until) {
-        (Some(published), Some(activated), Some(until)) => {
-            published <= activated && activated <= until
-        }
-        (Some(published), Some(activated), None) => published <= activated,
-        (None, Some(_), _) => false,
-        (_, None, _) => true,
-    };
-    in_order && (record.state != KeyState::Active || record.activated_at.is_some())
 }

@@ -50,6 +50,19 @@ impl KeyTimes {
         self.published_at.unwrap_or(self.created_at)
     }
 
+    /// Whether a key signs after it was published, and has an end after its beginning.
+    pub(crate) fn are_sound(&self) -> bool {
+        let in_order = match (self.published_at, self.activated_at, self.sign_until) {
+            (Some(published), Some(activated), Some(until)) => {
+                published <= activated && activated <= until
+            }
+            (Some(published), Some(activated), None) => published <= activated,
+            (None, Some(_), _) => false,
+            (_, None, _) => true,
+        };
+        in_order && (self.state != KeyState::Active || self.activated_at.is_some())
+    }
+
     /// From when the time counts until it is dead: its end was set then, or moved out later.
     pub(super) fn used_from(&self) -> UnixTime {
         self.activated_at.unwrap_or(self.created_at)

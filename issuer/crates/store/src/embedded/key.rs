@@ -30,6 +30,7 @@ pub(super) fn collection_byte(collection: Collection) -> u8 {
         Collection::Issuers => 8,
         Collection::Audiences => 9,
         Collection::PublicCertificates => 10,
+        Collection::X509Authorities => 11,
         Collection::BundleSequences => 12,
     }
 }
