@@ -14,6 +14,7 @@ use moneyer_audit::{FileAudit, Written};
 use moneyer_authority::Authority;
 use moneyer_authority::keys::KeyState;
 use moneyer_authority::mint::MintError;
+use moneyer_authority::svid::{SvidError, X509Svid};
 use moneyer_identity::{ErrorClass, MintedToken};
 use tokio::time::Instant;
 
@@ -26,6 +27,9 @@ const MINT_SECONDS: &str = "moneyer_mint_seconds";
 const SANDBOXES: &str = "moneyer_sandboxes";
 const GENERATION: &str = "moneyer_store_generation";
 const KEYS: &str = "moneyer_keys";
+const SVIDS: &str = "moneyer_x509_svids_signed_total";
+const SVIDS_REFUSED: &str = "moneyer_x509_svids_refused_total";
+const X509_AUTHORITIES: &str = "moneyer_x509_authorities";
 const AUDIT_RECORDS: &str = "moneyer_audit_records_total";
 const AUDIT_SYNCS: &str = "moneyer_audit_syncs_total";
 const AUDIT_FAILURES: &str = "moneyer_audit_failures_total";
@@ -45,6 +49,9 @@ pub(crate) struct Metrics {
     sandboxes: Gauge,
     generation: Gauge,
     keys: [(KeyState, Gauge); 4],
+    svids: Counter,
+    svids_refused: [(ErrorClass, Counter); 8],
+    x509_authorities: [(KeyState, Gauge); 4],
     clock_sound: Gauge,
     published: Gauge,
     audit: AuditMetrics,
@@ -111,6 +118,9 @@ impl Metrics {
         describe_gauge!(SANDBOXES, "Sandboxes placed");
         describe_gauge!(GENERATION, "Generation of the store");
         describe_gauge!(KEYS, "Keys in the ring, by state");
+        describe_counter!(SVIDS, "X.509-SVIDs signed");
+        describe_counter!(SVIDS_REFUSED, "X.509-SVIDs refused, by the class of the refusal");
+        describe_gauge!(X509_AUTHORITIES, "Authorities of X.509-SVIDs, by state");
         describe_gauge!(CLOCK_SOUND, "1 while the clock can be trusted, else 0: nothing is minted");
         describe_gauge!(
             PUBLISHED,
@@ -118,6 +128,10 @@ impl Metrics {
         );
         let refused = |class: ErrorClass| (class, counter!(REFUSED, "class" => class.as_str()));
         let keys = |state: KeyState| (state, gauge!(KEYS, "state" => state.as_str()));
+        let svids_refused =
+            |class: ErrorClass| (class, counter!(SVIDS_REFUSED, "class" => class.as_str()));
+        let authorities =
+            |state: KeyState| (state, gauge!(X509_AUTHORITIES, "state" => state.as_str()));
         Self {
             handle,
             minted: counter!(MINTED),
@@ -126,6 +140,9 @@ impl Metrics {
             sandboxes: gauge!(SANDBOXES),
             generation: gauge!(GENERATION),
             keys: KeyState::ALL.map(keys),
+            svids: counter!(SVIDS),
+            svids_refused: ErrorClass::ALL.map(svids_refused),
+            x509_authorities: KeyState::ALL.map(authorities),
             audit: AuditMetrics::new(audit),
             clock_sound: gauge!(CLOCK_SOUND),
             published: gauge!(PUBLISHED),
@@ -158,12 +175,15 @@ impl Metrics {
                 self.minted.increment(1);
                 self.mint_seconds.record(now.duration_since(since));
             }
-            Err(error) => {
-                let class = error.class();
-                if let Some((_, counter)) = self.refused.iter().find(|(of, _)| *of == class) {
-                    counter.increment(1);
-                }
-            }
+            Err(error) => count(&self.refused, error.class()),
+        }
+    }
+
+    /// How the signing of an X.509-SVID ended.
+    pub(crate) fn x509_svid_signed(&self, outcome: &Result<X509Svid, SvidError>) {
+        match outcome {
+            Ok(_) => self.svids.increment(1),
+            Err(error) => count(&self.svids_refused, error.class()),
         }
     }
 
@@ -197,10 +217,22 @@ impl Metrics {
             let count = ring.records().filter(|record| record.state == *state).count();
             gauge.set(count as f64);
         }
+        let ring = authority.x509_authorities().ring();
+        for (state, gauge) in &self.x509_authorities {
+            let count = ring.records().filter(|record| record.state == *state).count();
+            gauge.set(count as f64);
+        }
     }
 
     /// Everything, in the text format scrapers read.
     pub(crate) fn render(&self) -> String {
         self.handle.render()
+    }
+}
+
+/// Counts a refusal by its class.
+fn count(counters: &[(ErrorClass, Counter)], class: ErrorClass) {
+    if let Some((_, counter)) = counters.iter().find(|(of, _)| *of == class) {
+        counter.increment(1);
     }
 }

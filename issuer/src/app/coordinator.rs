@@ -6,6 +6,7 @@ use std::time::Duration;
 use moneyer_audit::{AuditOptions, FileAudit};
 use moneyer_authority::keys::{KeyRecord, KeysError};
 use moneyer_authority::store::{Generation, load_records};
+use moneyer_authority::svid::X509AuthorityRecord;
 use moneyer_authority::{Authority, Charter, OpenError, Ports};
 use moneyer_daemon::lifecycle::{Drain, Shutdown};
 use moneyer_identity::{Clock, Evidence};
@@ -131,7 +132,12 @@ async fn hear_witnesses(clock: &dyn Clock, kept: &Kept) -> Result<(), StartError
     let keys = load_records::<KeyRecord>(&*kept.store).await;
     let keys =
         keys.map_err(|error| StartError::Authority(OpenError::Keys(KeysError::Store(error))))?;
-    let changed = keys.iter().filter_map(|(key, _)| key.changed_at()).max();
+    let authorities = load_records::<X509AuthorityRecord>(&*kept.store).await;
+    let authorities = authorities.map_err(|error| {
+        StartError::Authority(OpenError::X509Authorities(KeysError::Store(error)))
+    })?;
+    let changed = keys.iter().filter_map(|(key, _)| key.changed_at());
+    let changed = changed.chain(authorities.iter().filter_map(|(one, _)| one.changed_at())).max();
     clock.hear(Evidence { recorded: kept.audit.sound_at(), keys: changed });
     Ok(())
 }

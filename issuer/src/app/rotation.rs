@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use moneyer_authority::Authority;
+use moneyer_authority::{Authority, Outcome};
 use moneyer_identity::KeyId;
 
 use crate::documents::PublicDocuments;
@@ -13,25 +13,51 @@ use crate::documents::PublicDocuments;
 /// How often it looks. A round may be as short as ten seconds, in tests; a look costs microseconds.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Carries out what is due, for ever.
+/// Carries out what is due, for ever: with the keys of tokens and with the authorities of X.509-SVIDs.
 pub(super) async fn rotate(authority: Authority) {
     let mut every = tokio::time::interval(LOOK_EVERY);
-    let mut failing = false;
+    let (mut keys, mut authorities) = (Told::of("tokens"), Told::of("x509_svids"));
     loop {
         every.tick().await;
-        let mut failed = false;
-        for (step, outcome) in authority.rotate().await {
+        keys.tell(authority.rotate().await);
+        authorities.tell(authority.rotate_x509().await);
+        if let Err(error) = authority.prune_issuers().await {
+            let cause = crate::chain(&error);
+            tracing::warn!(error.cause = cause, "a previous issuer that has ended is still listed");
+        }
+    }
+}
+
+/// What the log is told of the steps of one ring.
+struct Told {
+    /// What its keys sign.
+    signs: &'static str,
+    failing: bool,
+}
+
+impl Told {
+    fn of(signs: &'static str) -> Self {
+        Self { signs, failing: false }
+    }
+
+    fn tell(&mut self, outcomes: Vec<Outcome>) {
+        let (signs, mut failed) = (self.signs, false);
+        for (step, outcome) in outcomes {
             let key_id = step.key_id().map(KeyId::as_str).unwrap_or_default();
             match outcome {
-                Ok(()) => {
-                    tracing::info!(key.step = step.as_str(), key.id = key_id, "a key was changed");
-                }
+                Ok(()) => tracing::info!(
+                    key.signs = signs,
+                    key.step = step.as_str(),
+                    key.id = key_id,
+                    "a key was changed"
+                ),
                 Err(error) => {
                     failed = true;
                     // Once for an outage, not once a second.
-                    if !failing {
+                    if !self.failing {
                         let cause = crate::chain(&error);
                         tracing::error!(
+                            key.signs = signs,
                             key.step = step.as_str(),
                             key.id = key_id,
                             error.cause = cause,
@@ -41,11 +67,7 @@ pub(super) async fn rotate(authority: Authority) {
                 }
             }
         }
-        failing = failed;
-        if let Err(error) = authority.prune_issuers().await {
-            let cause = crate::chain(&error);
-            tracing::warn!(error.cause = cause, "a previous issuer that has ended is still listed");
-        }
+        self.failing = failed;
     }
 }
 

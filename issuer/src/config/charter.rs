@@ -9,6 +9,7 @@ use moneyer_authority::keys::{KeyKinds, Schedule, ScheduleError};
 
 use moneyer_authority::registry::SystemWorkload;
 use moneyer_authority::signer::KeyKind;
+use moneyer_authority::svid::{RoundError, X509Plan};
 use moneyer_daemon::listener::ListenAddress;
 use moneyer_daemon::settings::{SettingsErrors, Source, Span};
 use moneyer_identity::spiffe::TrustDomain;
@@ -67,6 +68,7 @@ impl Config {
             }
         }
         let certificates = self.certificates(&mut wrong);
+        let x509 = self.x509_plan(&mut wrong);
         let policy = lifetimes.map(|lifetimes| {
             // Of an unfit size nothing follows here: it is told already.
             let kinds = key_kinds.unwrap_or(KeyKinds::only(KeyKind::Rsa2048));
@@ -93,8 +95,8 @@ impl Config {
             }
             None => None,
         };
-        match (trust_domain, policy, key_kinds, schedule) {
-            (Ok(trust_domain), Some(policy), Some(key_kinds), Some(schedule))
+        match (trust_domain, policy, key_kinds, schedule, x509) {
+            (Ok(trust_domain), Some(policy), Some(key_kinds), Some(schedule), Some(x509))
                 if errors.is_empty() =>
             {
                 Ok(Charter {
@@ -112,6 +114,7 @@ impl Config {
                     key_kinds,
                     x5c: self.keys.x5c,
                     schedule,
+                    x509,
                     certificates,
                 })
             }
@@ -200,6 +203,26 @@ impl Config {
         schedule.map_err(|error| wrong(key(&error), error.to_string())).ok()
     }
 
+    fn x509_plan(&self, wrong: &mut impl FnMut(&str, String)) -> Option<X509Plan> {
+        let spiffe = &self.spiffe;
+        let lifetime = X509Plan::check_lifetime(duration(spiffe.x509_svid_lifetime))
+            .map_err(|error| wrong("spiffe.x509_svid_lifetime", error.to_string()));
+        // Of an unfit life nothing follows for the round: it is told already.
+        let plan = X509Plan::new(
+            lifetime.unwrap_or(Duration::from_secs(60)),
+            duration(spiffe.ca_rotate_every),
+            duration(spiffe.ca_publish_before_use),
+        );
+        let plan = plan.map_err(|error| {
+            let key = match error {
+                RoundError::PublishBeforeUse => "spiffe.ca_publish_before_use",
+                RoundError::RotateEvery | RoundError::TooMany { .. } => "spiffe.ca_rotate_every",
+            };
+            wrong(key, error.to_string());
+        });
+        lifetime.and(plan).ok()
+    }
+
     fn certificates(&self, wrong: &mut impl FnMut(&str, String)) -> CertificateLifetimes {
         let mut lifetimes = CertificateLifetimes::default();
         let member = duration(self.enrollment.member_certificate_lifetime);
@@ -280,6 +303,8 @@ audit.rotate_bytes = 65535
 audit.reserve_bytes = 1048575
 enrollment.member_certificate_lifetime = '19s'
 enrollment.coordinator_certificate_lifetime = '91d'
+spiffe.x509_svid_lifetime = '59s'
+spiffe.ca_rotate_every = '366d'
 ";
         let expected = [
             "moneyer.toml:3:8: tokens.default_lifetime: the minimum, default and maximum lifetime must be in that order",
@@ -289,6 +314,8 @@ enrollment.coordinator_certificate_lifetime = '91d'
             "moneyer.toml:7:7: audit.reserve_bytes: must be at least 1048576",
             "moneyer.toml:8:12: enrollment.member_certificate_lifetime: a certificate of the cluster lives from 20 s to 90 days",
             "moneyer.toml:9:12: enrollment.coordinator_certificate_lifetime: a certificate of the cluster lives from 20 s to 90 days",
+            "moneyer.toml:10:8: spiffe.x509_svid_lifetime: an X.509-SVID lives from 60 s to 24 h",
+            "moneyer.toml:11:8: spiffe.ca_rotate_every: an authority of SVIDs signs from 1 s to 365 days",
         ];
         assert_eq!(errors(text), expected);
     }
@@ -313,6 +340,25 @@ keys.rotate_every = '30d'
         assert!(full[0].contains("keys.rotate_every: would keep"), "{full:?}");
         let often = errors("keys.rotate_every = '20s'");
         assert!(often[0].contains("keys.rotate_every: would keep"), "{often:?}");
+    }
+
+    #[test]
+    fn authorities_of_svids_change_no_faster_than_the_bundle_holds() {
+        let full = errors("spiffe.ca_rotate_every = '30s'");
+        let [full] = full.as_slice() else { panic!("{full:?}") };
+        assert!(full.contains("spiffe.ca_rotate_every: would keep"), "{full}");
+        assert!(full.contains("lower spiffe.ca_publish_before_use"), "{full}");
+        assert!(loads(
+            "spiffe.ca_rotate_every = '30s'\nspiffe.ca_publish_before_use = '10s'\nspiffe.x509_svid_lifetime = '5m'"
+        ));
+        assert!(loads("spiffe.ca_rotate_every = '365d'\nspiffe.x509_svid_lifetime = '24h'"));
+        let long = errors("spiffe.ca_publish_before_use = '366d'");
+        assert!(
+            long[0].contains("spiffe.ca_publish_before_use: an authority of SVIDs"),
+            "{long:?}"
+        );
+        let both = errors("spiffe.x509_svid_lifetime = '25h'\nspiffe.ca_rotate_every = '0s'");
+        assert_eq!(both.len(), 2, "{both:?}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use moneyer_authority::enrollment::{Certificate, ClusterAuthority};
 use moneyer_authority::mint::Ask;
 use moneyer_authority::registry::{App, Placed, SpiffeIds};
 use moneyer_authority::store::{Generation, Receipt};
+use moneyer_authority::svid::X509Svid;
 use moneyer_identity::{Audience, CloudAccounts, Lifetime, MintedToken, RelyingParty};
 use moneyer_proto::v1;
 use tonic::Status;
@@ -54,6 +55,17 @@ pub(super) fn minted(token: &MintedToken) -> v1::MintTokenResponse {
         expires_at: token.expires_at.0,
         key_id: token.key_id.as_str().to_owned(),
         token_id: token.token_id.as_str().to_owned(),
+    }
+}
+
+/// An X.509-SVID just made.
+pub(super) fn x509_svid(svid: X509Svid) -> v1::SignX509SvidResponse {
+    v1::SignX509SvidResponse {
+        spiffe_id: svid.id.as_str().to_owned(),
+        certificates: svid.certificates,
+        not_before: svid.not_before.0,
+        not_after: svid.not_after.0,
+        expires_in_seconds: svid.expires_in.seconds(),
     }
 }
 

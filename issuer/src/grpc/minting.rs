@@ -71,10 +71,21 @@ impl MintingService {
     ) -> Result<(SandboxId, Ask), Status> {
         let sandbox: SandboxId = convert::parse("sandbox_id", &request.sandbox_id)?;
         let ask = convert::ask(&request.audience, request.lifetime_seconds)?;
-        // A share is kept only for what is placed here; made-up ids come out of the runner's own.
-        let placed = self.authority.registry().permit(runner, &sandbox).is_ok();
-        self.limits.take(runner.id(), placed.then_some(&sandbox))?;
+        self.take_share(runner, &sandbox)?;
         Ok((sandbox, ask))
+    }
+
+    /// The sandbox of an SVID, taken out of the same shares: a signature is one.
+    fn x509_share(&self, runner: &AuthenticatedRunner, sandbox: &str) -> Result<SandboxId, Status> {
+        let sandbox: SandboxId = convert::parse("sandbox_id", sandbox)?;
+        self.take_share(runner, &sandbox)?;
+        Ok(sandbox)
+    }
+
+    /// A share is kept only for what is placed here; made-up ids come out of the runner's own.
+    fn take_share(&self, runner: &AuthenticatedRunner, sandbox: &SandboxId) -> Result<(), Status> {
+        let placed = self.authority.registry().permit(runner, sandbox).is_ok();
+        self.limits.take(runner.id(), placed.then_some(sandbox))
     }
 
     fn convert_system(
@@ -201,8 +212,16 @@ impl Minting for MintingService {
         &self,
         request: Request<v1::SignX509SvidRequest>,
     ) -> Result<Response<v1::SignX509SvidResponse>, Status> {
-        caller::runner(&self.authority, &request)?;
-        Err(status::no_such_call())
+        let runner = caller::runner(&self.authority, &request)?;
+        let request = request.into_inner();
+        let sandbox = self.x509_share(&runner, &request.sandbox_id).inspect_err(|status| {
+            self.authority.refused_x509_svid(&runner, status::class(status), status.message());
+        })?;
+        let csr = &request.certificate_request;
+        let signed = self.authority.sign_x509_svid(&runner, &sandbox, csr).await;
+        self.metrics.x509_svid_signed(&signed);
+        let svid = signed.map_err(|error| status::svid(&error))?;
+        Ok(Response::new(convert::x509_svid(svid)))
     }
 
     async fn watch_trust_bundles(

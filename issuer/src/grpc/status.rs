@@ -9,6 +9,7 @@ use std::time::Duration;
 use moneyer_authority::enrollment::{AuthenticateError, EnrollmentError, LeafError};
 use moneyer_authority::mint::MintError;
 use moneyer_authority::registry::RegistryError;
+use moneyer_authority::svid::SvidError;
 use moneyer_identity::ErrorClass;
 use tonic::{Code, Status};
 
@@ -44,6 +45,11 @@ fn render(class: ErrorClass, told: &str, error: &(dyn Error + Send + Sync + 'sta
 
 /// A refusal to mint.
 pub(super) fn mint(error: &MintError) -> Status {
+    render(error.class(), &error.told(), error)
+}
+
+/// A refusal to make an X.509-SVID.
+pub(super) fn svid(error: &SvidError) -> Status {
     render(error.class(), &error.told(), error)
 }
 

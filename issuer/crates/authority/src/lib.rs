@@ -2,8 +2,9 @@
 //! token, and what it says.
 //!
 //! Everything outside is a port: [`store::Store`] keeps records, [`signer::Signer`] holds the private keys
-//! that sign tokens, [`audit::Audit`] keeps the audit log, a clock tells the time. The key of the
-//! cluster's own X.509 authority is held here, by [`enrollment::ClusterAuthority`]. Nothing here knows HTTP, gRPC,
+//! that sign tokens, [`audit::Audit`] keeps the audit log, a clock tells the time. The keys of
+//! X.509 authorities are held here: the cluster's own by [`enrollment::ClusterAuthority`], those of SVIDs by
+//! [`svid::X509Authorities`]. Nothing here knows HTTP, gRPC,
 //! files or SQL. What a caller has proved is a value that only this crate can make, and minting takes that
 //! value.
 
@@ -18,6 +19,7 @@ pub mod public_certificate;
 pub mod registry;
 pub mod signer;
 pub mod store;
+pub mod svid;
 pub mod trust_bundle;
 mod unbroken;
 mod upkeep;

@@ -36,6 +36,21 @@ impl Authority {
         outcomes
     }
 
+    /// The same for the authorities of X.509-SVIDs.
+    pub async fn rotate_x509(&self) -> Vec<Outcome> {
+        let Ok(proven) = self.proven_time() else {
+            return Vec::new();
+        };
+        let (x509, now) = (self.x509_authorities(), proven.now());
+        let mut outcomes = Vec::new();
+        x509.settle().await.ok();
+        for step in x509.due_by(&proven) {
+            let outcome = x509.carry_out(&Actor::System, &step, now).await;
+            outcomes.push((step, outcome));
+        }
+        outcomes
+    }
+
     /// What a command would do now, or why not: what [`command_keys`](Self::command_keys) does.
     pub fn judge_keys(
         &self,
@@ -48,11 +63,15 @@ impl Authority {
     /// The time of a command, and its steps. What relying parties would miss goes by time that has
     /// certainly come. While the clock is wrong nothing but an emergency is done.
     fn judged(&self, command: &KeyCommand) -> Result<(UnixTime, Vec<Step>), KeysError> {
-        let proven = match command {
-            KeyCommand::Emergency(_) => ProvenTime::certain(self.now()),
-            _ => self.proven_time().map_err(KeysError::Clock)?,
-        };
+        let proven = self.time_of(command)?;
         Ok((proven.now(), self.keys().judge(command, &proven)?))
+    }
+
+    fn time_of(&self, command: &KeyCommand) -> Result<ProvenTime, KeysError> {
+        match command {
+            KeyCommand::Emergency(_) => Ok(ProvenTime::certain(self.now())),
+            _ => self.proven_time().map_err(KeysError::Clock),
+        }
     }
 
     /// Does what a command asks for, as far as it may be done now, and says what was done.
@@ -66,6 +85,37 @@ impl Authority {
         unbroken(KeysError::Interrupted, async move {
             for step in &steps {
                 authority.keys().carry_out(&who, step, now).await?;
+            }
+            Ok(steps)
+        })
+        .await
+    }
+
+    /// What a command would do now with the authorities of X.509-SVIDs, or why not.
+    pub fn judge_x509(
+        &self,
+        _: &AuthenticatedOperator,
+        command: &KeyCommand,
+    ) -> Result<Vec<Step>, KeysError> {
+        self.judged_x509(command).map(|(_, steps)| steps)
+    }
+
+    fn judged_x509(&self, command: &KeyCommand) -> Result<(UnixTime, Vec<Step>), KeysError> {
+        let proven = self.time_of(command)?;
+        Ok((proven.now(), self.x509_authorities().judge(command, &proven)?))
+    }
+
+    /// Does what a command asks for with the authorities of X.509-SVIDs, and says what was done.
+    pub async fn command_x509(
+        &self,
+        by: &AuthenticatedOperator,
+        command: &KeyCommand,
+    ) -> Result<Vec<Step>, KeysError> {
+        let (now, steps) = self.judged_x509(command)?;
+        let (x509, who) = (self.x509_authorities().clone(), by.actor());
+        unbroken(KeysError::Interrupted, async move {
+            for step in &steps {
+                x509.carry_out(&who, step, now).await?;
             }
             Ok(steps)
         })

@@ -9,3 +9,4 @@ mod placement;
 mod refusals;
 mod shares;
 mod watch;
+mod x509_svids;

@@ -6,7 +6,7 @@
 
 use std::error::Error;
 
-use moneyer_identity::spiffe::SpiffeIdEnding;
+use moneyer_identity::spiffe::{SpiffeId, SpiffeIdEnding};
 use moneyer_identity::{
     Algorithm, AppName, AppUid, Audience, Audiences, CloudAccounts, ErrorClass, IssuerUrl, KeyId,
     ProfileName, RoleArn, RoleName, RunnerId, SandboxId, Subject, SubjectForm, SystemWorkloadName,
@@ -212,6 +212,49 @@ pub enum Event {
         /// Whether it may sign, or is there to verify alone.
         signs: bool,
     },
+    /// An X.509-SVID is signed and handed to who asked for it.
+    X509SvidSigned(X509SvidSigned),
+    /// An X.509-SVID was asked for by somebody known, who does not get it.
+    X509SvidRefused(X509SvidRefused),
+    /// An X.509-SVID that was recorded as signed did not leave the process.
+    X509SvidWithheld(X509SvidWithheld),
+    /// The next round of authorities of SVIDs is asked for before its time.
+    X509RotationRequested {},
+    /// An authority of SVIDs is made and in the trust bundle, and does not sign yet.
+    X509AuthorityPrepared {
+        /// The id of its key.
+        kid: KeyId,
+        /// When its certificate ends.
+        not_after: UnixTime,
+    },
+    /// An authority signs SVIDs from then on.
+    X509AuthorityActivated {
+        /// The id of its key.
+        kid: KeyId,
+        /// Why it may sign before it was in the bundle long enough, where it may.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        exception: Option<String>,
+    },
+    /// An authority no longer signs, and stays in the bundle until its last SVID is dead.
+    X509AuthorityRetired {
+        /// The id of its key.
+        kid: KeyId,
+        /// From when on it signs nothing.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        sign_until: Option<UnixTime>,
+    },
+    /// An authority is taken out of the bundle: its last SVID is dead.
+    X509AuthorityPruned {
+        /// The id of its key.
+        kid: KeyId,
+    },
+    /// An authority is taken out of the bundle though its SVIDs live.
+    X509AuthorityWithdrawn {
+        /// The id of its key.
+        kid: KeyId,
+        /// Why.
+        reason: String,
+    },
     /// The issuer has another URL from then on.
     IssuerMoved {
         /// The URL until then.
@@ -326,9 +369,55 @@ pub struct TokenWithheld {
     pub reason: String,
 }
 
+/// An X.509-SVID that is signed and handed over.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct X509SvidSigned {
+    /// The sandbox it is for.
+    pub sandbox: SandboxId,
+    /// The sandbox's app.
+    pub app: AppName,
+    /// The runner the sandbox is on.
+    pub runner: RunnerId,
+    /// Whom it names.
+    pub spiffe_id: SpiffeId,
+    /// Its serial number, hexadecimal.
+    pub serial: String,
+    /// The key of the authority that signs.
+    pub kid: KeyId,
+    /// When it ends.
+    pub not_after: UnixTime,
+}
+
+/// An X.509-SVID that somebody does not get.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct X509SvidRefused {
+    /// The sandbox that was named. Where several refusals are counted in one record, none is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<SandboxId>,
+    /// The kind of refusal.
+    pub class: &'static str,
+    /// Why: more than the caller was told.
+    pub reason: String,
+    /// How many refusals this record stands for.
+    pub count: u64,
+}
+
+/// An X.509-SVID that did not leave.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct X509SvidWithheld {
+    /// The sandbox it was for.
+    pub sandbox: SandboxId,
+    /// The serial number that was recorded as signed.
+    pub serial: String,
+    /// The kind of failure.
+    pub class: &'static str,
+    /// Why.
+    pub reason: String,
+}
+
 impl Event {
     /// The name of every event, in the order they stand here.
-    pub const NAMES: [&str; 29] = [
+    pub const NAMES: [&str; 38] = [
         "token_minted",
         "token_refused",
         "token_withheld",
@@ -350,6 +439,15 @@ impl Event {
         "key_pruned",
         "key_withdrawn",
         "key_imported",
+        "x509_svid_signed",
+        "x509_svid_refused",
+        "x509_svid_withheld",
+        "x509_rotation_requested",
+        "x509_authority_prepared",
+        "x509_authority_activated",
+        "x509_authority_retired",
+        "x509_authority_pruned",
+        "x509_authority_withdrawn",
         "issuer_moved",
         "issuer_adopted",
         "issuer_ended",
@@ -364,9 +462,64 @@ impl Event {
     #[must_use]
     pub fn decision(&self) -> Decision {
         match self {
-            Self::TokenRefused(_) => Decision::Refused,
-            Self::TokenWithheld(_) | Self::ChangeFailed { .. } => Decision::Withheld,
+            Self::TokenRefused(_) | Self::X509SvidRefused(_) => Decision::Refused,
+            Self::TokenWithheld(_) | Self::X509SvidWithheld(_) | Self::ChangeFailed { .. } => {
+                Decision::Withheld
+            }
             _ => Decision::Allowed,
+        }
+    }
+}
+
+/// What somebody asks for and does not get.
+#[derive(Debug, Clone)]
+pub(crate) enum Refused {
+    /// A token for this holder.
+    Token(Option<Holder>),
+    /// An X.509-SVID for this sandbox.
+    X509Svid(Option<SandboxId>),
+}
+
+impl Refused {
+    /// What is told of it. `count` refusals of this class.
+    pub(crate) fn event(self, class: &'static str, reason: String, count: u64) -> Event {
+        match self {
+            Self::Token(holder) => {
+                let (sandbox, system_workload) =
+                    holder.map(Holder::into_fields).unwrap_or_default();
+                let refused = TokenRefused { sandbox, system_workload, class, reason, count };
+                Event::TokenRefused(refused)
+            }
+            Self::X509Svid(sandbox) => {
+                Event::X509SvidRefused(X509SvidRefused { sandbox, class, reason, count })
+            }
+        }
+    }
+
+    /// Which kind it is of.
+    pub(crate) fn kind(&self) -> RefusedKind {
+        match self {
+            Self::Token(_) => RefusedKind::Token,
+            Self::X509Svid(_) => RefusedKind::X509Svid,
+        }
+    }
+}
+
+/// A kind of refusals that are counted together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum RefusedKind {
+    /// Tokens.
+    Token,
+    /// X.509-SVIDs.
+    X509Svid,
+}
+
+impl RefusedKind {
+    /// Several of them, of which none is named.
+    pub(crate) fn unnamed(self) -> Refused {
+        match self {
+            Self::Token => Refused::Token(None),
+            Self::X509Svid => Refused::X509Svid(None),
         }
     }
 }

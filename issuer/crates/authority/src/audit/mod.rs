@@ -15,8 +15,11 @@ mod port;
 mod refusals;
 
 pub use actor::Actor;
-pub use event::{AuditEvent, Decision, Event, TokenMinted, TokenRefused, TokenWithheld};
-pub(crate) use event::{Holder, bounded, reason};
+pub use event::{
+    AuditEvent, Decision, Event, TokenMinted, TokenRefused, TokenWithheld, X509SvidRefused,
+    X509SvidSigned, X509SvidWithheld,
+};
+pub(crate) use event::{Holder, Refused, bounded, reason};
 pub use ledger::{Ledger, LedgerError};
 pub use port::{Audit, AuditError, Hasten, Recording, Sequence};
 pub(crate) use refusals::Refusals;

@@ -14,7 +14,7 @@ use std::time::Duration;
 use moneyer_identity::UnixTime;
 
 use crate::audit::actor::Actor;
-use crate::audit::event::{AuditEvent, Event, Holder, TokenRefused};
+use crate::audit::event::{AuditEvent, Refused, RefusedKind};
 use crate::audit::port::Audit;
 
 /// Refusals of one caller in a minute that are recorded one by one.
@@ -28,7 +28,7 @@ const WINDOW: Duration = Duration::from_secs(60);
 struct Window {
     began: UnixTime,
     recorded: u32,
-    counted: BTreeMap<&'static str, u64>,
+    counted: BTreeMap<(RefusedKind, &'static str), u64>,
 }
 
 /// The refusals of every caller.
@@ -49,7 +49,7 @@ impl Refusals {
     pub(crate) fn note(
         &self,
         who: &Actor,
-        holder: Option<Holder>,
+        refused: Refused,
         (class, reason): (&'static str, String),
         now: UnixTime,
     ) {
@@ -58,16 +58,15 @@ impl Refusals {
             self.settle_one(&mut windows, who, now);
         }
         let window = windows.entry(who.clone()).or_insert_with(|| Window::began(now));
+        let kind = refused.kind();
         if window.recorded < EACH {
-            let (sandbox, system_workload) = holder.map(Holder::into_fields).unwrap_or_default();
-            let refused = TokenRefused { sandbox, system_workload, class, reason, count: 1 };
-            let event = AuditEvent::new(now, who.clone(), Event::TokenRefused(refused));
+            let event = AuditEvent::new(now, who.clone(), refused.event(class, reason, 1));
             if self.audit.record(vec![event]).is_ok() {
                 window.recorded += 1;
                 return;
             }
         }
-        *window.counted.entry(class).or_default() += 1;
+        *window.counted.entry((kind, class)).or_default() += 1;
     }
 
     /// Records the counts of minutes that are over, or of all.
@@ -84,11 +83,9 @@ impl Refusals {
     fn settle_one(&self, windows: &mut HashMap<Actor, Window>, who: &Actor, now: UnixTime) {
         let Some(mut window) = windows.remove(who) else { return };
         let counted = std::mem::take(&mut window.counted);
-        let event = |(class, count): (&&'static str, &u64)| {
+        let event = |((kind, class), count): (&(RefusedKind, &'static str), &u64)| {
             let reason = format!("counted together: more than {EACH} refusals in a minute");
-            let refused =
-                TokenRefused { sandbox: None, system_workload: None, class, reason, count: *count };
-            AuditEvent::new(now, who.clone(), Event::TokenRefused(refused))
+            AuditEvent::new(now, who.clone(), kind.unnamed().event(class, reason, *count))
         };
         let events: Vec<_> = counted.iter().map(event).collect();
         if !events.is_empty() && self.audit.record(events).is_err() {

@@ -12,6 +12,7 @@ use crate::keys::{KeyKinds, KeyPlan, Schedule};
 use crate::registry::SystemWorkload;
 use crate::signer::Signer;
 use crate::store::Store;
+use crate::svid::X509Plan;
 
 /// What an authority is for.
 #[derive(Debug, Clone)]
@@ -37,6 +38,8 @@ pub struct Charter {
     pub x5c: bool,
     /// When keys change.
     pub schedule: Schedule,
+    /// How long X.509-SVIDs live, and when their authorities change.
+    pub x509: X509Plan,
     /// How long the cluster's own certificates live.
     pub certificates: CertificateLifetimes,
 }

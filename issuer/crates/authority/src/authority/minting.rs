@@ -166,7 +166,7 @@ impl Authority {
         self.minter.ring(now)
     }
 
-    fn request(&self, who: Actor) -> Request {
+    pub(super) fn request(&self, who: Actor) -> Request {
         // Read once: a clock that is set right between two readings would sign the wrong one.
         let sound = self.sound_time();
         let now = sound.unwrap_or_else(|_unsound| self.now());

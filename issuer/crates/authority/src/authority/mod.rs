@@ -8,6 +8,7 @@ mod charter;
 mod minting;
 mod open;
 mod parts;
+mod svids;
 
 pub use audiences::AppFit;
 pub use charter::{Charter, Ports};

@@ -13,6 +13,7 @@ use crate::keys::{Keys, KeysError};
 use crate::mint::{Gate, Minter};
 use crate::registry::{Registry, RegistryError, SpiffeIds};
 use crate::store::{Store, StoreError, load_records};
+use crate::svid::X509Authorities;
 use crate::trust_bundle::{BundleError, OwnBundle};
 
 /// Why an authority does not come up.
@@ -30,6 +31,9 @@ pub enum OpenError {
     /// The trust bundle cannot be loaded.
     #[error("the trust bundle cannot be loaded")]
     Bundle(#[source] BundleError),
+    /// The authorities of X.509-SVIDs cannot be loaded or made.
+    #[error("the authorities of X.509-SVIDs cannot be loaded")]
+    X509Authorities(#[source] KeysError),
     /// The issuers cannot be loaded, or the configuration names another.
     #[error("the issuer cannot be taken up")]
     Issuers(#[source] IssuersError),
@@ -47,6 +51,7 @@ pub struct Authority {
     pub(super) charter: Arc<Charter>,
     pub(super) ports: Ports,
     pub(super) keys: Arc<Keys>,
+    pub(super) x509: Arc<X509Authorities>,
     pub(super) issuers: Arc<Issuers>,
     pub(super) members: Arc<Members>,
     pub(super) enrollment: Enrollment,
@@ -82,6 +87,9 @@ impl Authority {
             .map_err(OpenError::Keys)?;
         let keys = Arc::new(keys);
         let trust_domain = charter.parts.trust_domain.clone();
+        let x509 =
+            X509Authorities::open(ledger.clone(), charter.x509, trust_domain.clone(), now).await;
+        let x509 = Arc::new(x509.map_err(OpenError::X509Authorities)?);
         let bundle = OwnBundle::open(ledger.clone(), trust_domain, keys.clone()).await;
         let bundle = Arc::new(bundle.map_err(OpenError::Bundle)?);
         let lifetime = charter.schedule.maximum_lifetime();
@@ -108,6 +116,7 @@ impl Authority {
             charter,
             ports,
             keys,
+            x509,
             issuers,
             members,
             enrollment,

@@ -7,7 +7,7 @@ use moneyer_identity::{Clock, ClockFault, ErrorClass, IssuerUrl, ProvenTime, Uni
 
 use super::charter::Charter;
 use super::open::Authority;
-use crate::audit::{Audit, Ledger};
+use crate::audit::{Audit, Ledger, Refused};
 use crate::enrollment::{
     AuthenticateError, AuthenticatedRunner, Caller, Enrollment, EnrollmentError, MemberKind,
     PeerLeaf, Places,
@@ -16,6 +16,7 @@ use crate::issuers::Issuers;
 use crate::keys::{Keys, Published};
 use crate::registry::{Registry, RegistryError, SpiffeIds};
 use crate::store::Store;
+use crate::svid::X509Authorities;
 use crate::trust_bundle::OwnBundle;
 
 /// Why a member is not removed.
@@ -121,6 +122,12 @@ impl Authority {
         &self.bundle
     }
 
+    /// The authorities of X.509-SVIDs.
+    #[must_use]
+    pub fn x509_authorities(&self) -> &Arc<X509Authorities> {
+        &self.x509
+    }
+
     /// Apps, sandboxes and their placement.
     #[must_use]
     pub fn registry(&self) -> &Registry {
@@ -167,7 +174,13 @@ impl Authority {
     /// share. What it may have is refused, and recorded, by the calls that mint.
     pub fn refused(&self, runner: &AuthenticatedRunner, class: ErrorClass, told: &str) {
         let refusal = (class.as_str(), crate::audit::bounded(told.to_owned()));
-        self.refusals.note(&runner.actor(), None, refusal, self.now());
+        self.refusals.note(&runner.actor(), Refused::Token(None), refusal, self.now());
+    }
+
+    /// The same of an X.509-SVID.
+    pub fn refused_x509_svid(&self, runner: &AuthenticatedRunner, class: ErrorClass, told: &str) {
+        let refusal = (class.as_str(), crate::audit::bounded(told.to_owned()));
+        self.refusals.note(&runner.actor(), Refused::X509Svid(None), refusal, self.now());
     }
 
     /// Records the refusals that were counted and whose minute is over, or all of them before the end.

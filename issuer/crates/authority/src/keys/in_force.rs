@@ -25,7 +25,7 @@ pub(crate) struct InForce<K: Shelved, R> {
     changed: watch::Sender<u64>,
 }
 
-impl<K: Shelved, R> InForce<K, R> {
+impl<K: Shelved, R: Send + Sync> InForce<K, R> {
     pub(crate) fn new(ledger: Ledger, shelf: Shelf<K>, ring: R) -> Self {
         let (known, ring) = (Mutex::new(Some(shelf)), ArcSwap::from_pointee(ring));
         Self { ledger, known, ring, changed: watch::Sender::new(0) }

@@ -13,7 +13,7 @@ use futures_util::future::join_all;
 use moneyer_identity::{ClockFault, MintedToken, Token, TokenId, UnixTime, UnsignedToken};
 
 use crate::audit::{
-    Actor, Audit, AuditError, AuditEvent, Event, Holder, Refusals, TokenWithheld, reason,
+    Actor, Audit, AuditError, AuditEvent, Event, Holder, Refusals, Refused, TokenWithheld, reason,
 };
 use crate::keys::Keys;
 use crate::mint::draft::{Draft, Minted};
@@ -121,7 +121,12 @@ impl Gate {
 
     /// Records that somebody known was refused something, where no draft was made.
     pub(crate) fn refuse(&self, by: &Request, holder: Holder, error: MintError) -> MintError {
-        self.refusals.note(&by.who, Some(holder), reason(error.class(), &error), by.now);
+        self.refusals.note(
+            &by.who,
+            Refused::Token(Some(holder)),
+            reason(error.class(), &error),
+            by.now,
+        );
         error
     }
 

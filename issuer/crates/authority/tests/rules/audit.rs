@@ -221,12 +221,17 @@ async fn every_change_is_recorded_with_who_made_it_and_no_change_is_not() {
     world.clock.advance(2 * DAY);
     world.authority.prune_issuers().await.unwrap();
     let mut records = world.audit.records();
-    // The first key: recorded as the coordinator's own, and as an exception.
-    let first = records.split_off(2);
+    // The first key and authority: recorded as the coordinator's own, and as an exception.
+    let first = records.split_off(4);
     let first = std::mem::replace(&mut records, first);
     assert_eq!((&first[0]["event"], &first[0]["who"]), (&"key_prepared".into(), &"system".into()));
     assert_eq!(first[1]["exception"], "first key");
     assert_eq!(first[1]["kid"], world.authority.keys().ring().keys()[0].record.key_id.as_str());
+    let svids =
+        |at: usize| (first[at]["event"].as_str().unwrap(), first[at]["who"].as_str().unwrap());
+    assert_eq!(svids(2), ("x509_authority_prepared", "system"));
+    assert_eq!(svids(3), ("x509_authority_activated", "system"));
+    assert_eq!(first[3]["exception"], "first key");
     let pair = |record: &Value| {
         let text = |name: &str| record[name].as_str().unwrap().to_owned();
         (text("event"), text("who"))

@@ -269,6 +269,7 @@ async fn a_damaged_record_is_named_and_nothing_starts() {
         (Collection::JoinTokens, "null"),
         (Collection::Keys, "[]"),
         (Collection::Authorities, ""),
+        (Collection::X509Authorities, "{}"),
     ] {
         let store = MemoryStore::default();
         let id = "broken".to_owned();

@@ -60,4 +60,10 @@ mod world;
 #[cfg(test)]
 mod wrong_clock;
 #[cfg(test)]
+mod x509_authorities;
+#[cfg(test)]
+mod x509_histories;
+#[cfg(test)]
+mod x509_svids;
+#[cfg(test)]
 mod x5c;

@@ -15,6 +15,7 @@ use moneyer_authority::registry::{
 };
 use moneyer_authority::signer::{KeyKind, Signer};
 use moneyer_authority::store::{Collection, Generation, Store, Stored};
+use moneyer_authority::svid::X509Plan;
 use moneyer_authority::{Authority, Charter, OpenError, Ports};
 use moneyer_identity::spiffe::{SpiffeIdTemplate, TrustDomain};
 use moneyer_identity::{
@@ -225,6 +226,7 @@ pub(crate) fn charter() -> Charter {
         key_kinds: KeyKinds::only(KeyKind::P256),
         x5c: false,
         schedule: schedule(),
+        x509: x509_plan(),
         certificates: moneyer_authority::enrollment::CertificateLifetimes::default(),
         trust_domain_is_named: true,
     }
@@ -233,6 +235,11 @@ pub(crate) fn charter() -> Charter {
 /// A round a month, a day of publication before use, caches of an hour, tokens of a day.
 pub(crate) fn schedule() -> Schedule {
     Schedule::new(30 * DAY, DAY, HOUR, DAY).unwrap()
+}
+
+/// SVIDs of an hour, a round a month, a day in the bundle before use.
+pub(crate) fn x509_plan() -> X509Plan {
+    X509Plan::new(HOUR, 30 * DAY, DAY).unwrap()
 }
 
 pub(crate) async fn stored(store: &dyn Store, collection: Collection) -> Vec<Stored> {

@@ -3,9 +3,12 @@
 #![expect(clippy::missing_panics_doc, reason = "the texts are constants")]
 #![expect(clippy::expect_used, reason = "the texts are constants")]
 
-use moneyer_authority::audit::{Event, Sequence, TokenMinted, TokenRefused, TokenWithheld};
+use moneyer_authority::audit::{
+    Event, Sequence, TokenMinted, TokenRefused, TokenWithheld, X509SvidRefused, X509SvidSigned,
+    X509SvidWithheld,
+};
 use moneyer_authority::store::Generation;
-use moneyer_identity::spiffe::{SpiffeIdEnding, TrustDomain};
+use moneyer_identity::spiffe::{SpiffeId, SpiffeIdEnding, TrustDomain};
 use moneyer_identity::{
     Algorithm, AppName, AppUid, Audience, Audiences, CloudAccounts, ErrorClass, IssuerUrl, KeyId,
     ProfileName, RoleArn, RoleName, RunnerId, SandboxId, SubjectForm, SubjectParts,
@@ -82,7 +85,9 @@ pub fn samples() -> Vec<Event> {
         Event::MemberRenewed { member: member(), serial, certificate_ends_at },
         Event::MemberRemoved { member: member() },
     ];
-    samples.extend(of_keys_and_issuers());
+    samples.extend(of_keys());
+    samples.extend(of_x509_svids());
+    samples.extend(of_issuers());
     samples.extend([
         Event::StoreRekeyed { kek: "0a".to_owned() },
         Event::LossAccepted { generation: Generation(1) },
@@ -93,9 +98,8 @@ pub fn samples() -> Vec<Event> {
     samples
 }
 
-fn of_keys_and_issuers() -> Vec<Event> {
+fn of_keys() -> Vec<Event> {
     let kid = KeyId::parse("key-1").expect("an id");
-    let issuer = |text| IssuerUrl::parse(text).expect("a URL");
     vec![
         Event::RotationRequested {},
         Event::KeyPrepared { kid: kid.clone(), alg: Algorithm::RS256 },
@@ -108,6 +112,49 @@ fn of_keys_and_issuers() -> Vec<Event> {
         Event::KeyPruned { kid: kid.clone() },
         Event::KeyWithdrawn { kid: kid.clone(), reason: "why".to_owned() },
         Event::KeyImported { kid, alg: Algorithm::RS256, signs: true },
+    ]
+}
+
+fn of_x509_svids() -> Vec<Event> {
+    let kid = KeyId::parse("key-1").expect("an id");
+    let sandbox = SandboxId::parse("web-1").expect("an id");
+    let (class, reason) = (ErrorClass::Unavailable.as_str(), || "why".to_owned());
+    let (serial, not_after) = (|| "0a".to_owned(), UnixTime(2));
+    vec![
+        Event::X509SvidSigned(X509SvidSigned {
+            sandbox: sandbox.clone(),
+            app: AppName::parse("web").expect("a name"),
+            runner: RunnerId::parse("runner-1").expect("an id"),
+            spiffe_id: SpiffeId::parse("spiffe://id.example.com/app/web/sandbox/web-1")
+                .expect("an id"),
+            serial: serial(),
+            kid: kid.clone(),
+            not_after,
+        }),
+        Event::X509SvidRefused(X509SvidRefused {
+            sandbox: Some(sandbox.clone()),
+            class,
+            reason: reason(),
+            count: 1,
+        }),
+        Event::X509SvidWithheld(X509SvidWithheld {
+            sandbox,
+            serial: serial(),
+            class,
+            reason: reason(),
+        }),
+        Event::X509RotationRequested {},
+        Event::X509AuthorityPrepared { kid: kid.clone(), not_after },
+        Event::X509AuthorityActivated { kid: kid.clone(), exception: Some("first key".to_owned()) },
+        Event::X509AuthorityRetired { kid: kid.clone(), sign_until: Some(UnixTime(2)) },
+        Event::X509AuthorityPruned { kid: kid.clone() },
+        Event::X509AuthorityWithdrawn { kid, reason: reason() },
+    ]
+}
+
+fn of_issuers() -> Vec<Event> {
+    let issuer = |text| IssuerUrl::parse(text).expect("a URL");
+    vec![
         Event::IssuerMoved {
             from: issuer("https://one.example.com"),
             to: issuer("https://two.example.com"),
