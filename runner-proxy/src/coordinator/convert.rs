@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use moneyer_identity::spiffe::SpiffeId;
+use moneyer_identity::spiffe::{SpiffeId, X509Leaf};
 use moneyer_identity::{
     Audience, IssueError, IssuerUrl, KeyId, Lifetime, LifetimeRange, MintedToken, ProfileName,
     SandboxId, Token, TokenId, TokenRequest, UnixTime,
@@ -51,11 +51,19 @@ pub(super) fn jwt_svid(
     Ok((id, minted(response.token.ok_or_else(status::nonsense)?)?))
 }
 
-/// An X.509-SVID that came back.
+/// An X.509-SVID that came back: one by its form, and for whom it is said to be. Whether it is valid now is
+/// not asked, since the clock of this host may be wrong.
 pub(super) fn x509_svid(response: v1::SignX509SvidResponse) -> Result<SignedSvid, IssueError> {
     let id = SpiffeId::parse(&response.spiffe_id).map_err(|_odd| status::nonsense())?;
-    let is_empty = response.certificates.iter().any(Vec::is_empty);
-    if response.certificates.is_empty() || is_empty {
+    let leaf = response.certificates.first().ok_or_else(status::nonsense)?;
+    let leaf = X509Leaf::of_svid(leaf).map_err(|error| {
+        tracing::error!(
+            error.cause = crate::chain(&error),
+            "what the coordinator signed is no X.509-SVID"
+        );
+        status::nonsense()
+    })?;
+    if *leaf.id() != id {
         return Err(status::nonsense());
     }
     let expires_in = Lifetime::from_seconds(response.expires_in_seconds);
@@ -163,6 +171,7 @@ fn sdk(sdk: &v1::audience_profile::Sdk) -> Sdk {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fakes::bundles::x509_leaf;
 
     fn profile(name: &str, value: &str) -> v1::AudienceProfile {
         v1::AudienceProfile {
@@ -216,17 +225,29 @@ mod tests {
     }
 
     #[test]
-    fn an_x509_svid_without_certificates_is_a_failure() {
-        let signed = |certificates: Vec<Vec<u8>>| {
+    fn what_is_no_x509_svid_of_whom_it_is_said_to_be_is_a_failure() {
+        let signed = |id: &str, certificates: Vec<Vec<u8>>| {
             x509_svid(v1::SignX509SvidResponse {
-                spiffe_id: "spiffe://id.test/a".to_owned(),
+                spiffe_id: id.to_owned(),
                 certificates,
                 expires_in_seconds: 60,
                 ..Default::default()
             })
         };
-        assert_eq!(signed(vec![vec![1], vec![2]]).unwrap().certificates.len(), 2);
-        assert!(signed(vec![]).is_err() && signed(vec![vec![1], vec![]]).is_err());
+        let id = "spiffe://id.test/a";
+        let (leaf, authority) = (x509_leaf(id, false), x509_leaf(id, true));
+        assert_eq!(signed(id, vec![leaf.clone(), vec![2]]).unwrap().certificates.len(), 2);
+        let odd: [(&str, Vec<Vec<u8>>); 5] = [
+            (id, vec![]),
+            (id, vec![vec![]]),
+            (id, vec![authority]),
+            ("spiffe://id.test/b", vec![leaf.clone()]),
+            ("nonsense", vec![leaf]),
+        ];
+        for (id, certificates) in odd {
+            let class = signed(id, certificates).unwrap_err().class;
+            assert_eq!(class, moneyer_identity::ErrorClass::Internal, "{id}");
+        }
     }
 
     #[test]

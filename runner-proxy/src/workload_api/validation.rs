@@ -61,7 +61,25 @@ fn value(json: &Json) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use moneyer_identity::spiffe::{TrustBundle, TrustDomain};
+
     use super::*;
+    use crate::fakes::bundles::{JWKS, jwt_svid};
+
+    #[test]
+    fn a_clock_may_be_five_seconds_off_and_no_more() {
+        let domain = TrustDomain::parse("id.test").unwrap();
+        let bundle = TrustBundle::parse(domain, JWKS.as_bytes()).unwrap();
+        let bundles = TrustBundles::from_iter([bundle]);
+        let claims = serde_json::json!({
+            "sub": "spiffe://id.test/a", "aud": "b", "nbf": 1_000, "exp": 2_000,
+        });
+        let svid = jwt_svid(&claims);
+        let is_valid = |now| validate(&svid, "b", &bundles, UnixTime(now)).is_ok();
+        let valid: Vec<_> =
+            [994, 995, 1_000, 2_004, 2_005].into_iter().filter(|now| is_valid(*now)).collect();
+        assert_eq!(valid, [995, 1_000, 2_004]);
+    }
 
     #[test]
     fn claims_of_every_kind_are_handed_on() {
