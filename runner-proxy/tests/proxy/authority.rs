@@ -78,7 +78,8 @@ impl Authority {
     /// Its bundle.
     pub(crate) fn bundle(&self) -> v1::TrustBundle {
         let point = self.key.public_key().as_ref();
-        let (x, y) = point[1..].split_at(32);
+        // 4: both coordinates follow (SEC 1, section 2.3.3).
+        let (x, y) = point.strip_prefix(&[4]).unwrap().split_at(32);
         let document = json!({
             "keys": [
                 { "kty": "EC", "use": "x509-svid", "x5c": [STANDARD.encode(&self.certificate)] },

@@ -16,6 +16,7 @@ use tonic_reflection::pb::v1::{ServerReflectionRequest, ServiceResponse};
 use super::{Workload, connect, next, with_header};
 use crate::coordinator::spiffe_id;
 use crate::host::with_one_sandbox;
+use crate::http;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn w1_w3_each_sandbox_has_a_unix_socket_that_asks_for_no_credential() {
@@ -65,7 +66,16 @@ async fn w2_a_call_without_the_security_header_is_refused() {
         assert_eq!(refused, [Code::InvalidArgument; 5], "{header:?}");
     }
     let allowed = codes(&workload, &["true"]).await;
-    assert_eq!(allowed[..4], [Code::Ok; 4]);
+    assert_eq!(allowed, [Code::Ok, Code::Ok, Code::Ok, Code::Ok, Code::InvalidArgument]);
+    let metrics = http::plain(&proxy.operations(), "/metrics").await.1;
+    for counted in [
+        r#"workload_api_calls_total{call="fetch_x509_svid",code="ok"} "#,
+        r#"workload_api_calls_total{call="validate_jwt_svid",code="invalid_argument"} "#,
+        "moneyer_runner_x509_svids_signed_total ",
+        "moneyer_runner_workload_api_streams ",
+    ] {
+        assert!(metrics.contains(counted), "{counted} in {metrics}");
+    }
     proxy.stop().await;
 }
 
@@ -108,7 +118,7 @@ async fn by_path(workload: &Workload, path: &'static str) -> Code {
     let mut client = tonic::client::Grpc::new(workload.1.clone());
     client.ready().await.unwrap();
     let codec = ProstCodec::<X509svidRequest, X509BundlesRequest>::default();
-    let path = http::uri::PathAndQuery::from_static(path);
+    let path = ::http::uri::PathAndQuery::from_static(path);
     let answer = client.unary(with_header(X509svidRequest {}), path, codec).await;
     answer.err().map_or(Code::Ok, |status| status.code())
 }

@@ -2,6 +2,7 @@
 //! after lines of the SPIFFE checklist (W-1 to W-14) hold those.
 
 mod endpoint;
+mod independent;
 mod jwt;
 mod outage;
 mod validation;
@@ -86,7 +87,8 @@ impl Workload {
 /// The next message of a stream, which must come.
 pub(crate) async fn next<M>(stream: &mut Streaming<M>) -> Result<M, Status> {
     let message = tokio::time::timeout(PATIENCE, stream.message()).await.unwrap()?;
-    Ok(message.expect("the stream ended without a status"))
+    // Never ends without a status.
+    Ok(message.unwrap())
 }
 
 /// Whether nothing comes for a moment.

@@ -1,7 +1,8 @@
 //! The coordinator goes away, and the proxy starts anew.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use tokio::time::Instant;
 use tonic::Code;
 
 use super::{Workload, is_quiet, next};

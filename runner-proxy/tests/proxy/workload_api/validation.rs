@@ -54,7 +54,7 @@ async fn w13_everything_that_is_wrong_with_a_token_is_one_answer() {
         claims[name] = value;
         cluster.records(|records| records.spiffe.signed(&header, &claims))
     };
-    let headed = |header: serde_json::Value| {
+    let under = |header: serde_json::Value| {
         cluster.records(|records| records.spiffe.signed(&header, &claims))
     };
     let good = with("aud", json!("a"));
@@ -68,17 +68,17 @@ async fn w13_everything_that_is_wrong_with_a_token_is_one_answer() {
             stranger.jwt_svid("spiffe://stranger.test/a", &audience, HOUR),
         ),
         ("another domain's key", stranger.jwt_svid(&own, &audience, HOUR)),
-        ("a signature cut short", good[..good.len() - 4].to_owned()),
+        ("a signature cut short", good.strip_suffix(|_| true).unwrap().to_owned()),
         ("expired", with("exp", json!(now - 60))),
         ("without an end", with("exp", json!(null))),
         ("not yet valid", with("nbf", json!(now + 600))),
         ("no audience", with("aud", json!([]))),
         ("no SPIFFE ID", with("sub", json!("s-1"))),
         ("a trust domain's id", with("sub", json!("spiffe://id.test"))),
-        ("a header too many", headed(json!({ "alg": "ES256", "kid": "first", "jku": "x" }))),
-        ("no kid", headed(json!({ "alg": "ES256" }))),
-        ("alg none", headed(json!({ "alg": "none", "kid": "first" }))),
-        ("another typ", headed(json!({ "alg": "ES256", "kid": "first", "typ": "at+jwt" }))),
+        ("a header too many", under(json!({ "alg": "ES256", "kid": "first", "jku": "x" }))),
+        ("no kid", under(json!({ "alg": "ES256" }))),
+        ("alg none", under(json!({ "alg": "none", "kid": "first" }))),
+        ("another typ", under(json!({ "alg": "ES256", "kid": "first", "typ": "at+jwt" }))),
     ];
     for (what, svid) in wrong {
         let refused = workload.validate("a", &svid).await.unwrap_err();

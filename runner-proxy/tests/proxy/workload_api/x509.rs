@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use moneyer_identity::spiffe::{TrustDomain, X509Authority};
+use moneyer_identity::spiffe::X509Authority;
 use moneyer_proto::workload::X509svidResponse;
 use rcgen::{KeyPair, PublicKeyData as _};
 use tonic::Code;
@@ -15,7 +15,8 @@ use crate::host::{eventually, with_one_sandbox};
 
 /// The URI in a leaf, after its key was found to be the one that came with it.
 fn checked(response: &X509svidResponse, authority: &[u8]) -> String {
-    let [svid] = response.svids.as_slice() else { panic!("{response:?}") };
+    assert_eq!(response.svids.len(), 1);
+    let svid = response.svids.first().unwrap();
     let (rest, leaf) = X509Certificate::from_der(&svid.x509_svid).unwrap();
     assert!(rest.is_empty(), "one certificate");
     let key = KeyPair::try_from(svid.x509_svid_key.as_slice()).unwrap();
@@ -26,9 +27,8 @@ fn checked(response: &X509svidResponse, authority: &[u8]) -> String {
         ParsedExtension::SubjectAlternativeName(names) => Some(names),
         _ => None,
     });
-    let [GeneralName::URI(uri)] = names.unwrap().general_names.as_slice() else { panic!("no URI") };
-    assert_eq!(*uri, svid.spiffe_id);
-    (*uri).to_owned()
+    assert_eq!(names.unwrap().general_names, [GeneralName::URI(&svid.spiffe_id)]);
+    svid.spiffe_id.clone()
 }
 
 fn authority(cluster: &Cluster) -> Vec<u8> {
@@ -165,7 +165,7 @@ async fn w5_a_proxy_that_goes_down_says_that_it_will_be_back() {
     let workload = Workload::of(&proxy, "s-1").await;
     let mut svids = workload.x509_svids().await.unwrap();
     next(&mut svids).await.unwrap();
-    let begun = std::time::Instant::now();
+    let begun = tokio::time::Instant::now();
     let (status, ()) = tokio::join!(next(&mut svids), proxy.stop());
     assert_eq!(status.unwrap_err().code(), Code::Unavailable);
     assert!(begun.elapsed() < Duration::from_secs(5), "open streams hold nothing up");
@@ -183,6 +183,5 @@ async fn w5_a_refusal_of_the_coordinator_is_permission_denied() {
         workload.jwt_svid(&["a"], "").await.unwrap_err(),
     ];
     assert!(refused.iter().all(|status| status.code() == Code::PermissionDenied), "{refused:?}");
-    assert!(TrustDomain::parse(TRUST_DOMAIN).is_ok());
     proxy.stop().await;
 }
