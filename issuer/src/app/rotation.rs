@@ -74,6 +74,7 @@ impl Told {
 /// Follows the rings with the trust bundle, and tries again where its number could not be stored.
 pub(super) async fn follow_bundle(authority: Authority) {
     let mut keys = authority.keys().changes();
+    let mut authorities = authority.x509_authorities().changes();
     loop {
         let followed = authority.bundle().follow().await;
         let retry = followed.as_ref().err().map(|_failed| LOOK_EVERY);
@@ -83,6 +84,7 @@ pub(super) async fn follow_bundle(authority: Authority) {
         }
         let changed = tokio::select! {
             changed = keys.changed() => changed,
+            changed = authorities.changed() => changed,
             () = tokio::time::sleep(retry.unwrap_or_default()), if retry.is_some() => continue,
         };
         if changed.is_err() {

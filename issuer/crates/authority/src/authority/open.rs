@@ -90,7 +90,8 @@ impl Authority {
         let x509 =
             X509Authorities::open(ledger.clone(), charter.x509, trust_domain.clone(), now).await;
         let x509 = Arc::new(x509.map_err(OpenError::X509Authorities)?);
-        let bundle = OwnBundle::open(ledger.clone(), trust_domain, keys.clone()).await;
+        let bundle =
+            OwnBundle::open(ledger.clone(), trust_domain, keys.clone(), x509.clone()).await;
         let bundle = Arc::new(bundle.map_err(OpenError::Bundle)?);
         let lifetime = charter.schedule.maximum_lifetime();
         let issuers = Issuers::open(ledger.clone(), &charter.issuer, lifetime, now)

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::ArcSwapOption;
 use moneyer_identity::spiffe::TrustDomain;
 use moneyer_identity::{KeyId, ProvenTime, UnixTime};
 use tokio::sync::{MutexGuard, watch};
@@ -21,24 +21,13 @@ use crate::svid::ring::{X509Authority, X509Ring};
 use crate::svid::told::{Exception, requested, told};
 use crate::x509::CertificateError;
 
-/// Which authorities relying parties are served.
-#[derive(Debug)]
-enum Served {
-    /// All in the ring: the coordinator serves the bundle itself.
-    Ring,
-    /// Those that copies are seen to list.
-    Listed(BTreeSet<KeyId>),
-    /// Nobody can tell.
-    Unknown,
-}
-
 /// The ring of the moment, its records, and word of its changes.
 #[derive(Debug)]
 pub struct X509Authorities {
     plan: X509Plan,
     trust_domain: TrustDomain,
     kept: InForce<X509AuthorityRecord, X509Ring>,
-    served: ArcSwap<Served>,
+    served: ArcSwapOption<BTreeSet<KeyId>>,
 }
 
 impl X509Authorities {
@@ -67,7 +56,7 @@ impl X509Authorities {
         }
         let ring = ring_of(book.records(), &book.ring, &trust_domain, None)?;
         let kept = InForce::new(ledger, book, ring);
-        Ok(Self { plan, trust_domain, kept, served: ArcSwap::from_pointee(Served::Ring) })
+        Ok(Self { plan, trust_domain, kept, served: ArcSwapOption::empty() })
     }
 
     /// The ring of this moment.
@@ -88,17 +77,16 @@ impl X509Authorities {
         self.kept.changes()
     }
 
-    /// Hears from whoever serves copies of the bundle which authorities those list. Until the first word the
-    /// coordinator's own bundle counts. A prepared authority begins to ripen when it is listed, and begins
-    /// anew when it was away.
+    /// Hears from whoever serves the bundle which authorities it lists. A prepared authority begins to ripen
+    /// when it is listed, and begins anew when it was away.
     pub fn served(&self, key_ids: impl IntoIterator<Item = KeyId>) {
-        self.served.store(Arc::new(Served::Listed(key_ids.into_iter().collect())));
+        self.served.store(Some(Arc::new(key_ids.into_iter().collect())));
     }
 
-    /// Hears that nobody can tell what copies list. No prepared authority signs meanwhile, and none loses the
+    /// Hears that nobody can tell what is served. No prepared authority signs meanwhile, and none loses the
     /// time it has been served.
     pub fn served_is_unknown(&self) {
-        self.served.store(Arc::new(Served::Unknown));
+        self.served.store(None);
     }
 
     /// What comes next for every authority, when, and what it waits for.
@@ -160,20 +148,11 @@ impl X509Authorities {
     fn ask<T>(&self, question: impl FnOnce(Rotation<'_>) -> T) -> T {
         let (ring, served) = (self.ring(), self.served.load_full());
         let keys: Vec<_> = ring.records().map(X509AuthorityRecord::times).collect();
-        let of_ring: BTreeSet<KeyId>;
-        let served = match &*served {
-            Served::Ring => {
-                of_ring = ring.bundle().map(|one| one.record().key_id.clone()).collect();
-                Some(&of_ring)
-            }
-            Served::Listed(listed) => Some(listed),
-            Served::Unknown => None,
-        };
         question(Rotation {
             keys: &keys,
             line: Line::Primary,
             schedule: self.plan.schedule(),
-            served,
+            served: served.as_deref(),
             requested: ring.record().requested_at.is_some(),
         })
     }

@@ -5,10 +5,10 @@
 //! their own. Every one that is not withdrawn is in the trust bundle. An authority signs only after it was in
 //! the bundle for `publish_before_use`, and leaves it only when every SVID it can have signed is dead.
 //!
-//! Served is what the coordinator's own bundle lists, and that is the ring: an authority is in it from the
-//! moment it is prepared. Runners are handed the bundle by a stream; peers of other trust domains ask for it
-//! as often as its refresh hint says. Whoever serves copies of it may say what those list instead
-//! ([`X509Authorities::served`]).
+//! Served is what the coordinator's [own bundle](crate::trust_bundle) lists: an authority is in it a moment after it
+//! is prepared, once the bundle's number is durable. Runners are handed the bundle by a stream; peers of other
+//! trust domains ask for it as often as its refresh hint says. Whoever serves copies of it can say what those list
+//! instead ([`X509Authorities::served`]).
 
 mod book;
 mod error;

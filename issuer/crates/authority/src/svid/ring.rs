@@ -125,6 +125,11 @@ impl X509Ring {
         std::iter::once(&self.active).chain(&self.others)
     }
 
+    /// The ids of their keys.
+    pub fn key_ids(&self) -> impl Iterator<Item = KeyId> {
+        self.bundle().map(|one| one.record.key_id.clone())
+    }
+
     /// Whether the bundle lists this authority.
     #[must_use]
     pub fn publishes(&self, key_id: &KeyId) -> bool {

@@ -4,13 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use moneyer_identity::spiffe::{JwtAuthority, TrustBundle, TrustBundleError, TrustDomain};
+use moneyer_identity::spiffe::{
+    JwtAuthority, TrustBundle, TrustBundleError, TrustDomain, X509Authority, X509AuthorityError,
+};
 use tokio::sync::{Mutex, watch};
 
 use super::record::SequenceRecord;
 use crate::audit::{Ledger, LedgerError};
-use crate::keys::{KeyRing, Keys, RingKey};
+use crate::keys::{KeyRing, Keys, RingKey, Schedule};
 use crate::store::{Change, Expected, Generation, StoreError, load_records};
+use crate::svid::{X509Authorities, X509Ring};
 
 /// Longest time a reader is told to wait before it asks again: what SPIRE uses where it is told nothing, too.
 const LONGEST_REFRESH_HINT: Duration = Duration::from_secs(300);
@@ -25,6 +28,9 @@ pub enum BundleError {
     /// The keys do not form a bundle.
     #[error("the keys do not form a trust bundle")]
     Bundle(#[source] TrustBundleError),
+    /// The certificate of an authority cannot be in a bundle.
+    #[error("the certificate of an authority cannot be in a trust bundle")]
+    X509Authority(#[source] X509AuthorityError),
     /// Its number cannot be read or written.
     #[error("the number of the trust bundle cannot be read or written")]
     Store(#[source] LedgerError),
@@ -46,6 +52,7 @@ pub struct OwnBundle {
     trust_domain: TrustDomain,
     refresh_hint: Duration,
     keys: Arc<Keys>,
+    x509: Arc<X509Authorities>,
     /// `None` while it is not known whether the last number was stored.
     stored: Mutex<Option<Stored>>,
     bundle: ArcSwap<TrustBundle>,
@@ -58,15 +65,18 @@ impl OwnBundle {
         ledger: Ledger,
         trust_domain: TrustDomain,
         keys: Arc<Keys>,
+        x509: Arc<X509Authorities>,
     ) -> Result<Self, BundleError> {
-        let refresh_hint = refresh_hint(keys.schedule().publish_before_use());
-        let content = compose(&trust_domain, &keys.ring(), refresh_hint)?;
+        let refresh_hint = refresh_hint([keys.schedule(), x509.plan().schedule()]);
+        let authorities = x509.ring();
+        let content = compose(&trust_domain, (&keys.ring(), &authorities), refresh_hint)?;
         let stored = load(&ledger).await?;
         let (record, revision) = store(&ledger, &content, stored).await?;
         let bundle = ArcSwap::from_pointee(content.with_sequence(record.sequence));
         let stored = Mutex::new(Some(Some((record, revision))));
         let changed = watch::Sender::new(0);
-        Ok(Self { ledger, trust_domain, refresh_hint, keys, stored, bundle, changed })
+        x509.served(authorities.key_ids());
+        Ok(Self { ledger, trust_domain, refresh_hint, keys, x509, stored, bundle, changed })
     }
 
     /// The bundle of this moment.
@@ -91,7 +101,9 @@ impl OwnBundle {
     /// called whenever a ring has changed, and again where it failed.
     pub async fn follow(&self) -> Result<(), BundleError> {
         let mut stored = self.stored.lock().await;
-        let content = compose(&self.trust_domain, &self.keys.ring(), self.refresh_hint)?;
+        let authorities = self.x509.ring();
+        let rings = (&*self.keys.ring(), &*authorities);
+        let content = compose(&self.trust_domain, rings, self.refresh_hint)?;
         if content.content_digest() == self.bundle.load().content_digest() {
             return Ok(());
         }
@@ -101,29 +113,34 @@ impl OwnBundle {
         };
         let (record, revision) = store(&self.ledger, &content, before).await?;
         self.bundle.store(Arc::new(content.with_sequence(record.sequence)));
+        // What the bundle lists is what relying parties are served from now on.
+        self.x509.served(authorities.key_ids());
         *stored = Some(Some((record, revision)));
         self.changed.send_modify(|count| *count = count.wrapping_add(1));
         Ok(())
     }
 }
 
-/// A fifth of the time that a key is published before it signs.
-fn refresh_hint(publish_before_use: Duration) -> Duration {
-    let often_enough = publish_before_use / ASKS_BEFORE_USE;
-    if often_enough.is_zero() {
-        return LONGEST_REFRESH_HINT;
-    }
-    often_enough.clamp(Duration::from_secs(1), LONGEST_REFRESH_HINT)
+/// A fifth of the time that a key of either kind is published before it signs. One for which that is
+/// switched off asks for nothing.
+fn refresh_hint(schedules: [&Schedule; 2]) -> Duration {
+    let often_enough = schedules.map(|schedule| schedule.publish_before_use() / ASKS_BEFORE_USE);
+    let shortest = often_enough.into_iter().filter(|hint| !hint.is_zero()).min();
+    let shortest = shortest.unwrap_or(LONGEST_REFRESH_HINT);
+    shortest.clamp(Duration::from_secs(1), LONGEST_REFRESH_HINT)
 }
 
 fn compose(
     trust_domain: &TrustDomain,
-    ring: &KeyRing,
+    (ring, x509): (&KeyRing, &X509Ring),
     refresh_hint: Duration,
 ) -> Result<TrustBundle, BundleError> {
+    let roots: Result<Vec<_>, _> =
+        x509.bundle().map(|one| X509Authority::parse(one.certificate())).collect();
+    let roots = roots.map_err(BundleError::X509Authority)?;
     let own = ring.keys().iter().filter(|key| is_own(key));
     let authorities = own.filter_map(|key| JwtAuthority::of_key(&key.verifying_key)).collect();
-    let bundle = TrustBundle::new(trust_domain.clone(), Vec::new(), authorities);
+    let bundle = TrustBundle::new(trust_domain.clone(), roots, authorities);
     Ok(bundle.map_err(BundleError::Bundle)?.with_refresh_hint(refresh_hint))
 }
 

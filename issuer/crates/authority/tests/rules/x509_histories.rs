@@ -1,27 +1,28 @@
 //! Promises P1 and P2 of SVIDs, over random histories: every SVID verifies with every bundle from
 //! `publish_before_use` before it was signed until it is dead, and no authority signs before it was in the
-//! bundle as long. Ticks, commands, restarts, copies that lag, and a store that comes and goes.
+//! bundle as long. Ticks, commands, restarts, a bundle that lags, and a store that comes and goes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use moneyer_authority::enrollment::{AuthenticatedRunner, Caller, CertificateLifetimes, PeerLeaf};
 use moneyer_authority::keys::{KeyCommand, KeyState, Line};
-use moneyer_authority::svid::X509Plan;
+use moneyer_authority::svid::{X509AuthorityRecord, X509Plan};
 use moneyer_authority::{Authority, Charter};
 use moneyer_identity::{KeyId, UnixTime};
 use moneyer_testkit::{MemberRequest, START, openssl_verifies};
 use proptest::prelude::*;
 
 use crate::world::{DAY, World, charter, operator, sandbox};
+use crate::x509_svids::bundle;
 
 const LIFETIME: Duration = Duration::from_secs(120);
 
 #[derive(Debug, Clone)]
 enum Event {
-    /// The loop looks after so many seconds, and copies are made.
+    /// The loop looks after so many seconds, and the bundle follows.
     Tick(u64),
-    /// The loop looks, and the copies of before are still served.
+    /// The loop looks, and the bundle of before is still served.
     TickUnserved(u64),
     Sign,
     Command(u8),
@@ -50,15 +51,15 @@ struct Recorder {
     runner: AuthenticatedRunner,
     leaf: PeerLeaf,
     request: Vec<u8>,
-    /// Whether copies are served, and not the coordinator's own bundle.
-    copied: bool,
     served: Vec<(UnixTime, Bundle)>,
     signed: Vec<(UnixTime, KeyId, UnixTime, Vec<u8>)>,
     first_served: BTreeMap<KeyId, UnixTime>,
+    /// Whose key each certificate is over.
+    ids: BTreeMap<Vec<u8>, KeyId>,
 }
 
 impl Recorder {
-    async fn start(plan: X509Plan, copied: bool) -> Self {
+    async fn start(plan: X509Plan) -> Self {
         let certificates = CertificateLifetimes::default().with_member(90 * DAY).unwrap();
         let charter = Charter { x509: plan, certificates, ..charter() };
         let world = World::chartered(charter.clone()).await;
@@ -66,9 +67,10 @@ impl Recorder {
         world.put_app("web").await;
         world.place("web-1", "web", "runner-1").await;
         let request = MemberRequest::p256().der;
-        let (served, signed, first_served) = (Vec::new(), Vec::new(), BTreeMap::new());
+        let (served, signed) = (Vec::new(), Vec::new());
+        let (first_served, ids) = (BTreeMap::new(), BTreeMap::new());
         let mut recorder =
-            Self { charter, world, runner, leaf, request, copied, served, signed, first_served };
+            Self { charter, world, runner, leaf, request, served, signed, first_served, ids };
         recorder.serve();
         recorder
     }
@@ -81,19 +83,21 @@ impl Recorder {
         &self.world.authority
     }
 
+    /// Writes down what is served now, and from when.
     fn serve(&mut self) {
-        let ring = self.authority().x509_authorities().ring();
-        let one = |one: &moneyer_authority::svid::X509Authority| {
-            (one.record().key_id.clone(), one.certificate().to_vec())
+        let ids: BTreeMap<Vec<u8>, KeyId> = {
+            let ring = self.authority().x509_authorities().ring();
+            let one = |record: &X509AuthorityRecord| {
+                (record.certificate.to_der().unwrap(), record.key_id.clone())
+            };
+            ring.records().map(one).collect()
         };
-        let bundle: Bundle = ring.bundle().map(one).collect();
+        self.ids.extend(ids);
         let now = self.now();
+        let bundle = bundle(self.authority());
+        let bundle: Bundle = bundle.into_iter().map(|der| (self.ids[&der].clone(), der)).collect();
         for (key_id, _) in &bundle {
             self.first_served.entry(key_id.clone()).or_insert(now);
-        }
-        if self.copied {
-            let listed = bundle.iter().map(|(key_id, _)| key_id.clone());
-            self.authority().x509_authorities().served(listed);
         }
         self.served.push((now, bundle));
     }
@@ -104,14 +108,11 @@ impl Recorder {
                 self.world.clock.advance(Duration::from_secs(seconds));
                 // A step that the store refuses is due again.
                 self.authority().rotate_x509().await;
-                self.serve();
+                self.authority().bundle().follow().await.ok();
             }
             Event::TickUnserved(seconds) => {
                 self.world.clock.advance(Duration::from_secs(seconds));
                 self.authority().rotate_x509().await;
-                if !self.copied {
-                    self.serve();
-                }
             }
             Event::Sign => {
                 let (authority, id) = (self.authority(), sandbox("web-1"));
@@ -132,12 +133,9 @@ impl Recorder {
                     panic!("a runner became something else")
                 };
                 self.runner = runner;
-                self.serve();
             }
         }
-        if !self.copied {
-            self.serve();
-        }
+        self.serve();
     }
 
     async fn command(&self, which: u8) {
@@ -196,10 +194,10 @@ impl Recorder {
     }
 }
 
-fn run(plan: X509Plan, copied: bool, events: &[Event]) -> Recorder {
+fn run(plan: X509Plan, events: &[Event]) -> Recorder {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
-        let mut recorder = Recorder::start(plan, copied).await;
+        let mut recorder = Recorder::start(plan).await;
         for event in events {
             recorder.take(event).await;
         }
@@ -219,10 +217,9 @@ proptest! {
     fn every_svid_verifies_from_before_it_was_signed_until_it_is_dead(
         rotate_every in 20..300_u64,
         publish_before_use in 10..90_u64,
-        copied in any::<bool>(),
         events in prop::collection::vec(event(), 1..120),
     ) {
-        run(plan(rotate_every, publish_before_use), copied, &events).check();
+        run(plan(rotate_every, publish_before_use), &events).check();
     }
 }
 
@@ -231,7 +228,7 @@ proptest! {
 #[should_panic(expected = "P2")]
 fn an_authority_that_signs_unpublished_is_noticed() {
     let switched_off: Vec<_> = (0..40).flat_map(|_| [Event::Tick(5), Event::Sign]).collect();
-    let mut recorder = run(plan(20, 0), false, &switched_off);
+    let mut recorder = run(plan(20, 0), &switched_off);
     recorder.charter.x509 = plan(20, 60);
     recorder.check();
 }
@@ -244,7 +241,7 @@ fn an_authority_every_30_s_leaves_none_behind() {
     let events: Vec<_> = (0..200)
         .flat_map(|_| [1, 1, 1, 1, 1].map(Event::Tick).into_iter().chain([Event::Sign]))
         .collect();
-    let recorder = run(plan, false, &events);
+    let recorder = run(plan, &events);
     recorder.check();
     let signed: std::collections::BTreeSet<_> =
         recorder.signed.iter().map(|(_, key_id, ..)| key_id).collect();

@@ -56,9 +56,9 @@ impl Placed {
     }
 }
 
+/// The authorities that the cluster's own bundle lists, once it follows.
 pub(crate) fn bundle(authority: &Authority) -> Vec<Vec<u8>> {
-    let ring = authority.x509_authorities().ring();
-    ring.bundle().map(|one| one.certificate().to_vec()).collect()
+    authority.bundle().now().x509_authorities().iter().map(|one| one.der().to_vec()).collect()
 }
 
 pub(crate) fn parse(der: &[u8]) -> X509Certificate<'_> {
