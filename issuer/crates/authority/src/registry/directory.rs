@@ -267,19 +267,16 @@ impl Shared {
             let placements = self.read();
             placements.apps.get(&change.name).map(|entry| (entry.app.clone(), entry.revision))
         };
-        let (app, expected) = match before {
-            Some((before, revision)) => {
-                let app = change.of(&before);
-                if app == *before {
-                    return Ok(before);
-                }
-                (app, Expected::Revision(revision))
+        let (app, expected) = if let Some((before, revision)) = before {
+            let app = change.of(&before);
+            if app == *before {
+                return Ok(before);
             }
-            None => {
-                let random = |error: getrandom::Error| RegistryError::Random(error.into());
-                let uid = AppUid::random().map_err(random)?;
-                (change.first(uid, now), Expected::Absent)
-            }
+            (app, Expected::Revision(revision))
+        } else {
+            let random = |error: getrandom::Error| RegistryError::Random(error.into());
+            let uid = AppUid::random().map_err(random)?;
+            (change.first(uid, now), Expected::Absent)
         };
         let what = Event::AppPut {
             app: app.name.clone(),
