@@ -19,7 +19,7 @@ use crate::host::with_one_sandbox;
 use crate::http;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn w1_w3_each_sandbox_has_a_unix_socket_that_asks_for_no_credential() {
+async fn w1_each_sandbox_has_a_unix_socket_that_says_who_asks() {
     let (cluster, _coordinator, _host, proxy) = with_one_sandbox().await;
     cluster.place("s-2", &[]);
     proxy.attach("s-2", &[]).await.unwrap();
@@ -76,6 +76,19 @@ async fn w2_a_call_without_the_security_header_is_refused() {
     ] {
         assert!(metrics.contains(counted), "{counted} in {metrics}");
     }
+    proxy.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn w3_neither_tls_nor_a_credential_is_asked_for_on_the_socket() {
+    let (_cluster, _coordinator, _host, proxy) = with_one_sandbox().await;
+    let workload = Workload::of(&proxy, "s-1").await;
+    let mut client = workload.0.clone();
+    // Nothing but the security header goes along, over a connection in plain.
+    let mut request = Request::new(X509svidRequest {});
+    request.metadata_mut().insert("workload.spiffe.io", MetadataValue::from_static("true"));
+    let mut stream = client.fetch_x509svid(request).await.unwrap().into_inner();
+    assert_eq!(next(&mut stream).await.unwrap().svids[0].spiffe_id, spiffe_id("s-1"));
     proxy.stop().await;
 }
 

@@ -76,7 +76,7 @@ async fn w8_all_streams_share_one_svid_and_are_told_of_its_renewal() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn w8_w10_a_change_of_bundles_is_told_at_once_complete_and_to_whom_it_concerns() {
+async fn w8_a_change_of_bundles_is_told_at_once_complete_and_to_whom_it_concerns() {
     let (cluster, _coordinator, _host, proxy) = with_one_sandbox().await;
     let workload = Workload::of(&proxy, "s-1").await;
     let mut svids = workload.x509_svids().await.unwrap();
@@ -102,6 +102,18 @@ async fn w8_w10_a_change_of_bundles_is_told_at_once_complete_and_to_whom_it_conc
     // The same again, as after the coordinator ended the stream for its age, is no change.
     cluster.change_bundles(|_| {});
     assert!(is_quiet(&mut svids).await && is_quiet(&mut x509).await && is_quiet(&mut jwt).await);
+    proxy.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn w10_bundles_have_the_own_domain_whatever_else_is_trusted() {
+    let (cluster, _coordinator, _host, proxy) = with_one_sandbox().await;
+    let workload = Workload::of(&proxy, "s-1").await;
+    let own = format!("spiffe://{TRUST_DOMAIN}");
+    let x509 = next(&mut workload.x509_bundles().await.unwrap()).await.unwrap();
+    assert_eq!(x509.bundles.into_iter().collect::<Vec<_>>(), [(own.clone(), authority(&cluster))]);
+    let jwt = next(&mut workload.jwt_bundles().await.unwrap()).await.unwrap();
+    assert_eq!(jwt.bundles.into_keys().collect::<Vec<_>>(), [own]);
     proxy.stop().await;
 }
 
