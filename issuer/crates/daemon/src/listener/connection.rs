@@ -23,10 +23,11 @@ use super::body::{AnswerBody, Late, TimedBody};
 use super::cork::cork;
 use super::drive::drive;
 use super::http1_guard::Guard;
+use super::local_authority::LocalAuthority;
 use super::multiplexed::Multiplexed;
 use super::preface::{Protocol, detect};
 use super::stall::{Stalling, Stream};
-use super::{Limits, Peer};
+use super::{Limits, Peer, PeerAddress};
 
 /// Bytes of answers buffered per HTTP/2 stream; with 100 streams 6.4 MiB a connection.
 const H2_SEND_BUFFER: usize = 64 * 1024;
@@ -61,6 +62,7 @@ pub(super) async fn serve(served: Arc<Served>, io: Box<dyn Stream>, peer: Peer) 
         tracing::debug!("closed a connection that made no request");
         return;
     };
+    let is_local = matches!(peer.address, PeerAddress::Unix { .. });
     let activity = Activity::new();
     let requests = Arc::new(Requests {
         served: Arc::clone(&served),
@@ -73,6 +75,11 @@ pub(super) async fn serve(served: Arc<Served>, io: Box<dyn Stream>, peer: Peer) 
             let io = Guard::new(io, limits.header_bytes).watched(Arc::clone(&activity));
             let connection = http1_builder(limits).serve_connection(TokioIo::new(io), service);
             drive(connection, &activity, &served).await;
+        }
+        Protocol::Http2 if is_local => {
+            let (io, cork) = cork(LocalAuthority::new(io));
+            let connection = http2_builder(limits).serve_connection(TokioIo::new(io), service);
+            drive(Multiplexed::new(connection, cork), &activity, &served).await;
         }
         Protocol::Http2 => {
             let (io, cork) = cork(io);

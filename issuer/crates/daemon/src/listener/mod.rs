@@ -15,6 +15,7 @@ mod cork;
 mod drive;
 pub mod http1_guard;
 mod limits;
+mod local_authority;
 mod multiplexed;
 mod peer;
 mod per_address;

@@ -381,6 +381,48 @@ async fn a_unix_peer_is_known_by_its_credentials() {
     assert!(!path.exists());
 }
 
+/// A GET of `/`, as a client of the C core of gRPC begins it over a Unix socket.
+fn request_that_names_its_socket() -> Vec<u8> {
+    let authority = b"tmp%2Frun%2Fsandboxes%2Fweb-1%2Fworkload-api.sock";
+    let length = u8::try_from(authority.len()).unwrap();
+    let block = [&[0x82, 0x84, 0x86, 0x41, length][..], authority].concat();
+    let of = u8::try_from(block.len()).unwrap();
+    let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    let headers = [0, 0, of, 1, 0x5, 0, 0, 0, 1];
+    [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &settings[..], &headers, &block].concat()
+}
+
+/// The type of the first frame on stream 1.
+async fn first_answer(mut stream: impl tokio::io::AsyncRead + Unpin) -> u8 {
+    loop {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).await.unwrap();
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+        stream.read_exact(&mut vec![0; length]).await.unwrap();
+        if head[5..] == [0, 0, 0, 1] {
+            return head[3];
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_path_of_a_unix_socket_is_taken_for_an_authority_and_over_tcp_it_is_not() {
+    const HEADERS: u8 = 1;
+    const RST_STREAM: u8 = 3;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("socket");
+    let listener = Listener::bind(&ListenAddress::Unix(path.clone()), UnixMode::Owner).unwrap();
+    let shutdown = Shutdown::new();
+    let own = shutdown.clone();
+    tokio::spawn(async move { listener.serve(router(), patient(), Tls::Off, &own).await });
+    let mut local = UnixStream::connect(&path).await.unwrap();
+    local.write_all(&request_that_names_its_socket()).await.unwrap();
+    assert_eq!(first_answer(local).await, HEADERS);
+    let mut remote = start(patient()).connect().await;
+    remote.write_all(&request_that_names_its_socket()).await.unwrap();
+    assert_eq!(first_answer(remote).await, RST_STREAM);
+}
+
 #[tokio::test]
 async fn a_tls_peer_is_known_by_its_certificate() {
     let authority = Authority::new();
