@@ -8,7 +8,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use crate::pages::{is_up_to_date, read, root};
+use clap::CommandFactory as _;
+use moneyer::cli::Arguments;
+
+use crate::pages::{every_command_parses, is_up_to_date, read, root};
 
 /// The requirements: `ID-1 | section | in our words`.
 const REQUIREMENTS: &str = include_str!("spiffe_requirements.txt");
@@ -137,6 +140,14 @@ fn page() -> String {
 #[test]
 fn the_page_names_every_requirement_and_its_tests() {
     is_up_to_date("docs/spiffe-conformance.md", &page());
+}
+
+#[test]
+fn the_page_for_people_names_what_there_is() {
+    let page = read("docs/spiffe.md");
+    let template = moneyer_identity::spiffe::SpiffeIdTemplate::default();
+    assert!(page.contains(&format!("| path | `{template}` |")));
+    assert!(every_command_parses(&Arguments::command(), &["docs/spiffe.md"]) > 0);
 }
 
 #[test]
