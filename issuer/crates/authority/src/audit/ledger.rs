@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use moneyer_identity::Clock;
+use moneyer_identity::{Clock, UnixTime};
 
 use crate::audit::actor::Actor;
 use crate::audit::event::{AuditEvent, Event, reason};
@@ -47,6 +47,11 @@ impl Ledger {
     #[must_use]
     pub fn store(&self) -> &dyn Store {
         &*self.store
+    }
+
+    /// The time now, by the clock that dates its records.
+    pub(crate) fn now(&self) -> UnixTime {
+        self.clock.now()
     }
 
     /// Hears a witness. From a sound receipt of more than there is on, nothing is changed: what was

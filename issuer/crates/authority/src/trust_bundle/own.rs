@@ -9,7 +9,7 @@ use moneyer_identity::spiffe::{
 };
 use tokio::sync::{Mutex, watch};
 
-use super::record::SequenceRecord;
+use super::record::{SequenceRecord, StoreLife};
 use crate::audit::{Ledger, LedgerError};
 use crate::keys::{KeyRing, Keys, RingKey, Schedule};
 use crate::store::{Change, Expected, Generation, StoreError, load_records};
@@ -155,18 +155,26 @@ async fn load(ledger: &Ledger) -> Result<Stored, BundleError> {
 }
 
 /// The number of this content, durable.
+///
+/// It is the time of the change, or one more than the number before. A store that was put back, or that goes
+/// on after an accepted loss, does not know which numbers its readers have seen: there even the same content
+/// gets a new one, and the time is beyond all that were given before.
 async fn store(
     ledger: &Ledger,
     bundle: &TrustBundle,
     before: Stored,
 ) -> Result<(SequenceRecord, Generation), BundleError> {
     let content = bundle.content_digest();
+    let life = StoreLife::of(&ledger.store().receipt());
+    let now = u64::try_from(ledger.now().0).unwrap_or(1).max(1);
     let (sequence, expected) = match before {
-        Some((record, revision)) if record.content == content => return Ok((record, revision)),
-        Some((record, revision)) => (record.sequence + 1, Expected::Revision(revision)),
-        None => (1, Expected::Absent),
+        Some((record, revision)) if record.content == content && record.life == life => {
+            return Ok((record, revision));
+        }
+        Some((record, revision)) => (now.max(record.sequence + 1), Expected::Revision(revision)),
+        None => (now, Expected::Absent),
     };
-    let record = SequenceRecord { sequence, content };
+    let record = SequenceRecord { sequence, content, life };
     let changes = vec![Change::put(&record, expected)?];
     let revision = ledger.commit_unrecorded(changes).await.map_err(BundleError::Store)?;
     Ok((record, revision))

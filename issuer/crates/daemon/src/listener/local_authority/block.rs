@@ -3,13 +3,17 @@
 /// What every authority becomes.
 const LOCAL: &[u8] = b"localhost";
 
+/// Bytes that as many digits as ours has can take in Huffman's code, of which the longest have 30 bits
+/// (section 5.2): what takes more has more digits.
+const LONGEST_CODED: usize = (LOCAL.len() * 30).div_ceil(8);
+
 /// The index of `:authority` in the static table (RFC 7541 appendix A).
 const AUTHORITY: usize = 1;
 
 /// The block with another authority; `None` where there is nothing to exchange or something is not understood.
 ///
-/// A value that is encoded in no more bytes than ours has is left alone: it is no path of a socket, and ours
-/// must not be the longer one.
+/// A value that could be shorter than ours is left alone: it is no path of a socket, and ours must not be the
+/// longer one.
 pub(super) fn localized(block: &[u8]) -> Option<Vec<u8>> {
     let mut rest = Reader(block);
     let mut written = Vec::with_capacity(block.len());
@@ -26,7 +30,9 @@ pub(super) fn localized(block: &[u8]) -> Option<Vec<u8>> {
                     index => index == AUTHORITY,
                 };
                 let head = field.get(..field.len() - rest.0.len())?;
-                if rest.string()?.len() > LOCAL.len() && is_authority {
+                let is_coded = rest.0.first().is_some_and(|length| length & 0x80 != 0);
+                let shortest = if is_coded { LONGEST_CODED } else { LOCAL.len() };
+                if rest.string()?.len() > shortest && is_authority {
                     written.extend_from_slice(head);
                     // Not Huffman-coded, and shorter than 127.
                     written.push(u8::try_from(LOCAL.len()).ok()?);
@@ -97,9 +103,8 @@ mod tests {
             let expected = block(&literal(head, b"localhost"));
             assert_eq!(localized(&block(&literal(head, path))), Some(expected), "{head:?}");
         }
-        // RFC 7541 appendix C.4.1: Huffman-coded, twelve bytes.
-        let coded = b"\xf1\xe3\xc2\xe5\xf2\x3a\x6b\xa0\xab\x90\xf4\xff";
-        let coded = [&[0x41, 0x80 | 12][..], coded].concat();
+        // Huffman-coded, in more bytes than nine digits can take.
+        let coded = [&[0x41, 0x80 | 35][..], &[0x18; 35]].concat();
         let expected = block(&literal(&[0x41], b"localhost"));
         assert_eq!(localized(&block(&coded)), Some(expected));
     }
@@ -109,6 +114,8 @@ mod tests {
         for block in [
             block(&literal(&[0x41], b"localhost")),
             block(&literal(&[0x41], b"a")),
+            // RFC 7541 appendix C.4.1, Huffman-coded: twelve bytes that could be three digits.
+            block(b"\x41\x8c\xf1\xe3\xc2\xe5\xf2\x3a\x6b\xa0\xab\x90\xf4\xff"),
             // By a dynamic entry: it was exchanged when it was made.
             block(&[0xbe]),
             // A size of the table.

@@ -7,8 +7,8 @@
 //! a Unix socket is `localhost`, before h2 sees it.
 //!
 //! Only a HEADERS frame that is whole, and in it the value of that one field, is written anew; whatever is
-//! not understood goes on as it came, for h2 to judge. Nothing is decompressed: the value that goes in is never
-//! longer than the one that goes out, so the tables of HPACK (RFC 7541 section 2.3.2) stay the same for both
+//! not understood goes on as it came, for h2 to judge. Nothing is decompressed: the value that goes on is never
+//! longer than the one that came, so the tables of HPACK (RFC 7541 section 2.3.2) stay the same for both
 //! ends, entry by entry, and only their end may hold an entry that the client has dropped and names no more.
 
 mod block;
