@@ -10,6 +10,7 @@ pub mod cli;
 pub mod config;
 pub mod doctor;
 mod documents;
+mod federation;
 mod grpc;
 mod http;
 mod metrics;

@@ -13,6 +13,7 @@ use crate::app::listeners::Listeners;
 use crate::app::rotation::{follow_bundle, republish, rotate};
 use crate::config::Config;
 use crate::documents::PublicDocuments;
+use crate::federation::Fetcher;
 use crate::grpc::{self, GrpcParts};
 use crate::http::Operators;
 use crate::http::management::{self, ManagementState};
@@ -41,6 +42,7 @@ pub(super) fn start(
     let key_set_paths = config.issuer.key_set_paths();
     let documents = PublicDocuments::new(authority.published(), key_set_paths, max_age)?;
     let (publisher, publishing) = Publisher::new(&config.publish, authority, &documents, &metrics)?;
+    let (fetcher, federations) = Fetcher::new(&config.federation, authority);
     let public = public::router(documents.clone());
     let watched = Watched {
         authority: authority.clone(),
@@ -63,6 +65,7 @@ pub(super) fn start(
         store,
         metrics: metrics.clone(),
         publishing,
+        federations,
     };
     let management = management::router(management);
     let limits = grpc::MintLimits::new(&config.limits);
@@ -98,6 +101,7 @@ pub(super) fn start(
     shutdown.spawn("metrics", until(stop.clone(), upkeep));
     shutdown.spawn("publisher", until(stop.clone(), publisher.run()));
     shutdown.spawn("documents", until(stop.clone(), republish(authority.clone(), documents)));
+    shutdown.spawn("federation", until(stop.clone(), fetcher.run()));
     let following = follow_bundle(authority.clone());
     shutdown.spawn("trust bundle", until(stop.clone(), following));
     shutdown.spawn("rotation", until(stop, rotate(authority.clone())));

@@ -10,8 +10,8 @@ use crate::cli::client::Client;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Format, Output};
 use crate::cli::{
-    app, audience, audit, clock, config, controller, dev, doctor, init, issuer, key, publish,
-    runner, sandbox, serve, store, token, trust,
+    app, audience, audit, clock, config, controller, dev, doctor, federation, init, issuer, key,
+    publish, runner, sandbox, serve, store, token, trust,
 };
 
 /// Moneyer, a per-cluster OIDC workload identity issuer.
@@ -87,6 +87,9 @@ enum Command {
     /// Audiences: what follows when a sandbox asks for a token for one of them.
     #[command(subcommand)]
     Audience(audience::AudienceCommand),
+    /// Federation: trust bundles of foreign trust domains, whose SVIDs workloads here then verify.
+    #[command(subcommand)]
+    Federation(federation::FederationCommand),
     /// Sandboxes: instances of apps, each placed on one runner.
     #[command(subcommand)]
     Sandbox(sandbox::SandboxCommand),
@@ -141,6 +144,7 @@ async fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::Controller(command) => controller::run(&command, &client()?, output).await,
         Command::App(command) => app::run(&command, &client()?, output).await,
         Command::Audience(command) => audience::run(&command, &client()?, output).await,
+        Command::Federation(command) => federation::run(&command, &client()?, output).await,
         Command::Sandbox(command) => sandbox::run(&command, &client()?, output).await,
         Command::Audit(command) => audit::run(&command, &path, output),
         Command::Store(command) => store::run(&command, &path, client, output).await,

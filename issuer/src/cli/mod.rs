@@ -18,6 +18,7 @@ mod controller;
 mod dev;
 mod doctor;
 mod failure;
+mod federation;
 mod import;
 mod init;
 mod input;

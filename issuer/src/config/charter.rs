@@ -26,6 +26,9 @@ const MINIMUM_RESERVE_BYTES: u64 = 1024 * 1024;
 /// Shortest time between two looks or two copies: shorter is a loop without a pause.
 const MINIMUM_INTERVAL: Span = Span::from_millis(10);
 
+/// Shortest age at which a federated bundle is trusted no more: two fetches as far apart as they may be.
+const MINIMUM_BUNDLE_AGE: Span = Span::from_secs(2 * 3600);
+
 /// No token may live longer: keys stay published this long after their last signature.
 const MAXIMUM_LIFETIME_SECONDS: u64 = 24 * 3600;
 
@@ -113,6 +116,7 @@ impl Config {
                     system_workloads: self.workloads(),
                     key_kinds,
                     x5c: self.keys.x5c,
+                    maximum_bundle_age: self.federation.maximum_age.duration(),
                     schedule,
                     x509,
                     certificates,
@@ -139,6 +143,9 @@ impl Config {
             if interval < MINIMUM_INTERVAL {
                 wrong(key, format!("must be at least {MINIMUM_INTERVAL}"));
             }
+        }
+        if self.federation.maximum_age < MINIMUM_BUNDLE_AGE {
+            wrong("federation.maximum_age", format!("must be at least {MINIMUM_BUNDLE_AGE}"));
         }
     }
 

@@ -10,6 +10,7 @@ mod audience;
 mod audit;
 mod charter;
 mod enrollment;
+mod federation;
 mod issuer;
 mod keys;
 mod limits;
@@ -29,6 +30,7 @@ pub use acme::AcmeSection;
 pub use audience::{AudienceSection, AwsSection};
 pub use audit::AuditSection;
 pub use enrollment::EnrollmentSection;
+pub use federation::FederationSection;
 pub use issuer::{DocumentPath, DocumentPathError, IssuerSection};
 pub use keys::{KeyAlgorithm, KeysSection};
 pub use limits::LimitsSection;
@@ -71,6 +73,9 @@ pub struct Config {
     /// SPIFFE identities of the cluster.
     #[serde(default)]
     pub spiffe: SpiffeSection,
+    /// Bundles of foreign trust domains.
+    #[serde(default)]
+    pub federation: FederationSection,
     /// Certificates of the cluster's own mutual TLS.
     #[serde(default)]
     pub enrollment: EnrollmentSection,

@@ -23,6 +23,7 @@ struct Watch {
     /// For the removal of the runner alone.
     subscription: SandboxSubscription,
     own: watch::Receiver<u64>,
+    federated: watch::Receiver<u64>,
 }
 
 /// Opens the stream.
@@ -37,7 +38,8 @@ pub(super) fn open(
     let mut own = authority.bundle().changes();
     // The first message is what there is.
     own.mark_changed();
-    Ok(stream(Watch { authority: authority.clone(), standing, subscription, own }))
+    let federated = authority.federations().changes();
+    Ok(stream(Watch { authority: authority.clone(), standing, subscription, own, federated }))
 }
 
 impl Tells for Watch {
@@ -46,12 +48,15 @@ impl Tells for Watch {
     async fn next(&mut self) -> Result<Self::Message, Status> {
         tokio::select! {
             changed = self.own.changed() => changed.map_err(|_gone| status::going_down())?,
+            changed = self.federated.changed() => changed.map_err(|_gone| status::going_down())?,
             () = self.subscription.revoked() => return Err(status::revoked()),
             over = self.standing.is_over() => return Err(over),
         }
         self.standing.check()?;
         let own = Some(told(&self.authority.bundle().now()));
-        Ok(v1::WatchTrustBundlesResponse { own, federated: Vec::new() })
+        let federated = self.authority.federations().in_force(self.authority.now());
+        let federated = federated.iter().map(told).collect();
+        Ok(v1::WatchTrustBundlesResponse { own, federated })
     }
 }
 

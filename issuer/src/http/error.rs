@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use moneyer_authority::audiences::AudiencesError;
 use moneyer_authority::audit::AuditError;
 use moneyer_authority::enrollment::{AuthenticateError, EnrollmentError};
+use moneyer_authority::federation::FederationsError;
 use moneyer_authority::issuers::IssuersError;
 use moneyer_authority::keys::KeysError;
 use moneyer_authority::mint::MintError;
@@ -108,6 +109,12 @@ impl From<NoTarget> for Problem {
 
 impl From<AudiencesError> for Problem {
     fn from(error: AudiencesError) -> Self {
+        Self::of(error.class(), error)
+    }
+}
+
+impl From<FederationsError> for Problem {
+    fn from(error: FederationsError) -> Self {
         Self::of(error.class(), error)
     }
 }

@@ -12,6 +12,7 @@ pub mod audiences;
 pub mod audit;
 mod authority;
 pub mod enrollment;
+pub mod federation;
 pub mod issuers;
 pub mod keys;
 pub mod mint;

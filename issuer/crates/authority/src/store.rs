@@ -73,11 +73,15 @@ pub enum Collection {
     BundleSequences,
     /// The authorities of X.509-SVIDs.
     X509Authorities,
+    /// Federations with other trust domains.
+    Federations,
+    /// The bundles of those trust domains, in pieces.
+    FederatedBundles,
 }
 
 impl Collection {
     /// Every collection.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Keys,
         Self::KeyRings,
         Self::Issuers,
@@ -90,6 +94,8 @@ impl Collection {
         Self::PublicCertificates,
         Self::BundleSequences,
         Self::X509Authorities,
+        Self::Federations,
+        Self::FederatedBundles,
     ];
 
     /// The stable name under which a backend keeps it.
@@ -108,6 +114,8 @@ impl Collection {
             Self::PublicCertificates => "public_certificates",
             Self::BundleSequences => "bundle_sequences",
             Self::X509Authorities => "x509_authorities",
+            Self::Federations => "federations",
+            Self::FederatedBundles => "federated_bundles",
         }
     }
 

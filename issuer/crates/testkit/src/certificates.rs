@@ -141,6 +141,8 @@ pub struct TestCa {
     issuer: Issuer<'static, KeyPair>,
     /// Its own certificate, PEM.
     pub pem: String,
+    /// The same, DER.
+    pub der: Vec<u8>,
 }
 
 impl Default for TestCa {
@@ -149,8 +151,9 @@ impl Default for TestCa {
         params.distinguished_name.push(rcgen::DnType::CommonName, "test authority");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a P-256 key");
-        let pem = params.self_signed(&key).expect("a certificate").pem();
-        Self { issuer: Issuer::new(params, key), pem }
+        let certificate = params.self_signed(&key).expect("a certificate");
+        let (pem, der) = (certificate.pem(), certificate.der().to_vec());
+        Self { issuer: Issuer::new(params, key), pem, der }
     }
 }
 
@@ -190,6 +193,25 @@ impl TestCa {
         params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
         params.not_before = rcgen::date_time_ymd(from, 1, 1);
         params.not_after = rcgen::date_time_ymd(to, 1, 1);
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a P-256 key");
+        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
+        (certificate.der().to_vec(), key.serialize_der())
+    }
+
+    /// An X.509-SVID with this SPIFFE ID, valid for a century, and its key: DER and PKCS#8.
+    #[must_use]
+    pub fn svid(&self, id: &str) -> (Vec<u8>, Vec<u8>) {
+        let mut params = nameless();
+        params.distinguished_name.push(rcgen::DnType::CommonName, "server");
+        params.subject_alt_names = vec![SanType::URI(text(id))];
+        params.is_ca = IsCa::ExplicitNoCa;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![
+            rcgen::ExtendedKeyUsagePurpose::ServerAuth,
+            rcgen::ExtendedKeyUsagePurpose::ClientAuth,
+        ];
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2120, 1, 1);
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a P-256 key");
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
         (certificate.der().to_vec(), key.serialize_der())

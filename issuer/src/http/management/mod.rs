@@ -8,6 +8,8 @@ mod apps;
 mod audience_views;
 mod audiences;
 mod clock;
+mod federation_views;
+mod federations;
 mod issuer;
 mod keys;
 mod members;
@@ -20,6 +22,9 @@ mod views;
 pub(crate) use crate::publish::{PublicCopyStatus, PublishStatus};
 pub(crate) use audience_views::{
     AudienceBody, AudienceCheckView, AudienceView, CheckedAppView, NamedBy,
+};
+pub(crate) use federation_views::{
+    EndpointProfileName, FederatedBundleView, FederationBody, FederationView,
 };
 pub(crate) use routes::{ManagementState, router};
 pub(crate) use views::{

@@ -8,10 +8,11 @@ use axum::routing::{delete, get, post};
 use moneyer_authority::Authority;
 use moneyer_store::SledStore;
 
+use crate::federation::FederationRequests;
 use crate::http::authenticate::Operators;
 use crate::http::error;
 use crate::http::management::{
-    apps, audiences, clock, issuer, keys, members, publish, sandboxes, store,
+    apps, audiences, clock, federations, issuer, keys, members, publish, sandboxes, store,
 };
 use crate::metrics::Metrics;
 use crate::publish::PublishRequests;
@@ -24,6 +25,7 @@ pub(crate) struct ManagementState {
     pub(crate) store: Arc<SledStore>,
     pub(crate) metrics: Metrics,
     pub(crate) publishing: PublishRequests,
+    pub(crate) federations: FederationRequests,
 }
 
 /// The store itself, for what is done with all of it.
@@ -39,6 +41,12 @@ impl FromRef<ManagementState> for Keeping {
 impl FromRef<ManagementState> for PublishRequests {
     fn from_ref(state: &ManagementState) -> Self {
         state.publishing.clone()
+    }
+}
+
+impl FromRef<ManagementState> for FederationRequests {
+    fn from_ref(state: &ManagementState) -> Self {
+        state.federations.clone()
     }
 }
 
@@ -81,6 +89,13 @@ pub(crate) fn router(state: ManagementState) -> Router {
             get(audiences::show).put(audiences::put).delete(audiences::remove),
         )
         .route("/audiences/{name}/check", get(audiences::check))
+        .route("/federations", get(federations::list))
+        .route(
+            "/federations/{trust_domain}",
+            get(federations::show).put(federations::put).delete(federations::remove),
+        )
+        .route("/federations/{trust_domain}/refresh", post(federations::refresh))
+        .route("/trust-bundles", get(federations::bundles))
         .route("/sandboxes", get(sandboxes::list))
         .route(
             "/sandboxes/{id}",

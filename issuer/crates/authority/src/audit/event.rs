@@ -6,7 +6,7 @@
 
 use std::error::Error;
 
-use moneyer_identity::spiffe::{SpiffeId, SpiffeIdEnding};
+use moneyer_identity::spiffe::{SpiffeId, SpiffeIdEnding, TrustDomain};
 use moneyer_identity::{
     Algorithm, AppName, AppUid, Audience, Audiences, CloudAccounts, ErrorClass, IssuerUrl, KeyId,
     ProfileName, RoleArn, RoleName, RunnerId, SandboxId, Subject, SubjectForm, SystemWorkloadName,
@@ -109,6 +109,44 @@ pub enum Event {
     AudienceRemoved {
         /// Its name.
         audience_profile: ProfileName,
+    },
+    /// A federation with another trust domain is made, or changed.
+    FederationPut {
+        /// The trust domain.
+        trust_domain: TrustDomain,
+        /// Where its bundle is fetched.
+        url: String,
+        /// How the server there is known: `https_web` or `https_spiffe`.
+        profile: &'static str,
+        /// The server's SPIFFE ID, where that is how it is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        endpoint_id: Option<SpiffeId>,
+    },
+    /// A federation is removed: nothing of its trust domain is trusted from then on.
+    FederationRemoved {
+        /// The trust domain.
+        trust_domain: TrustDomain,
+    },
+    /// Another bundle of a federated trust domain is in force from then on.
+    FederationBundleChanged {
+        /// The trust domain.
+        trust_domain: TrustDomain,
+        /// The number of the bundle.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        sequence: Option<u64>,
+        /// How many CA certificates are in it.
+        x509_authorities: usize,
+        /// How many keys of JWT-SVIDs are in it.
+        jwt_authorities: usize,
+    },
+    /// A bundle came from the server that is known, and is not taken.
+    FederationBundleRefused {
+        /// The trust domain.
+        trust_domain: TrustDomain,
+        /// The kind of refusal.
+        class: &'static str,
+        /// Why.
+        reason: String,
     },
     /// A sandbox is placed on a runner, or moved there.
     SandboxPut {
@@ -417,7 +455,7 @@ pub struct X509SvidWithheld {
 
 impl Event {
     /// The name of every event, in the order they stand here.
-    pub const NAMES: [&str; 38] = [
+    pub const NAMES: [&str; 42] = [
         "token_minted",
         "token_refused",
         "token_withheld",
@@ -425,6 +463,10 @@ impl Event {
         "app_removed",
         "audience_put",
         "audience_removed",
+        "federation_put",
+        "federation_removed",
+        "federation_bundle_changed",
+        "federation_bundle_refused",
         "sandbox_put",
         "sandbox_removed",
         "member_invited",
@@ -462,7 +504,9 @@ impl Event {
     #[must_use]
     pub fn decision(&self) -> Decision {
         match self {
-            Self::TokenRefused(_) | Self::X509SvidRefused(_) => Decision::Refused,
+            Self::TokenRefused(_)
+            | Self::X509SvidRefused(_)
+            | Self::FederationBundleRefused { .. } => Decision::Refused,
             Self::TokenWithheld(_) | Self::X509SvidWithheld(_) | Self::ChangeFailed { .. } => {
                 Decision::Withheld
             }

@@ -105,6 +105,11 @@ impl Ledger {
         self.store.commit(changes).await.map_err(LedgerError::Store)
     }
 
+    /// Records that something was refused. Nothing follows from it, so nobody waits.
+    pub(crate) fn refused(&self, who: &Actor, what: Event, now: UnixTime) {
+        self.audit.record(vec![AuditEvent::new(now, who.clone(), what)]).ok();
+    }
+
     /// Records that a change did not happen. Nothing depends on it any more, so nobody waits; a log that
     /// is failing keeps the record of the change, which says more than happened and never less.
     pub fn fail(&self, who: &Actor, of: Sequence, error: &StoreError) {

@@ -1,6 +1,7 @@
 //! What an authority is for, and what it is built on.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use moneyer_identity::spiffe::SpiffeIdTemplate;
 use moneyer_identity::{Clock, IssuerUrl, SubjectParts};
@@ -40,6 +41,8 @@ pub struct Charter {
     pub schedule: Schedule,
     /// How long X.509-SVIDs live, and when their authorities change.
     pub x509: X509Plan,
+    /// How long the bundle of a federated trust domain is trusted that cannot be fetched anew.
+    pub maximum_bundle_age: Duration,
     /// How long the cluster's own certificates live.
     pub certificates: CertificateLifetimes,
 }

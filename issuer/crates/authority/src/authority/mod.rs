@@ -5,6 +5,7 @@
 
 mod audiences;
 mod charter;
+mod federations;
 mod minting;
 mod open;
 mod parts;

@@ -8,6 +8,7 @@ use super::charter::{Charter, Ports};
 use crate::audiences::{AudiencesError, Profiles};
 use crate::audit::{Ledger, Refusals};
 use crate::enrollment::{ClusterAuthority, Enrollment, Member, Members};
+use crate::federation::{Federations, FederationsError};
 use crate::issuers::{Issuers, IssuersError};
 use crate::keys::{Keys, KeysError};
 use crate::mint::{Gate, Minter};
@@ -34,6 +35,9 @@ pub enum OpenError {
     /// The authorities of X.509-SVIDs cannot be loaded or made.
     #[error("the authorities of X.509-SVIDs cannot be loaded")]
     X509Authorities(#[source] KeysError),
+    /// The federations cannot be loaded.
+    #[error("the federations cannot be loaded")]
+    Federations(#[source] FederationsError),
     /// The issuers cannot be loaded, or the configuration names another.
     #[error("the issuer cannot be taken up")]
     Issuers(#[source] IssuersError),
@@ -58,6 +62,7 @@ pub struct Authority {
     pub(super) registry: Registry,
     pub(super) profiles: Arc<Profiles>,
     pub(super) bundle: Arc<OwnBundle>,
+    pub(super) federations: Arc<Federations>,
     pub(super) spiffe_ids: SpiffeIds,
     pub(super) minter: Minter,
     pub(super) ledger: Ledger,
@@ -87,6 +92,7 @@ impl Authority {
             .map_err(OpenError::Keys)?;
         let keys = Arc::new(keys);
         let trust_domain = charter.parts.trust_domain.clone();
+        let federations = open_federations(&ledger, &charter, now).await?;
         let x509 =
             X509Authorities::open(ledger.clone(), charter.x509, trust_domain.clone(), now).await;
         let x509 = Arc::new(x509.map_err(OpenError::X509Authorities)?);
@@ -124,6 +130,7 @@ impl Authority {
             registry,
             profiles,
             bundle,
+            federations,
             spiffe_ids,
             minter,
             ledger,
@@ -149,4 +156,15 @@ async fn open_cluster(
     ClusterAuthority::open(store, &charter.parts.trust_domain, charter.certificates, now)
         .await
         .map_err(OpenError::ClusterAuthority)
+}
+
+async fn open_federations(
+    ledger: &Ledger,
+    charter: &Charter,
+    now: UnixTime,
+) -> Result<Arc<Federations>, OpenError> {
+    let own = charter.parts.trust_domain.clone();
+    let age = charter.maximum_bundle_age;
+    let opened = Federations::open(ledger.clone(), own, age, now).await;
+    Ok(Arc::new(opened.map_err(OpenError::Federations)?))
 }

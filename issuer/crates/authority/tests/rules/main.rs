@@ -18,6 +18,8 @@ mod claims;
 #[cfg(test)]
 mod durability;
 #[cfg(test)]
+mod federation;
+#[cfg(test)]
 mod histories;
 #[cfg(test)]
 mod issuers;

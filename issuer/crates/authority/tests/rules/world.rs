@@ -225,6 +225,7 @@ pub(crate) fn charter() -> Charter {
         ],
         key_kinds: KeyKinds::only(KeyKind::P256),
         x5c: false,
+        maximum_bundle_age: DAY,
         schedule: schedule(),
         x509: x509_plan(),
         certificates: moneyer_authority::enrollment::CertificateLifetimes::default(),

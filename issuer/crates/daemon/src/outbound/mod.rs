@@ -5,18 +5,21 @@
 //! name `localhost` is this machine whatever the resolver says. Whoever fetches something
 //! from outside gets a client here or not at all.
 //!
-//! There are two. [`OutboundClient`] takes a document or refuses it, puts one, and carries what
+//! There are three. [`OutboundClient`] takes a document or refuses it, puts one, and carries what
 //! other protocols say. [`Probe`] refuses
 //! nothing that came: it tells what a server answers, and what its certificates are worth,
-//! to whoever judges a server and trusts it with nothing.
+//! to whoever judges a server and trusts it with nothing. [`ForeignDocument`] asks servers that others
+//! name: it follows a redirect that meets its rules, and asks public addresses alone.
 
 mod client;
+mod foreign;
 mod policy;
 mod probe;
 mod url;
 mod witness;
 
 pub use client::{Fetched, OutboundClient};
+pub use foreign::{ForeignDocument, MAXIMUM_REDIRECTS, ServerProof};
 pub use policy::{OutboundError, OutboundPolicy};
 pub use probe::{Answer, Probe, Probed};
 pub use url::OutboundUrl;

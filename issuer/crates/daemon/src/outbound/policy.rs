@@ -87,6 +87,22 @@ pub enum OutboundError {
     /// More bytes than allowed.
     #[error("the answer is longer than {0} bytes")]
     TooLong(usize),
+    /// More redirects than are followed.
+    #[error("the server redirects more than {0} times")]
+    TooManyRedirects(usize),
+    /// Not https, or with a name and password in it: as it was said, or where a redirect leads.
+    #[error(
+        "only https is asked here, also behind a redirect, and no address with a name and password in it"
+    )]
+    NotHttps,
+    /// An address that only this machine or its network reaches.
+    #[error(
+        "{0} is not a public address; private ones are asked only where `federation.private_addresses` allows it"
+    )]
+    Private(String),
+    /// The answer was not whole in time.
+    #[error("no complete answer came within {} s", .0.as_secs())]
+    TooSlow(Duration),
     /// No connection, no answer in time, or broken off.
     #[error("no complete answer came")]
     Fetch(#[source] reqwest::Error),
@@ -96,6 +112,10 @@ impl OutboundError {
     /// Whether the time was over before the answer was whole.
     #[must_use]
     pub fn timed_out(&self) -> bool {
-        matches!(self, Self::Fetch(error) if error.is_timeout())
+        match self {
+            Self::Fetch(error) => error.is_timeout(),
+            Self::TooSlow(_) => true,
+            _ => false,
+        }
     }
 }

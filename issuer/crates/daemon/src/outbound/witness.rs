@@ -79,7 +79,7 @@ fn public_roots() -> RootCertStore {
     roots
 }
 
-fn named_roots(named: &[Vec<u8>]) -> Result<RootCertStore, OutboundError> {
+pub(super) fn named_roots(named: &[Vec<u8>]) -> Result<RootCertStore, OutboundError> {
     let mut roots = RootCertStore::empty();
     for pem in named {
         let before = roots.len();

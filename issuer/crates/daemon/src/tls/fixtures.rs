@@ -39,6 +39,20 @@ impl Authority {
         self.sign(uri_names(uris), (2020, 2120))
     }
 
+    /// An X.509-SVID in every respect.
+    pub(crate) fn svid(&self, id: &str) -> TlsIdentity {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::ExplicitNoCa;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.subject_alt_names = uri_names(&[id]);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        TlsIdentity::new(
+            vec![certificate.der().clone()],
+            PrivatePkcs8KeyDer::from(key.serialize_der()),
+        )
+    }
+
     pub(crate) fn expired_leaf(&self, uris: &[&str]) -> TlsIdentity {
         self.sign(uri_names(uris), (2020, 2021))
     }

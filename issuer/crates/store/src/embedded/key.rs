@@ -32,6 +32,8 @@ pub(super) fn collection_byte(collection: Collection) -> u8 {
         Collection::PublicCertificates => 10,
         Collection::X509Authorities => 11,
         Collection::BundleSequences => 12,
+        Collection::Federations => 13,
+        Collection::FederatedBundles => 14,
     }
 }
 

@@ -72,6 +72,9 @@ pub fn samples() -> Vec<Event> {
         Event::AppRemoved { app: app.clone() },
         audience_put(audience, profile.clone()),
         Event::AudienceRemoved { audience_profile: profile },
+    ];
+    samples.extend(federations());
+    samples.extend([
         Event::SandboxPut {
             sandbox: sandbox.clone(),
             app,
@@ -84,7 +87,7 @@ pub fn samples() -> Vec<Event> {
         Event::MemberJoined { member: member(), serial: serial.clone(), certificate_ends_at },
         Event::MemberRenewed { member: member(), serial, certificate_ends_at },
         Event::MemberRemoved { member: member() },
-    ];
+    ]);
     samples.extend(of_keys());
     samples.extend(of_x509_svids());
     samples.extend(of_issuers());
@@ -166,6 +169,30 @@ fn of_issuers() -> Vec<Event> {
 
 fn role() -> RoleArn {
     RoleArn::parse("arn:aws:iam::123456789012:role/deploy").expect("an ARN of a role")
+}
+
+fn federations() -> [Event; 4] {
+    let trust_domain = || TrustDomain::parse("other.example").expect("a trust domain");
+    [
+        Event::FederationPut {
+            trust_domain: trust_domain(),
+            url: "https://other.example/bundle".to_owned(),
+            profile: "https_spiffe",
+            endpoint_id: SpiffeId::parse("spiffe://other.example/server").ok(),
+        },
+        Event::FederationRemoved { trust_domain: trust_domain() },
+        Event::FederationBundleChanged {
+            trust_domain: trust_domain(),
+            sequence: Some(7),
+            x509_authorities: 1,
+            jwt_authorities: 2,
+        },
+        Event::FederationBundleRefused {
+            trust_domain: trust_domain(),
+            class: "conflict",
+            reason: "it is an older document".to_owned(),
+        },
+    ]
 }
 
 fn audience_put(audience: Audience, audience_profile: ProfileName) -> Event {

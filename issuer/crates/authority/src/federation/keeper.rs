@@ -1,0 +1,392 @@
+//! Keeps the federations and their bundles, and tells which are in force.
+//!
+//! A change is recorded, stored, and then in force for everyone at once; changes follow one another. A bundle
+//! is in force for as long as it was seen within the maximum age, so that time alone changes what is in force:
+//! [`Federations::settle`] is to be called often. Nothing here waits for a foreign server.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex as Lock, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use moneyer_identity::UnixTime;
+use moneyer_identity::spiffe::{MAXIMUM_BUNDLE_BYTES, TrustBundle, TrustBundles, TrustDomain};
+use tokio::sync::{Mutex, watch};
+
+use super::acceptance::{Refused, judge, notice};
+use super::endpoint::Federation;
+use super::error::FederationsError;
+use super::known::{Fetched, Known, Standing, Trial};
+use super::record::{FederationRecord, FetchedRecord, PieceRecord, pieces};
+use crate::audit::{Actor, Event, Ledger, reason};
+use crate::store::{Change, Collection, Expected, Generation, Record as _, load_records};
+
+/// Most federations: each is a task that fetches, and a bundle in the memory of every runner.
+pub const MAXIMUM_FEDERATIONS: usize = 64;
+
+/// Bytes that the documents of all federated bundles may take: with the cluster's own they fit a bundle map,
+/// of which readers take 4 MiB, and a message to a runner.
+pub const MAXIMUM_FEDERATED_BYTES: usize = 3 * 1024 * 1024;
+
+/// How exact the age of a bundle is kept that is seen again unchanged: a write for every look would be most of
+/// what an idle coordinator writes. After a restart a bundle may seem this much older than it is.
+const AGE_IS_KEPT_EVERY: Duration = Duration::from_secs(60);
+
+type Records = Vec<(FederationRecord, Generation)>;
+
+/// The federations, what is known of their bundles, and word of changes.
+#[derive(Debug)]
+pub struct Federations {
+    ledger: Ledger,
+    own: TrustDomain,
+    maximum_age: Duration,
+    changing: Mutex<()>,
+    known: ArcSwap<BTreeMap<TrustDomain, Arc<Known>>>,
+    /// The trust domains that were in force when it was told last.
+    told: Lock<BTreeSet<TrustDomain>>,
+    changed: watch::Sender<u64>,
+    planned: watch::Sender<u64>,
+}
+
+impl Federations {
+    /// Loads what operators have put and what was fetched.
+    pub async fn open(
+        ledger: Ledger,
+        own: TrustDomain,
+        maximum_age: Duration,
+        now: UnixTime,
+    ) -> Result<Self, FederationsError> {
+        let mut texts = documents(load_pieces(&ledger).await?);
+        let known = load(&ledger).await?.into_iter().map(|(record, _)| {
+            let trust_domain = record.federation.trust_domain.clone();
+            let document = texts.remove(&trust_domain).unwrap_or_default();
+            // One that was written by another version and is refused by this one is fetched anew.
+            let bundle = TrustBundle::parse(trust_domain.clone(), document.as_bytes()).ok();
+            let fetched = record.fetched.zip(bundle).map(|(fetched, bundle)| Fetched {
+                notice: notice(None, &bundle),
+                bundle: Arc::new(bundle),
+                at: fetched.at,
+                proves_server: fetched.proves_server,
+            });
+            (trust_domain, Arc::new(Known::new(record.federation, fetched)))
+        });
+        let known = ArcSwap::from_pointee(known.collect());
+        let opened = Self {
+            ledger,
+            own,
+            maximum_age,
+            changing: Mutex::default(),
+            known,
+            told: Lock::default(),
+            changed: watch::Sender::new(0),
+            planned: watch::Sender::new(0),
+        };
+        opened.settle(now);
+        Ok(opened)
+    }
+
+    /// Every federation, in the order of the trust domains.
+    #[must_use]
+    pub fn list(&self) -> Vec<Arc<Known>> {
+        self.known.load().values().cloned().collect()
+    }
+
+    /// The federation with a trust domain.
+    #[must_use]
+    pub fn find(&self, trust_domain: &TrustDomain) -> Option<Arc<Known>> {
+        self.known.load().get(trust_domain).cloned()
+    }
+
+    /// How long a bundle is trusted that cannot be fetched anew.
+    #[must_use]
+    pub fn maximum_age(&self) -> Duration {
+        self.maximum_age
+    }
+
+    /// The foreign bundles that are in force.
+    #[must_use]
+    pub fn in_force(&self, now: UnixTime) -> TrustBundles {
+        let mut bundles = TrustBundles::default();
+        for known in self.known.load().values() {
+            if known.standing(now, self.maximum_age) == Standing::InForce {
+                let fetched = known.fetched.iter().map(|fetched| Arc::clone(&fetched.bundle));
+                fetched.for_each(|bundle| bundles.insert(bundle));
+            }
+        }
+        bundles
+    }
+
+    /// Tells whenever other bundles are in force than before.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// Tells whenever there are other federations to be fetched than before.
+    #[must_use]
+    pub fn plans(&self) -> watch::Receiver<u64> {
+        self.planned.subscribe()
+    }
+
+    /// Makes a federation, or says anew where its bundle is. What was fetched stays in force; where the server
+    /// is to be known in another way, it no longer proves the server.
+    pub async fn put(&self, who: &Actor, federation: Federation) -> Result<(), FederationsError> {
+        if federation.trust_domain == self.own {
+            return Err(FederationsError::Own(federation.trust_domain));
+        }
+        let federation = federation.checked().map_err(FederationsError::Federation)?;
+        let trust_domain = federation.trust_domain.clone();
+        let _changing = self.changing.lock().await;
+        // Read anew: what became of the change before may not be known.
+        let mut records = load(&self.ledger).await?;
+        let before = position(&records, &trust_domain).map(|at| records.swap_remove(at));
+        if before.is_none() && records.len() >= MAXIMUM_FEDERATIONS {
+            return Err(FederationsError::TooMany);
+        }
+        let (expected, before) = match before {
+            Some((record, revision)) => (Expected::Revision(revision), Some(record)),
+            None => (Expected::Absent, None),
+        };
+        let is_news = before.as_ref().is_none_or(|record| record.federation != federation);
+        let same_server =
+            before.as_ref().is_some_and(|record| record.federation.endpoint == federation.endpoint);
+        if is_news {
+            let fetched = before.and_then(|record| record.fetched).map(|fetched| FetchedRecord {
+                proves_server: fetched.proves_server && same_server,
+                ..fetched
+            });
+            let record = FederationRecord { federation: federation.clone(), fetched };
+            let change = Change::put(&record, expected).map_err(FederationsError::Store)?;
+            self.ledger.commit(who, vec![put_event(&federation)], vec![change]).await?;
+        }
+        let fetched = self.find(&trust_domain).and_then(|known| known.fetched.clone());
+        let fetched = fetched.map(|fetched| Fetched {
+            proves_server: fetched.proves_server && same_server,
+            ..fetched
+        });
+        self.set(trust_domain, Some(Known::new(federation, fetched)));
+        self.planned.send_modify(|count| *count = count.wrapping_add(1));
+        Ok(())
+    }
+
+    /// Ends a federation: its bundle is deleted and trusted by nobody from then on.
+    pub async fn remove(
+        &self,
+        who: &Actor,
+        trust_domain: &TrustDomain,
+        now: UnixTime,
+    ) -> Result<(), FederationsError> {
+        let _changing = self.changing.lock().await;
+        let mut records = load(&self.ledger).await?;
+        let at = position(&records, trust_domain)
+            .ok_or_else(|| FederationsError::NoSuchFederation(trust_domain.clone()))?;
+        let (record, revision) = records.swap_remove(at);
+        let pieces = load_pieces(&self.ledger).await?;
+        let pieces = pieces.iter().filter(|(piece, _)| piece.trust_domain == *trust_domain);
+        let mut changes: Vec<_> = pieces.map(|(piece, at)| removal(piece, *at)).collect();
+        changes.push(Change::remove(Collection::Federations, &record.id(), revision));
+        let what = Event::FederationRemoved { trust_domain: trust_domain.clone() };
+        self.ledger.commit(who, vec![what], changes).await?;
+        self.set(trust_domain.clone(), None);
+        self.planned.send_modify(|count| *count = count.wrapping_add(1));
+        self.settle(now);
+        Ok(())
+    }
+
+    /// Takes a bundle that was fetched for this federation, and tells whether anything in it is new.
+    pub async fn take(
+        &self,
+        federation: &Federation,
+        came: TrustBundle,
+        now: UnixTime,
+    ) -> Result<bool, FederationsError> {
+        let _changing = self.changing.lock().await;
+        let trust_domain = &federation.trust_domain;
+        let gone = || FederationsError::NoSuchFederation(trust_domain.clone());
+        let known = self.find(trust_domain).ok_or_else(gone)?;
+        if known.federation != *federation || came.trust_domain() != trust_domain {
+            return Err(FederationsError::Changed(trust_domain.clone()));
+        }
+        let kept = known.fetched.as_ref();
+        let bundle = kept.map(|fetched| &*fetched.bundle);
+        let is_news = match judge(bundle, &came).and_then(|is_news| self.fits(&came, is_news)) {
+            Ok(is_news) => is_news,
+            Err(refused) => return Err(self.refuse(&known, refused, now)),
+        };
+        let is_due = kept.is_none_or(|fetched| {
+            !fetched.proves_server || now.since(fetched.at) >= AGE_IS_KEPT_EVERY
+        });
+        let at = match kept {
+            Some(fetched) if !is_news && !is_due => fetched.at,
+            _ => {
+                self.store(&came, is_news, now).await?;
+                now
+            }
+        };
+        let notice =
+            if is_news { notice(bundle, &came) } else { kept.and_then(|fetched| fetched.notice) };
+        let fetched = Fetched { bundle: Arc::new(came), at, proves_server: true, notice };
+        let mut next = Known::clone(&known);
+        next.fetched = Some(fetched);
+        self.set(trust_domain.clone(), Some(next));
+        if is_news {
+            self.tell(now)
+        } else {
+            self.settle(now)
+        }
+        Ok(is_news)
+    }
+
+    /// Keeps what came of a try, for who looks.
+    pub fn note(&self, trust_domain: &TrustDomain, trial: &Trial) {
+        self.known.rcu(|known| {
+            let mut known = BTreeMap::clone(known);
+            if let Some(one) = known.get_mut(trust_domain) {
+                Arc::make_mut(one).trial = Some(trial.clone());
+            }
+            known
+        });
+    }
+
+    /// Tells if another set of trust domains is in force, since time has passed.
+    pub fn settle(&self, now: UnixTime) {
+        let in_force = self.in_force_names(now);
+        if *self.told.lock().unwrap_or_else(PoisonError::into_inner) != in_force {
+            self.tell(now);
+        }
+    }
+
+    fn tell(&self, now: UnixTime) {
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = self.in_force_names(now);
+        self.changed.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    fn in_force_names(&self, now: UnixTime) -> BTreeSet<TrustDomain> {
+        self.in_force(now).iter().map(|bundle| bundle.trust_domain().clone()).collect()
+    }
+
+    fn set(&self, trust_domain: TrustDomain, next: Option<Known>) {
+        let next = next.map(Arc::new);
+        self.known.rcu(|known| {
+            let mut known = BTreeMap::clone(known);
+            match &next {
+                Some(next) => known.insert(trust_domain.clone(), Arc::clone(next)),
+                None => known.remove(&trust_domain),
+            };
+            known
+        });
+    }
+
+    /// Whether it can be kept beside the others.
+    fn fits(&self, came: &TrustBundle, is_news: bool) -> Result<bool, Refused> {
+        if !is_news {
+            return Ok(false);
+        }
+        let own = came.to_document().len();
+        if own > MAXIMUM_BUNDLE_BYTES {
+            return Err(Refused::TooLong);
+        }
+        let known = self.known.load();
+        let others = known.iter().filter(|(name, _)| *name != came.trust_domain());
+        let others = others.filter_map(|(_, known)| known.fetched.as_ref());
+        let others: usize = others.map(|fetched| fetched.bundle.to_document().len()).sum();
+        if own + others > MAXIMUM_FEDERATED_BYTES {
+            return Err(Refused::NoRoom { bytes: own, limit: MAXIMUM_FEDERATED_BYTES });
+        }
+        Ok(true)
+    }
+
+    /// Records a refusal, once and not at every look.
+    fn refuse(&self, known: &Known, refused: Refused, now: UnixTime) -> FederationsError {
+        let error = FederationsError::Refused(refused);
+        let told = known.trial.as_ref().and_then(|trial| trial.failure.as_deref());
+        if told != Some(error.to_string().as_str()) {
+            let (class, reason) = reason(error.class(), &error);
+            let trust_domain = known.federation.trust_domain.clone();
+            let what = Event::FederationBundleRefused { trust_domain, class, reason };
+            self.ledger.refused(&Actor::System, what, now);
+        }
+        error
+    }
+
+    async fn store(
+        &self,
+        came: &TrustBundle,
+        is_news: bool,
+        now: UnixTime,
+    ) -> Result<(), FederationsError> {
+        let trust_domain = came.trust_domain();
+        let mut records = load(&self.ledger).await?;
+        let at = position(&records, trust_domain)
+            .ok_or_else(|| FederationsError::NoSuchFederation(trust_domain.clone()))?;
+        let (mut record, revision) = records.swap_remove(at);
+        let pieces = pieces(came);
+        record.fetched = Some(FetchedRecord { at: now, proves_server: true, pieces: pieces.len() });
+        let expected = Expected::Revision(revision);
+        let mut changes = vec![Change::put(&record, expected).map_err(FederationsError::Store)?];
+        if !is_news {
+            self.ledger.commit_unrecorded(changes).await?;
+            return Ok(());
+        }
+        let before = load_pieces(&self.ledger).await?;
+        let before: BTreeMap<_, _> = before
+            .into_iter()
+            .filter(|(piece, _)| piece.trust_domain == *trust_domain)
+            .map(|(piece, at)| (piece.index, (piece, at)))
+            .collect();
+        for piece in &pieces {
+            let there = before.get(&piece.index);
+            let expected = there.map_or(Expected::Absent, |(_, at)| Expected::Revision(*at));
+            changes.push(Change::put(piece, expected).map_err(FederationsError::Store)?);
+        }
+        let surplus = before.range(pieces.len()..).map(|(_, (piece, at))| removal(piece, *at));
+        changes.extend(surplus);
+        let what = Event::FederationBundleChanged {
+            trust_domain: trust_domain.clone(),
+            sequence: came.sequence(),
+            x509_authorities: came.x509_authorities().len(),
+            jwt_authorities: came.jwt_authorities().len(),
+        };
+        self.ledger.commit(&Actor::System, vec![what], changes).await?;
+        Ok(())
+    }
+}
+
+fn put_event(federation: &Federation) -> Event {
+    let endpoint_id = match &federation.endpoint {
+        super::EndpointProfile::HttpsSpiffe { endpoint_id, .. } => Some(endpoint_id.clone()),
+        super::EndpointProfile::HttpsWeb { .. } => None,
+    };
+    Event::FederationPut {
+        trust_domain: federation.trust_domain.clone(),
+        url: federation.url.as_str().to_owned(),
+        profile: federation.endpoint.as_str(),
+        endpoint_id,
+    }
+}
+
+fn removal(piece: &PieceRecord, revision: Generation) -> Change {
+    Change::remove(Collection::FederatedBundles, &piece.id(), revision)
+}
+
+fn position(records: &Records, trust_domain: &TrustDomain) -> Option<usize> {
+    records.iter().position(|(record, _)| record.federation.trust_domain == *trust_domain)
+}
+
+async fn load(ledger: &Ledger) -> Result<Records, FederationsError> {
+    load_records(ledger.store()).await.map_err(FederationsError::Store)
+}
+
+async fn load_pieces(ledger: &Ledger) -> Result<Vec<(PieceRecord, Generation)>, FederationsError> {
+    load_records(ledger.store()).await.map_err(FederationsError::Store)
+}
+
+/// The pieces put together, in the order of their numbers.
+fn documents(mut pieces: Vec<(PieceRecord, Generation)>) -> BTreeMap<TrustDomain, String> {
+    pieces.sort_by_key(|(piece, _)| piece.index);
+    let mut documents = BTreeMap::<_, String>::new();
+    for (piece, _) in pieces {
+        documents.entry(piece.trust_domain).or_default().push_str(&piece.text);
+    }
+    documents
+}
