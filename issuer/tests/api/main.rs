@@ -7,6 +7,8 @@
 #[cfg(test)]
 mod doctor;
 #[cfg(test)]
+mod federation;
+#[cfg(test)]
 mod grpc;
 #[cfg(test)]
 mod management;

@@ -1,0 +1,7 @@
+//! Federation with real servers on this machine: `/api/v1/federations`, `/api/v1/trust-bundles`, and what runners
+//! hear of it.
+
+mod bundles;
+mod foreign;
+mod management;
+mod servers;
