@@ -1,9 +1,10 @@
 //! Every metric of the coordinator, in one place.
 //!
-//! Names begin with `moneyer_`. Labels have few values, all from enums: never a sandbox, a subject, an
-//! audience or a token.
+//! Names begin with `moneyer_`. Labels have few values, from enums or put by operators: never a sandbox, a
+//! subject, an audience or a token.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use metrics::{
     Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram,
@@ -15,6 +16,7 @@ use moneyer_authority::Authority;
 use moneyer_authority::keys::KeyState;
 use moneyer_authority::mint::MintError;
 use moneyer_authority::svid::{SvidError, X509Svid};
+use moneyer_identity::spiffe::TrustDomain;
 use moneyer_identity::{ErrorClass, MintedToken};
 use tokio::time::Instant;
 
@@ -39,6 +41,9 @@ const CLOCK_SOUND: &str = "moneyer_clock_sound";
 const PUBLISHED: &str = "moneyer_published";
 const PUBLIC_NOT_AFTER: &str = "moneyer_public_certificate_not_after_seconds";
 
+/// A label that operators name: as many values as there are federations, 64 at most.
+const BUNDLE_AGE: &str = "moneyer_federation_bundle_age_seconds";
+
 /// The coordinator's metrics, registered once.
 #[derive(Clone)]
 pub(crate) struct Metrics {
@@ -54,6 +59,8 @@ pub(crate) struct Metrics {
     x509_authorities: [(KeyState, Gauge); 4],
     clock_sound: Gauge,
     published: Gauge,
+    /// Trust domains with a gauge, also when they are federated no more.
+    federated: Arc<Mutex<BTreeSet<TrustDomain>>>,
     audit: AuditMetrics,
     /// Of a public listener with TLS of its own.
     public: Option<(PublicCertificate, Gauge)>,
@@ -126,6 +133,11 @@ impl Metrics {
             PUBLISHED,
             "1 while every copy is written and relying parties are seen to be served every key, else 0"
         );
+        describe_gauge!(
+            BUNDLE_AGE,
+            Unit::Seconds,
+            "Age of the bundle of a federated trust domain that was fetched last; NaN where there is none"
+        );
         let refused = |class: ErrorClass| (class, counter!(REFUSED, "class" => class.as_str()));
         let keys = |state: KeyState| (state, gauge!(KEYS, "state" => state.as_str()));
         let svids_refused =
@@ -146,6 +158,7 @@ impl Metrics {
             audit: AuditMetrics::new(audit),
             clock_sound: gauge!(CLOCK_SOUND),
             published: gauge!(PUBLISHED),
+            federated: Arc::default(),
             public: None,
             rates: Rates::since(Instant::now()),
         }
@@ -212,6 +225,7 @@ impl Metrics {
         if let Some((certificate, gauge)) = &self.public {
             gauge.set(certificate.not_after().map_or(0.0, |time| time.0 as f64));
         }
+        self.observe_federations(authority);
         let ring = authority.keys().ring();
         for (state, gauge) in &self.keys {
             let count = ring.records().filter(|record| record.state == *state).count();
@@ -221,6 +235,22 @@ impl Metrics {
         for (state, gauge) in &self.x509_authorities {
             let count = ring.records().filter(|record| record.state == *state).count();
             gauge.set(count as f64);
+        }
+    }
+
+    /// How old the federated bundles are. A gauge cannot be taken back: that of a trust domain which is
+    /// federated no more is no number.
+    #[expect(clippy::cast_precision_loss, reason = "gauges are floats; ages stay far below 2^52")]
+    fn observe_federations(&self, authority: &Authority) {
+        let mut named = self.federated.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = authority.federations().list();
+        named.extend(known.iter().map(|known| known.federation.trust_domain.clone()));
+        for name in &*named {
+            let known = known.iter().find(|known| known.federation.trust_domain == *name);
+            let fetched = known.and_then(|known| known.fetched.as_ref());
+            let age = fetched.map(|fetched| authority.now().since(fetched.at).as_secs() as f64);
+            gauge!(BUNDLE_AGE, "trust_domain" => name.as_str().to_owned())
+                .set(age.unwrap_or(f64::NAN));
         }
     }
 

@@ -87,7 +87,7 @@ enum Command {
     /// Audiences: what follows when a sandbox asks for a token for one of them.
     #[command(subcommand)]
     Audience(audience::AudienceCommand),
-    /// Federation: trust bundles of foreign trust domains, whose SVIDs workloads here then verify.
+    /// Federation: foreign trust domains whose SVIDs workloads here verify.
     #[command(subcommand)]
     Federation(federation::FederationCommand),
     /// Sandboxes: instances of apps, each placed on one runner.

@@ -21,13 +21,13 @@ pub(super) enum FederationCommand {
     ///
     /// The coordinator fetches the bundle at once and then as often as it says, keeps the last good one, and
     /// hands it to every runner; workloads here then verify SVIDs of that trust domain by it. One way only: for
-    /// the other direction the other side has to do the same with this cluster's bundle,
-    /// https://ISSUER/.well-known/spiffe-bundle.
+    /// the other direction the other side has to do the same with this cluster's bundle, which is at
+    /// `/.well-known/spiffe-bundle` of the issuer.
     ///
     /// The trust domain, the URL and the way the server is known are said one by one; none follows from
-    /// another. A server of https_web is known by its host name, under the roots of this machine or those of
+    /// another. A server of `https_web` is known by its host name, under the roots of this machine or those of
     /// --ca alone: `moneyer federation put other.example --url https://other.example/bundle --profile
-    /// https_web`. One of https_spiffe is known by its SPIFFE ID under the trust bundle itself, so its first
+    /// https_web`. One of `https_spiffe` is known by its SPIFFE ID under the trust bundle itself, so its first
     /// certificate needs a bundle that you were given on a safe way: `--profile https_spiffe --endpoint-id
     /// spiffe://other.example/spire/server --bootstrap other.json`. Only the CA certificates of that file
     /// count.
@@ -65,14 +65,14 @@ pub(super) struct PutArguments {
     /// How the server there is known.
     #[arg(long, value_enum)]
     profile: EndpointProfileName,
-    /// For https_web: a PEM file with the roots that the server is known under, and no others. Without: those
+    /// For `https_web`: a PEM file with the roots that the server is known under, and no others. Without: those
     /// that the coordinator's machine trusts.
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// For https_spiffe: the SPIFFE ID of the server, exactly.
+    /// For `https_spiffe`: the SPIFFE ID of the server, exactly.
     #[arg(long, value_name = "ID", value_parser = SpiffeId::parse)]
     endpoint_id: Option<SpiffeId>,
-    /// For https_spiffe: a file with a bundle of the trust domain, as its operator handed it over. Needed where
+    /// For `https_spiffe`: a file with a bundle of the trust domain, as its operator handed it over. Needed where
     /// the server is of the same trust domain.
     #[arg(long, value_name = "FILE")]
     bootstrap: Option<PathBuf>,
@@ -171,10 +171,8 @@ fn sequence(bundle: Option<&FederatedBundleView>) -> String {
 }
 
 fn content(bundle: &FederatedBundleView) -> String {
-    format!(
-        "{} CA certificates and {} keys of JWT-SVIDs",
-        bundle.x509_authorities, bundle.jwt_authorities
-    )
+    let (certificates, keys) = (bundle.x509_authorities, bundle.jwt_authorities);
+    format!("CA certificates {certificates}, keys of JWT-SVIDs {keys}")
 }
 
 /// What came of a fetch.
@@ -184,7 +182,7 @@ fn sentence(view: &FederationView) -> String {
         (None, Some(bundle)) => {
             let odd =
                 bundle.notice.as_ref().map(|notice| format!("; {notice}")).unwrap_or_default();
-            format!("the bundle of {name} is in force: {}{odd}", content(bundle))
+            format!("the bundle of {name} is in force ({}){odd}", content(bundle))
         }
         (None, None) => format!("the federation with {name} is kept"),
         (Some(problem), _) => format!(

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use moneyer_authority::Authority;
-use moneyer_authority::federation::{Federation, FederationsError, Told, Trial, interval};
+use moneyer_authority::federation::{Federation, FederationsError, Fetched, Told, Trial, interval};
 use moneyer_daemon::outbound::{ForeignDocument, OutboundError, OutboundPolicy, ServerProof};
 use moneyer_identity::spiffe::{MAXIMUM_BUNDLE_BYTES, TrustBundle, TrustBundleError, TrustDomain};
 
@@ -40,49 +40,55 @@ pub(super) async fn attempt(
     federation: Federation,
 ) -> Duration {
     let trust_domain = federation.trust_domain.clone();
-    let name = trust_domain.as_str();
     let outcome = fetch(authority, document, federation).await;
     let known = authority.federations().find(&trust_domain);
     let fetched = known.as_ref().and_then(|known| known.fetched.as_ref());
     let wait = interval(fetched.map(|fetched| &*fetched.bundle));
     let failure = outcome.as_ref().err().map(|error| crate::chain(error));
     let before = known.as_ref().and_then(|known| known.trial.as_ref());
-    let failed_before = before.and_then(|trial| trial.failure.as_ref());
-    let next = wait.as_secs();
-    match &failure {
-        // Once, and not at every try.
-        Some(cause) if failed_before != Some(cause) => tracing::warn!(
-            federation.trust_domain = name,
-            federation.next_try_seconds = next,
-            error.cause = cause,
-            "the bundle of a federated trust domain was not fetched; the last one stays in force"
-        ),
-        Some(_) => {}
-        None if failed_before.is_some() => {
-            tracing::info!(federation.trust_domain = name, "a federated bundle is fetched again");
-        }
-        None => {}
-    }
+    let before = before.and_then(|trial| trial.failure.as_deref());
+    tell(&trust_domain, (before, failure.as_deref()), wait);
     if let (Ok(true), Some(fetched)) = (&outcome, fetched) {
-        let sequence = fetched.bundle.sequence();
-        tracing::info!(
-            federation.trust_domain = name,
-            federation.sequence = sequence,
-            "another bundle of a federated trust domain is in force"
-        );
-        if let Some(notice) = fetched.notice {
-            let notice = notice.to_string();
-            tracing::warn!(
-                federation.trust_domain = name,
-                federation.notice = notice,
-                "a federated bundle is odd"
-            );
-        }
+        tell_news(&trust_domain, fetched);
     }
     let now = authority.now();
     let trial = Trial { at: now, failure, next_at: now.plus(wait) };
     authority.federations().note(&trust_domain, &trial);
     wait
+}
+
+/// A failure and its end, once and not at every try.
+fn tell(trust_domain: &TrustDomain, change: (Option<&str>, Option<&str>), wait: Duration) {
+    let (name, next) = (trust_domain.as_str(), wait.as_secs());
+    match change {
+        (before, Some(cause)) if before != Some(cause) => tracing::warn!(
+            federation.trust_domain = name,
+            federation.next_try_seconds = next,
+            error.cause = cause,
+            "the bundle of a federated trust domain was not fetched; the last one stays in force"
+        ),
+        (Some(_), None) => {
+            tracing::info!(federation.trust_domain = name, "a federated bundle is fetched again");
+        }
+        _ => {}
+    }
+}
+
+fn tell_news(trust_domain: &TrustDomain, fetched: &Fetched) {
+    let (name, sequence) = (trust_domain.as_str(), fetched.bundle.sequence());
+    tracing::info!(
+        federation.trust_domain = name,
+        federation.sequence = sequence,
+        "another bundle of a federated trust domain is in force"
+    );
+    if let Some(notice) = fetched.notice {
+        let notice = notice.to_string();
+        tracing::warn!(
+            federation.trust_domain = name,
+            federation.notice = notice,
+            "a federated bundle is odd"
+        );
+    }
 }
 
 async fn fetch(

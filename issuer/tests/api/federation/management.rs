@@ -137,3 +137,21 @@ async fn a_server_on_this_machine_is_not_asked_unless_that_is_allowed() {
     assert!(problem_of(&view).contains("localhost is not a public address"), "{view}");
     assert_eq!(foreign.asked.load(std::sync::atomic::Ordering::SeqCst), 0);
 }
+
+#[tokio::test]
+async fn the_age_of_a_bundle_is_a_metric_and_no_number_once_it_is_gone() {
+    let world = world().await;
+    let ca = TestCa::default();
+    let foreign = Foreign::web(&ca, says(1, &[&ca]));
+    world.federate(&web_body(&foreign.url, &ca)).await;
+    let age = async || {
+        let text = String::from_utf8(world.operations(Method::GET, "/metrics").await.body).unwrap();
+        let gauge = "moneyer_federation_bundle_age_seconds{trust_domain=\"other.example\"} ";
+        let line = text.lines().find_map(|line| line.strip_prefix(gauge));
+        line.unwrap_or_else(|| panic!("{gauge} is not in\n{text}")).to_owned()
+    };
+    world.clock.advance(std::time::Duration::from_secs(90));
+    assert_eq!(age().await, "90");
+    world.manage(Method::DELETE, "/federations/other.example", "").await;
+    assert_eq!(age().await, "NaN");
+}

@@ -17,9 +17,10 @@ use super::acceptance::{Refused, judge, notice};
 use super::endpoint::Federation;
 use super::error::FederationsError;
 use super::known::{Fetched, Known, Standing, Trial};
-use super::record::{FederationRecord, FetchedRecord, PieceRecord, pieces};
+use super::record::{FederationRecord, FetchedRecord, pieces};
+use super::stored::{documents, load, load_pieces, position, removal};
 use crate::audit::{Actor, Event, Ledger, reason};
-use crate::store::{Change, Collection, Expected, Generation, Record as _, load_records};
+use crate::store::{Change, Collection, Expected, Record as _};
 
 /// Most federations: each is a task that fetches, and a bundle in the memory of every runner.
 pub const MAXIMUM_FEDERATIONS: usize = 64;
@@ -31,8 +32,6 @@ pub const MAXIMUM_FEDERATED_BYTES: usize = 3 * 1024 * 1024;
 /// How exact the age of a bundle is kept that is seen again unchanged: a write for every look would be most of
 /// what an idle coordinator writes. After a restart a bundle may seem this much older than it is.
 const AGE_IS_KEPT_EVERY: Duration = Duration::from_secs(60);
-
-type Records = Vec<(FederationRecord, Generation)>;
 
 /// The federations, what is known of their bundles, and word of changes.
 #[derive(Debug)]
@@ -164,7 +163,7 @@ impl Federations {
             proves_server: fetched.proves_server && same_server,
             ..fetched
         });
-        self.set(trust_domain, Some(Known::new(federation, fetched)));
+        self.set(&trust_domain, Some(Known::new(federation, fetched)));
         self.planned.send_modify(|count| *count = count.wrapping_add(1));
         Ok(())
     }
@@ -187,7 +186,7 @@ impl Federations {
         changes.push(Change::remove(Collection::Federations, &record.id(), revision));
         let what = Event::FederationRemoved { trust_domain: trust_domain.clone() };
         self.ledger.commit(who, vec![what], changes).await?;
-        self.set(trust_domain.clone(), None);
+        self.set(trust_domain, None);
         self.planned.send_modify(|count| *count = count.wrapping_add(1));
         self.settle(now);
         Ok(())
@@ -228,11 +227,11 @@ impl Federations {
         let fetched = Fetched { bundle: Arc::new(came), at, proves_server: true, notice };
         let mut next = Known::clone(&known);
         next.fetched = Some(fetched);
-        self.set(trust_domain.clone(), Some(next));
+        self.set(trust_domain, Some(next));
         if is_news {
-            self.tell(now)
+            self.tell(now);
         } else {
-            self.settle(now)
+            self.settle(now);
         }
         Ok(is_news)
     }
@@ -265,13 +264,13 @@ impl Federations {
         self.in_force(now).iter().map(|bundle| bundle.trust_domain().clone()).collect()
     }
 
-    fn set(&self, trust_domain: TrustDomain, next: Option<Known>) {
+    fn set(&self, trust_domain: &TrustDomain, next: Option<Known>) {
         let next = next.map(Arc::new);
         self.known.rcu(|known| {
             let mut known = BTreeMap::clone(known);
             match &next {
                 Some(next) => known.insert(trust_domain.clone(), Arc::clone(next)),
-                None => known.remove(&trust_domain),
+                None => known.remove(trust_domain),
             };
             known
         });
@@ -321,7 +320,7 @@ impl Federations {
             .ok_or_else(|| FederationsError::NoSuchFederation(trust_domain.clone()))?;
         let (mut record, revision) = records.swap_remove(at);
         let pieces = pieces(came);
-        record.fetched = Some(FetchedRecord { at: now, proves_server: true, pieces: pieces.len() });
+        record.fetched = Some(FetchedRecord { at: now, proves_server: true });
         let expected = Expected::Revision(revision);
         let mut changes = vec![Change::put(&record, expected).map_err(FederationsError::Store)?];
         if !is_news {
@@ -363,30 +362,4 @@ fn put_event(federation: &Federation) -> Event {
         profile: federation.endpoint.as_str(),
         endpoint_id,
     }
-}
-
-fn removal(piece: &PieceRecord, revision: Generation) -> Change {
-    Change::remove(Collection::FederatedBundles, &piece.id(), revision)
-}
-
-fn position(records: &Records, trust_domain: &TrustDomain) -> Option<usize> {
-    records.iter().position(|(record, _)| record.federation.trust_domain == *trust_domain)
-}
-
-async fn load(ledger: &Ledger) -> Result<Records, FederationsError> {
-    load_records(ledger.store()).await.map_err(FederationsError::Store)
-}
-
-async fn load_pieces(ledger: &Ledger) -> Result<Vec<(PieceRecord, Generation)>, FederationsError> {
-    load_records(ledger.store()).await.map_err(FederationsError::Store)
-}
-
-/// The pieces put together, in the order of their numbers.
-fn documents(mut pieces: Vec<(PieceRecord, Generation)>) -> BTreeMap<TrustDomain, String> {
-    pieces.sort_by_key(|(piece, _)| piece.index);
-    let mut documents = BTreeMap::<_, String>::new();
-    for (piece, _) in pieces {
-        documents.entry(piece.trust_domain).or_default().push_str(&piece.text);
-    }
-    documents
 }

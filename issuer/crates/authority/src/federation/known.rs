@@ -108,7 +108,9 @@ impl Known {
                 let bundle =
                     if *of == self.federation.trust_domain { own } else { others.find(of) };
                 let mut bundles = TrustBundles::default();
-                bundle.into_iter().for_each(|bundle| bundles.insert(Arc::clone(bundle)));
+                if let Some(bundle) = bundle {
+                    bundles.insert(Arc::clone(bundle));
+                }
                 Told::Spiffe(endpoint_id.clone(), bundles)
             }
         }

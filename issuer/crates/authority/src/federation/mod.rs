@@ -13,6 +13,7 @@ mod keeper;
 mod known;
 mod record;
 mod schedule;
+mod stored;
 
 pub use acceptance::{Notice, Refused};
 pub use endpoint::{

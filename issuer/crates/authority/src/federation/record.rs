@@ -1,8 +1,10 @@
 //! What is stored of a federation: what an operator said and when a bundle was fetched last, and that bundle.
 //!
 //! A bundle may be longer than a record, so its document is kept in pieces, which change together with the
-//! record that counts them. A piece is a text in JSON, where a character of the document may take two bytes.
+//! federation's record. A piece is a text in JSON, where a character of the document may take two bytes.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use moneyer_identity::UnixTime;
 use moneyer_identity::spiffe::{TrustBundle, TrustDomain};
 use serde::{Deserialize, Serialize};
@@ -31,8 +33,6 @@ pub(super) struct FetchedRecord {
     /// Whether by a server that is known in the way that is said now. If not, the next one is known by the
     /// bundle to begin with.
     pub(super) proves_server: bool,
-    /// In how many pieces it is kept.
-    pub(super) pieces: usize,
 }
 
 impl Record for FederationRecord {
@@ -61,8 +61,7 @@ impl Record for PieceRecord {
     fn id(&self) -> String {
         let name = self.trust_domain.as_str().as_bytes();
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, name);
-        let digits: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("{digits}/{:03}", self.index)
+        format!("{}/{:03}", URL_SAFE_NO_PAD.encode(digest), self.index)
     }
 }
 

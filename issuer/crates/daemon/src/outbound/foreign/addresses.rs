@@ -76,9 +76,8 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     // do documentation and benchmarks; the prefixes of NAT64 lie outside.
     let segments = address.segments();
     match segments {
-        [0x2002, ..] => false,
+        [0x2002 | 0x3fff, ..] => false,
         [0x2001, second, ..] => second >= 0x0200 && second != 0x0db8,
-        [0x3fff, ..] => false,
         [first, ..] => first & 0xe000 == 0x2000,
     }
 }
