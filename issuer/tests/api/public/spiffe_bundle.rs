@@ -2,8 +2,8 @@
 
 use moneyer_authority::keys::{KeyCommand, Line};
 use moneyer_daemon::unix_http::Method;
-use moneyer_identity::KeySet;
 use moneyer_identity::spiffe::{TrustBundle, TrustDomain};
+use moneyer_identity::{Clock as _, KeySet};
 
 use crate::public::{behaves_as, behaves_as_a_document};
 use crate::world::{World, json, operator};
