@@ -155,3 +155,27 @@ async fn the_age_of_a_bundle_is_a_metric_and_no_number_once_it_is_gone() {
     world.manage(Method::DELETE, "/federations/other.example", "").await;
     assert_eq!(age().await, "NaN");
 }
+
+#[tokio::test]
+async fn a_bundle_that_is_not_fetched_anew_is_on_the_status_page_from_half_of_its_time() {
+    let world = world().await;
+    let ca = TestCa::default();
+    let foreign = Foreign::web(&ca, says(7, &[&ca]));
+    world.federate(&web_body(&foreign.url, &ca)).await;
+    let finding = async || {
+        let view = json(&world.operations(Method::GET, "/status.json").await);
+        let findings = view["verdict"]["findings"].as_array().unwrap().iter();
+        let what = findings.map(|finding| finding["what"].as_str().unwrap().to_owned());
+        what.filter(|what| what.contains("other.example")).collect::<Vec<_>>()
+    };
+    foreign.say(&bundle(6, &[&ca]));
+    world.refresh().await;
+    assert_eq!(finding().await, [""; 0], "one failed try is no news");
+    let half = std::time::Duration::from_secs(12 * 3600 + 60);
+    world.clock.advance(half);
+    let [ending] = finding().await.try_into().unwrap();
+    assert!(ending.starts_with("The bundle of other.example is not fetched anew"), "{ending}");
+    world.clock.advance(half);
+    let over = "There is no bundle of other.example: its SVIDs are refused here.";
+    assert_eq!(finding().await, [over]);
+}

@@ -93,6 +93,12 @@ pub(super) const CONNECTION: Advice = Advice {
     section: "You are called at night",
 };
 
+pub(super) const FEDERATION: Advice = Advice {
+    todo: "Mend what the cause names, here or on the other side. Fetching is tried again by itself.",
+    commands: &["moneyer federation list"],
+    section: "A federated bundle is not fetched",
+};
+
 pub(super) const FAULT: Advice = Advice {
     todo: "The last warnings below say why, and the log has every one.",
     commands: &["moneyer audit query --since 1h"],
@@ -106,7 +112,7 @@ mod tests {
     use super::*;
     use crate::cli::Arguments;
 
-    const ALL: [Advice; 12] = [
+    const ALL: [Advice; 13] = [
         STORE,
         AUDIT,
         SIGNING_KEY,
@@ -118,6 +124,7 @@ mod tests {
         NOT_WRITTEN,
         CERTIFICATE,
         CONNECTION,
+        FEDERATION,
         FAULT,
     ];
 

@@ -28,6 +28,7 @@ pub(super) fn findings(view: &StatusView) -> Vec<Finding> {
     findings.extend(not_written(view));
     findings.extend(certificates(view));
     findings.extend(not_connected(view));
+    findings.extend(not_fetched(view));
     // What fails explains what was refused.
     if findings.iter().all(|finding| finding.state != State::Failing) {
         findings.extend(faults(view));
@@ -149,6 +150,23 @@ fn not_connected(view: &StatusView) -> Option<Finding> {
     let away: Vec<_> = view.runners.listed.iter().filter(is_away).collect();
     let what = format!("There is no connection from {}.", named(&away)?);
     Some(attention(what, None, advice::CONNECTION))
+}
+
+/// Bundles of foreign trust domains that are not there or will not be for long.
+fn not_fetched(view: &StatusView) -> impl Iterator<Item = Finding> {
+    let ending = view.federations.iter().filter(|federation| federation.is_ending);
+    ending.map(|federation| {
+        let name = &federation.trust_domain;
+        let until = federation.trusted_until.filter(|until| *until > view.at);
+        let what = match until {
+            Some(until) => {
+                let left = time_until(until, view.at);
+                format!("The bundle of {name} is not fetched anew; it is trusted for {left}.")
+            }
+            None => format!("There is no bundle of {name}: its SVIDs are refused here."),
+        };
+        attention(what, federation.problem.clone(), advice::FEDERATION)
+    })
 }
 
 /// `runner a`, or `5 runners (a, b, c and others)`; `None` for nobody.

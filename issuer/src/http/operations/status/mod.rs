@@ -10,6 +10,7 @@
 
 mod advice;
 mod draw;
+mod federations;
 mod findings;
 mod keys;
 mod page;

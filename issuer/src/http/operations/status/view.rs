@@ -5,6 +5,7 @@ use moneyer_identity::{IssuerUrl, UnixTime};
 use serde::Serialize;
 use tokio::time::Instant;
 
+use super::federations::{FederationStatus, federations};
 use super::keys::{KeyStatus, RotationStatus, keys, rotations};
 use super::runners::{RunnersStatus, runners};
 use super::traffic::{TrafficStatus, WarningStatus};
@@ -40,6 +41,9 @@ pub(in crate::http::operations) struct StatusView {
     pub(super) runners: RunnersStatus,
     /// How many sandboxes are placed.
     pub(super) sandboxes: usize,
+    /// Foreign trust domains, as `moneyer federation list` has them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) federations: Vec<FederationStatus>,
     /// As `/readyz` has them.
     pub(super) checks: Vec<Check>,
     pub(super) store_generation: u64,
@@ -94,6 +98,7 @@ impl StatusView {
             tokens: TrafficStatus::of(&metrics.rates().minutes(at.instant)),
             runners: runners(authority, now),
             sandboxes: authority.registry().sandbox_count(),
+            federations: federations(authority, now),
             checks: health.checks,
             store_generation: authority.store().generation().0,
             audit: audited
