@@ -14,16 +14,23 @@ use crate::cli::failure::Failure;
 use crate::cli::import::{self, ImportArguments};
 use crate::cli::living_tokens::{self, LivingTokens, living_tokens};
 use crate::cli::output::{Column, Output, json, optional_time, print, time};
+use crate::cli::x509_authorities;
 use crate::http::management::{KeyCommandBody, KeyStepsView, KeyVerb, KeyView, StepView};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum KeyCommand {
     /// List the signing keys in published order, the active one first, and what comes next for each.
-    List,
+    ///
+    /// The authorities of X.509-SVIDs follow in a table of their own. As JSON they are listed with --x509.
+    List {
+        /// The authorities of X.509-SVIDs alone.
+        #[arg(long)]
+        x509: bool,
+    },
     /// Make the next key and publish it. It signs when its turn comes.
     Prepare {
         /// Of which algorithm, where the cluster has keys of two: RS256 or ES256. Without: keys.algorithm.
-        #[arg(long, value_name = "ALGORITHM")]
+        #[arg(long, value_name = "ALGORITHM", conflicts_with = "x509")]
         algorithm: Option<Algorithm>,
         #[command(flatten)]
         trial: Trial,
@@ -39,7 +46,8 @@ pub(super) enum KeyCommand {
     ///
     /// With --emergency: withdraw a key at once, and every prepared key beside it, and sign with a new
     /// one. Tokens of a withdrawn key verify no more; relying parties that have cached the key set may
-    /// take them until their cache ends. Every token of it that is not dead yet is listed.
+    /// take them until their cache ends. Every token of it that is not dead yet is listed. With --x509 the
+    /// same of the authorities of X.509-SVIDs: runners get new SVIDs at once.
     Rotate {
         /// Do not wait: a key is out of its owner's hands.
         #[arg(long)]
@@ -77,6 +85,9 @@ pub(super) enum KeyCommand {
         /// active key first.
         #[arg(long, value_enum, default_value_t = PublicForm::Jwks)]
         form: PublicForm,
+        /// The certificates of the authorities of X.509-SVIDs instead, PEM, the active one first.
+        #[arg(long, conflicts_with = "form")]
+        x509: bool,
     },
     /// Forget retired keys whose tokens are all dead.
     Prune {
@@ -96,12 +107,22 @@ pub(super) enum PublicForm {
     Pem,
 }
 
-/// Whether it is only tried.
+/// Whether it is only tried, and with which ring.
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct Trial {
     /// Only say what would be done, or why not now.
     #[arg(long)]
     dry_run: bool,
+    /// An authority of X.509-SVIDs is meant, not a key that signs tokens.
+    #[arg(long)]
+    x509: bool,
+}
+
+/// What keys of a ring sign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Signs {
+    Tokens,
+    X509Svids,
 }
 
 const COLUMNS: &[Column<KeyView>] = &[
@@ -111,7 +132,9 @@ const COLUMNS: &[Column<KeyView>] = &[
     ("PUBLISHED", |key| optional_time(key.published_at)),
     ("SIGNS SINCE", |key| optional_time(key.activated_at)),
     ("SIGNS UNTIL", |key| optional_time(key.sign_until)),
-    ("NEXT", |key| key.next.as_ref().map_or_else(|| "-".to_owned(), next)),
+    ("NEXT", |key| {
+        key.next.as_ref().map_or_else(|| "-".to_owned(), |step| next(step, Signs::Tokens))
+    }),
 ];
 
 pub(super) async fn run(
@@ -121,11 +144,9 @@ pub(super) async fn run(
     output: Output,
 ) -> Result<(), Failure> {
     let (verb, key_id, trial) = match command {
-        KeyCommand::List => {
-            let keys: Vec<KeyView> = client()?.get("/api/v1/keys").await?;
-            return output.records(&keys, COLUMNS);
-        }
-        KeyCommand::Export { form } => return export(*form, &client()?).await,
+        KeyCommand::List { x509 } => return list(*x509, &client()?, output).await,
+        KeyCommand::Export { x509: true, .. } => return x509_authorities::export(&client()?).await,
+        KeyCommand::Export { form, .. } => return export(*form, &client()?).await,
         KeyCommand::Import(arguments) => return import::run(arguments, client, output).await,
         KeyCommand::Adopt(arguments) => return adoption::run(arguments, config, output).await,
         KeyCommand::Prepare { trial, .. } => (KeyVerb::Prepare, None, trial),
@@ -142,11 +163,31 @@ pub(super) async fn run(
         _ => None,
     };
     let body = KeyCommandBody { command: verb, key_id, algorithm, dry_run: trial.dry_run };
-    let answer: KeyStepsView = client()?.post("/api/v1/keys", &body).await?;
-    if verb == KeyVerb::Emergency && !trial.dry_run {
-        return report_emergency(config, &answer, output);
+    let (signs, path) = if trial.x509 {
+        (Signs::X509Svids, x509_authorities::PATH)
+    } else {
+        (Signs::Tokens, "/api/v1/keys")
+    };
+    let answer: KeyStepsView = client()?.post(path, &body).await?;
+    let is_done = verb == KeyVerb::Emergency && !trial.dry_run;
+    match signs {
+        Signs::Tokens if is_done => report_emergency(config, &answer, output),
+        Signs::X509Svids if is_done => x509_authorities::report_emergency(&answer, output),
+        _ => output.record(&answer, &described(&answer, signs)),
     }
-    output.record(&answer, &described(&answer))
+}
+
+async fn list(x509: bool, client: &Client, output: Output) -> Result<(), Failure> {
+    if x509 {
+        return x509_authorities::list(client, output).await;
+    }
+    let keys: Vec<KeyView> = client.get("/api/v1/keys").await?;
+    output.records(&keys, COLUMNS)?;
+    if output.is_json() {
+        return Ok(());
+    }
+    print("\n")?;
+    x509_authorities::list(client, output).await
 }
 
 async fn export(form: PublicForm, client: &Client) -> Result<(), Failure> {
@@ -170,9 +211,8 @@ async fn export(form: PublicForm, client: &Client) -> Result<(), Failure> {
 /// What was withdrawn, and the tokens that relying parties may still take from their caches. The deed is
 /// told first, and whatever becomes of the list, it was done.
 fn report_emergency(config: &Path, answer: &KeyStepsView, output: Output) -> Result<(), Failure> {
-    let signs = answer.signs.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
     if !output.is_json() {
-        print(&format!("{}\nsigns now: {signs}\n", described(answer)))?;
+        print(&withdrawn(answer, Signs::Tokens))?;
     }
     let progress = Progress::start("looking for living tokens in the audit log");
     let withdrawn: Vec<_> = answer.steps.iter().flat_map(|step| &step.key_ids).collect();
@@ -218,38 +258,57 @@ struct EmergencyView<'a> {
     problem: Option<String>,
 }
 
+/// That keys were withdrawn, and which one signs now.
+pub(super) fn withdrawn(answer: &KeyStepsView, signs: Signs) -> String {
+    let now = answer.signs.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
+    format!("{}\nsigns now: {now}\n", described(answer, signs))
+}
+
 /// What was or would be done, and what comes next.
-fn described(answer: &KeyStepsView) -> String {
+fn described(answer: &KeyStepsView, signs: Signs) -> String {
     let begins = if answer.dry_run { "would" } else { "did" };
     let mut lines: Vec<String> =
-        answer.steps.iter().map(|step| format!("{begins}: {}", sentence(step))).collect();
+        answer.steps.iter().map(|step| format!("{begins}: {}", sentence(step, signs))).collect();
     if lines.is_empty() {
         lines.push("nothing is to be done now".to_owned());
     }
-    // That a key is served is written down by itself a moment later: nothing an operator waits for.
-    if let Some(first) = answer.outlook.iter().find(|step| step.step != "publish") {
-        lines.push(format!("next: {}", next(first)));
+    // That a key is served is written down by itself a moment later, and the end of one that signs is moved
+    // out by itself: nothing an operator waits for.
+    let is_awaited = |step: &&StepView| !matches!(step.step.as_str(), "publish" | "extend");
+    if let Some(first) = answer.outlook.iter().find(is_awaited) {
+        lines.push(format!("next: {}", next(first, signs)));
     }
     lines.join("\n")
 }
 
-fn sentence(step: &StepView) -> String {
+fn sentence(step: &StepView, signs: Signs) -> String {
     let keys = step.key_ids.iter().map(KeyId::as_str).collect::<Vec<_>>().join(", ");
     match step.step.as_str() {
+        "prepare" if signs == Signs::X509Svids => "prepare a new authority".to_owned(),
         "prepare" => "prepare a new key".to_owned(),
         "request" => "hold the next round as soon as publication before use allows".to_owned(),
         verb => format!("{verb} {keys}"),
     }
 }
 
-fn next(step: &StepView) -> String {
-    let waits_for = match step.waits_for {
-        Some(Waiting::Publication) => {
+/// What comes next, when, and what it waits for.
+pub(super) fn next(step: &StepView, signs: Signs) -> String {
+    let waits_for = match (step.waits_for, signs) {
+        (Some(Waiting::Publication), Signs::Tokens) => {
             " (waits until relying parties are seen to be served it; see `moneyer publish status`)"
         }
-        Some(Waiting::PublishBeforeUse) => " (cached key sets may lack it until then)",
-        Some(Waiting::LivingTokens) => " (its tokens may live until then)",
-        Some(Waiting::Schedule) | None => "",
+        (Some(Waiting::Publication), Signs::X509Svids) => {
+            " (waits until the trust bundle lists it)"
+        }
+        (Some(Waiting::PublishBeforeUse), Signs::Tokens) => {
+            " (cached key sets may lack it until then)"
+        }
+        (Some(Waiting::PublishBeforeUse), Signs::X509Svids) => {
+            " (trust bundles of peers may lack it until then)"
+        }
+        (Some(Waiting::LivingTokens), Signs::Tokens) => " (its tokens may live until then)",
+        (Some(Waiting::LivingTokens), Signs::X509Svids) => " (its SVIDs may live until then)",
+        (Some(Waiting::Schedule) | None, _) => "",
     };
     match step.at {
         Some(at) => format!("{} at {}{waits_for}", step.step, time(at)),

@@ -35,5 +35,6 @@ mod store;
 mod token;
 mod trust;
 mod verification;
+mod x509_authorities;
 
 pub use arguments::{Arguments, run};

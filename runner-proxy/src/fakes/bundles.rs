@@ -1,11 +1,16 @@
 //! Trust bundles as a coordinator tells them.
 
+use std::fmt;
+use std::sync::Arc;
+
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use moneyer_identity::spiffe::{TrustBundle, TrustDomain, X509Authority};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
+};
 
 use crate::coordinator::ToldBundle;
 
@@ -36,23 +41,57 @@ pub(crate) fn told(trust_domain: &str, document: &str) -> ToldBundle {
 
 /// The certificate of a workload, or one of this name that may sign others.
 pub(crate) fn x509_leaf(id: &str, is_authority: bool) -> Vec<u8> {
+    let params = leaf_params(id, is_authority);
+    params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().to_vec()
+}
+
+fn leaf_params(id: &str, is_authority: bool) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = rcgen::DistinguishedName::new();
     params.subject_alt_names = vec![rcgen::SanType::URI(id.try_into().unwrap())];
     params.is_ca =
         if is_authority { IsCa::Ca(BasicConstraints::Unconstrained) } else { IsCa::ExplicitNoCa };
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().to_vec()
+    params
 }
 
 /// A bundle with one certificate and no JWT key.
 pub(crate) fn with_authority(trust_domain: &str) -> ToldBundle {
-    let mut params = CertificateParams::default();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
-    let authority = X509Authority::parse(certificate.der()).unwrap();
-    let domain = TrustDomain::parse(trust_domain).unwrap();
-    let bundle = TrustBundle::new(domain, vec![authority], vec![]).unwrap();
-    told(trust_domain, &bundle.to_document())
+    FakeAuthority::told(trust_domain, &[&FakeAuthority::new()])
+}
+
+/// An authority that signs X.509-SVIDs.
+#[derive(Clone)]
+pub(crate) struct FakeAuthority(Arc<CertifiedIssuer<'static, KeyPair>>);
+
+impl fmt::Debug for FakeAuthority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FakeAuthority(…)")
+    }
+}
+
+impl FakeAuthority {
+    pub(crate) fn new() -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let name = STANDARD.encode(key.public_key_raw());
+        params.distinguished_name.push(DnType::CommonName, name);
+        Self(Arc::new(CertifiedIssuer::self_signed(params, key).unwrap()))
+    }
+
+    /// The certificate of a workload.
+    pub(crate) fn leaf(&self, id: &str) -> Vec<u8> {
+        let params = leaf_params(id, false);
+        params.signed_by(&KeyPair::generate().unwrap(), &*self.0).unwrap().der().to_vec()
+    }
+
+    /// A bundle with these and no JWT key.
+    pub(crate) fn told(trust_domain: &str, authorities: &[&Self]) -> ToldBundle {
+        let authorities = authorities.iter().map(|one| X509Authority::parse(one.0.der()).unwrap());
+        let domain = TrustDomain::parse(trust_domain).unwrap();
+        let bundle = TrustBundle::new(domain, authorities.collect(), vec![]).unwrap();
+        told(trust_domain, &bundle.to_document())
+    }
 }

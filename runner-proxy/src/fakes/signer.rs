@@ -1,4 +1,4 @@
-//! A coordinator that signs numbered X.509-SVIDs, which are no certificates.
+//! A coordinator that signs numbered X.509-SVIDs, which are no certificates, or real ones under an authority.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,6 +7,7 @@ use moneyer_identity::spiffe::SpiffeId;
 use moneyer_identity::{ErrorClass, IssueError, Lifetime, SandboxId};
 use tokio::time::Instant;
 
+use super::bundles::FakeAuthority;
 use super::{Mode, spiffe_id};
 use crate::svid::{SignedSvid, SvidSigner};
 
@@ -17,6 +18,7 @@ struct State {
     id: SpiffeId,
     signed: u8,
     asked: Vec<Instant>,
+    authority: Option<FakeAuthority>,
 }
 
 /// Signs for sandbox `s`.
@@ -26,7 +28,8 @@ pub(crate) struct FakeSigner(Arc<Mutex<State>>);
 impl FakeSigner {
     pub(crate) fn new() -> Self {
         let (mode, id, asked) = (Mode::Up, spiffe_id("s"), Vec::new());
-        Self(Arc::new(Mutex::new(State { mode, lifetime: 3600, id, signed: 0, asked })))
+        let state = State { mode, lifetime: 3600, id, signed: 0, asked, authority: None };
+        Self(Arc::new(Mutex::new(state)))
     }
 
     pub(crate) fn set(&self, mode: Mode) {
@@ -35,6 +38,11 @@ impl FakeSigner {
 
     pub(crate) fn set_id(&self, id: SpiffeId) {
         self.0.lock().unwrap().id = id;
+    }
+
+    /// Signs real certificates from now on.
+    pub(crate) fn sign_under(&self, authority: &FakeAuthority) {
+        self.0.lock().unwrap().authority = Some(authority.clone());
     }
 
     /// How many were signed.
@@ -68,9 +76,13 @@ impl SvidSigner for FakeSigner {
         }
         let mut state = self.0.lock().unwrap();
         state.signed += 1;
+        let certificates = match &state.authority {
+            Some(authority) => vec![authority.leaf(state.id.as_str())],
+            None => vec![vec![state.signed], vec![0]],
+        };
         Ok(SignedSvid {
             id: state.id.clone(),
-            certificates: vec![vec![state.signed], vec![0]],
+            certificates,
             expires_in: Lifetime::from_seconds(state.lifetime),
         })
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use moneyer_identity::IssueError;
-use moneyer_identity::spiffe::SpiffeId;
+use moneyer_identity::spiffe::{SpiffeId, TrustBundles, VerifiedX509Svid, X509Leaf};
 
 use super::key::SvidKey;
 use crate::token::Life;
@@ -12,11 +12,27 @@ use crate::token::Life;
 #[derive(Debug)]
 pub(crate) struct X509Svid {
     pub(crate) id: SpiffeId,
-    /// DER, one certificate after the other, the leaf first.
-    pub(crate) chain: Vec<u8>,
+    /// DER, the leaf first.
+    pub(crate) certificates: Vec<Vec<u8>>,
     pub(crate) key: SvidKey,
     /// Its life on the timeline.
     pub(crate) life: Life,
+}
+
+impl X509Svid {
+    /// The certificates one after the other, as the Workload API hands them out.
+    pub(crate) fn chain(&self) -> Vec<u8> {
+        self.certificates.concat()
+    }
+
+    /// Whether its own trust domain's bundle has the authority that signed it. The wall clock has no say:
+    /// asked is for the moment the certificate begins.
+    pub(super) fn has_authority_in(&self, bundles: &TrustBundles) -> bool {
+        let leaf = self.certificates.first().and_then(|der| X509Leaf::of_svid(der).ok());
+        leaf.is_some_and(|leaf| {
+            VerifiedX509Svid::verify(&self.certificates, bundles, leaf.not_before()).is_ok()
+        })
+    }
 }
 
 /// What there is for a sandbox.

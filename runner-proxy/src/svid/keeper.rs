@@ -2,7 +2,8 @@
 //!
 //! All streams of the sandbox share it. It is renewed before half of its life is over, as tokens are, with a
 //! new key each time; while the coordinator is away the one in hand is served to its end. A refusal, which
-//! is a decision of the coordinator, takes it away at once, and so does another SPIFFE ID. One loop makes
+//! is a decision of the coordinator, takes it away at once, and so does another SPIFFE ID. One whose authority
+//! has left the trust bundle is believed by nobody: it is replaced at once. One loop makes
 //! all attempts, so there is never more than one under way, however many ask.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,6 +29,10 @@ const NOTICE_SLEEP_WITHIN: Duration = Duration::from_secs(5);
 /// No SVID is asked for more often than this, whatever life the coordinator claims for it and however many
 /// calls wait for one: each costs a key here and a signature there.
 const ASK_AT_MOST_EVERY: Duration = Duration::from_secs(1);
+
+/// Time over which a host replaces SVIDs whose authority was withdrawn: at once to whoever waits, and long
+/// enough that a hundred hosts do not ask in one instant.
+const WITHDRAWN_SPREAD: Duration = Duration::from_secs(1);
 
 /// Keeps the X.509-SVID of one sandbox.
 pub(crate) struct SvidKeeper {
@@ -116,6 +121,7 @@ impl SvidKeeper {
     async fn keep(self: Arc<Self>) {
         let mut placement = self.subject.changes();
         let mut reissues = self.office.reissues.subscribe();
+        let mut bundles = self.office.bundles.follow();
         let mut connected = self.office.connected.clone();
         let mut was_connected = *connected.borrow_and_update();
         loop {
@@ -127,7 +133,11 @@ impl SvidKeeper {
                 () = self.wake.notified() => {}
                 () = sleep_until_or_for_ever(next) => {}
                 Ok(()) = placement.changed() => {}
-                Ok(()) = reissues.changed() => self.supersede(),
+                Ok(()) = reissues.changed() => {
+                    let spread = *reissues.borrow_and_update();
+                    self.supersede(spread.unwrap_or_default());
+                }
+                Ok(()) = bundles.changed() => self.check_authority(),
                 Ok(()) = connected.changed() => {
                     let is_connected = *connected.borrow_and_update();
                     if is_connected && !was_connected {
@@ -193,7 +203,7 @@ impl SvidKeeper {
             ));
         }
         let life = Life::new(asked_at, signed.expires_in.duration());
-        Ok(X509Svid { id: signed.id, chain: signed.certificates.concat(), key, life })
+        Ok(X509Svid { id: signed.id, certificates: signed.certificates, key, life })
     }
 
     fn land(&self, result: Result<X509Svid, IssueError>) {
@@ -243,10 +253,22 @@ impl SvidKeeper {
         })
     }
 
-    /// Has the one in hand replaced; one that nobody uses is let go.
-    fn supersede(&self) {
-        let spread = *self.office.reissues.borrow();
-        let due = self.office.timeline.now() + self.part(spread.unwrap_or_default());
+    /// Has the one in hand replaced where its authority has left the bundle.
+    fn check_authority(&self) {
+        let (held, bundles) = (self.stock.borrow().held.clone(), self.office.bundles.now());
+        let (Some(held), Some(bundles)) = (held, bundles) else { return };
+        if !held.has_authority_in(bundles.all()) {
+            tracing::info!(
+                sandbox.id = %self.subject.sandbox(),
+                "the authority of an X.509-SVID has left the trust bundle"
+            );
+            self.supersede(WITHDRAWN_SPREAD);
+        }
+    }
+
+    /// Has the one in hand replaced within `spread`; one that nobody uses is let go.
+    fn supersede(&self, spread: Duration) {
+        let due = self.office.timeline.now() + self.part(spread);
         let is_wanted = {
             let mut plan = self.plan();
             let is_wanted = self.is_wanted(&plan);

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::keeper::SvidKeeper;
 use super::signer::SvidSigner;
 use super::subject::SvidSubject;
+use crate::coordinator::KnownBundles;
 use crate::metrics::Metrics;
 use crate::token::Timeline;
 
@@ -16,6 +17,8 @@ use crate::token::Timeline;
 #[derive(Clone)]
 pub(crate) struct SvidOffice {
     pub(super) signer: Arc<dyn SvidSigner>,
+    /// Which authorities are believed.
+    pub(super) bundles: Arc<KnownBundles>,
     /// Whether the coordinator can be reached.
     pub(super) connected: watch::Receiver<bool>,
     /// A random part of a duration, injected.
@@ -31,13 +34,14 @@ pub(crate) struct SvidOffice {
 impl SvidOffice {
     pub(crate) fn new(
         signer: Arc<dyn SvidSigner>,
+        bundles: Arc<KnownBundles>,
         connected: watch::Receiver<bool>,
         (random_part, jitter): (fn(Duration) -> Duration, Duration),
         timeline: Timeline,
         metrics: Metrics,
     ) -> Self {
         let reissues = watch::Sender::new(None);
-        Self { signer, connected, random_part, jitter, timeline, metrics, reissues }
+        Self { signer, bundles, connected, random_part, jitter, timeline, metrics, reissues }
     }
 
     /// Keeps the SVID of one sandbox until `stop`.

@@ -11,7 +11,10 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::coordinator::{KnownPlacement, PlacedSandbox, PlacementChange};
+use crate::coordinator::{
+    KnownBundles, KnownPlacement, PlacedSandbox, PlacementChange, ToldBundles,
+};
+use crate::fakes::bundles::FakeAuthority;
 use crate::fakes::{FakeSigner, Mode, sandbox, spiffe_id};
 use crate::metrics::Metrics;
 use crate::token::Timeline;
@@ -25,6 +28,7 @@ struct Bench {
     office: SvidOffice,
     keeper: Arc<SvidKeeper>,
     placement: Arc<KnownPlacement>,
+    bundles: Arc<KnownBundles>,
     connected: watch::Sender<bool>,
     asleep: Arc<AtomicU64>,
     stop: CancellationToken,
@@ -36,11 +40,14 @@ impl Bench {
         let state = tempfile::tempdir().unwrap();
         let placement = KnownPlacement::read(&state.path().join("placement.json")).unwrap();
         let placement = Arc::new(placement);
+        let bundles = KnownBundles::read(&state.path().join("bundles.json")).unwrap();
+        let bundles = Arc::new(bundles);
         let (signer, connected) = (FakeSigner::new(), watch::Sender::new(true));
         let asleep = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&asleep);
         let office = SvidOffice::new(
             Arc::new(signer.clone()),
+            Arc::clone(&bundles),
             connected.subscribe(),
             (|whole| whole / 2, seconds(30)),
             Timeline::new(move || seconds(counted.load(Ordering::Relaxed))),
@@ -53,8 +60,17 @@ impl Bench {
         };
         let stop = CancellationToken::new();
         let keeper = office.keeper(subject, stop.clone());
-        let bench =
-            Self { signer, office, keeper, placement, connected, asleep, stop, _state: state };
+        let bench = Self {
+            signer,
+            office,
+            keeper,
+            placement,
+            bundles,
+            connected,
+            asleep,
+            stop,
+            _state: state,
+        };
         bench.place(Some(spiffe_id("s")));
         bench
     }
@@ -73,6 +89,11 @@ impl Bench {
 
     fn on(&self, stock: &watch::Receiver<Stock>) -> Option<Arc<X509Svid>> {
         self.keeper.living(&stock.borrow())
+    }
+
+    fn trust(&self, authorities: &[&FakeAuthority]) {
+        let own = FakeAuthority::told("id.test", authorities);
+        self.bundles.take_in(ToldBundles { own, federated: Vec::new() }).unwrap();
     }
 
     fn goes_away(&self) {
@@ -102,7 +123,7 @@ async fn however_many_ask_one_is_made_and_nobody_asking_none() {
     sleep(seconds(2)).await;
     let first = bench.on(&stocks[0]).unwrap();
     assert!(stocks.iter().all(|stock| Arc::ptr_eq(&bench.on(stock).unwrap(), &first)));
-    assert_eq!((bench.signer.signed(), first.chain.as_slice()), (1, &[1, 0][..]));
+    assert_eq!((bench.signer.signed(), first.chain().as_slice()), (1, &[1, 0][..]));
     assert_eq!(first.id, spiffe_id("s"));
 }
 
@@ -136,9 +157,9 @@ async fn one_that_nobody_uses_is_not_renewed_but_kept_to_its_end() {
     sleep(seconds(3400)).await;
     assert_eq!(bench.signer.signed(), 2);
     let stock = bench.keeper.ask();
-    assert_eq!(bench.on(&stock).unwrap().chain[0], 2, "still good for a while");
+    assert_eq!(bench.on(&stock).unwrap().chain()[0], 2, "still good for a while");
     sleep(seconds(1)).await;
-    assert_eq!(bench.on(&stock).unwrap().chain[0], 3, "and renewed, now that somebody wants it");
+    assert_eq!(bench.on(&stock).unwrap().chain()[0], 3, "and renewed, now that somebody wants it");
     drop(stock);
     sleep(seconds(3600)).await;
     let asked = bench.signer.asked().len();
@@ -154,7 +175,7 @@ async fn while_the_coordinator_is_away_it_is_served_to_its_end_and_renewed_when_
     sleep(seconds(1)).await;
     bench.goes_away();
     sleep(seconds(3590)).await;
-    assert_eq!(bench.on(&stock).unwrap().chain[0], 1);
+    assert_eq!(bench.on(&stock).unwrap().chain()[0], 1);
     assert!(stock.borrow().failure.is_some());
     sleep(seconds(10)).await;
     assert!(bench.on(&stock).is_none(), "it is over");
@@ -162,7 +183,7 @@ async fn while_the_coordinator_is_away_it_is_served_to_its_end_and_renewed_when_
     assert!(asked.len() < 60, "{} attempts in half an hour", asked.len());
     bench.comes_back();
     sleep(seconds(31)).await;
-    assert_eq!(bench.on(&stock).unwrap().chain[0], 2);
+    assert_eq!(bench.on(&stock).unwrap().chain()[0], 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -234,7 +255,49 @@ async fn a_reissue_replaces_it_within_the_spread_and_lets_an_unused_one_go() {
     assert!(!Arc::ptr_eq(&first, &second), "the old one is not handed out again");
     bench.office.supersede(seconds(2));
     sleep(seconds(3)).await;
-    assert_eq!(bench.on(&stock).unwrap().chain[0], 3);
+    assert_eq!(bench.on(&stock).unwrap().chain()[0], 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_whose_authority_left_the_bundle_is_replaced_at_once_and_by_another_round_it_is_not() {
+    let bench = Bench::new();
+    let (first, second) = (FakeAuthority::new(), FakeAuthority::new());
+    bench.trust(&[&first]);
+    bench.signer.sign_under(&first);
+    let stock = bench.keeper.ask();
+    sleep(seconds(1)).await;
+    let held = bench.on(&stock).unwrap();
+    for trusted in [&[&first, &second][..], &[&second, &first]] {
+        bench.trust(trusted);
+        sleep(seconds(60)).await;
+        assert!(Arc::ptr_eq(&bench.on(&stock).unwrap(), &held), "its authority is still there");
+    }
+    bench.signer.sign_under(&second);
+    bench.trust(&[&second]);
+    sleep(seconds(1)).await;
+    let next = bench.on(&stock).unwrap();
+    assert!(!Arc::ptr_eq(&next, &held), "nobody believes the first one any more");
+    sleep(seconds(60)).await;
+    assert!(Arc::ptr_eq(&bench.on(&stock).unwrap(), &next));
+    assert_eq!(bench.signer.signed(), 2);
+
+    // While the coordinator is away nothing better is at hand.
+    bench.goes_away();
+    bench.trust(&[&first]);
+    sleep(seconds(10)).await;
+    assert!(Arc::ptr_eq(&bench.on(&stock).unwrap(), &next));
+    bench.signer.sign_under(&first);
+    bench.comes_back();
+    sleep(seconds(31)).await;
+    assert_eq!(bench.signer.signed(), 3);
+
+    // Nobody uses it: it is let go, and none is asked for.
+    drop(stock);
+    sleep(seconds(1800)).await;
+    let signed = bench.signer.signed();
+    bench.trust(&[&second]);
+    sleep(seconds(60)).await;
+    assert_eq!(bench.signer.signed(), signed);
 }
 
 #[tokio::test(start_paused = true)]
@@ -245,7 +308,7 @@ async fn a_host_that_slept_through_its_end_renews_within_five_seconds() {
     bench.asleep.store(7200, Ordering::Relaxed);
     assert!(bench.on(&stock).is_none());
     sleep(seconds(5)).await;
-    assert_eq!(bench.on(&stock).unwrap().chain[0], 2);
+    assert_eq!(bench.on(&stock).unwrap().chain()[0], 2);
 }
 
 #[tokio::test(start_paused = true)]

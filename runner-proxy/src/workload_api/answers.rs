@@ -18,7 +18,7 @@ pub(super) fn x509_svid(svid: &X509Svid, bundles: &Bundles) -> Option<X509svidRe
     federated_bundles.remove(&id(own));
     let svid = X509svid {
         spiffe_id: svid.id.to_string(),
-        x509_svid: svid.chain.clone(),
+        x509_svid: svid.chain(),
         x509_svid_key: svid.key.expose().to_vec(),
         bundle: bundle.to_vec(),
         hint: String::new(),

@@ -45,12 +45,16 @@ fn with_header<T>(message: T) -> Request<T> {
     request
 }
 
-fn office(signer: &FakeSigner, connected: &watch::Sender<bool>) -> SvidOffice {
+fn office(
+    signer: &FakeSigner,
+    bundles: Arc<KnownBundles>,
+    connected: &watch::Sender<bool>,
+) -> SvidOffice {
     let half: fn(Duration) -> Duration = |whole| whole / 2;
     let renewal = (half, Duration::from_secs(30));
     let timeline = Timeline::new(|| Duration::ZERO);
     let signer = Arc::new(signer.clone());
-    SvidOffice::new(signer, connected.subscribe(), renewal, timeline, Metrics::new())
+    SvidOffice::new(signer, bundles, connected.subscribe(), renewal, timeline, Metrics::new())
 }
 
 fn source() -> TokenSource {
@@ -71,13 +75,15 @@ impl Bench {
         let state = tempfile::tempdir().unwrap();
         let file = |name: &str| state.path().join(name);
         let placement = Arc::new(KnownPlacement::read(&file("placement.json")).unwrap());
-        let bundles = Arc::new(KnownBundles::read(&file("bundles.json")).unwrap());
+        let known = |name: &str| Arc::new(KnownBundles::read(&file(name)).unwrap());
+        let bundles = known("bundles.json");
         let (connected, signer) = (watch::Sender::new(true), FakeSigner::new());
         let api = WorkloadApi {
             placement: Arc::clone(&placement),
             bundles: Arc::clone(&bundles),
             source: source(),
-            svids: office(&signer, &connected),
+            // Its SVIDs are no certificates: no bundle would have their authority.
+            svids: office(&signer, known("no-bundles.json"), &connected),
             users: Arc::new([]),
             clock: Arc::new(SystemClock) as Arc<dyn Clock>,
             metrics: Metrics::new(),

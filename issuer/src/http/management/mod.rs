@@ -18,6 +18,7 @@ mod routes;
 mod sandboxes;
 mod store;
 mod views;
+mod x509_authorities;
 
 pub(crate) use crate::publish::{PublicCopyStatus, PublishStatus};
 pub(crate) use audience_views::{
@@ -33,3 +34,4 @@ pub(crate) use views::{
     MemberView, MintBody, MintView, MoveBody, PublicKeyBody, SandboxBody, SandboxPage, SandboxView,
     StepView,
 };
+pub(crate) use x509_authorities::X509AuthorityView;

@@ -13,6 +13,7 @@ use crate::http::authenticate::Operators;
 use crate::http::error;
 use crate::http::management::{
     apps, audiences, clock, federations, issuer, keys, members, publish, sandboxes, store,
+    x509_authorities,
 };
 use crate::metrics::Metrics;
 use crate::publish::PublishRequests;
@@ -78,6 +79,7 @@ pub(crate) fn router(state: ManagementState) -> Router {
         .route("/keys", get(keys::list).post(keys::command))
         .route("/keys/published", get(keys::published))
         .route("/keys/import", post(keys::import))
+        .route("/keys/x509", get(x509_authorities::list).post(x509_authorities::command))
         .route("/publish", get(publish::show).post(publish::now))
         .route("/store/backup", post(store::backup))
         .route("/store/rekey", post(store::rekey))

@@ -142,18 +142,29 @@ impl From<&Outlook> for StepView {
     }
 }
 
-impl KeyView {
-    /// A key, and what of the outlook is about it; about the active one: what becomes of its successor.
-    pub(crate) fn of(record: &KeyRecord, outlook: &[Outlook]) -> Self {
+impl StepView {
+    /// What of the outlook is about a key; about the active one of a line: what becomes of its successor.
+    pub(super) fn next_of(
+        (key_id, state, line): (&KeyId, KeyState, Line),
+        outlook: &[Outlook],
+    ) -> Option<Self> {
         let about = |next: &&Outlook| match &next.step {
             Step::Extend(..) => false,
             Step::Prepare(_) | Step::Publish(_) | Step::Lapse(_) | Step::Activate(_)
-                if record.state == KeyState::Active =>
+                if state == KeyState::Active =>
             {
-                next.line == record.line
+                next.line == line
             }
-            step => step.key_id() == Some(&record.key_id),
+            step => step.key_id() == Some(key_id),
         };
+        outlook.iter().find(about).map(Self::from)
+    }
+}
+
+impl KeyView {
+    /// A key, and what comes next for it.
+    pub(crate) fn of(record: &KeyRecord, outlook: &[Outlook]) -> Self {
+        let about = (&record.key_id, record.state, record.line);
         Self {
             key_id: record.key_id.clone(),
             state: record.state,
@@ -162,7 +173,7 @@ impl KeyView {
             published_at: record.published_at,
             activated_at: record.activated_at,
             sign_until: record.sign_until,
-            next: outlook.iter().find(about).map(StepView::from),
+            next: StepView::next_of(about, outlook),
         }
     }
 }

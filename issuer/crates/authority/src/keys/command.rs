@@ -95,6 +95,41 @@ impl CommandError {
             _ => ErrorClass::Conflict,
         }
     }
+
+    /// The refusal in the words for an authority of X.509-SVIDs.
+    pub(super) fn of_authority(&self) -> String {
+        match self {
+            Self::NoSuchKey(key_id) => {
+                format!("there is no X.509 authority {key_id}; `moneyer key list` names them")
+            }
+            Self::NothingPrepared => {
+                "no X.509 authority is prepared; `moneyer key prepare --x509` makes one".to_owned()
+            }
+            Self::State { key_id, found, needed, asked } => format!(
+                "X.509 authority {key_id} is {}, and only a {} one can be {asked}",
+                found.as_str(),
+                needed.as_str()
+            ),
+            Self::NotServed(key_id) => format!(
+                "X.509 authority {key_id} is not in the trust bundle that is served; it signs after it was"
+            ),
+            Self::TooEarly { key_id, at, now } => format!(
+                "X.509 authority {key_id} may sign from {} on, {} s from now: until then peers may have \
+                 a trust bundle without it; `moneyer key rotate --x509 --emergency` does not wait",
+                rfc3339(*at),
+                at.since(*now).as_secs()
+            ),
+            Self::LivingTokens { key_id, until, now } => format!(
+                "SVIDs of the X.509 authority {key_id} may be alive until {}, {} s from now; `moneyer \
+                 key rotate --x509 --emergency --key {key_id}` withdraws it and them",
+                rfc3339(*until),
+                until.since(*now).as_secs()
+            ),
+            Self::NoEnd(key_id) => format!(
+                "X.509 authority {key_id} has no end set to its signing, so its SVIDs have none either"
+            ),
+        }
+    }
 }
 
 impl Rotation<'_> {

@@ -50,6 +50,9 @@ pub enum KeysError {
     /// A command is refused.
     #[error(transparent)]
     Command(CommandError),
+    /// A command for an authority of X.509-SVIDs is refused.
+    #[error("{}", .0.of_authority())]
+    X509Command(CommandError),
     /// An import is refused.
     #[error(transparent)]
     Import(ImportRefusal),
@@ -81,7 +84,7 @@ impl KeysError {
             Self::Audit(error) => error.class(),
             Self::Generate(error) | Self::Certify { cause: error, .. } => error.class(),
             Self::Open { .. } | Self::Ring(_) | Self::Interrupted(_) => ErrorClass::Internal,
-            Self::Command(error) => error.class(),
+            Self::Command(error) | Self::X509Command(error) => error.class(),
             Self::Import(refusal) => refusal.class(),
             Self::Clock(_) => ErrorClass::Unavailable,
             Self::NoSuchLine | Self::Overtaken | Self::NotEmpty => ErrorClass::Conflict,

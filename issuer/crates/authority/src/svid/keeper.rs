@@ -106,7 +106,7 @@ impl X509Authorities {
         if matches!(command, KeyCommand::Prepare(Line::Second)) {
             return Err(KeysError::NoSuchLine);
         }
-        self.ask(|rotation| rotation.judge(command, proven)).map_err(KeysError::Command)
+        self.ask(|rotation| rotation.judge(command, proven)).map_err(KeysError::X509Command)
     }
 
     /// Carries out one step that was due or judged, from the ring as it is now.

@@ -111,7 +111,9 @@ async fn a_round_is_prepared_a_day_before_and_ends_when_the_last_svid_is_dead() 
     world.clock.advance(DAY.saturating_sub(SECOND));
     assert_eq!(look(&world).await, [""; 0]);
     let early = world.authority.judge_x509(&operator(), &KeyCommand::Activate(None)).unwrap_err();
-    assert!(matches!(early, KeysError::Command(CommandError::TooEarly { .. })), "{early}");
+    assert!(matches!(early, KeysError::X509Command(CommandError::TooEarly { .. })), "{early}");
+    let text = early.to_string();
+    assert!(text.contains("trust bundle") && !text.contains("key set"), "{text}");
     world.clock.advance(SECOND);
     assert_eq!(look(&world).await, ["activate"]);
     assert_eq!(states(&world.authority), [Active, Retiring]);
@@ -261,7 +263,8 @@ async fn an_operator_asks_for_the_next_round_and_gives_up_what_is_prepared() {
     let first = active(authority);
     let command = async |command| authority.command_x509(&operator(), &command).await;
     let nothing = command(KeyCommand::Activate(None)).await.unwrap_err();
-    assert!(matches!(nothing, KeysError::Command(CommandError::NothingPrepared)), "{nothing}");
+    assert!(matches!(nothing, KeysError::X509Command(CommandError::NothingPrepared)), "{nothing}");
+    assert!(nothing.to_string().contains("`moneyer key prepare --x509`"), "{nothing}");
     let second = command(KeyCommand::Prepare(Line::Second)).await.unwrap_err();
     assert!(matches!(second, KeysError::NoSuchLine), "{second}");
     let before = world.audit.records().len();
@@ -274,7 +277,12 @@ async fn an_operator_asks_for_the_next_round_and_gives_up_what_is_prepared() {
     assert_ne!(active(authority), first);
     assert!(!look(&world).await.contains(&"prepare"), "the round was held");
     let living = command(KeyCommand::Prune(Some(first))).await.unwrap_err();
-    assert!(matches!(living, KeysError::Command(CommandError::LivingTokens { .. })), "{living}");
+    assert!(
+        matches!(living, KeysError::X509Command(CommandError::LivingTokens { .. })),
+        "{living}"
+    );
+    let text = living.to_string();
+    assert!(text.contains("SVIDs") && !text.contains("token"), "{text}");
 
     command(KeyCommand::Prepare(Line::Primary)).await.unwrap();
     let ring = authority.x509_authorities().ring();

@@ -10,6 +10,7 @@ use super::keys::{KeyStatus, RotationStatus, keys, rotations};
 use super::runners::{RunnersStatus, runners};
 use super::traffic::{TrafficStatus, WarningStatus};
 use super::verdict::Verdict;
+use crate::http::management::X509AuthorityView;
 use crate::http::operations::health::{Check, Health};
 use crate::http::operations::routes::Watched;
 use crate::publish::PublishStatus;
@@ -35,6 +36,8 @@ pub(in crate::http::operations) struct StatusView {
     pub(super) keys: Vec<KeyStatus>,
     /// The next change of each line's signing key.
     pub(super) rotations: Vec<RotationStatus>,
+    /// The authorities of X.509-SVIDs, as `moneyer key list --x509` has them.
+    pub(super) x509_authorities: Vec<X509AuthorityView>,
     /// As `moneyer publish status` has it.
     pub(super) publish: PublishStatus,
     pub(super) tokens: TrafficStatus,
@@ -94,6 +97,7 @@ impl StatusView {
             issuer: issuer(authority),
             keys: keys(authority.keys(), &publish, now),
             rotations: rotations(authority.keys(), now),
+            x509_authorities: X509AuthorityView::all(authority),
             publish,
             tokens: TrafficStatus::of(&metrics.rates().minutes(at.instant)),
             runners: runners(authority, now),

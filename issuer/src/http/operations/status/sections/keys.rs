@@ -5,6 +5,7 @@ use moneyer_authority::keys::{KeyState, Waiting};
 use moneyer_identity::UnixTime;
 
 use super::cells::{mark, moment, moment_or};
+use crate::http::management::X509AuthorityView;
 use crate::http::operations::status::draw::{self, Scale};
 use crate::http::operations::status::keys::{KeyStatus, RotationStatus};
 use crate::http::operations::status::view::StatusView;
@@ -51,6 +52,15 @@ pub(in crate::http::operations::status) fn keys(view: &StatusView) -> Markup {
                 } }
                 tbody { @for key in &view.keys { (key_row(key, is_watched, now)) } }
             }
+            table {
+                caption { "Authorities of X.509-SVIDs" }
+                thead { tr {
+                    th scope="col" { "Authority" } th scope="col" { "Published" }
+                    th scope="col" { "Signs since" } th scope="col" { "Signs until" }
+                    th scope="col" { "Next" }
+                } }
+                tbody { @for one in &view.x509_authorities { (authority_row(one, now)) } }
+            }
         }
     }
 }
@@ -77,6 +87,24 @@ fn key_row(key: &KeyStatus, is_watched: bool, now: UnixTime) -> Markup {
                     (None, _) => span class="none" { "not looked yet" },
                 }
             } }
+        }
+    }
+}
+
+fn authority_row(one: &X509AuthorityView, now: UnixTime) -> Markup {
+    html! {
+        tr {
+            th scope="row" {
+                code class="whole" { (one.key_id) } " " span class="relative" { (one.state.as_str()) }
+            }
+            td data-label="Published" { (moment_or(one.published_at, "not yet", now)) }
+            td data-label="Signs since" { (moment_or(one.activated_at, "not yet", now)) }
+            td data-label="Signs until" { (moment_or(one.sign_until, "–", now)) }
+            td data-label="Next" {
+                @if let Some(next) = &one.next {
+                    (next.step) " " (moment_or(next.at, "when the bundle lists it", now))
+                } @else { "–" }
+            }
         }
     }
 }
