@@ -76,7 +76,7 @@ pub(super) async fn renew_certificate(authority: Authority, served: Certified) {
 
 /// How long a certificate serves: by the wall clock it was made by, and by the time that passes.
 #[derive(Debug)]
-struct Life {
+pub(super) struct Life {
     made_at: UnixTime,
     since: Instant,
     /// After which time another is made.
@@ -84,13 +84,13 @@ struct Life {
 }
 
 impl Life {
-    fn begin(made_at: UnixTime, renewal: Duration) -> Self {
+    pub(super) fn begin(made_at: UnixTime, renewal: Duration) -> Self {
         Self { made_at, since: Instant::now(), renewal }
     }
 
     /// Whether another is due: it has served long enough, or by a clock that is sound it was made in the
     /// future or too long ago.
-    fn is_over(&self, now: Instant, sound: Option<UnixTime>) -> bool {
+    pub(super) fn is_over(&self, now: Instant, sound: Option<UnixTime>) -> bool {
         let served = now.duration_since(self.since);
         let fits = |wall: UnixTime| {
             wall.since(self.made_at) < self.renewal && self.made_at.since(wall) < ANOTHER_TIME

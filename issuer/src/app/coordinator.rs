@@ -93,6 +93,9 @@ impl App {
             let loaded = source.load(kept.store.clone(), authority.now()).await;
             loaded.map_err(StartError::PublicTls)?;
         }
+        if let Some((_, endpoint)) = &mut listeners.spiffe_bundle {
+            endpoint.renew(&authority).await;
+        }
         services::start(config, &authority, &kept, listeners, &shutdown)?;
         let Kept { store, audit } = kept;
         Ok(Self { addresses, authority, store, audit, shutdown })

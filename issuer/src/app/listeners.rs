@@ -1,7 +1,8 @@
-//! The four listeners, bound before anything is served: a taken port is told before a key is made.
+//! The listeners, bound before anything is served: a taken port is told before a key is made.
 
 use moneyer_daemon::listener::{ListenAddress, Listener, UnixMode};
 
+use crate::app::bundle_endpoint::BundleEndpoint;
 use crate::app::error::StartError;
 use crate::config::Config;
 use crate::public_tls::PublicTls;
@@ -11,6 +12,8 @@ use crate::public_tls::PublicTls;
 pub struct Addresses {
     /// Discovery and key set.
     pub public: ListenAddress,
+    /// The bundle endpoint of the profile `https_spiffe`, where there is one.
+    pub spiffe_bundle: Option<ListenAddress>,
     /// gRPC over mTLS.
     pub grpc: ListenAddress,
     /// Health and metrics.
@@ -24,6 +27,8 @@ pub(super) struct Listeners {
     pub(super) public: Listener,
     /// The public listener's certificate, where it has one of its own.
     pub(super) public_tls: Option<PublicTls>,
+    /// The bundle endpoint of the profile `https_spiffe`, and what it shows.
+    pub(super) spiffe_bundle: Option<(Listener, BundleEndpoint)>,
     pub(super) grpc: Listener,
     pub(super) operations: Listener,
     pub(super) management: Listener,
@@ -36,9 +41,17 @@ impl Listeners {
             Listener::bind(address, mode)
                 .map_err(|error| StartError::Bind(error.for_setting(setting)))
         };
+        let spiffe_bundle = match &listen.spiffe_bundle {
+            Some(address) => {
+                let listener = bind(address, UnixMode::Everyone, "listen.spiffe_bundle")?;
+                Some((listener, BundleEndpoint::new()?))
+            }
+            None => None,
+        };
         Ok(Self {
             public_tls: PublicTls::open(config).map_err(StartError::PublicTls)?,
             public: bind(&listen.public, UnixMode::Everyone, "listen.public")?,
+            spiffe_bundle,
             grpc: bind(&listen.grpc, UnixMode::Owner, "listen.grpc")?,
             operations: bind(&listen.operations, UnixMode::Owner, "listen.operations")?,
             management: bind(&listen.management, management_mode(config), "listen.management")?,
@@ -48,6 +61,10 @@ impl Listeners {
     pub(super) fn addresses(&self) -> Addresses {
         Addresses {
             public: self.public.local_address().clone(),
+            spiffe_bundle: self
+                .spiffe_bundle
+                .as_ref()
+                .map(|(listener, _)| listener.local_address().clone()),
             grpc: self.grpc.local_address().clone(),
             operations: self.operations.local_address().clone(),
             management: self.management.local_address().clone(),

@@ -5,6 +5,7 @@
 //! open finish, and closes both.
 
 mod adoption;
+mod bundle_endpoint;
 mod certificate;
 mod coordinator;
 mod error;

@@ -44,6 +44,7 @@ pub(super) fn start(
     let (publisher, publishing) = Publisher::new(&config.publish, authority, &documents, &metrics)?;
     let (fetcher, federations) = Fetcher::new(&config.federation, authority);
     let public = public::router(documents.clone());
+    let bundle = public::bundle_router(documents.clone());
     let watched = Watched {
         authority: authority.clone(),
         metrics: metrics.clone(),
@@ -89,6 +90,12 @@ pub(super) fn start(
     run(shutdown, "grpc listener", listeners.grpc, grpc::router(parts), grpc);
 
     let stop = shutdown.token().clone();
+    if let Some((listener, endpoint)) = listeners.spiffe_bundle {
+        let served = (limited(Limits::default()), Tls::On(endpoint.tls().clone()));
+        run(shutdown, "bundle endpoint", listener, bundle, served);
+        let following = endpoint.follow(authority.clone());
+        shutdown.spawn("bundle endpoint's SVID", until(stop.clone(), following));
+    }
     if let Some(source) = listeners.public_tls {
         let following = source.follow(authority.clone());
         shutdown.spawn("public certificate", until(stop.clone(), following));

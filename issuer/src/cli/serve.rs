@@ -50,6 +50,7 @@ pub(super) async fn run(arguments: &ServeArguments, path: &Path) -> Result<(), F
     tracing::info!(
         issuer = %issuer,
         listen.public = %addresses.public,
+        listen.spiffe_bundle = addresses.spiffe_bundle.as_ref().map(tracing::field::display),
         listen.grpc = %addresses.grpc,
         listen.operations = %addresses.operations,
         listen.management = %addresses.management,

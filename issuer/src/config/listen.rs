@@ -28,6 +28,11 @@ pub struct ListenSection {
     /// The public listener's certificate from an ACME server, in place of files. Default: none.
     #[serde(skip_serializing_if = "AcmeSection::is_empty")]
     pub acme: AcmeSection,
+    /// A bundle endpoint of the profile `https_spiffe` for other trust domains, beside the public listener's
+    /// `https_web`: the trust bundle at `/` and `/.well-known/spiffe-bundle`, over TLS with an X.509-SVID of
+    /// this cluster, `spiffe://<trust domain>/moneyer/bundle`. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spiffe_bundle: Option<ListenAddress>,
     /// gRPC over mTLS for runners and sandbox controllers. Default: `0.0.0.0:8482`.
     pub grpc: ListenAddress,
     /// Status page, health and metrics, plain HTTP without authentication: keep it on loopback or in the
@@ -82,6 +87,7 @@ impl Default for ListenSection {
             public_plain: None,
             public_tls: PublicTlsSection::default(),
             acme: AcmeSection::default(),
+            spiffe_bundle: None,
             grpc: tcp([0, 0, 0, 0], 8482),
             operations: tcp([127, 0, 0, 1], 8483),
             management: ListenAddress::Unix("/run/moneyer/management.sock".into()),

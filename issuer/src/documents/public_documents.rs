@@ -15,6 +15,7 @@ use super::places::{BundleViews, PlacedDocument, Places};
 pub(crate) struct Rendered {
     published: Published,
     places: Places,
+    bundle: Document,
 }
 
 impl Rendered {
@@ -35,12 +36,17 @@ impl Rendered {
             let issuer = &metadata.issuer;
             places.put_issuer(host, issuer, key_set_paths, (&discovery, &key_set), &bundle);
         }
-        Ok(Self { published, places })
+        Ok(Self { published, places, bundle: bundle.whole })
     }
 
     /// What the documents say.
     pub(crate) fn published(&self) -> &Published {
         &self.published
+    }
+
+    /// The SPIFFE bundle document.
+    pub(crate) fn bundle(&self) -> Document {
+        self.bundle.clone()
     }
 
     /// Everything that the host of the issuer answers with, key sets first.

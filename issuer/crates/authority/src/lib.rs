@@ -26,5 +26,5 @@ mod unbroken;
 mod upkeep;
 mod x509;
 
-pub use authority::{AppFit, Authority, Charter, OpenError, Ports, RemoveError};
+pub use authority::{AppFit, Authority, Charter, EndpointSvid, OpenError, Ports, RemoveError};
 pub use upkeep::{ConfirmError, Outcome, Reissue};

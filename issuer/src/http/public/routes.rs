@@ -20,8 +20,13 @@ async fn answer(State(documents): State<PublicDocuments>, request: Request) -> R
     let Some(document) = documents.find(host, request.uri().path()) else {
         return error::no_such_path();
     };
+    answer_with(&document, &request)
+}
+
+/// A document to whoever asks to read it.
+pub(super) fn answer_with(document: &Document, request: &Request) -> Response {
     match *request.method() {
-        Method::GET | Method::HEAD => whole_or_known(&document, request.headers()),
+        Method::GET | Method::HEAD => whole_or_known(document, request.headers()),
         _ => error::only_get(),
     }
 }

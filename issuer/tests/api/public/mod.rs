@@ -10,6 +10,7 @@ mod key_set;
 mod oauth_authorization_server;
 mod openid_configuration;
 mod spiffe_bundle;
+mod spiffe_bundle_endpoint;
 mod tls_client;
 mod tls_files;
 

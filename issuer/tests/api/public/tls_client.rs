@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::Request;
+use http::request::Builder;
+use http::{Method, Request, Response};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -34,6 +35,8 @@ pub(crate) struct Connection {
     pub(crate) protocol: Option<Vec<u8>>,
     /// The certificate that was shown.
     pub(crate) leaf: CertificateDer<'static>,
+    /// It and those that came with it.
+    pub(crate) chain: Vec<CertificateDer<'static>>,
 }
 
 #[derive(Debug)]
@@ -70,12 +73,23 @@ impl TlsClient {
             .with_root_certificates(Arc::clone(&self.roots))
             .with_no_client_auth();
         config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
-        let tcp = TcpStream::connect(self.address).await?;
         let name = ServerName::try_from(HOST).unwrap();
+        Connection::open(self.address, config, name).await
+    }
+}
+
+impl Connection {
+    pub(crate) async fn open(
+        address: SocketAddr,
+        config: ClientConfig,
+        name: ServerName<'static>,
+    ) -> std::io::Result<Self> {
+        let tcp = TcpStream::connect(address).await?;
         let stream = TlsConnector::from(Arc::new(config)).connect(name, tcp).await?;
         let (_, session) = stream.get_ref();
         let protocol = session.alpn_protocol().map(<[u8]>::to_vec);
-        let leaf = session.peer_certificates().unwrap()[0].clone().into_owned();
+        let shown = session.peer_certificates().unwrap().iter();
+        let chain: Vec<_> = shown.map(|der| der.clone().into_owned()).collect();
         let io = TokioIo::new(stream);
         let sender = if protocol.as_deref() == Some(b"h2") {
             let (sender, connection) =
@@ -87,21 +101,32 @@ impl TlsClient {
             tokio::spawn(connection);
             Sender::Http1(sender)
         };
-        Ok(Connection { sender, protocol, leaf })
+        Ok(Self { sender, protocol, leaf: chain[0].clone(), chain })
     }
-}
 
-impl Connection {
     /// A document of the issuer, which is there.
     pub(crate) async fn get(&mut self, path: &str) -> Bytes {
-        let request = Request::get(format!("https://{HOST}{path}"));
-        let request = request.header("host", HOST).body(Empty::new()).unwrap();
+        let answer = self.send(Method::GET, path, &[]).await;
+        assert_eq!(answer.status(), 200, "{path}");
+        answer.into_body()
+    }
+
+    /// Any request, and its whole answer.
+    pub(crate) async fn send(
+        &mut self,
+        method: Method,
+        path: &str,
+        fields: &[(&str, &str)],
+    ) -> Response<Bytes> {
+        let request = Request::builder().method(method).uri(format!("https://{HOST}{path}"));
+        let with = |request: Builder, (name, value): &(&str, &str)| request.header(*name, *value);
+        let request = fields.iter().fold(request.header("host", HOST), with);
+        let request = request.body(Empty::new()).unwrap();
         let answer = match &mut self.sender {
             Sender::Http1(sender) => sender.send_request(request).await,
             Sender::Http2(sender) => sender.send_request(request).await,
         };
-        let answer = answer.unwrap();
-        assert_eq!(answer.status(), 200, "{path}");
-        answer.into_body().collect().await.unwrap().to_bytes()
+        let (head, body) = answer.unwrap().into_parts();
+        Response::from_parts(head, body.collect().await.unwrap().to_bytes())
     }
 }

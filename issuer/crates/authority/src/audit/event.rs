@@ -256,6 +256,17 @@ pub enum Event {
     X509SvidRefused(X509SvidRefused),
     /// An X.509-SVID that was recorded as signed did not leave the process.
     X509SvidWithheld(X509SvidWithheld),
+    /// An X.509-SVID is made for the cluster's own bundle endpoint.
+    BundleEndpointCertified {
+        /// Whom it names.
+        spiffe_id: SpiffeId,
+        /// Its serial number, hexadecimal.
+        serial: String,
+        /// The key of the authority that signs.
+        kid: KeyId,
+        /// When it ends.
+        not_after: UnixTime,
+    },
     /// The next round of authorities of SVIDs is asked for before its time.
     X509RotationRequested {},
     /// An authority of SVIDs is made and in the trust bundle, and does not sign yet.
@@ -455,7 +466,7 @@ pub struct X509SvidWithheld {
 
 impl Event {
     /// The name of every event, in the order they stand here.
-    pub const NAMES: [&str; 42] = [
+    pub const NAMES: [&str; 43] = [
         "token_minted",
         "token_refused",
         "token_withheld",
@@ -484,6 +495,7 @@ impl Event {
         "x509_svid_signed",
         "x509_svid_refused",
         "x509_svid_withheld",
+        "bundle_endpoint_certified",
         "x509_rotation_requested",
         "x509_authority_prepared",
         "x509_authority_activated",

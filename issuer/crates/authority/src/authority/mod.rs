@@ -4,6 +4,7 @@
 //! here, and converts the answer.
 
 mod audiences;
+mod bundle_endpoint;
 mod charter;
 mod federations;
 mod minting;
@@ -12,6 +13,7 @@ mod parts;
 mod svids;
 
 pub use audiences::AppFit;
+pub use bundle_endpoint::EndpointSvid;
 pub use charter::{Charter, Ports};
 pub use open::{Authority, OpenError};
 pub use parts::RemoveError;

@@ -25,4 +25,4 @@ pub use plan::{RoundError, SvidLifetimeError, X509Plan};
 pub use record::{X509AuthorityRecord, X509RingRecord};
 pub use ring::{X509Authority, X509Ring};
 pub use sign::X509Svid;
-pub(crate) use sign::{Unsigned, draft};
+pub(crate) use sign::{Unsigned, draft, draft_over};

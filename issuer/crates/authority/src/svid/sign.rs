@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use moneyer_identity::spiffe::SpiffeId;
 use moneyer_identity::{KeyId, Lifetime, UnixTime};
-use rcgen::{ExtendedKeyUsagePurpose, Issuer, KeyPair, PublicKey};
+use rcgen::{ExtendedKeyUsagePurpose, Issuer, KeyPair, PublicKey, PublicKeyData};
 
 use crate::svid::error::SvidError;
 use crate::svid::ring::X509Ring;
@@ -37,9 +37,9 @@ pub struct X509Svid {
 }
 
 /// An SVID up to its signature.
-pub(crate) struct Unsigned {
+pub(crate) struct Unsigned<K = PublicKey> {
     issuer: Arc<Issuer<'static, KeyPair>>,
-    public_key: PublicKey,
+    public_key: K,
     serial: [u8; 16],
     now: UnixTime,
     pub(crate) key_id: KeyId,
@@ -52,9 +52,18 @@ pub(crate) fn draft(
     ring: &X509Ring,
     id: SpiffeId,
     request: &[u8],
-    (lifetime, now): (Duration, UnixTime),
+    times: (Duration, UnixTime),
 ) -> Result<Unsigned, SvidError> {
-    let public_key = requested_key(request).map_err(SvidError::Certificate)?;
+    draft_over(ring, id, requested_key(request).map_err(SvidError::Certificate)?, times)
+}
+
+/// The same over a key that is known.
+pub(crate) fn draft_over<K: PublicKeyData>(
+    ring: &X509Ring,
+    id: SpiffeId,
+    public_key: K,
+    (lifetime, now): (Duration, UnixTime),
+) -> Result<Unsigned<K>, SvidError> {
     let signing = ring.signing(now).ok_or(SvidError::NoAuthority)?;
     let issuer = signing.issuer().ok_or(SvidError::NoAuthority)?.clone();
     let record = signing.record();
@@ -69,7 +78,7 @@ pub(crate) fn draft(
     })
 }
 
-impl Unsigned {
+impl<K: PublicKeyData> Unsigned<K> {
     /// Its serial number, hexadecimal.
     pub(crate) fn serial(&self) -> String {
         hex(&self.serial)

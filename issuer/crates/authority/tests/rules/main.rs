@@ -12,6 +12,8 @@ mod audit;
 #[cfg(test)]
 mod authenticate;
 #[cfg(test)]
+mod bundle_endpoint;
+#[cfg(test)]
 mod certificates;
 #[cfg(test)]
 mod claims;

@@ -123,13 +123,13 @@ fn of_x509_svids() -> Vec<Event> {
     let sandbox = SandboxId::parse("web-1").expect("an id");
     let (class, reason) = (ErrorClass::Unavailable.as_str(), || "why".to_owned());
     let (serial, not_after) = (|| "0a".to_owned(), UnixTime(2));
+    let id = |text| SpiffeId::parse(text).expect("an id");
     vec![
         Event::X509SvidSigned(X509SvidSigned {
             sandbox: sandbox.clone(),
             app: AppName::parse("web").expect("a name"),
             runner: RunnerId::parse("runner-1").expect("an id"),
-            spiffe_id: SpiffeId::parse("spiffe://id.example.com/app/web/sandbox/web-1")
-                .expect("an id"),
+            spiffe_id: id("spiffe://id.example.com/app/web/sandbox/web-1"),
             serial: serial(),
             kid: kid.clone(),
             not_after,
@@ -146,6 +146,12 @@ fn of_x509_svids() -> Vec<Event> {
             class,
             reason: reason(),
         }),
+        Event::BundleEndpointCertified {
+            spiffe_id: id("spiffe://id.example.com/moneyer/bundle"),
+            serial: serial(),
+            kid: kid.clone(),
+            not_after,
+        },
         Event::X509RotationRequested {},
         Event::X509AuthorityPrepared { kid: kid.clone(), not_after },
         Event::X509AuthorityActivated { kid: kid.clone(), exception: Some("first key".to_owned()) },
