@@ -48,6 +48,7 @@ soak: ## Run faults for hours: 1,000 kills and rotations, 500 losses of power, a
 	MONEYER_SOAK_ROTATIONS=1000 MONEYER_SOAK_EVERY_MS=1000 \
 		cargo test --locked --package moneyer-integration --test processes -- --nocapture
 	ROTATION_SECONDS=600 ROTATION_EVERY=20 deploy/interop/run.sh $(TARGET)/debug tests/test_rotation.py
+	SVID_ROTATION_SECONDS=300 deploy/interop/run.sh $(TARGET)/debug tests/spiffe/test_authority_rotation.py
 
 lint: $(CARGO_DENY) ## Check format, lints, documentation, layers, licences and sources
 	.ci/packages build-essential pkg-config libssl-dev

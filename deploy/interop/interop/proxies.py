@@ -20,6 +20,10 @@ from . import authority, child, documents
 
 TEMPLATES = pathlib.Path(__file__).parent.parent / "templates"
 APACHE_MODULES = "/usr/lib/apache2/modules"
+ENVOY = (
+    str(pathlib.Path(sys.prefix) / "bin" / "envoy"), "--concurrency", "1", "--use-dynamic-base-id",
+    "--log-level", "warning", "-c",
+)
 READY_SECONDS = 30
 STOP_SECONDS = 15
 ANSWER_SECONDS = 10
@@ -57,7 +61,7 @@ def running(issuer: str, audience: str, pem: str):
         place.chmod(0o755)
         (place / "key.pem").write_text(pem)
         _make_pages(place / "www")
-        jwks_uri, tls_port = documents.discover(issuer, issuer), _free_port()
+        jwks_uri, tls_port = documents.discover(issuer, issuer), free_port()
         served = authority.make(place)
         known = {
             "issuer": issuer, "issuer_port": urllib.parse.urlsplit(issuer).port,
@@ -68,11 +72,9 @@ def running(issuer: str, audience: str, pem: str):
         }
 
         def start(template: str, *command: str) -> str:
-            return daemons.enter_context(_daemon(place, template, known, command))
+            return daemons.enter_context(daemon(place, template, known, command))
 
-        envoy = str(pathlib.Path(sys.prefix) / "bin" / "envoy")
-        at_envoy = start("envoy.yaml", envoy, "--concurrency", "1", "--use-dynamic-base-id",
-                         "--log-level", "warning", "-c")
+        at_envoy = start("envoy.yaml", *ENVOY)
         at_haproxy = start("haproxy.cfg", "haproxy", "-db", "-f")
         at_apache = start("apache.conf", "apache2", "-DFOREGROUND", "-f")
         yield {
@@ -90,9 +92,9 @@ def _make_pages(root: pathlib.Path) -> None:
 
 
 @contextmanager
-def _daemon(place: pathlib.Path, template: str, known: dict, command: tuple[str, ...]):
+def daemon(place: pathlib.Path, template: str, known: dict, command: tuple[str, ...]):
     """A proxy in the foreground, with its configuration as the last argument."""
-    port = _free_port()
+    port = free_port()
     text = string.Template((TEMPLATES / f"{template}.in").read_text())
     config = place / template
     config.write_text(text.substitute(known, port=port))
@@ -113,7 +115,7 @@ def _daemon(place: pathlib.Path, template: str, known: dict, command: tuple[str,
         child.stop(process, STOP_SECONDS)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as found:
         return found.getsockname()[1]
 

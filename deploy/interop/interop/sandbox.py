@@ -7,14 +7,14 @@ import urllib.parse
 import urllib.request
 from collections.abc import Mapping
 
-from .cluster import Cluster
+from .cluster import SANDBOX, Cluster
 
 ANSWER_SECONDS = 10
 
 
-def environment(cluster: Cluster) -> Mapping[str, str]:
-    """The sandbox's `env` file, as a container runtime reads it: one NAME=value a line."""
-    lines = (cluster.sandbox_directory / "env").read_text().splitlines()
+def environment(cluster: Cluster, name: str = SANDBOX) -> Mapping[str, str]:
+    """A sandbox's `env` file, as a container runtime reads it: one NAME=value a line."""
+    lines = (cluster.sandbox_directory.parent / name / "env").read_text().splitlines()
     return dict(line.split("=", 1) for line in lines)
 
 

@@ -30,6 +30,10 @@ ACCOUNT = "123456789012"
 ISSUER = "http://127.0.0.1"
 AUDIENCE = "sts.amazonaws.com"
 BUCKET = "public-documents"
+PUBLISHED = [
+    "jwks.json", "openid-configuration", "oauth-authorization-server",
+    "spiffe-bundle", "spiffe-bundle.pem", "spiffe-jwks.json",
+]
 ANSWER_SECONDS = 60
 INTEROP = pathlib.Path(__file__).parent.parent / "interop"
 ALL_OF_S3 = {
@@ -220,12 +224,12 @@ def test_the_documents_are_published_byte_for_byte(cloud):
     s3 = cloud.client("s3", cloud.gateway.access_key, cloud.gateway.secret_key)
     s3.create_bucket(Bucket=BUCKET)
     assert f"s3://{BUCKET}/prod-1" in moneyer(cloud.cluster, "publish", "now")
-    for path in ("jwks.json", "openid-configuration", "oauth-authorization-server"):
+    for path in PUBLISHED:
         there = s3.get_object(Bucket=BUCKET, Key=f"prod-1/.well-known/{path}")
         with urllib.request.urlopen(f"{ISSUER}/.well-known/{path}", timeout=ANSWER_SECONDS) as served:
             assert there["Body"].read() == served.read()
             assert there["CacheControl"] == served.headers["cache-control"]
-        assert there["ContentType"] == "application/json"
+            assert there["ContentType"] == served.headers["content-type"]
     secret = cloud.gateway.place / "bucket.key"
     secret.write_text("another")
     with pytest.raises(subprocess.CalledProcessError) as refused_for:
