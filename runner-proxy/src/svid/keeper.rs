@@ -51,10 +51,32 @@ struct Plan {
     /// `None`: nobody wants one.
     due: Option<Instant>,
     last: Option<Instant>,
-    /// Failures in a row.
+    /// Whose it was when it was asked for last.
+    asked_for: Option<SpiffeId>,
+    /// Failures in a row, of attempts for that one.
     failures: u32,
     /// Asked for since the last attempt that succeeded.
     used: bool,
+}
+
+impl Plan {
+    /// When an attempt may be made at the earliest, failures apart.
+    fn soonest(&self, now: Instant) -> Instant {
+        self.last.map_or(now, |last| now.max(last + ASK_AT_MOST_EVERY))
+    }
+
+    /// Begins anew where the attempts so far were for another id, or one for another id was in hand.
+    fn turn_to(&mut self, id: &SpiffeId, is_another: bool, now: Instant) {
+        let failed_for_another = self.failures > 0 && self.asked_for.as_ref() != Some(id);
+        if failed_for_another {
+            self.failures = 0;
+        }
+        if is_another {
+            self.due = Some(now);
+        } else if failed_for_another {
+            self.due = Some(self.soonest(now));
+        }
+    }
 }
 
 impl SvidKeeper {
@@ -96,8 +118,13 @@ impl SvidKeeper {
             Standing::Over => true,
         };
         if is_overdue {
-            let soonest = plan.last.map_or(now, |last| now.max(last + ASK_AT_MOST_EVERY));
-            plan.due = Some(plan.due.map_or(soonest, |due| due.min(soonest)));
+            let soonest = plan.soonest(now);
+            plan.due = Some(match plan.due {
+                // The pause after a failure is the same however many ask in it.
+                Some(due) if plan.failures > 0 => due,
+                Some(due) => due.min(soonest),
+                None => soonest,
+            });
         }
         drop(plan);
         if !self.is_running.swap(true, Ordering::Relaxed) {
@@ -105,6 +132,15 @@ impl SvidKeeper {
         }
         self.wake.notify_one();
         stock
+    }
+
+    /// How many attempts ended before whoever asks now: what they failed with is no answer to it. In the
+    /// pause after a failure it is one, since no attempt will be made before the pause is over.
+    pub(crate) fn answered(&self, stock: &Stock) -> u64 {
+        let now = self.office.timeline.now();
+        let plan = self.plan();
+        let is_paused = plan.failures > 0 && plan.due.is_some_and(|due| due > now);
+        stock.attempts.saturating_sub(u64::from(is_paused))
     }
 
     /// What of a stock can be handed out now.
@@ -165,9 +201,8 @@ impl SvidKeeper {
                 return;
             }
         };
-        if self.take_away(|held| held.id != id) {
-            self.plan().due = Some(now);
-        }
+        let is_another = self.take_away(|held| held.id != id);
+        self.plan().turn_to(&id, is_another, now);
         let end = self.stock.borrow().held.as_ref().map(|held| held.life.end());
         {
             let mut plan = self.plan();
@@ -183,7 +218,7 @@ impl SvidKeeper {
                 }
                 return;
             }
-            plan.last = Some(now);
+            (plan.last, plan.asked_for) = (Some(now), Some(id.clone()));
         }
         let result = self.fetch(&id).await;
         self.land(result);
@@ -214,7 +249,7 @@ impl SvidKeeper {
                 self.office.metrics.svid_signed();
                 let jitter = self.part(svid.life.jitter(self.office.jitter));
                 let renewal = svid.life.renewal(jitter).max(now + ASK_AT_MOST_EVERY);
-                *plan = Plan { due: Some(renewal), last: plan.last, failures: 0, used: false };
+                (plan.due, plan.failures, plan.used) = (Some(renewal), 0, false);
                 drop(plan);
                 self.stock.send_modify(|stock| {
                     stock.held = Some(Arc::new(svid));

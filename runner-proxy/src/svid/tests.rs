@@ -187,15 +187,60 @@ async fn while_the_coordinator_is_away_it_is_served_to_its_end_and_renewed_when_
 }
 
 #[tokio::test(start_paused = true)]
-async fn however_often_it_is_asked_for_in_vain_it_is_tried_once_a_second() {
-    let bench = Bench::new();
-    bench.goes_away();
-    for _ in 0..1000 {
-        drop(bench.keeper.ask());
-        sleep(Duration::from_millis(10)).await;
+async fn however_often_it_is_asked_for_in_vain_the_pause_after_a_failure_stands() {
+    // With the upper half of each pause drawn in its middle: 0.75 s, 1.5 s, 3 s and so on after the first.
+    for (class, attempts) in [
+        (ErrorClass::NotFound, 1),
+        (ErrorClass::Denied, 1),
+        (ErrorClass::Exhausted, 7),
+        (ErrorClass::Unavailable, 7),
+        (ErrorClass::Internal, 7),
+    ] {
+        let bench = Bench::new();
+        bench.signer.set(Mode::Fails(class));
+        for _ in 0..6000 {
+            drop(bench.keeper.ask());
+            sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(bench.signer.asked().len(), attempts, "attempts in a minute: {class:?}");
+        bench.signer.set(Mode::Up);
+        sleep(seconds(300)).await;
+        assert!(bench.asked().await.is_some(), "{class:?}");
     }
-    let asked = bench.signer.asked().len();
-    assert!((9..=11).contains(&asked), "{asked} attempts in ten seconds");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_answers_whoever_asks_in_the_pause_after_it_and_nobody_later() {
+    let bench = Bench::new();
+    bench.signer.set(Mode::Fails(ErrorClass::NotFound));
+    let answers = |stock: &watch::Receiver<Stock>| {
+        let stock = stock.borrow().clone();
+        stock.failure.is_some() && stock.attempts > bench.keeper.answered(&stock)
+    };
+    let stock = bench.keeper.ask();
+    assert!(!answers(&stock), "nothing has failed yet");
+    sleep(seconds(1)).await;
+    assert!(answers(&bench.keeper.ask()));
+    sleep(seconds(223)).await;
+    assert!(answers(&stock), "a second before the pause is over");
+    bench.signer.set(Mode::Slow(seconds(3)));
+    sleep(seconds(2)).await;
+    assert!(!answers(&stock), "another attempt is under way");
+    sleep(seconds(3)).await;
+    assert!(bench.on(&stock).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_refused_for_one_id_is_tried_for_another_at_once() {
+    let bench = Bench::new();
+    bench.signer.set(Mode::Fails(ErrorClass::Denied));
+    let stock = bench.keeper.ask();
+    sleep(seconds(2)).await;
+    bench.signer.set(Mode::Up);
+    bench.signer.set_id(spiffe_id("other"));
+    bench.place(Some(spiffe_id("other")));
+    sleep(seconds(1)).await;
+    assert_eq!(bench.on(&stock).unwrap().id, spiffe_id("other"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -154,7 +154,7 @@ impl Service {
     async fn x509_svids(&self) -> Result<Messages<X509svidResponse>, Refusal> {
         let mut sources = self.sources()?;
         let stock = self.keeper.ask();
-        let asked_after = stock.borrow().attempts;
+        let asked_after = self.keeper.answered(&stock.borrow());
         sources.stock = Some(stock);
         follow(X509SvidTeller { asked_after, told: None }, sources).await
     }

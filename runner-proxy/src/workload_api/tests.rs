@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use moneyer_daemon::lifecycle::Shutdown;
 use moneyer_daemon::listener::{ListenAddress, Listener, Tls, UnixMode};
-use moneyer_identity::{Clock, SystemClock};
+use moneyer_identity::{Clock, ErrorClass, SystemClock};
 use moneyer_proto::workload::spiffe_workload_api_client::SpiffeWorkloadApiClient;
 use moneyer_proto::workload::{JwtBundlesRequest, X509svidRequest};
 use tokio::sync::watch;
@@ -18,7 +18,7 @@ use crate::coordinator::{
     KnownBundles, KnownPlacement, PlacedSandbox, PlacementChange, ToldBundles,
 };
 use crate::fakes::bundles::{JWKS, told, with_authority};
-use crate::fakes::{FakeIssuer, FakeSigner, FakeSink, sandbox, spiffe_id};
+use crate::fakes::{FakeIssuer, FakeSigner, FakeSink, Mode, sandbox, spiffe_id};
 use crate::metrics::Metrics;
 use crate::sandbox::Stay;
 use crate::svid::SvidOffice;
@@ -178,4 +178,20 @@ async fn w5_what_comes_within_five_seconds_is_waited_for_and_what_does_not_is_un
     assert_eq!(ask().await.0, None, "there is an SVID");
     let request = with_header(JwtBundlesRequest {});
     assert!(bench.client.fetch_jwt_bundles(request).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn w5_streams_that_are_opened_again_after_a_refusal_are_answered_by_it_and_ask_no_more() {
+    let mut bench = Bench::new().await;
+    bench.place();
+    bench.tell(&[]);
+    bench.signer.set(Mode::Fails(ErrorClass::NotFound));
+    let begun = Instant::now();
+    for _ in 0..20 {
+        let answer = bench.client.fetch_x509svid(with_header(X509svidRequest {})).await;
+        assert_eq!(answer.unwrap_err().code(), Code::PermissionDenied);
+        sleep(Duration::from_secs(1)).await;
+    }
+    assert!(begun.elapsed() < Duration::from_secs(21), "none waited: {:?}", begun.elapsed());
+    assert_eq!(bench.signer.asked().len(), 1);
 }
