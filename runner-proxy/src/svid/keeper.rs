@@ -202,7 +202,14 @@ impl SvidKeeper {
             }
         };
         let is_another = self.take_away(|held| held.id != id);
-        self.plan().turn_to(&id, is_another, now);
+        {
+            let mut plan = self.plan();
+            plan.turn_to(&id, is_another, now);
+            // There was nobody to ask for, and now there is: whoever waited through that still waits.
+            if plan.due.is_none() && self.stock.receiver_count() > 0 {
+                plan.due = Some(plan.soonest(now));
+            }
+        }
         let end = self.stock.borrow().held.as_ref().map(|held| held.life.end());
         {
             let mut plan = self.plan();

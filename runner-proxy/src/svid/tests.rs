@@ -288,6 +288,28 @@ async fn another_spiffe_id_takes_it_away_and_none_for_good() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_identity_that_comes_back_before_anybody_looked_is_served_again() {
+    let bench = Bench::new();
+    let stock = bench.keeper.ask();
+    sleep(seconds(60)).await;
+    for signed in 2..5 {
+        // The keeper sees it, and the stream does not.
+        bench.place(None);
+        sleep(Duration::from_millis(1)).await;
+        assert!(bench.on(&stock).is_none());
+        bench.place(Some(spiffe_id("s")));
+        sleep(seconds(2)).await;
+        assert_eq!(bench.on(&stock).unwrap().chain[0], signed);
+    }
+    drop(stock);
+    bench.place(None);
+    sleep(seconds(1)).await;
+    bench.place(Some(spiffe_id("s")));
+    sleep(seconds(7200)).await;
+    assert_eq!(bench.signer.signed(), 4, "nobody waits for one");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_reissue_replaces_it_within_the_spread_and_lets_an_unused_one_go() {
     let bench = Bench::new();
     let first = bench.asked().await.unwrap();
