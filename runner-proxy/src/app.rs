@@ -146,6 +146,7 @@ impl App {
         let source = TokenSource::new(
             Arc::clone(&issuer) as _,
             Arc::clone(&files) as _,
+            Arc::clone(&placement),
             cache_limits(config),
             jitter,
             timeline.clone(),

@@ -132,6 +132,13 @@ impl KnownPlacement {
         self.placement.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether the coordinator says that SVIDs of this id are not, or no longer, for this sandbox.
+    pub(crate) fn denies(&self, sandbox: &SandboxId, id: &SpiffeId) -> bool {
+        let placement = self.now();
+        let placed = placement.sandboxes.get(sandbox);
+        placement.generation > 0 && placed.and_then(|placed| placed.spiffe_id.as_ref()) != Some(id)
+    }
+
     /// Takes in a change that brings this runner to `generation`.
     pub(crate) fn apply(&self, generation: u64, change: PlacementChange) {
         self.update(|placement| {

@@ -57,12 +57,13 @@ fn office(
     SvidOffice::new(signer, bundles, connected.subscribe(), renewal, timeline, Metrics::new())
 }
 
-fn source() -> TokenSource {
+fn source(placement: &Arc<KnownPlacement>) -> TokenSource {
     let limits =
         CacheLimits { per_sandbox: 8, total: 8, under_way: 8, jitter: Duration::from_secs(30) };
     TokenSource::new(
         Arc::new(FakeIssuer::new()),
         Arc::new(FakeSink::default()),
+        Arc::clone(placement),
         limits,
         |whole| whole,
         Timeline::new(|| Duration::ZERO),
@@ -81,7 +82,7 @@ impl Bench {
         let api = WorkloadApi {
             placement: Arc::clone(&placement),
             bundles: Arc::clone(&bundles),
-            source: source(),
+            source: source(&placement),
             // Its SVIDs are no certificates: no bundle would have their authority.
             svids: office(&signer, known("no-bundles.json"), &connected),
             users: Arc::new([]),

@@ -232,8 +232,14 @@ impl Cache {
         self.agenda.first()
     }
 
-    /// Up to `most` renewals that are due, marked as under way.
-    pub(crate) fn take_due(&mut self, now: Instant, most: usize) -> Vec<Ticket> {
+    /// Up to `most` renewals that are due, marked as under way. What `is_void` is dropped instead: nobody
+    /// will ask for it again, and what came of a renewal would be thrown away.
+    pub(crate) fn take_due(
+        &mut self,
+        now: Instant,
+        most: usize,
+        is_void: impl Fn(&Fingerprint) -> bool,
+    ) -> Vec<Ticket> {
         let mut tickets = Vec::new();
         // Entries that are merely put off come back later than the limit, so this ends.
         while tickets.len() < most
@@ -243,6 +249,10 @@ impl Cache {
             let Some(entry) = entries.and_then(|entries| entries.get_mut(&request)) else {
                 break;
             };
+            if is_void(&request) {
+                self.remove(&request);
+                continue;
+            }
             let wanted = entry.purpose == Purpose::Files || entry.used || entry.failures > 0;
             let end =
                 entry.held.as_ref().map(|held| held.life.end()).filter(|end| *end > now + COALESCE);

@@ -109,7 +109,8 @@ async fn a_file_that_is_no_longer_chosen_is_renewed_no_more() {
     cache.admit(&sandbox("a"), both, now, Duration::ZERO);
     cache.admit(&sandbox("a"), vec![(default.clone(), None)], now, Duration::ZERO);
     let later = now + Duration::from_secs(1800);
-    let due: Vec<_> = cache.take_due(later, 64).into_iter().map(|ticket| ticket.request).collect();
+    let due: Vec<_> =
+        cache.take_due(later, 64, |_| false).into_iter().map(|ticket| ticket.request).collect();
     assert!(due.contains(&default) && !due.contains(&aws), "{due:?}");
 }
 
@@ -144,12 +145,12 @@ async fn a_token_that_was_under_way_when_tokens_were_superseded_is_fetched_again
 async fn the_tokens_of_files_are_due_when_tokens_are_superseded() {
     let mut cache = cache();
     let now = Instant::now();
-    for ticket in cache.take_due(now, 64) {
+    for ticket in cache.take_due(now, 64, |_| false) {
         cache.land(ticket, now, Ok(minted("", 3600)), now);
     }
-    assert!(cache.take_due(now, 64).is_empty());
+    assert!(cache.take_due(now, 64, |_| false).is_empty());
     cache.supersede(now, Duration::ZERO);
-    assert_eq!(cache.take_due(now, 64).len(), 2);
+    assert_eq!(cache.take_due(now, 64, |_| false).len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -178,4 +179,21 @@ async fn a_form_an_id_and_an_order_of_audiences_each_have_tokens_of_their_own() 
         let Look::Serve { held, .. } = cache.look(fingerprint, now) else { panic!("not there") };
         assert_eq!(held.token.token.expose(), number.to_string());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_void_is_dropped_when_it_falls_due_and_nothing_else() {
+    let mut cache = cache();
+    let now = Instant::now();
+    for audience in ["1", "2"] {
+        assert_eq!(fetch(&mut cache, "a", audience), "fetched");
+        assert_eq!(fetch(&mut cache, "a", audience), "cached", "so it is in use");
+    }
+    let void = request("a", &["1"]);
+    let later = now + Duration::from_secs(1800);
+    let due: Vec<_> = cache.take_due(later, 64, |due| *due == void);
+    let due: Vec<_> = due.into_iter().map(|ticket| ticket.request).collect();
+    assert!(due.contains(&request("a", &["2"])) && !due.contains(&void), "{due:?}");
+    assert_eq!(cache.asked, 1);
+    assert_eq!(fetch(&mut cache, "a", "1"), "fetched");
 }

@@ -36,9 +36,12 @@ impl Bench {
             under_way: 8,
             jitter: std::time::Duration::ZERO,
         };
+        let placement = KnownPlacement::read(&state.path().join("placement.json")).unwrap();
+        let placement = Arc::new(placement);
         let source = TokenSource::new(
             Arc::new(issuer.clone()),
             Arc::new(FakeSink::default()),
+            Arc::clone(&placement),
             limits,
             |_| std::time::Duration::ZERO,
             Timeline::new(|| std::time::Duration::ZERO),
@@ -51,11 +54,10 @@ impl Bench {
             source.admit(&sandbox(id), vec![], std::time::Duration::ZERO);
             credentials.insert(sandbox(id), secret.clone());
         }
-        let placement = KnownPlacement::read(&state.path().join("placement.json")).unwrap();
         let server = TokenServer {
             source,
             credentials: Arc::new(credentials),
-            placement: Arc::new(placement),
+            placement,
             hosts: Arc::new(AllowedHosts::with([])),
         };
         Self { issuer, server, secrets, _state: state }

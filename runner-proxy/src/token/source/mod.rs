@@ -16,6 +16,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::coordinator::KnownPlacement;
 use crate::metrics::{CacheAnswer, Metrics};
 use crate::token::batch::{BatchIssuer, MAXIMUM_BATCH};
 use crate::token::cache::{
@@ -45,6 +46,7 @@ pub(crate) struct TokenSource {
 struct Shared {
     issuer: Arc<dyn BatchIssuer>,
     sink: Arc<dyn TokenSink>,
+    placement: Arc<KnownPlacement>,
     cache: Mutex<Cache>,
     wake: Notify,
     metrics: Metrics,
@@ -52,17 +54,20 @@ struct Shared {
 }
 
 impl TokenSource {
-    /// A source that holds nothing yet. `random_part` draws a random part of a duration.
+    /// A source that holds nothing yet. `placement` says whose JWT-SVIDs are renewed. `random_part` draws a random part of a duration.
     pub(crate) fn new(
         issuer: Arc<dyn BatchIssuer>,
         sink: Arc<dyn TokenSink>,
+        placement: Arc<KnownPlacement>,
         limits: CacheLimits,
         random_part: fn(Duration) -> Duration,
         timeline: Timeline,
         metrics: Metrics,
     ) -> Self {
         let (cache, wake) = (Mutex::new(Cache::new(limits, random_part)), Notify::new());
-        Self { shared: Arc::new(Shared { issuer, sink, cache, wake, metrics, timeline }) }
+        Self {
+            shared: Arc::new(Shared { issuer, sink, placement, cache, wake, metrics, timeline }),
+        }
     }
 
     /// Begins to hold tokens for a sandbox: those its files show, with what is already there of
@@ -223,13 +228,22 @@ impl TokenSource {
                 }
             }
             loop {
-                let batch = self.cache().take_due(self.shared.timeline.now(), MAXIMUM_BATCH);
+                let batch = self.take_due();
                 if batch.is_empty() || stop.is_cancelled() {
                     break;
                 }
                 self.fetch_batch(batch).await;
             }
         }
+    }
+
+    /// A batch of what is due, without JWT-SVIDs for an id that is the sandbox's no more.
+    fn take_due(&self) -> Vec<Ticket> {
+        let is_void = |request: &Fingerprint| match &request.form {
+            TokenForm::Oidc => false,
+            TokenForm::JwtSvid(id) => self.shared.placement.denies(request.sandbox(), id),
+        };
+        self.cache().take_due(self.shared.timeline.now(), MAXIMUM_BATCH, is_void)
     }
 
     async fn fetch_one(&self, ticket: Ticket) {

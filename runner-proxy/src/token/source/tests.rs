@@ -1,8 +1,10 @@
 //! The source over time, on a paused clock: single flight, renewal, outages, refusals.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
+use crate::coordinator::{PlacedSandbox, PlacementChange};
 use crate::fakes::{FakeIssuer, FakeSink, Mode, request, sandbox, spiffe_id};
 
 const fn seconds(count: u64) -> Duration {
@@ -13,6 +15,7 @@ struct Bench {
     issuer: FakeIssuer,
     sink: Arc<FakeSink>,
     source: TokenSource,
+    placement: Arc<KnownPlacement>,
     connected: watch::Sender<bool>,
     stop: CancellationToken,
     /// Seconds that the host has slept.
@@ -35,6 +38,9 @@ impl Bench {
 
     fn counting_into(metrics: Metrics) -> Self {
         let (issuer, sink) = (FakeIssuer::new(), Arc::new(FakeSink::default()));
+        // There is no such file: nothing was heard yet.
+        let placement =
+            Arc::new(KnownPlacement::read(Path::new("/nowhere/placement.json")).unwrap());
         let limits =
             CacheLimits { per_sandbox: 64, total: 1000, under_way: 8, jitter: seconds(30) };
         // A laptop that has slept before.
@@ -43,6 +49,7 @@ impl Bench {
         let source = TokenSource::new(
             Arc::new(issuer.clone()),
             Arc::clone(&sink) as _,
+            Arc::clone(&placement),
             limits,
             varying_part,
             Timeline::new(move || seconds(counted.load(Ordering::Relaxed))),
@@ -50,7 +57,7 @@ impl Bench {
         );
         let (connected, stop) = (watch::Sender::new(true), CancellationToken::new());
         tokio::spawn(source.clone().renew(connected.subscribe(), stop.clone()));
-        Self { issuer, sink, source, connected, stop, asleep }
+        Self { issuer, sink, source, placement, connected, stop, asleep }
     }
 
     /// With sandbox `s`, whose one file shows the default audience.
@@ -371,4 +378,32 @@ async fn a_jwt_svid_for_another_id_than_was_meant_reaches_nobody() {
     assert_eq!(svid.unwrap_err().class, ErrorClass::Unavailable);
     let kept = bench.source.jwt_svid(spiffe_id("s"), request("s", &["x"])).await;
     assert!(kept.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn jwt_svids_are_renewed_for_the_id_that_the_sandbox_has_now_alone() {
+    let bench = Bench::with_file().await;
+    let place = |id: &str| {
+        let (app, spiffe_id) = ("web".to_owned(), Some(spiffe_id(id)));
+        let placed = PlacedSandbox { app, profiles: Vec::new(), spiffe_id };
+        bench.placement.apply(1, PlacementChange::Placed(sandbox("s"), placed));
+    };
+    let ask = async || {
+        for _ in 0..2 {
+            let svid = bench.source.jwt_svid(spiffe_id("s"), request("s", &["x"])).await;
+            svid.unwrap();
+        }
+    };
+    let minted = || {
+        let calls = bench.issuer.calls();
+        calls.iter().filter(|call| call.requests.contains(&request("s", &["x"]))).count()
+    };
+    place("s");
+    ask().await;
+    tokio::time::sleep(seconds(1801)).await;
+    assert_eq!(minted(), 2, "one that is in use is renewed");
+    ask().await;
+    place("other");
+    tokio::time::sleep(seconds(3600)).await;
+    assert_eq!(minted(), 2, "and one for an id that is not the sandbox's is not");
 }
