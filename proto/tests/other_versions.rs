@@ -73,4 +73,8 @@ fn what_is_missing_has_its_default() {
     assert_eq!((watch.seen_generation, watch.receipt), (0, None));
     let answer = v1::WatchSandboxesResponse::decode(&[][..]).unwrap();
     assert_eq!((answer.reissue.as_str(), answer.receipt), ("", None));
+    // That a sandbox has no SVIDs is not what an older version says: it says nothing.
+    assert_eq!(v1::PlacedSandbox::decode(&[][..]).unwrap().spiffe_id, None);
+    let none = v1::PlacedSandbox { spiffe_id: Some(String::new()), ..Default::default() };
+    assert_eq!(v1::PlacedSandbox::decode(&*none.encode_to_vec()).unwrap(), none);
 }

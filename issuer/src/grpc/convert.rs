@@ -85,11 +85,12 @@ pub(super) fn placed(
         sandbox_id: placed.sandbox.id.as_str().to_owned(),
         app: app.name.as_str().to_owned(),
         audiences: policy.profiles_of(app).map(profile).collect(),
-        spiffe_id: match spiffe_ids.of(app, &placed.sandbox.id) {
-            Ok(id) => id.into(),
-            // Longer than any SPIFFE ID may be: it has none.
-            Err(_too_long) => String::new(),
-        },
+        // Longer than any SPIFFE ID may be: it has none, which is said and not left out.
+        spiffe_id: Some(
+            spiffe_ids
+                .of(app, &placed.sandbox.id)
+                .map_or_else(|_too_long| String::new(), String::from),
+        ),
     }
 }
 

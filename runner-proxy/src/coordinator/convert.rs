@@ -12,7 +12,7 @@ use moneyer_proto::v1;
 use super::placement::{IssuerFacts, KeptReceipt, PlacedSandbox, PlacementChange, Profile};
 use super::status;
 use crate::sandbox::Sdk;
-use crate::svid::SignedSvid;
+use crate::svid::{SignedSvid, Subject};
 
 /// A request for a token, as it is sent.
 pub(super) fn request(request: &TokenRequest) -> v1::MintTokenRequest {
@@ -136,21 +136,23 @@ fn placed(sandbox: &v1::PlacedSandbox) -> Option<(SandboxId, PlacedSandbox)> {
         read.map(|(name, audience)| Profile { name, audience, sdk: profile.sdk.as_ref().map(sdk) })
     });
     let profiles = profiles.collect();
-    let spiffe_id = spiffe_id(&id, &sandbox.spiffe_id);
-    Some((id, PlacedSandbox { app: sandbox.app.clone(), profiles, spiffe_id }))
+    let subject = subject(&id, sandbox.spiffe_id.as_deref());
+    Some((id, PlacedSandbox { app: sandbox.app.clone(), profiles, subject }))
 }
 
-/// The subject of a sandbox's SVIDs; a coordinator of an older version names none.
-fn spiffe_id(sandbox: &SandboxId, text: &str) -> Option<SpiffeId> {
-    if text.is_empty() {
-        return None;
-    }
+/// Whose a sandbox's SVIDs are; a coordinator of an older version does not say.
+fn subject(sandbox: &SandboxId, text: Option<&str>) -> Subject {
+    let text = match text {
+        None => return Subject::Unknown,
+        Some("") => return Subject::Nobody,
+        Some(text) => text,
+    };
     // Only a workload's: the trust domain's own id is its authority's (SPIFFE-ID section 3.1).
     let read = SpiffeId::parse(text).ok().filter(|id| id.segments().next().is_some());
     if read.is_none() {
         tracing::warn!(sandbox.id = %sandbox, "its SPIFFE ID is not legal; it has no SVIDs");
     }
-    read
+    read.map_or(Subject::Nobody, Subject::Of)
 }
 
 /// What an SDK has to be told. What is not legal is left out: the SDK says what it misses.
@@ -188,7 +190,7 @@ mod tests {
             sandbox_id: id.to_owned(),
             app: "web".to_owned(),
             audiences,
-            spiffe_id: String::new(),
+            spiffe_id: None,
         };
         let all = v1::PlacedSandboxes {
             sandboxes: vec![
@@ -208,19 +210,20 @@ mod tests {
 
     #[test]
     fn a_sandbox_has_the_spiffe_id_of_a_workload_or_none() {
-        let read = |text: &str| {
+        let read = |text: Option<&str>| {
             let sandbox = v1::PlacedSandbox {
                 sandbox_id: "a".to_owned(),
                 app: "web".to_owned(),
                 audiences: vec![],
-                spiffe_id: text.to_owned(),
+                spiffe_id: text.map(str::to_owned),
             };
-            placed(&sandbox).unwrap().1.spiffe_id.map(|id| id.to_string())
+            placed(&sandbox).unwrap().1.subject
         };
         let legal = "spiffe://id.test/app/web/sandbox/a";
-        assert_eq!(read(legal).as_deref(), Some(legal));
+        assert_eq!(read(Some(legal)), Subject::Of(SpiffeId::parse(legal).unwrap()));
+        assert_eq!(read(None), Subject::Unknown, "as an older version leaves it");
         for none in ["", "spiffe://id.test", "spiffe://id.test/a/", "https://id.test/a"] {
-            assert_eq!(read(none), None, "{none}");
+            assert_eq!(read(Some(none)), Subject::Nobody, "{none}");
         }
     }
 

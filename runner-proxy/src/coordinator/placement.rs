@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::sandbox::Sdk;
+use crate::svid::Subject;
 
 /// Why what is on disk could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -59,9 +60,9 @@ pub(crate) struct Profile {
 pub(crate) struct PlacedSandbox {
     pub(crate) app: String,
     pub(crate) profiles: Vec<Profile>,
-    /// The subject of its SVIDs. `None`: it has none, as with a coordinator that knows of no SVIDs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) spiffe_id: Option<SpiffeId>,
+    /// Whose its SVIDs are. Unknown where a coordinator that knows of no SVIDs placed it.
+    #[serde(default, rename = "spiffe_id", skip_serializing_if = "Subject::is_unknown")]
+    pub(crate) subject: Subject,
 }
 
 /// What a runner has to know of the issuer.
@@ -134,9 +135,25 @@ impl KnownPlacement {
 
     /// Whether the coordinator says that SVIDs of this id are not, or no longer, for this sandbox.
     pub(crate) fn denies(&self, sandbox: &SandboxId, id: &SpiffeId) -> bool {
+        match self.subject_of(sandbox, |_any| true) {
+            Subject::Of(now) => now != *id,
+            Subject::Nobody => true,
+            Subject::Unknown => false,
+        }
+    }
+
+    /// Whose the SVIDs of a sandbox are that is placed as `is_meant`.
+    pub(crate) fn subject_of(
+        &self,
+        sandbox: &SandboxId,
+        is_meant: impl Fn(&PlacedSandbox) -> bool,
+    ) -> Subject {
         let placement = self.now();
-        let placed = placement.sandboxes.get(sandbox);
-        placement.generation > 0 && placed.and_then(|placed| placed.spiffe_id.as_ref()) != Some(id)
+        if placement.generation == 0 {
+            return Subject::Unknown;
+        }
+        let placed = placement.sandboxes.get(sandbox).filter(|placed| is_meant(placed));
+        placed.map_or(Subject::Nobody, |placed| placed.subject.clone())
     }
 
     /// Takes in a change that brings this runner to `generation`.
@@ -268,8 +285,8 @@ mod tests {
             audience: Audience::parse("sts.amazonaws.com").unwrap(),
             sdk: Some(Sdk::Aws { role: None }),
         };
-        let spiffe_id = SpiffeId::parse("spiffe://id.example.com/app/web").ok();
-        PlacedSandbox { app: app.to_owned(), profiles: vec![profile], spiffe_id }
+        let subject = Subject::Of(SpiffeId::parse("spiffe://id.example.com/app/web").unwrap());
+        PlacedSandbox { app: app.to_owned(), profiles: vec![profile], subject }
     }
 
     #[tokio::test]
@@ -286,6 +303,53 @@ mod tests {
         assert_eq!(again.now().sandboxes, BTreeMap::from([(id("a"), placed("web"))]));
         std::fs::write(&path, "{").unwrap();
         assert!(matches!(KnownPlacement::read(&path), Err(PlacementError::Parse { .. })));
+    }
+
+    #[tokio::test]
+    async fn what_is_on_disk_says_whose_svids_are_nobodys_and_what_an_older_proxy_left_does_not() {
+        let state = tempfile::tempdir().unwrap();
+        let path = state.path().join("placement.json");
+        let known = KnownPlacement::read(&path).unwrap();
+        for (name, subject) in [("nobody", Subject::Nobody), ("unknown", Subject::Unknown)] {
+            let sandbox = PlacedSandbox { subject, ..placed("web") };
+            known.apply(7, PlacementChange::Placed(id(name), sandbox));
+        }
+        known.write().await.unwrap();
+        let again = KnownPlacement::read(&path).unwrap();
+        assert_eq!(again.now().sandboxes, known.now().sandboxes);
+        let older =
+            r#"{"generation":7,"issuer":null,"sandboxes":{"a":{"app":"web","profiles":[]}}}"#;
+        std::fs::write(&path, older).unwrap();
+        let older = KnownPlacement::read(&path).unwrap();
+        assert_eq!(older.now().sandboxes[&id("a")].subject, Subject::Unknown);
+        std::fs::write(&path, older_with_id("https://x")).unwrap();
+        assert!(matches!(KnownPlacement::read(&path), Err(PlacementError::Parse { .. })));
+    }
+
+    fn older_with_id(spiffe_id: &str) -> String {
+        let sandbox = format!(r#"{{"app":"web","profiles":[],"spiffe_id":"{spiffe_id}"}}"#);
+        format!(r#"{{"generation":7,"issuer":null,"sandboxes":{{"a":{sandbox}}}}}"#)
+    }
+
+    #[test]
+    fn an_id_is_denied_where_another_is_known_and_not_where_none_is() {
+        let state = tempfile::tempdir().unwrap();
+        let known = KnownPlacement::read(&state.path().join("placement.json")).unwrap();
+        let spiffe_id = SpiffeId::parse("spiffe://id.example.com/app/web").unwrap();
+        let other = SpiffeId::parse("spiffe://id.example.com/app/other").unwrap();
+        assert!(!known.denies(&id("a"), &spiffe_id), "nothing was heard");
+        for (subject, is_denied) in [
+            (Subject::Of(spiffe_id.clone()), false),
+            (Subject::Of(other), true),
+            (Subject::Nobody, true),
+            (Subject::Unknown, false),
+        ] {
+            let sandbox = PlacedSandbox { subject: subject.clone(), ..placed("web") };
+            known.apply(1, PlacementChange::Placed(id("a"), sandbox));
+            assert_eq!(known.denies(&id("a"), &spiffe_id), is_denied, "{subject:?}");
+        }
+        known.apply(2, PlacementChange::Removed(id("a")));
+        assert!(known.denies(&id("a"), &spiffe_id));
     }
 
     #[test]

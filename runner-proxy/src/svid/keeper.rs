@@ -65,6 +65,11 @@ impl Plan {
         self.last.map_or(now, |last| now.max(last + ASK_AT_MOST_EVERY))
     }
 
+    /// Looks again in a while, if it is time for an attempt.
+    fn put_off(&mut self, now: Instant) {
+        self.due = self.due.map(|due| if due <= now { now + NOTICE_SLEEP_WITHIN } else { due });
+    }
+
     /// Begins anew where the attempts so far were for another id, or one for another id was in hand.
     fn turn_to(&mut self, id: &SpiffeId, is_another: bool, now: Instant) {
         let failed_for_another = self.failures > 0 && self.asked_for.as_ref() != Some(id);
@@ -194,8 +199,13 @@ impl SvidKeeper {
         let now = self.office.timeline.now();
         let id = match self.subject.now() {
             Subject::Of(id) => id,
+            // Nothing new can be had until somebody says whose it is; what is in hand is good to its end.
+            Subject::Unknown => {
+                self.plan().put_off(now);
+                return;
+            }
             // What it was is in hand of whoever had it; nothing new comes of it here.
-            Subject::Nobody | Subject::Unknown => {
+            Subject::Nobody => {
                 self.plan().due = None;
                 self.take_away(|_held| true);
                 return;

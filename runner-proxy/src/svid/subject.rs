@@ -7,20 +7,51 @@
 use std::sync::Arc;
 
 use moneyer_identity::SandboxId;
-use moneyer_identity::spiffe::SpiffeId;
+use moneyer_identity::spiffe::{SpiffeId, SpiffeIdError};
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::coordinator::KnownPlacement;
 
 /// Whose SVIDs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Option<String>", into = "Option<String>")]
 pub(crate) enum Subject {
     /// This one's.
     Of(SpiffeId),
     /// Nobody's: there are none for it.
     Nobody,
-    /// Not known yet: the coordinator was never heard.
+    /// Not known: the coordinator was never heard, or is of a version that knows of no SVIDs.
+    #[default]
     Unknown,
+}
+
+impl Subject {
+    pub(crate) fn is_unknown(&self) -> bool {
+        *self == Self::Unknown
+    }
+}
+
+impl TryFrom<Option<String>> for Subject {
+    type Error = SpiffeIdError;
+
+    fn try_from(kept: Option<String>) -> Result<Self, SpiffeIdError> {
+        match kept.as_deref() {
+            None => Ok(Self::Unknown),
+            Some("") => Ok(Self::Nobody),
+            Some(id) => SpiffeId::parse(id).map(Self::Of),
+        }
+    }
+}
+
+impl From<Subject> for Option<String> {
+    fn from(subject: Subject) -> Self {
+        match subject {
+            Subject::Of(id) => Some(id.into()),
+            Subject::Nobody => Some(String::new()),
+            Subject::Unknown => None,
+        }
+    }
 }
 
 /// The subject of one attached sandbox.
@@ -39,13 +70,7 @@ impl SvidSubject {
 
     /// As it is now.
     pub(crate) fn now(&self) -> Subject {
-        let placement = self.placement.now();
-        if placement.generation == 0 {
-            return Subject::Unknown;
-        }
-        let placed = placement.sandboxes.get(&self.sandbox);
-        let id = placed.filter(|placed| placed.app == self.app);
-        id.and_then(|placed| placed.spiffe_id.clone()).map_or(Subject::Nobody, Subject::Of)
+        self.placement.subject_of(&self.sandbox, |placed| placed.app == self.app)
     }
 
     /// Tells whenever it may have changed.
@@ -70,7 +95,9 @@ mod tests {
             SvidSubject { placement: Arc::clone(&placement), sandbox: sandbox.clone(), app };
         assert_eq!(subject.now(), Subject::Unknown);
         let place = |app: &str, id: Option<SpiffeId>| {
-            let placed = PlacedSandbox { app: app.to_owned(), profiles: Vec::new(), spiffe_id: id };
+            let given = id.map_or(Subject::Nobody, Subject::Of);
+            let (app, profiles) = (app.to_owned(), Vec::new());
+            let placed = PlacedSandbox { app, profiles, subject: given };
             placement.apply(1, PlacementChange::Placed(sandbox.clone(), placed));
             subject.now()
         };

@@ -76,7 +76,11 @@ impl Bench {
     }
 
     fn place(&self, spiffe_id: Option<SpiffeId>) {
-        let placed = PlacedSandbox { app: "web".to_owned(), profiles: Vec::new(), spiffe_id };
+        self.place_as(spiffe_id.map_or(Subject::Nobody, Subject::Of));
+    }
+
+    fn place_as(&self, subject: Subject) {
+        let placed = PlacedSandbox { app: "web".to_owned(), profiles: Vec::new(), subject };
         self.placement.apply(1, PlacementChange::Placed(sandbox("s"), placed));
     }
 
@@ -285,6 +289,20 @@ async fn another_spiffe_id_takes_it_away_and_none_for_good() {
     let asked = bench.signer.asked().len();
     sleep(seconds(7200)).await;
     assert_eq!(bench.signer.asked().len(), asked);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_nobody_says_whose_it_is_it_is_kept_and_not_renewed() {
+    let bench = Bench::new();
+    let stock = bench.keeper.ask();
+    sleep(seconds(1)).await;
+    bench.place_as(Subject::Unknown);
+    sleep(seconds(3590)).await;
+    assert_eq!(bench.on(&stock).unwrap().chain[0], 1);
+    assert_eq!(bench.signer.asked().len(), 1);
+    bench.place(Some(spiffe_id("s")));
+    sleep(seconds(6)).await;
+    assert_eq!(bench.on(&stock).unwrap().chain[0], 2);
 }
 
 #[tokio::test(start_paused = true)]

@@ -43,8 +43,8 @@ pub(super) enum Refusal {
     /// The proxy goes down.
     #[error("the runner proxy is going down")]
     Closing,
-    /// The coordinator was never heard.
-    #[error("the coordinator has not been heard yet")]
+    /// The coordinator was never heard, or knows of no SVIDs.
+    #[error("the coordinator has not said yet whose SVIDs the sandbox gets")]
     Starting,
     /// Neither an SVID nor a coordinator.
     #[error("there is no SVID, and the coordinator cannot be reached")]

@@ -21,7 +21,7 @@ use crate::fakes::bundles::{JWKS, told, with_authority};
 use crate::fakes::{FakeIssuer, FakeSigner, FakeSink, Mode, sandbox, spiffe_id};
 use crate::metrics::Metrics;
 use crate::sandbox::Stay;
-use crate::svid::SvidOffice;
+use crate::svid::{Subject, SvidOffice};
 use crate::token::{CacheLimits, Timeline, TokenSource};
 
 struct Bench {
@@ -103,8 +103,11 @@ impl Bench {
     }
 
     fn place(&self) {
-        let (app, spiffe_id) = ("web".to_owned(), Some(spiffe_id("s")));
-        let placed = PlacedSandbox { app, profiles: Vec::new(), spiffe_id };
+        self.place_as(Subject::Of(spiffe_id("s")));
+    }
+
+    fn place_as(&self, subject: Subject) {
+        let placed = PlacedSandbox { app: "web".to_owned(), profiles: Vec::new(), subject };
         self.placement.apply(1, PlacementChange::Placed(sandbox("s"), placed));
     }
 
@@ -195,4 +198,25 @@ async fn w5_streams_that_are_opened_again_after_a_refusal_are_answered_by_it_and
     }
     assert!(begun.elapsed() < Duration::from_secs(21), "none waited: {:?}", begun.elapsed());
     assert_eq!(bench.signer.asked().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn w14_a_coordinator_that_says_nothing_of_svids_ends_no_stream_and_one_that_says_none_does() {
+    let mut bench = Bench::new().await;
+    bench.place();
+    bench.tell(&[]);
+    let request = with_header(X509svidRequest {});
+    let mut stream = bench.client.fetch_x509svid(request).await.unwrap().into_inner();
+    stream.message().await.unwrap().unwrap();
+    bench.place_as(Subject::Unknown);
+    let quiet = timeout(hours(1), stream.message()).await;
+    assert!(quiet.is_err(), "what is held is kept: {quiet:?}");
+    let answer = bench.client.fetch_x509svid(with_header(X509svidRequest {})).await;
+    assert_eq!(answer.unwrap_err().code(), Code::Unavailable);
+    assert_eq!(bench.signer.asked().len(), 1);
+    bench.place();
+    let renewed = timeout(Duration::from_secs(6), stream.message()).await.unwrap();
+    assert_eq!(renewed.unwrap().unwrap().svids[0].x509_svid[0], 2);
+    bench.place_as(Subject::Nobody);
+    assert_eq!(stream.message().await.unwrap_err().code(), Code::PermissionDenied);
 }

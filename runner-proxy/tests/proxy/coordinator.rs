@@ -132,7 +132,7 @@ impl Cluster {
             sandbox_id: id.to_owned(),
             app: app.to_owned(),
             audiences: audiences.collect(),
-            spiffe_id: spiffe_id(id),
+            spiffe_id: Some(spiffe_id(id)),
         };
         self.records(|records| records.sandboxes.insert(id.to_owned(), sandbox.clone()));
         self.tell(Change::Placed(sandbox));
@@ -172,7 +172,7 @@ impl Cluster {
     pub(crate) fn rename(&self, id: &str, spiffe_id: &str) {
         let sandbox = self.records(|records| {
             let sandbox = records.sandboxes.get_mut(id).unwrap();
-            spiffe_id.clone_into(&mut sandbox.spiffe_id);
+            sandbox.spiffe_id = Some(spiffe_id.to_owned());
             sandbox.clone()
         });
         self.tell(Change::Placed(sandbox));
@@ -265,7 +265,7 @@ impl Records {
 
     /// The SPIFFE ID of a sandbox that is placed and has one.
     fn svid_subject(&self, sandbox: &str) -> Result<String, Status> {
-        let placed = self.sandboxes.get(sandbox).map(|placed| placed.spiffe_id.clone());
+        let placed = self.sandboxes.get(sandbox).and_then(|placed| placed.spiffe_id.clone());
         placed
             .filter(|id| !id.is_empty())
             .ok_or_else(|| Status::not_found("there is no such sandbox on this runner"))

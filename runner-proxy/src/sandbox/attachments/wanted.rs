@@ -51,6 +51,7 @@ mod tests {
 
     use super::*;
     use crate::fakes::sandbox;
+    use crate::svid::Subject;
 
     fn placed() -> PlacedSandbox {
         let profile = |name: &str| Profile {
@@ -59,7 +60,7 @@ mod tests {
             sdk: None,
         };
         let profiles = vec![profile("aws"), profile("vault")];
-        PlacedSandbox { app: "web".to_owned(), profiles, spiffe_id: None }
+        PlacedSandbox { app: "web".to_owned(), profiles, subject: Subject::Nobody }
     }
 
     fn named(names: &[&str]) -> ProfileChoice {
