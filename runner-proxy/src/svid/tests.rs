@@ -298,11 +298,11 @@ async fn while_nobody_says_whose_it_is_it_is_kept_and_not_renewed() {
     sleep(seconds(1)).await;
     bench.place_as(Subject::Unknown);
     sleep(seconds(3590)).await;
-    assert_eq!(bench.on(&stock).unwrap().chain[0], 1);
+    assert_eq!(bench.on(&stock).unwrap().chain()[0], 1);
     assert_eq!(bench.signer.asked().len(), 1);
     bench.place(Some(spiffe_id("s")));
     sleep(seconds(6)).await;
-    assert_eq!(bench.on(&stock).unwrap().chain[0], 2);
+    assert_eq!(bench.on(&stock).unwrap().chain()[0], 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -317,7 +317,7 @@ async fn an_identity_that_comes_back_before_anybody_looked_is_served_again() {
         assert!(bench.on(&stock).is_none());
         bench.place(Some(spiffe_id("s")));
         sleep(seconds(2)).await;
-        assert_eq!(bench.on(&stock).unwrap().chain[0], signed);
+        assert_eq!(bench.on(&stock).unwrap().chain()[0], signed);
     }
     drop(stock);
     bench.place(None);
