@@ -153,14 +153,8 @@ impl App {
             metrics.clone(),
         );
         let renewal = (jitter as fn(Duration) -> Duration, config.tokens.jitter.duration());
-        let svids = SvidOffice::new(
-            issuer,
-            Arc::clone(&bundles),
-            link.connected(),
-            renewal,
-            timeline,
-            metrics.clone(),
-        );
+        let heard = (Arc::clone(&bundles), link.connected());
+        let svids = SvidOffice::new(issuer, heard, renewal, timeline, metrics.clone());
         let workload_api = WorkloadApi {
             placement: Arc::clone(&placement),
             bundles: Arc::clone(&bundles),

@@ -34,8 +34,7 @@ pub(crate) struct SvidOffice {
 impl SvidOffice {
     pub(crate) fn new(
         signer: Arc<dyn SvidSigner>,
-        bundles: Arc<KnownBundles>,
-        connected: watch::Receiver<bool>,
+        (bundles, connected): (Arc<KnownBundles>, watch::Receiver<bool>),
         (random_part, jitter): (fn(Duration) -> Duration, Duration),
         timeline: Timeline,
         metrics: Metrics,

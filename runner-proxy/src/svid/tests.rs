@@ -47,8 +47,7 @@ impl Bench {
         let counted = Arc::clone(&asleep);
         let office = SvidOffice::new(
             Arc::new(signer.clone()),
-            Arc::clone(&bundles),
-            connected.subscribe(),
+            (Arc::clone(&bundles), connected.subscribe()),
             (|whole| whole / 2, seconds(30)),
             Timeline::new(move || seconds(counted.load(Ordering::Relaxed))),
             Metrics::new(),

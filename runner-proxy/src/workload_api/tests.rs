@@ -54,7 +54,7 @@ fn office(
     let renewal = (half, Duration::from_secs(30));
     let timeline = Timeline::new(|| Duration::ZERO);
     let signer = Arc::new(signer.clone());
-    SvidOffice::new(signer, bundles, connected.subscribe(), renewal, timeline, Metrics::new())
+    SvidOffice::new(signer, (bundles, connected.subscribe()), renewal, timeline, Metrics::new())
 }
 
 fn source(placement: &Arc<KnownPlacement>) -> TokenSource {

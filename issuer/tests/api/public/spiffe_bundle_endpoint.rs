@@ -322,9 +322,9 @@ async fn alert(world: &World, version: [u8; 2], suite: [u8; 2]) -> u8 {
 
 #[tokio::test]
 async fn f7_older_versions_and_weaker_suites_are_refused() {
-    let world = start(&[]).await;
     const PROTOCOL_VERSION: u8 = 70;
     const HANDSHAKE_FAILURE: u8 = 40;
+    let world = start(&[]).await;
     // ECDHE with AES-GCM, which only TLS 1.2 knows.
     let good = [0xc0, 0x2b];
     for old in [[3, 1], [3, 2]] {
