@@ -15,7 +15,7 @@ stamp=$root/.tools/interop.stamp
 
 [ -x "$bin_dir/moneyer" ] || { echo "no $bin_dir/moneyer: build it first" >&2; exit 1; }
 
-"$root/.ci/packages" python3-venv nodejs npm haproxy apache2 libapache2-mod-auth-openidc libapache2-mod-oauth2
+"$root/.ci/packages" python3-venv nodejs npm openssl haproxy apache2 libapache2-mod-auth-openidc libapache2-mod-oauth2
 if [ "${MONEYER_TEST_NO_MOUNT:-}" != 1 ]; then
     "$root/.ci/packages" radosgw ceph-mon ceph-osd ceph-common
 fi
