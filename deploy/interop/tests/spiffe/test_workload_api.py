@@ -123,6 +123,19 @@ def test_w8_a_stream_tells_of_a_new_key_before_it_signs(foreign, foreign_client)
     assert signed_by in before
 
 
+def test_w8_a_stream_tells_of_a_new_authority_before_it_signs(foreign, foreign_client):
+    with workload.watching(foreign_client.stream_x509_contexts) as told:
+        before = told.wait_for(lambda _: True)
+        development.command(foreign, "key", "prepare", "--x509")
+        after = told.wait_for(lambda context: roots(context) != roots(before))
+    assert roots(after) > roots(before)
+    assert after.default_svid.leaf.issuer == before.default_svid.leaf.issuer
+
+
+def roots(context) -> set[x509.Certificate]:
+    return context.x509_bundle_set.get_bundle_for_trust_domain(TrustDomain(FOREIGN)).x509_authorities
+
+
 def _certificate(entry: dict) -> x509.Certificate:
     (encoded,) = entry["x5c"]
     return x509.load_pem_x509_certificate(
