@@ -12,6 +12,7 @@ mod answers;
 mod audiences;
 mod follow;
 mod service;
+mod share;
 mod status;
 mod tellers;
 #[cfg(test)]

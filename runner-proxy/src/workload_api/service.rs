@@ -16,11 +16,11 @@ use moneyer_proto::workload::{
     JwtsvidResponse, ValidateJwtsvidRequest, ValidateJwtsvidResponse, X509BundlesRequest,
     X509BundlesResponse, X509svidRequest, X509svidResponse,
 };
-use tokio::sync::Semaphore;
 use tonic::service::Routes;
 use tonic::{Code, Request, Response, Status};
 
 use super::follow::{Sources, Teller, follow};
+use super::share::{Share, count_reflection};
 use super::status::{Refusal, label};
 use super::tellers::{JwtBundleTeller, X509BundleTeller, X509SvidTeller};
 use super::{admission, audiences, validation};
@@ -37,10 +37,6 @@ const MAXIMUM_MESSAGE_BYTES: usize = 32 * 1024;
 /// Age at which a connection is closed: none that a sandbox comes to. Its streams are to last, and a caller
 /// proves nothing but being on the socket, which does not grow old.
 const AGE: Duration = Duration::from_secs(365 * 24 * 3600);
-
-/// Most streams of one sandbox, over all its connections. A process holds two or three, and each is woken
-/// by every change.
-const MAXIMUM_STREAMS: usize = 256;
 
 /// The Workload API of all sandboxes.
 pub(crate) struct WorkloadApi {
@@ -89,6 +85,7 @@ impl WorkloadApi {
             sandbox: stay.sandbox().clone(),
             app: stay.app().to_owned(),
         };
+        let share = Share::new();
         let service = Service {
             stay: stay.clone(),
             keeper: self.svids.keeper(subject, stay.end().clone()),
@@ -96,12 +93,13 @@ impl WorkloadApi {
             source: self.source.clone(),
             clock: Arc::clone(&self.clock),
             metrics: self.metrics.clone(),
-            places: Arc::new(Semaphore::new(MAXIMUM_STREAMS)),
+            share: share.clone(),
         };
         let server =
             SpiffeWorkloadApiServer::new(service).max_decoding_message_size(MAXIMUM_MESSAGE_BYTES);
         let users = Arc::clone(&self.users);
         let router = self.reflection.0.clone().add_service(server).into_axum_router();
+        let router = router.layer(axum::middleware::from_fn_with_state(share, count_reflection));
         router.layer(axum::middleware::from_fn_with_state(users, admission::admit))
     }
 }
@@ -113,7 +111,7 @@ struct Service {
     source: TokenSource,
     clock: Arc<dyn Clock>,
     metrics: Metrics,
-    places: Arc<Semaphore>,
+    share: Share,
 }
 
 type Messages<M> = BoxStream<'static, Result<M, Status>>;
@@ -135,8 +133,7 @@ impl Service {
 
     fn sources(&self) -> Result<Sources, Refusal> {
         self.identity()?;
-        let place = Arc::clone(&self.places).try_acquire_owned();
-        let place = place.map_err(|_none_left| Refusal::TooManyStreams)?;
+        let place = self.share.stream()?;
         Ok(Sources {
             stay: self.stay.clone(),
             keeper: Arc::clone(&self.keeper),
@@ -173,9 +170,9 @@ impl Service {
         Ok(JwtsvidResponse { svids: vec![svid] })
     }
 
-    fn validate(
+    async fn validate(
         &self,
-        request: &ValidateJwtsvidRequest,
+        request: ValidateJwtsvidRequest,
     ) -> Result<ValidateJwtsvidResponse, Refusal> {
         if request.audience.is_empty() {
             return Err(Refusal::NoAudience);
@@ -186,7 +183,9 @@ impl Service {
         self.identity()?;
         let bundles = self.bundles.now().ok_or(Refusal::Starting)?;
         let now = self.clock.now();
-        Ok(validation::validate(&request.svid, &request.audience, bundles.all(), now)?)
+        let ValidateJwtsvidRequest { audience, svid } = request;
+        let check = move || validation::validate(&svid, &audience, bundles.all(), now);
+        Ok(self.share.check(check).await??)
     }
 
     /// Counts the call, and says how it went to the caller and to the log.
@@ -251,6 +250,6 @@ impl SpiffeWorkloadApi for Service {
         &self,
         request: Request<ValidateJwtsvidRequest>,
     ) -> Result<Response<ValidateJwtsvidResponse>, Status> {
-        self.answer(WorkloadCall::ValidateJwtSvid, self.validate(request.get_ref()))
+        self.answer(WorkloadCall::ValidateJwtSvid, self.validate(request.into_inner()).await)
     }
 }

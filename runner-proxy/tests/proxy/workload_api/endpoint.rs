@@ -193,12 +193,19 @@ async fn streams_of_a_sandbox_are_256_at_most_and_a_message_has_32_kib() {
     for _ in 0..4 {
         clients.push(Workload::of(&proxy, "s-1").await);
     }
-    for number in 0..256 {
+    let socket = proxy.directory("s-1").join("workload-api.sock");
+    let mut reflection = ServerReflectionClient::new(connect(&socket).await);
+    let asks_later = || with_header(tokio_stream::pending::<ServerReflectionRequest>());
+    // Those of reflection are streams as well.
+    let _reflected = reflection.server_reflection_info(asks_later()).await.unwrap();
+    for number in 1..256 {
         let mut stream = clients[number / 64].jwt_bundles().await.unwrap();
         next(&mut stream).await.unwrap();
         streams.push(stream);
     }
     let refused = Workload::of(&proxy, "s-1").await.jwt_bundles().await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unavailable);
+    let refused = reflection.server_reflection_info(asks_later()).await.unwrap_err();
     assert_eq!(refused.code(), Code::Unavailable);
     assert!(Workload::of(&proxy, "s-2").await.jwt_bundles().await.is_ok(), "another's places");
     drop(streams.pop());
