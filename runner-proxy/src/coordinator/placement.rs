@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::followers::{Followers, SvidFacts};
 use crate::sandbox::Sdk;
 use crate::svid::Subject;
 
@@ -113,6 +114,7 @@ pub(crate) struct KnownPlacement {
     path: PathBuf,
     placement: RwLock<Placement>,
     version: watch::Sender<u64>,
+    followers: Followers,
 }
 
 impl KnownPlacement {
@@ -125,7 +127,8 @@ impl KnownPlacement {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Placement::default(),
             Err(source) => return Err(PlacementError::Read { path, source }),
         };
-        Ok(Self { path, placement: RwLock::new(placement), version: watch::Sender::new(0) })
+        let (placement, version) = (RwLock::new(placement), watch::Sender::new(0));
+        Ok(Self { path, placement, version, followers: Followers::new() })
     }
 
     /// The placement, for as long as the guard lives. Not to be held across an await.
@@ -158,6 +161,11 @@ impl KnownPlacement {
 
     /// Takes in a change that brings this runner to `generation`.
     pub(crate) fn apply(&self, generation: u64, change: PlacementChange) {
+        let is_first = self.now().generation == 0;
+        let whom = match &change {
+            PlacementChange::Placed(id, _) | PlacementChange::Removed(id) => Some(id.clone()),
+            PlacementChange::All(_) | PlacementChange::Reissue => None,
+        };
         self.update(|placement| {
             placement.generation = placement.generation.max(generation);
             match change {
@@ -171,6 +179,8 @@ impl KnownPlacement {
                 PlacementChange::Reissue => {}
             }
         });
+        // With the first word it is known of all others that they are not placed.
+        self.followers.tell(whom.as_ref().filter(|_| !is_first), || self.now());
     }
 
     /// Takes in what the coordinator says of the issuer.
@@ -210,9 +220,9 @@ impl KnownPlacement {
         self.version.send_modify(|version| *version += 1);
     }
 
-    /// Tells of each change from now on.
-    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
-        self.version.subscribe()
+    /// Tells of each change from now on of what the SVIDs of one sandbox depend on.
+    pub(crate) fn follow(&self, sandbox: &SandboxId) -> watch::Receiver<SvidFacts> {
+        self.followers.follow(sandbox, || self.now())
     }
 
     /// Whether `sandbox` is placed here; waits for at most `limit` until it is.
@@ -360,6 +370,42 @@ mod tests {
         known.apply(3, PlacementChange::All(BTreeMap::new()));
         assert_eq!(known.now().generation, 9);
         assert!(known.now().sandboxes.is_empty());
+    }
+
+    #[test]
+    fn a_follower_is_woken_by_what_is_new_of_its_own_sandbox_and_by_nothing_else() {
+        let state = tempfile::tempdir().unwrap();
+        let known = KnownPlacement::read(&state.path().join("placement.json")).unwrap();
+        let mut followed = known.follow(&id("a"));
+        let mut is_woken = |act: &dyn Fn()| {
+            act();
+            let woken = followed.has_changed().unwrap();
+            followed.mark_unchanged();
+            woken
+        };
+        let place = |name: &str, app: &str| {
+            known.apply(1, PlacementChange::Placed(id(name), placed(app)));
+        };
+        assert!(is_woken(&|| place("b", "web")), "it is not placed, which was not known before");
+        assert!(!is_woken(&|| place("c", "web")));
+        assert!(is_woken(&|| place("a", "web")));
+        assert!(!is_woken(&|| place("a", "web")), "nothing new");
+        let profiles = PlacedSandbox { profiles: Vec::new(), ..placed("web") };
+        assert!(!is_woken(&|| {
+            known.apply(2, PlacementChange::Placed(id("a"), profiles.clone()));
+        }));
+        let receipt = KeptReceipt { incarnation: vec![1], generation: 2, tag: vec![1] };
+        assert!(!is_woken(&|| known.keep_receipt(receipt.clone())));
+        let issuer = IssuerUrl::parse("https://id.example.com").unwrap();
+        let facts = IssuerFacts { issuer, lifetimes: LifetimeRange::UNCONFIGURED };
+        assert!(!is_woken(&|| known.set_issuer(facts.clone())));
+        assert!(!is_woken(&|| known.apply(3, PlacementChange::Reissue)));
+        assert!(is_woken(&|| place("a", "db")));
+        assert!(!is_woken(&|| known.apply(4, PlacementChange::Removed(id("b")))));
+        assert!(is_woken(&|| known.apply(5, PlacementChange::Removed(id("a")))));
+        assert!(!is_woken(&|| known.apply(6, PlacementChange::All(BTreeMap::new()))));
+        let all = BTreeMap::from([(id("a"), placed("web"))]);
+        assert!(is_woken(&|| known.apply(7, PlacementChange::All(all.clone()))));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use moneyer_identity::spiffe::{SpiffeId, SpiffeIdError};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::coordinator::KnownPlacement;
+use crate::coordinator::{KnownPlacement, SvidFacts};
 
 /// Whose SVIDs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,8 +74,8 @@ impl SvidSubject {
     }
 
     /// Tells whenever it may have changed.
-    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
-        self.placement.changes()
+    pub(crate) fn changes(&self) -> watch::Receiver<SvidFacts> {
+        self.placement.follow(&self.sandbox)
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tonic::Status;
 
 use super::status::Refusal;
-use crate::coordinator::Bundles;
+use crate::coordinator::{Bundles, SvidFacts};
 use crate::metrics::OpenStream;
 use crate::sandbox::{Ending, Stay};
 use crate::svid::{Stock, Subject, SvidKeeper};
@@ -47,7 +47,7 @@ pub(super) struct Sources {
     pub(super) stay: Stay,
     pub(super) keeper: Arc<SvidKeeper>,
     pub(super) bundles: watch::Receiver<Option<Arc<Bundles>>>,
-    pub(super) placement: watch::Receiver<u64>,
+    pub(super) placement: watch::Receiver<SvidFacts>,
     /// Only where an SVID is wanted: to hold it is to have it renewed.
     pub(super) stock: Option<watch::Receiver<Stock>>,
     /// Given back when the stream ends.
