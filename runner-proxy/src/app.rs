@@ -147,8 +147,7 @@ impl App {
             Arc::clone(&issuer) as _,
             Arc::clone(&files) as _,
             Arc::clone(&placement),
-            cache_limits(config),
-            jitter,
+            (cache_limits(config), jitter),
             timeline.clone(),
             metrics.clone(),
         );

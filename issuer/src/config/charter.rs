@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use moneyer_authority::Charter;
-use moneyer_authority::audiences::{AudiencePolicy, AudienceProfile};
+use moneyer_authority::audiences::{AudiencePolicy, AudienceProfile, PolicyError};
 use moneyer_authority::enrollment::CertificateLifetimes;
 use moneyer_authority::keys::{KeyKinds, Schedule, ScheduleError};
 
@@ -72,32 +72,9 @@ impl Config {
         }
         let certificates = self.certificates(&mut wrong);
         let x509 = self.x509_plan(&mut wrong);
-        let policy = lifetimes.map(|lifetimes| {
-            // Of an unfit size nothing follows here: it is told already.
-            let kinds = key_kinds.unwrap_or(KeyKinds::only(KeyKind::Rsa2048));
-            let profiles = self.profiles(&lifetimes, kinds, &mut wrong);
-            AudiencePolicy::new(
-                &self.issuer.url,
-                self.tokens.default_audience.clone(),
-                lifetimes,
-                self.tokens.maximum_audiences,
-                profiles,
-            )
-        });
-        let policy = match policy {
-            Some(Ok(policy)) => Some(policy),
-            Some(Err(error)) => {
-                let key = match error {
-                    moneyer_authority::audiences::PolicyError::Maximum => {
-                        "tokens.maximum_audiences"
-                    }
-                    _ => "audience",
-                };
-                wrong(key, error.to_string());
-                None
-            }
-            None => None,
-        };
+        // Of an unfit size nothing follows here: it is told already.
+        let kinds = key_kinds.unwrap_or(KeyKinds::only(KeyKind::Rsa2048));
+        let policy = lifetimes.and_then(|lifetimes| self.policy(lifetimes, kinds, &mut wrong));
         match (trust_domain, policy, key_kinds, schedule, x509) {
             (Ok(trust_domain), Some(policy), Some(key_kinds), Some(schedule), Some(x509))
                 if errors.is_empty() =>
@@ -124,6 +101,31 @@ impl Config {
             }
             _ => Err(errors),
         }
+    }
+
+    /// Which audiences may be asked for.
+    fn policy(
+        &self,
+        lifetimes: LifetimeRange,
+        kinds: KeyKinds,
+        wrong: &mut impl FnMut(&str, String),
+    ) -> Option<AudiencePolicy> {
+        let profiles = self.profiles(&lifetimes, kinds, wrong);
+        let policy = AudiencePolicy::new(
+            &self.issuer.url,
+            self.tokens.default_audience.clone(),
+            lifetimes,
+            self.tokens.maximum_audiences,
+            profiles,
+        );
+        let refused = |error: PolicyError| {
+            let key = match error {
+                PolicyError::Maximum => "tokens.maximum_audiences",
+                _ => "audience",
+            };
+            wrong(key, error.to_string());
+        };
+        policy.map_err(refused).ok()
     }
 
     /// What would be a loop without a pause, or a file for each record.

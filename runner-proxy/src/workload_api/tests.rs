@@ -64,8 +64,7 @@ fn source(placement: &Arc<KnownPlacement>) -> TokenSource {
         Arc::new(FakeIssuer::new()),
         Arc::new(FakeSink::default()),
         Arc::clone(placement),
-        limits,
-        |whole| whole,
+        (limits, |whole| whole),
         Timeline::new(|| Duration::ZERO),
         Metrics::new(),
     )

@@ -42,8 +42,7 @@ impl Bench {
             Arc::new(issuer.clone()),
             Arc::new(FakeSink::default()),
             Arc::clone(&placement),
-            limits,
-            |_| std::time::Duration::ZERO,
+            (limits, |_| std::time::Duration::ZERO),
             Timeline::new(|| std::time::Duration::ZERO),
             Metrics::new(),
         );

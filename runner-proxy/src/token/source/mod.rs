@@ -54,13 +54,13 @@ struct Shared {
 }
 
 impl TokenSource {
-    /// A source that holds nothing yet. `placement` says whose JWT-SVIDs are renewed. `random_part` draws a random part of a duration.
+    /// A source that holds nothing yet. `placement` says whose JWT-SVIDs are renewed. `random_part` draws a
+    /// random part of a duration.
     pub(crate) fn new(
         issuer: Arc<dyn BatchIssuer>,
         sink: Arc<dyn TokenSink>,
         placement: Arc<KnownPlacement>,
-        limits: CacheLimits,
-        random_part: fn(Duration) -> Duration,
+        (limits, random_part): (CacheLimits, fn(Duration) -> Duration),
         timeline: Timeline,
         metrics: Metrics,
     ) -> Self {

@@ -51,8 +51,7 @@ impl Bench {
             Arc::new(issuer.clone()),
             Arc::clone(&sink) as _,
             Arc::clone(&placement),
-            limits,
-            varying_part,
+            (limits, varying_part),
             Timeline::new(move || seconds(counted.load(Ordering::Relaxed))),
             metrics,
         );

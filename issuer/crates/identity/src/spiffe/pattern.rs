@@ -228,7 +228,7 @@ mod tests {
         let segment = prop_oneof![Just("a"), Just("b"), Just("*")];
         let segments = proptest::collection::vec(segment, 1..4);
         (segments, any::<bool>()).prop_map(|(segments, rest)| {
-            let mut path: String = segments.iter().map(|segment| format!("/{segment}")).collect();
+            let mut path: String = segments.iter().flat_map(|segment| ["/", segment]).collect();
             if rest {
                 path.push_str("/**");
             }

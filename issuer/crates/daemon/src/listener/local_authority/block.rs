@@ -104,7 +104,7 @@ mod tests {
             assert_eq!(localized(&block(&literal(head, path))), Some(expected), "{head:?}");
         }
         // Huffman-coded, in more bytes than nine digits can take.
-        let coded = [&[0x41, 0x80 | 35][..], &[0x18; 35]].concat();
+        let coded = [&[0x41, 0x80 | 0x23][..], &[0x18; 35]].concat();
         let expected = block(&literal(&[0x41], b"localhost"));
         assert_eq!(localized(&block(&coded)), Some(expected));
     }
