@@ -13,13 +13,12 @@ mod event;
 mod ledger;
 mod port;
 mod refusals;
+mod svid_event;
 
 pub use actor::Actor;
-pub use event::{
-    AuditEvent, Decision, Event, TokenMinted, TokenRefused, TokenWithheld, X509SvidRefused,
-    X509SvidSigned, X509SvidWithheld,
-};
+pub use event::{AuditEvent, Decision, Event, TokenMinted, TokenRefused, TokenWithheld};
 pub(crate) use event::{Holder, Refused, bounded, reason};
 pub use ledger::{Ledger, LedgerError};
 pub use port::{Audit, AuditError, Hasten, Recording, Sequence};
 pub(crate) use refusals::Refusals;
+pub use svid_event::{X509SvidRefused, X509SvidSigned, X509SvidWithheld};
