@@ -50,7 +50,7 @@ mod tests {
         let operators = Operators { own_uid: 700, uids: Arc::from([1234]) };
         let (mut parts, ()) = http::Request::new(()).into_parts();
         if let Some(address) = address {
-            parts.extensions.insert(Arc::new(Peer { address, certificate: None, alpn: None }));
+            parts.extensions.insert(Arc::new(Peer::plain(address)));
         }
         match Operator::from_request_parts(&mut parts, &operators).await {
             Ok(_) => StatusCode::OK,

@@ -37,7 +37,7 @@ mod tests {
         let router = router.layer(axum::middleware::from_fn(admit));
         let mut request = Request::new(Body::empty());
         if let Some(address) = address {
-            let peer = Peer { address, certificate: None, alpn: None };
+            let peer = Peer::plain(address);
             request.extensions_mut().insert(Arc::new(peer));
         }
         let response = router.oneshot(request).await.unwrap();

@@ -65,7 +65,7 @@ mod tests {
             request.headers_mut().append(SECURITY_HEADER, HeaderValue::from_static(value));
         }
         let address = PeerAddress::Unix { uid, gid: 0, pid: None };
-        request.extensions_mut().insert(Arc::new(Peer { address, certificate: None, alpn: None }));
+        request.extensions_mut().insert(Arc::new(Peer::plain(address)));
         let response = router.oneshot(request).await.unwrap();
         response.headers().get("grpc-status").map(|code| code.to_str().unwrap().to_owned())
     }

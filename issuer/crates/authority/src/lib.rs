@@ -15,6 +15,7 @@ pub mod enrollment;
 pub mod federation;
 pub mod issuers;
 pub mod keys;
+pub mod login;
 pub mod mint;
 pub mod public_certificate;
 pub mod registry;

@@ -77,11 +77,13 @@ pub enum Collection {
     Federations,
     /// The bundles of those trust domains, in pieces.
     FederatedBundles,
+    /// Policies, by which workloads that log in are let in.
+    Policies,
 }
 
 impl Collection {
     /// Every collection.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Keys,
         Self::KeyRings,
         Self::Issuers,
@@ -96,6 +98,7 @@ impl Collection {
         Self::X509Authorities,
         Self::Federations,
         Self::FederatedBundles,
+        Self::Policies,
     ];
 
     /// The stable name under which a backend keeps it.
@@ -116,6 +119,7 @@ impl Collection {
             Self::X509Authorities => "x509_authorities",
             Self::Federations => "federations",
             Self::FederatedBundles => "federated_bundles",
+            Self::Policies => "policies",
         }
     }
 
@@ -140,6 +144,7 @@ impl Collection {
                 | Self::Issuers
                 | Self::BundleSequences
                 | Self::X509Authorities
+                | Self::Policies
         )
     }
 }

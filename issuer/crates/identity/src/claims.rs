@@ -2,17 +2,19 @@
 //!
 //! Registered claims follow RFC 7519 section 4.1; the others carry what the coordinator knows of the
 //! sandbox. Times are integers (relying parties refuse fractions). `sandbox_id` is always present and
-//! empty for a system workload; `identity_type` is a claim of its own because matching on a subject's
+//! empty for whoever is no sandbox; `identity_type` is a claim of its own because matching on a subject's
 //! prefix would let an app's name forge a system identity.
 
 use crate::audience::Audiences;
 use crate::aws::AwsClaims;
 use crate::clock::UnixTime;
 use crate::component::{
-    AppName, ClusterId, OrganizationId, RoleName, RunnerId, SandboxId, SystemWorkloadName,
+    AppName, ClusterId, OrganizationId, PolicyName, RoleName, RunnerId, SandboxId,
+    SystemWorkloadName,
 };
 use crate::issuer_url::IssuerUrl;
 use crate::random_id::{AppUid, TokenId};
+use crate::spiffe::SpiffeId;
 use crate::subject::Subject;
 
 /// What kind of workload a token names.
@@ -23,6 +25,8 @@ pub enum IdentityType {
     Sandbox,
     /// A part of the platform.
     System,
+    /// A workload of any trust domain that logged in with an SVID.
+    Workload,
 }
 
 /// Everything a token says, in the order it is written.
@@ -54,7 +58,7 @@ pub struct ClaimSet {
     /// Given once to an app; another one if the app is removed and made again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub app_uid: Option<AppUid>,
-    /// The sandbox; the empty string for a system workload.
+    /// The sandbox; the empty string for whoever is none.
     #[serde(serialize_with = "or_empty")]
     pub sandbox_id: Option<SandboxId>,
     /// The runner the sandbox was placed on, or the one a system workload runs on.
@@ -68,6 +72,12 @@ pub struct ClaimSet {
     /// The role in the sandbox's record.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<RoleName>,
+    /// Who logged in, as its SVID named it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spiffe_id: Option<SpiffeId>,
+    /// The policies by which it was let in.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<PolicyName>,
     /// What AWS STS reads, where the audience's profile asks for it.
     #[serde(flatten)]
     pub aws: AwsClaims,
@@ -113,6 +123,8 @@ mod tests {
             identity_type: IdentityType::Sandbox,
             system_workload: None,
             role: Some(RoleName::parse("reader").unwrap()),
+            spiffe_id: None,
+            policies: Vec::new(),
             aws: AwsClaims::default(),
         }
     }
@@ -157,6 +169,33 @@ mod tests {
     }
 
     #[test]
+    fn a_workload_that_logged_in_has_its_id_and_its_policies() {
+        let id = SpiffeId::parse("spiffe://other.example/ci/build").unwrap();
+        let policies = ["ci", "readers"].map(|name| PolicyName::parse(name).unwrap());
+        let claims = ClaimSet {
+            sub: parts().workload(&id),
+            app: None,
+            app_uid: None,
+            sandbox_id: None,
+            runner_id: None,
+            identity_type: IdentityType::Workload,
+            role: None,
+            spiffe_id: Some(id),
+            policies: policies.to_vec(),
+            ..sandbox_claims()
+        };
+        let expected = concat!(
+            r#"{"iss":"https://id.example.com","#,
+            r#""sub":"org:acme:cluster:prod-1:workload:spiffe://other.example/ci/build","#,
+            r#""aud":"https://rp.example.com","iat":1800000000,"nbf":1799999970,"exp":1800003600,"#,
+            r#""jti":"0123456789abcdef0123456789abcdef","organization_id":"acme","#,
+            r#""cluster_id":"prod-1","sandbox_id":"","identity_type":"workload","#,
+            r#""spiffe_id":"spiffe://other.example/ci/build","policies":["ci","readers"]}"#
+        );
+        assert_eq!(serde_json::to_string(&claims).unwrap(), expected);
+    }
+
+    #[test]
     fn discovery_names_every_claim_and_no_other() {
         let metadata = crate::metadata::ProviderMetadata::new(
             IssuerUrl::parse("https://id.example.com").unwrap(),
@@ -165,6 +204,8 @@ mod tests {
         );
         let both = ClaimSet {
             system_workload: Some(SystemWorkloadName::parse("telemetry").unwrap()),
+            spiffe_id: Some(SpiffeId::parse("spiffe://other.example/ci").unwrap()),
+            policies: vec![PolicyName::parse("ci").unwrap()],
             ..sandbox_claims()
         };
         let value = serde_json::to_value(&both).unwrap();

@@ -140,6 +140,8 @@ component! {
     OperatorName,
     /// An audience profile, and the name of its token file.
     ProfileName,
+    /// A policy, by which workloads that log in are let in: the claim `policies` lists its name.
+    PolicyName,
     /// The role a sandbox's record gives it: the claim `role`.
     RoleName,
 }

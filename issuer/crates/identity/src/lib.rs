@@ -45,7 +45,7 @@ pub use cloud_accounts::{
 };
 pub use component::{
     AppName, ClusterId, ComponentError, ControllerName, MAXIMUM_COMPONENT_BYTES, OperatorName,
-    OrganizationId, ProfileName, RoleName, RunnerId, SandboxId, SystemWorkloadName,
+    OrganizationId, PolicyName, ProfileName, RoleName, RunnerId, SandboxId, SystemWorkloadName,
 };
 pub use error_chain::error_chain;
 pub use error_class::ErrorClass;

@@ -58,6 +58,8 @@ impl ProviderMetadata {
                 "identity_type",
                 "system_workload",
                 "role",
+                "spiffe_id",
+                "policies",
             ]),
         }
     }

@@ -1,7 +1,8 @@
 //! Subjects: the values of `sub`, joined from components.
 //!
 //! Four forms (the operator chooses one per audience): `sandbox` names the instance, `app` is stable
-//! across deploys, `system` names a part of the platform, `spiffe` is a SPIFFE ID. Since a component
+//! across deploys, `system` names a part of the platform, `spiffe` is a SPIFFE ID. A workload that logged in
+//! has a form of its own, so that no reader takes its token for an SVID of its id. Since a component
 //! holds neither `:` nor `/`, distinct identities have distinct subjects and no subject is a pattern
 //! for another. A subject is always built from records, never from a request.
 
@@ -98,9 +99,21 @@ impl SubjectParts {
     /// The subject of a system workload: `org:O:cluster:C:system:W`.
     #[must_use]
     pub fn system(&self, workload: &SystemWorkloadName) -> Subject {
-        let prefix = self.organization_prefix();
+        let prefix = self.cluster_prefix();
+        Subject::built(format!("{prefix}system:{workload}"))
+    }
+
+    /// The subject of a workload that logged in: `org:O:cluster:C:workload:` and its SPIFFE ID.
+    #[must_use]
+    pub fn workload(&self, id: &SpiffeId) -> Subject {
+        let prefix = self.cluster_prefix();
+        Subject::built(format!("{prefix}workload:{id}"))
+    }
+
+    fn cluster_prefix(&self) -> String {
+        let organization = self.organization_prefix();
         let cluster = self.cluster.as_ref().map(|c| format!("cluster:{c}:")).unwrap_or_default();
-        Subject::built(format!("{prefix}{cluster}system:{workload}"))
+        organization + &cluster
     }
 
     fn organization_prefix(&self) -> String {

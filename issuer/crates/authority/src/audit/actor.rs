@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use moneyer_identity::spiffe::SpiffeId;
 use moneyer_identity::{ControllerName, RunnerId};
 use serde::{Serialize, Serializer};
 
@@ -17,6 +18,10 @@ pub enum Actor {
         /// The user id the kernel told.
         uid: u32,
     },
+    /// A workload, by the SVID it logged in with: `workload:<SPIFFE ID>`.
+    Workload(SpiffeId),
+    /// Whoever could not be told, at a log-in: `nobody`.
+    Nobody,
     /// The coordinator itself, by its schedule: `system`.
     System,
 }
@@ -27,6 +32,8 @@ impl fmt::Display for Actor {
             Self::Runner(id) => write!(f, "runner:{id}"),
             Self::Controller(name) => write!(f, "controller:{name}"),
             Self::Operator { uid } => write!(f, "operator:uid:{uid}"),
+            Self::Workload(id) => write!(f, "workload:{id}"),
+            Self::Nobody => f.write_str("nobody"),
             Self::System => f.write_str("system"),
         }
     }

@@ -9,12 +9,13 @@ use std::error::Error;
 use moneyer_identity::spiffe::{SpiffeId, SpiffeIdEnding, TrustDomain};
 use moneyer_identity::{
     Algorithm, AppName, AppUid, Audience, Audiences, CloudAccounts, ErrorClass, IssuerUrl, KeyId,
-    ProfileName, RoleArn, RoleName, RunnerId, SandboxId, Subject, SubjectForm, SystemWorkloadName,
-    TokenId, UnixTime, error_chain,
+    PolicyName, ProfileName, RoleArn, RoleName, RunnerId, SandboxId, Subject, SubjectForm,
+    SystemWorkloadName, TokenId, UnixTime, error_chain,
 };
 use serde::Serialize;
 
 use crate::audit::actor::Actor;
+use crate::audit::login_event::{LoginRefused, PolicyPut};
 use crate::audit::port::Sequence;
 use crate::audit::svid_event::{X509SvidRefused, X509SvidSigned, X509SvidWithheld};
 use crate::store::Generation;
@@ -149,6 +150,15 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// A policy is made, or changed.
+    PolicyPut(PolicyPut),
+    /// A policy is removed: whom it let in is let in no more.
+    PolicyRemoved {
+        /// Its name.
+        policy: PolicyName,
+    },
+    /// Somebody is not let in, whether it could be told who it is or not.
+    LoginRefused(LoginRefused),
     /// A sandbox is placed on a runner, or moved there.
     SandboxPut {
         /// Its id.
@@ -373,6 +383,9 @@ pub struct TokenMinted {
     /// The system workload it is for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub system_workload: Option<SystemWorkloadName>,
+    /// The policies by which its holder was let in.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<PolicyName>,
     /// The claim `sub`.
     pub sub: Subject,
     /// The claim `aud`: a text, or several.
@@ -421,7 +434,7 @@ pub struct TokenWithheld {
 
 impl Event {
     /// The name of every event, in the order they stand here.
-    pub const NAMES: [&str; 43] = [
+    pub const NAMES: [&str; 46] = [
         "token_minted",
         "token_refused",
         "token_withheld",
@@ -433,6 +446,9 @@ impl Event {
         "federation_removed",
         "federation_bundle_changed",
         "federation_bundle_refused",
+        "policy_put",
+        "policy_removed",
+        "login_refused",
         "sandbox_put",
         "sandbox_removed",
         "member_invited",
@@ -473,6 +489,7 @@ impl Event {
         match self {
             Self::TokenRefused(_)
             | Self::X509SvidRefused(_)
+            | Self::LoginRefused(_)
             | Self::FederationBundleRefused { .. } => Decision::Refused,
             Self::TokenWithheld(_) | Self::X509SvidWithheld(_) | Self::ChangeFailed { .. } => {
                 Decision::Withheld
@@ -489,6 +506,8 @@ pub(crate) enum Refused {
     Token(Option<Holder>),
     /// An X.509-SVID for this sandbox.
     X509Svid(Option<SandboxId>),
+    /// To be let in.
+    Login,
 }
 
 impl Refused {
@@ -504,6 +523,7 @@ impl Refused {
             Self::X509Svid(sandbox) => {
                 Event::X509SvidRefused(X509SvidRefused { sandbox, class, reason, count })
             }
+            Self::Login => Event::LoginRefused(LoginRefused { class, reason, count }),
         }
     }
 
@@ -512,6 +532,7 @@ impl Refused {
         match self {
             Self::Token(_) => RefusedKind::Token,
             Self::X509Svid(_) => RefusedKind::X509Svid,
+            Self::Login => RefusedKind::Login,
         }
     }
 }
@@ -523,6 +544,8 @@ pub(crate) enum RefusedKind {
     Token,
     /// X.509-SVIDs.
     X509Svid,
+    /// Log-ins.
+    Login,
 }
 
 impl RefusedKind {
@@ -531,6 +554,7 @@ impl RefusedKind {
         match self {
             Self::Token => Refused::Token(None),
             Self::X509Svid => Refused::X509Svid(None),
+            Self::Login => Refused::Login,
         }
     }
 }
@@ -542,14 +566,17 @@ pub(crate) enum Holder {
     Sandbox(SandboxId),
     /// A system workload.
     System(SystemWorkloadName),
+    /// Who logged in, whom the record names as the one who asks.
+    Caller,
 }
 
 impl Holder {
-    /// The fields that name it: one of the two is there.
+    /// The fields that name it, where it is not the one who asks: one of the two is there.
     pub(crate) fn into_fields(self) -> (Option<SandboxId>, Option<SystemWorkloadName>) {
         match self {
             Self::Sandbox(sandbox) => (Some(sandbox), None),
             Self::System(workload) => (None, Some(workload)),
+            Self::Caller => (None, None),
         }
     }
 }

@@ -11,6 +11,7 @@
 mod actor;
 mod event;
 mod ledger;
+mod login_event;
 mod port;
 mod refusals;
 mod svid_event;
@@ -19,6 +20,7 @@ pub use actor::Actor;
 pub use event::{AuditEvent, Decision, Event, TokenMinted, TokenRefused, TokenWithheld};
 pub(crate) use event::{Holder, Refused, bounded, reason};
 pub use ledger::{Ledger, LedgerError};
+pub use login_event::{LoginRefused, PolicyPut};
 pub use port::{Audit, AuditError, Hasten, Recording, Sequence};
 pub(crate) use refusals::Refusals;
 pub use svid_event::{X509SvidRefused, X509SvidSigned, X509SvidWithheld};

@@ -10,6 +10,7 @@ use crate::audiences::AudiencePolicy;
 use crate::audit::Audit;
 use crate::enrollment::CertificateLifetimes;
 use crate::keys::{KeyKinds, KeyPlan, Schedule};
+use crate::login::LoginPlan;
 use crate::registry::SystemWorkload;
 use crate::signer::Signer;
 use crate::store::Store;
@@ -43,6 +44,8 @@ pub struct Charter {
     pub x509: X509Plan,
     /// How long the bundle of a federated trust domain is trusted that cannot be fetched anew.
     pub maximum_bundle_age: Duration,
+    /// Whose workloads may log in.
+    pub login: LoginPlan,
     /// How long the cluster's own certificates live.
     pub certificates: CertificateLifetimes,
 }

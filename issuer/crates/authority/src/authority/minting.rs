@@ -160,7 +160,7 @@ impl Authority {
     }
 
     /// The keys that sign, while the clock and the store can be trusted.
-    fn minting_ring(&self, by: &Request) -> Result<Arc<KeyRing>, MintError> {
+    pub(super) fn minting_ring(&self, by: &Request) -> Result<Arc<KeyRing>, MintError> {
         let now = by.sound.map_err(MintError::Clock)?;
         self.ledger.check_witnesses().map_err(MintError::RolledBack)?;
         self.minter.ring(now)

@@ -7,6 +7,7 @@ mod audiences;
 mod bundle_endpoint;
 mod charter;
 mod federations;
+mod logins;
 mod minting;
 mod open;
 mod parts;

@@ -11,6 +11,7 @@ use crate::enrollment::{ClusterAuthority, Enrollment, Member, Members};
 use crate::federation::{Federations, FederationsError};
 use crate::issuers::{Issuers, IssuersError};
 use crate::keys::{Keys, KeysError};
+use crate::login::{FetchedKeys, Policies, PoliciesError};
 use crate::mint::{Gate, Minter};
 use crate::registry::{Registry, RegistryError, SpiffeIds};
 use crate::store::{Store, StoreError, load_records};
@@ -44,6 +45,9 @@ pub enum OpenError {
     /// The audience profiles cannot be loaded, or contradict the configuration.
     #[error("the audience profiles cannot be loaded")]
     Audiences(#[source] AudiencesError),
+    /// The policies cannot be loaded.
+    #[error("the policies cannot be loaded")]
+    Policies(#[source] PoliciesError),
     /// The apps or sandboxes cannot be loaded.
     #[error("the apps and sandboxes cannot be loaded")]
     Registry(#[source] RegistryError),
@@ -63,6 +67,8 @@ pub struct Authority {
     pub(super) profiles: Arc<Profiles>,
     pub(super) bundle: Arc<OwnBundle>,
     pub(super) federations: Arc<Federations>,
+    pub(super) policies: Arc<Policies>,
+    pub(super) login_keys: Arc<FetchedKeys>,
     pub(super) spiffe_ids: SpiffeIds,
     pub(super) minter: Minter,
     pub(super) ledger: Ledger,
@@ -104,6 +110,9 @@ impl Authority {
             .await
             .map_err(OpenError::Issuers)?;
         let issuers = Arc::new(issuers);
+        let policies = Policies::open(ledger.clone()).await;
+        let policies = Arc::new(policies.map_err(OpenError::Policies)?);
+        let login_keys = Arc::new(FetchedKeys::new(charter.maximum_bundle_age));
         let workloads = charter.system_workloads.clone();
         let registry = Registry::open(ledger.clone(), members.clone(), workloads)
             .await
@@ -131,6 +140,8 @@ impl Authority {
             profiles,
             bundle,
             federations,
+            policies,
+            login_keys,
             spiffe_ids,
             minter,
             ledger,

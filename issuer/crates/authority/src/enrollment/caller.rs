@@ -2,14 +2,18 @@
 //!
 //! The types here have no public constructor. [`Members::authenticate`] makes runners and controllers
 //! from a verified certificate, [`LocalPeer::authenticate`] makes operators from the kernel's word about
-//! a Unix socket's other end.
+//! a Unix socket's other end, and a token of this cluster makes one of a workload that logged in, for what the
+//! policies of that moment permit it.
 
-use moneyer_identity::spiffe::TrustDomain;
-use moneyer_identity::{ControllerName, ErrorClass, RunnerId, UnixTime};
+use std::collections::BTreeSet;
+
+use moneyer_identity::spiffe::{SpiffeId, TrustDomain};
+use moneyer_identity::{ControllerName, ErrorClass, RunnerId, UnixTime, VerifyError};
 
 use crate::audit::Actor;
 use crate::enrollment::leaf::PeerLeaf;
 use crate::enrollment::member::{MemberKind, Members};
+use crate::login::Permission;
 
 /// Why a caller is nobody: for the log. The caller is told one constant text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +33,18 @@ pub enum AuthenticateError {
     /// The peer of a local socket is neither root, nor this daemon's user, nor an operator's user id.
     #[error("the local user is not an operator")]
     NotAnOperator,
+    /// Neither a local user nor a token.
+    #[error("no token was shown")]
+    NoToken,
+    /// The token is refused.
+    #[error("the token is refused")]
+    Token(#[source] VerifyError),
+    /// A good token of this cluster for something else.
+    #[error("the token is not one of a log-in")]
+    NotALogin,
+    /// No policy permits it, to whom it is at this moment.
+    #[error("no policy permits {0}")]
+    NotPermitted(Permission),
 }
 
 impl AuthenticateError {
@@ -36,7 +52,7 @@ impl AuthenticateError {
     #[must_use]
     pub fn class(self) -> ErrorClass {
         match self {
-            Self::NotAnOperator => ErrorClass::Denied,
+            Self::NotAnOperator | Self::NotPermitted(_) => ErrorClass::Denied,
             _ => ErrorClass::Unauthenticated,
         }
     }
@@ -85,8 +101,29 @@ impl AuthenticatedController {
 
 /// An operator that proved who it is, on this call.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AuthenticatedOperator {
-    uid: u32,
+pub struct AuthenticatedOperator(Operator);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Operator {
+    /// A user of this machine, who may do everything.
+    Local { uid: u32 },
+    /// A workload that logged in, for what it is permitted.
+    Workload { id: SpiffeId },
+}
+
+impl AuthenticatedOperator {
+    /// A workload that was asked for one thing and is permitted that.
+    pub(crate) fn permitted(
+        id: SpiffeId,
+        permissions: &BTreeSet<Permission>,
+        asked: Permission,
+    ) -> Result<Self, AuthenticateError> {
+        if permissions.iter().any(|permission| permission.covers(asked)) {
+            Ok(Self(Operator::Workload { id }))
+        } else {
+            Err(AuthenticateError::NotPermitted(asked))
+        }
+    }
 }
 
 /// Whoever may say which sandboxes there are and where.
@@ -103,7 +140,10 @@ impl Places for AuthenticatedController {
 
 impl Places for AuthenticatedOperator {
     fn actor(&self) -> Actor {
-        Actor::Operator { uid: self.uid }
+        match &self.0 {
+            Operator::Local { uid } => Actor::Operator { uid: *uid },
+            Operator::Workload { id } => Actor::Workload(id.clone()),
+        }
     }
 }
 
@@ -176,7 +216,7 @@ impl LocalPeer {
         operators: &[u32],
     ) -> Result<AuthenticatedOperator, AuthenticateError> {
         if self.uid == 0 || self.uid == own_uid || operators.contains(&self.uid) {
-            Ok(AuthenticatedOperator { uid: self.uid })
+            Ok(AuthenticatedOperator(Operator::Local { uid: self.uid }))
         } else {
             Err(AuthenticateError::NotAnOperator)
         }

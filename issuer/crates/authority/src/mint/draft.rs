@@ -45,6 +45,7 @@ impl Draft {
             app: claims.app,
             runner: claims.runner_id,
             system_workload: claims.system_workload,
+            policies: claims.policies,
             sub: claims.sub,
             aud: claims.aud,
             jti: claims.jti,

@@ -42,6 +42,9 @@ pub enum MintError {
     /// What the audience asks for was changed while the token was signed.
     #[error("the audience's profile was changed meanwhile")]
     Changed,
+    /// The policies were changed while the token was signed.
+    #[error("its holder's policies were changed meanwhile")]
+    Policies,
     /// The lifetime is out of range.
     #[error(transparent)]
     Lifetime(LifetimeError),
@@ -81,6 +84,7 @@ impl MintError {
             Self::NoKey
             | Self::NoSvidKey
             | Self::Changed
+            | Self::Policies
             | Self::Clock(_)
             | Self::RolledBack(_) => ErrorClass::Unavailable,
             Self::Audit(error) => error.class(),
@@ -104,6 +108,7 @@ impl MintError {
             Self::NoKey
             | Self::NoSvidKey
             | Self::Changed
+            | Self::Policies
             | Self::Clock(_)
             | Self::Audit(_)
             | Self::RolledBack(_) => "no token can be minted at this time".to_owned(),

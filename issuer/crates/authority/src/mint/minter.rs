@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use moneyer_identity::spiffe::SpiffeId;
 use moneyer_identity::{
-    Algorithm, Audience, AwsClaims, ClaimSet, IdentityType, Lifetime, Subject, SubjectParts,
-    TokenId, UnixTime,
+    Algorithm, Audience, Audiences, AwsClaims, ClaimSet, IdentityType, IssuerUrl, Lifetime,
+    Subject, SubjectParts, TokenId, UnixTime,
 };
 
 use crate::audiences::{AudiencePolicy, Chosen, Profiles};
 use crate::issuers::Issuers;
 use crate::keys::{KeyRing, Keys, Line};
+use crate::login::Admission;
 use crate::mint::choice;
 use crate::mint::draft::Draft;
 use crate::mint::error::MintError;
@@ -174,6 +175,35 @@ impl Minter {
         Draft::new(key, extras::meet(&profiles, claims)?)
     }
 
+    /// A token for whoever logged in, up to its signature by one of these keys. Its audience is the issuer, which
+    /// nobody can ask for: so no other token is ever taken for one, and it is good for this cluster alone.
+    pub(crate) fn draft_login(
+        &self,
+        ring: &KeyRing,
+        (id, admission): (&SpiffeId, &Admission),
+        lifetime: Lifetime,
+        now: UnixTime,
+    ) -> Result<Draft, MintError> {
+        let subject = self.parts.workload(id);
+        if subject.as_str().len() > MAXIMUM_SVID_SUBJECT_BYTES {
+            return Err(MintError::LongId(MAXIMUM_SVID_SUBJECT_BYTES));
+        }
+        let key = ring.signing_key(now).ok_or(MintError::NoKey)?;
+        let issuers = self.issuers.list();
+        let audience = Audience::parse(issuers.current().as_str());
+        let audience = audience.map_err(|error| MintError::Encode(error.into()))?;
+        let claims = ClaimSet {
+            spiffe_id: Some(id.clone()),
+            policies: admission.policies().to_vec(),
+            ..self.named(
+                (issuers.current().clone(), subject, IdentityType::Workload),
+                (Audiences::one(audience), lifetime),
+                now,
+            )?
+        };
+        Draft::new(Arc::clone(key), claims)
+    }
+
     /// The SPIFFE ID of what is permitted, if it can be a subject.
     pub(crate) fn svid_id(&self, permit: &Permit) -> Result<SpiffeId, MintError> {
         let id = self.spiffe_ids.of(permit.app(), &permit.placed().sandbox.id);
@@ -199,14 +229,25 @@ impl Minter {
         if let Some(own) = chosen.audiences.as_slice().iter().find(|aud| issuers.names(aud)) {
             return Err(MintError::AudienceDenied(own.clone()));
         }
+        let named = (issuers.current().clone(), sub, identity_type);
+        self.named(named, (chosen.audiences, chosen.lifetime), now)
+    }
+
+    /// What every token says, whoever holds it.
+    fn named(
+        &self,
+        (iss, sub, identity_type): (IssuerUrl, Subject, IdentityType),
+        (aud, lifetime): (Audiences, Lifetime),
+        now: UnixTime,
+    ) -> Result<ClaimSet, MintError> {
         let jti = TokenId::random().map_err(|error| MintError::Encode(error.into()))?;
         Ok(ClaimSet {
-            iss: issuers.current().clone(),
+            iss,
             sub,
-            aud: chosen.audiences,
+            aud,
             iat: now,
             nbf: now.minus(BACKDATE),
-            exp: now.plus(chosen.lifetime.duration()),
+            exp: now.plus(lifetime.duration()),
             jti,
             organization_id: self.parts.organization.clone(),
             cluster_id: self.parts.cluster.clone(),
@@ -217,6 +258,8 @@ impl Minter {
             identity_type,
             system_workload: None,
             role: None,
+            spiffe_id: None,
+            policies: Vec::new(),
             aws: AwsClaims::default(),
         })
     }

@@ -5,7 +5,7 @@
 
 use std::net::SocketAddr;
 
-use crate::tls::PeerCertificate;
+use crate::tls::{PeerCertificate, ShownChain};
 
 /// The other end of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,8 +14,18 @@ pub struct Peer {
     pub address: PeerAddress,
     /// The verified certificate it authenticated with; `None` without mutual TLS.
     pub certificate: Option<PeerCertificate>,
+    /// What it showed to a listener that asks for certificates and verifies none; `None` everywhere else.
+    pub shown: Option<ShownChain>,
     /// The protocol agreed by ALPN; `None` without TLS or if none was offered.
     pub alpn: Option<Vec<u8>>,
+}
+
+impl Peer {
+    /// One that spoke without TLS.
+    #[must_use]
+    pub fn plain(address: PeerAddress) -> Self {
+        Self { address, certificate: None, shown: None, alpn: None }
+    }
 }
 
 /// Where a connection comes from.

@@ -18,7 +18,7 @@ use super::per_address::{Counted, PerAddress};
 use super::stall::Stream;
 use super::{Limits, Listener, Peer, PeerAddress};
 use crate::lifecycle::Shutdown;
-use crate::tls::{ACME_TLS, PeerCertificate, ServerTls};
+use crate::tls::{ACME_TLS, ServerTls};
 
 /// Pause when there is no file descriptor for another connection: long enough for some to
 /// be closed, short enough that honest clients in the backlog do not notice.
@@ -97,7 +97,7 @@ impl Listener {
 /// Shakes hands if there is TLS, then serves the connection.
 async fn greet(served: Arc<Served>, tls: Tls, io: Box<dyn Stream>, address: PeerAddress) {
     let Tls::On(tls) = tls else {
-        let peer = Peer { address, certificate: None, alpn: None };
+        let peer = Peer::plain(address);
         return connection::serve(served, io, peer).await;
     };
     let shaken = tokio::select! {
@@ -114,7 +114,8 @@ async fn greet(served: Arc<Served>, tls: Tls, io: Box<dyn Stream>, address: Peer
             }
             let peer = Peer {
                 address,
-                certificate: PeerCertificate::of(session),
+                certificate: tls.verified(session),
+                shown: tls.shown(session),
                 alpn: session.alpn_protocol().map(<[u8]>::to_vec),
             };
             connection::serve(served, Box::new(stream), peer).await;

@@ -16,6 +16,7 @@ mod identity;
 mod peer_certificate;
 mod provider;
 mod server;
+mod shown_chain;
 #[cfg(test)]
 mod tests;
 mod verifier;
@@ -29,4 +30,5 @@ pub use peer_certificate::PeerCertificate;
 pub use provider::install_provider;
 pub(crate) use provider::provider;
 pub use server::{ACME_TLS, ServerTls};
+pub use shown_chain::ShownChain;
 pub use verifier::WrongServer;

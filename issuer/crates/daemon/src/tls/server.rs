@@ -5,6 +5,9 @@
 //! listener, and a client that offers the joining protocol by ALPN (RFC 7301) gets a
 //! handshake without a client certificate. Nothing else opens that door: a client that
 //! does not offer it must show a certificate or the handshake fails.
+//!
+//! A listener may also [ask](ServerTls::asking) for a certificate that is not needed: what is shown there is a
+//! [`ShownChain`](super::ShownChain) and authenticates nobody by itself.
 
 use std::io;
 use std::sync::Arc;
@@ -14,14 +17,15 @@ use rustls::server::{
     Acceptor, ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier,
 };
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{RootCertStore, ServerConfig};
+use rustls::{RootCertStore, ServerConfig, ServerConnection};
 use rustls_pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::provider::provider;
-use super::{TlsError, TlsIdentity};
+use super::shown_chain::{AskingVerifier, ShownChain};
+use super::{PeerCertificate, TlsError, TlsIdentity};
 
 /// The protocol by which an ACME server looks for the answer to its challenge (RFC 8737 section 6.2).
 pub const ACME_TLS: &[u8] = b"acme-tls/1";
@@ -40,11 +44,13 @@ impl ResolvesServerCert for NoCertificate {
 #[derive(Debug, Clone)]
 pub struct ServerTls {
     current: Arc<ArcSwap<Configurations>>,
+    asks: bool,
 }
 
 #[derive(Debug)]
 struct Configurations {
     ordinary: Arc<ServerConfig>,
+    asking: Option<Arc<ServerConfig>>,
     joining: Option<Joining>,
     certified: Option<Arc<CertifiedKey>>,
     authorities: Vec<CertificateDer<'static>>,
@@ -72,14 +78,21 @@ impl ServerTls {
         resolver: Arc<dyn ResolvesServerCert>,
         certified: Option<Arc<CertifiedKey>>,
     ) -> Result<Self, TlsError> {
-        let mut config = ServerConfig::builder_with_provider(provider())
-            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-            .map_err(TlsError::Versions)?
-            .with_no_client_auth()
-            .with_cert_resolver(resolver);
+        let builder = || {
+            ServerConfig::builder_with_provider(provider())
+                .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+                .map_err(TlsError::Versions)
+        };
+        let mut config = builder()?.with_no_client_auth().with_cert_resolver(Arc::clone(&resolver));
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let verifier = Arc::new(AskingVerifier::new());
+        let asking = builder()?.with_client_cert_verifier(verifier).with_cert_resolver(resolver);
+        // That the key is held is proved on each connection.
+        let mut asking = without_resumption(asking, b"h2");
+        asking.alpn_protocols.push(b"http/1.1".to_vec());
         Ok(Self::of(Configurations {
             ordinary: Arc::new(config),
+            asking: Some(Arc::new(asking)),
             joining: None,
             certified,
             authorities: Vec::new(),
@@ -98,6 +111,7 @@ impl ServerTls {
         let config = Arc::new(without_resumption(config, ACME_TLS));
         Ok(Self::of(Configurations {
             ordinary: Arc::clone(&current.ordinary),
+            asking: current.asking.clone(),
             joining: Some(Joining { alpn: ACME_TLS.to_vec(), config }),
             certified: current.certified.clone(),
             authorities: current.authorities.clone(),
@@ -121,6 +135,7 @@ impl ServerTls {
             .with_cert_resolver(resolver(&certified));
         Ok(Self::of(Configurations {
             ordinary: Arc::new(without_resumption(config, b"h2")),
+            asking: None,
             joining: None,
             certified: Some(certified),
             authorities: authorities.to_vec(),
@@ -152,10 +167,29 @@ impl ServerTls {
         let config = Arc::new(without_resumption(config, alpn));
         Ok(Self::of(Configurations {
             ordinary: Arc::clone(&current.ordinary),
+            asking: current.asking.clone(),
             joining: Some(Joining { alpn: alpn.to_vec(), config }),
             certified: current.certified.clone(),
             authorities: current.authorities.clone(),
         }))
+    }
+
+    /// The same end, which asks every client for a certificate and needs none: with each connection that shows
+    /// one comes a [`ShownChain`](super::ShownChain). Both follow what [`ServerTls::replace`] sets. An end of mutual
+    /// TLS goes on to need one.
+    #[must_use]
+    pub fn asking(&self) -> Self {
+        Self { current: Arc::clone(&self.current), asks: true }
+    }
+
+    /// What the client of a complete handshake is verified by, at an end that verifies.
+    pub(crate) fn verified(&self, connection: &ServerConnection) -> Option<PeerCertificate> {
+        if self.asks { None } else { PeerCertificate::of(connection) }
+    }
+
+    /// What it showed, at an end that asks.
+    pub(crate) fn shown(&self, connection: &ServerConnection) -> Option<ShownChain> {
+        if self.asks { ShownChain::of(connection) } else { None }
     }
 
     /// Takes over the certificates, authorities and joining protocol of `fresh`.
@@ -177,23 +211,30 @@ impl ServerTls {
         let config = {
             let hello = start.client_hello();
             let offered = hello.alpn().into_iter().flatten();
-            self.current.load().choose(offered)
+            self.current.load().choose(offered, self.asks)
         };
         start.into_stream(config).await
     }
 
     fn of(configurations: Configurations) -> Self {
-        Self { current: Arc::new(ArcSwap::from_pointee(configurations)) }
+        Self { current: Arc::new(ArcSwap::from_pointee(configurations)), asks: false }
     }
 }
 
 impl Configurations {
-    fn choose<'a>(&self, mut offered: impl Iterator<Item = &'a [u8]>) -> Arc<ServerConfig> {
+    fn choose<'a>(
+        &self,
+        mut offered: impl Iterator<Item = &'a [u8]>,
+        asks: bool,
+    ) -> Arc<ServerConfig> {
         match &self.joining {
             Some(joining) if offered.any(|protocol| protocol == joining.alpn) => {
                 Arc::clone(&joining.config)
             }
-            _ => Arc::clone(&self.ordinary),
+            _ => {
+                let asking = self.asking.as_ref().filter(|_| asks);
+                Arc::clone(asking.unwrap_or(&self.ordinary))
+            }
         }
     }
 }

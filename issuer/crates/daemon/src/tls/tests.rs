@@ -23,6 +23,7 @@ struct Agreed {
     kind: Option<HandshakeKind>,
     alpn: Option<Vec<u8>>,
     certificate: Option<PeerCertificate>,
+    shown: Option<ShownChain>,
 }
 
 /// Shakes hands in memory, then sends one byte each way so that late refusals show.
@@ -37,7 +38,8 @@ async fn shake(
         let agreed = Agreed {
             kind: connection.handshake_kind(),
             alpn: connection.alpn_protocol().map(<[u8]>::to_vec),
-            certificate: PeerCertificate::of(connection),
+            certificate: server.verified(connection),
+            shown: server.shown(connection),
         };
         let byte = stream.read_u8().await?;
         stream.write_u8(byte).await?;
@@ -262,4 +264,73 @@ async fn the_connector_dials_and_says_what_is_wrong() {
     assert!(matches!(error, ConnectError::Dial { .. }), "{error:?}");
     let error = client.connector().connect("/path".parse().unwrap()).await.unwrap_err();
     assert!(matches!(error, ConnectError::NoHost { .. }), "{error:?}");
+}
+
+/// A client that takes any server of this authority, and shows this identity.
+fn showing_client(authority: &Authority, identity: &TlsIdentity) -> Arc<ClientConfig> {
+    let client = ClientTls::pinned(&authority.authorities(), SERVER, Some(identity)).unwrap();
+    client.config()
+}
+
+#[tokio::test]
+async fn who_asks_learns_what_was_shown_and_authenticates_nobody_by_it() {
+    let (ours, theirs) = (Authority::new(), Authority::new());
+    let server = ServerTls::server_only(&ours.leaf(&[SERVER])).unwrap();
+    let stranger = theirs.leaf(&[RUNNER]);
+    let (agreed, dialled) = shake(&server.asking(), showing_client(&ours, &stranger)).await;
+    dialled.unwrap();
+    let agreed = agreed.unwrap();
+    assert_eq!(agreed.shown.unwrap().certificates(), stranger.chain());
+    assert_eq!(agreed.certificate, None);
+    // The same end, where it does not ask.
+    let (agreed, dialled) = shake(&server, showing_client(&ours, &stranger)).await;
+    dialled.unwrap();
+    let agreed = agreed.unwrap();
+    assert_eq!((agreed.shown, agreed.certificate), (None, None));
+}
+
+#[tokio::test]
+async fn who_asks_lets_in_who_shows_nothing_and_keeps_no_session() {
+    let authority = Authority::new();
+    let server = ServerTls::server_only(&authority.leaf(&[SERVER])).unwrap().asking();
+    let client = ClientTls::pinned(&authority.authorities(), SERVER, None).unwrap();
+    let (agreed, dialled) = shake(&server, client.config()).await;
+    dialled.unwrap();
+    assert_eq!(agreed.unwrap().shown, None);
+    let resuming = resuming_client(&authority, &authority.leaf(&[RUNNER]));
+    for _ in 0..3 {
+        let (agreed, dialled) = shake(&server, Arc::clone(&resuming)).await;
+        dialled.unwrap();
+        assert_eq!(agreed.unwrap().kind, Some(HandshakeKind::Full));
+    }
+}
+
+#[tokio::test]
+async fn who_shows_a_certificate_holds_its_key() {
+    let authority = Authority::new();
+    let server = ServerTls::server_only(&authority.leaf(&[SERVER])).unwrap().asking();
+    let (victim, thief) = (authority.leaf(&[RUNNER]), authority.leaf(&[RUNNER]));
+    let mut certified = rustls::sign::CertifiedKey::clone(&thief.certified().unwrap());
+    certified.cert = victim.chain().to_vec();
+    let trust = Trust::Authorities(server::root_store(&authority.authorities()).unwrap());
+    let config = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(SpiffeVerifier::new(trust, SERVER)))
+        .with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(certified)));
+    let (agreed, _) = shake(&server, Arc::new(config)).await;
+    assert!(agreed.is_err());
+}
+
+#[tokio::test]
+async fn an_end_that_asks_follows_what_is_replaced() {
+    let (before, after) = (Authority::new(), Authority::new());
+    let server = ServerTls::without_certificate().unwrap();
+    let asking = server.asking();
+    server.replace(&ServerTls::server_only(&after.leaf(&[SERVER])).unwrap());
+    let client = showing_client(&after, &before.leaf(&[RUNNER]));
+    let (agreed, dialled) = shake(&asking, client).await;
+    dialled.unwrap();
+    assert!(agreed.unwrap().shown.is_some());
 }

@@ -24,7 +24,9 @@ pub use bundle::{
 };
 pub use certificate::{CertificateError, MAXIMUM_CERTIFICATE_BYTES};
 pub use id::{SpiffeId, SpiffeIdError};
-pub use jwt_svid::{JwtSvidError, JwtSvidRules, MAXIMUM_LEEWAY, RuleError, VerifiedJwtSvid};
+pub use jwt_svid::{
+    JwtSvidError, JwtSvidRules, MAXIMUM_LEEWAY, RuleError, VerifiedJwtSvid, claimed_trust_domain,
+};
 pub use pattern::{Specificity, SpiffeIdPattern, SpiffeIdPatternError};
 pub use template::{SpiffeIdEnding, SpiffeIdTemplate, SpiffeIdTemplateError};
 pub use trust_domain::{TrustDomain, TrustDomainError};

@@ -201,6 +201,8 @@ pub fn sample_claims() -> ClaimSet {
         identity_type: IdentityType::Sandbox,
         system_workload: None,
         role: None,
+        spiffe_id: None,
+        policies: Vec::new(),
         aws: AwsClaims::default(),
     }
 }

@@ -8,6 +8,7 @@
 
 mod content_digest;
 mod jwt_authority;
+mod key_set;
 mod public_members;
 mod reading;
 mod trust_bundle;

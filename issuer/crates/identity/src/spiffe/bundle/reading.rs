@@ -130,11 +130,13 @@ impl<'a> Entry<'a> {
     }
 }
 
-fn key_id(entry: &Map<String, Value>) -> Result<KeyId, EntryError> {
+pub(super) fn key_id(entry: &Map<String, Value>) -> Result<KeyId, EntryError> {
     entry.get("kid").and_then(Value::as_str).and_then(KeyId::parse).ok_or(EntryError::KeyId)
 }
 
-fn jwt_authority(entry: &Map<String, Value>) -> Result<Option<JwtAuthority>, EntryError> {
+pub(super) fn jwt_authority(
+    entry: &Map<String, Value>,
+) -> Result<Option<JwtAuthority>, EntryError> {
     let MembersOf::Key(members) = PublicMembers::of_entry(entry).map_err(EntryError::Key)? else {
         return Ok(None);
     };

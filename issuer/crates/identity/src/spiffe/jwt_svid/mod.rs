@@ -9,5 +9,5 @@ mod claims;
 mod rules;
 mod verified;
 
-pub use rules::{JwtSvidError, JwtSvidRules, MAXIMUM_LEEWAY, RuleError};
+pub use rules::{JwtSvidError, JwtSvidRules, MAXIMUM_LEEWAY, RuleError, claimed_trust_domain};
 pub use verified::VerifiedJwtSvid;

@@ -146,13 +146,9 @@ impl JwtSvidRules {
         bundles: &TrustBundles,
         now: UnixTime,
     ) -> Result<VerifiedJwtSvid, JwtSvidError> {
-        let token = Compact::parse(text).map_err(|error| match error {
-            CompactError::TooLong => JwtSvidError::TooLong,
-            CompactError::Malformed => JwtSvidError::Malformed,
-        })?;
+        let token = compact(text)?;
         let algorithm = self.check_header(&token.header)?;
-        let claims =
-            strict_json::object(&token.payload).map_err(|_not_json| JwtSvidError::Malformed)?;
+        let claims = payload(&token)?;
         let id = claims::subject(&claims)?;
         let trust_domain = id.trust_domain();
         let bundle = bundles
@@ -192,6 +188,23 @@ impl JwtSvidRules {
             .filter(|algorithm| self.algorithms.contains(algorithm))
             .ok_or(JwtSvidError::Algorithm)
     }
+}
+
+/// Whose JWT-SVID this claims to be: it says which rules it has to meet, and proves nothing.
+pub fn claimed_trust_domain(text: &str) -> Result<TrustDomain, JwtSvidError> {
+    let id = claims::subject(&payload(&compact(text)?)?)?;
+    Ok(id.trust_domain().clone())
+}
+
+fn compact(text: &str) -> Result<Compact<'_>, JwtSvidError> {
+    Compact::parse(text).map_err(|error| match error {
+        CompactError::TooLong => JwtSvidError::TooLong,
+        CompactError::Malformed => JwtSvidError::Malformed,
+    })
+}
+
+fn payload(token: &Compact<'_>) -> Result<Map<String, Value>, JwtSvidError> {
+    strict_json::object(&token.payload).map_err(|_not_json| JwtSvidError::Malformed)
 }
 
 fn key_id(header: &Map<String, Value>) -> Result<KeyId, JwtSvidError> {

@@ -44,6 +44,8 @@ fn claim_set() -> ClaimSet {
         identity_type: IdentityType::Sandbox,
         system_workload: None,
         role: None,
+        spiffe_id: None,
+        policies: Vec::new(),
         aws: AwsClaims::default(),
     }
 }
