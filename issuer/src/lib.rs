@@ -13,6 +13,7 @@ mod documents;
 mod federation;
 mod grpc;
 mod http;
+mod login;
 mod metrics;
 mod public_tls;
 mod publish;

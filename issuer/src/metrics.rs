@@ -32,6 +32,8 @@ const KEYS: &str = "moneyer_keys";
 const SVIDS: &str = "moneyer_x509_svids_signed_total";
 const SVIDS_REFUSED: &str = "moneyer_x509_svids_refused_total";
 const X509_AUTHORITIES: &str = "moneyer_x509_authorities";
+const LOGINS: &str = "moneyer_logins_total";
+const LOGINS_REFUSED: &str = "moneyer_logins_refused_total";
 const AUDIT_RECORDS: &str = "moneyer_audit_records_total";
 const AUDIT_SYNCS: &str = "moneyer_audit_syncs_total";
 const AUDIT_FAILURES: &str = "moneyer_audit_failures_total";
@@ -57,6 +59,8 @@ pub(crate) struct Metrics {
     svids: Counter,
     svids_refused: [(ErrorClass, Counter); 8],
     x509_authorities: [(KeyState, Gauge); 4],
+    logins: Counter,
+    logins_refused: [(ErrorClass, Counter); 8],
     clock_sound: Gauge,
     published: Gauge,
     /// Trust domains with a gauge, also when they are federated no more.
@@ -128,6 +132,8 @@ impl Metrics {
         describe_counter!(SVIDS, "X.509-SVIDs signed");
         describe_counter!(SVIDS_REFUSED, "X.509-SVIDs refused, by the class of the refusal");
         describe_gauge!(X509_AUTHORITIES, "Authorities of X.509-SVIDs, by state");
+        describe_counter!(LOGINS, "Workloads let in by an SVID");
+        describe_counter!(LOGINS_REFUSED, "Log-ins refused, by the class of the refusal");
         describe_gauge!(CLOCK_SOUND, "1 while the clock can be trusted, else 0: nothing is minted");
         describe_gauge!(
             PUBLISHED,
@@ -142,6 +148,8 @@ impl Metrics {
         let keys = |state: KeyState| (state, gauge!(KEYS, "state" => state.as_str()));
         let svids_refused =
             |class: ErrorClass| (class, counter!(SVIDS_REFUSED, "class" => class.as_str()));
+        let logins_refused =
+            |class: ErrorClass| (class, counter!(LOGINS_REFUSED, "class" => class.as_str()));
         let authorities =
             |state: KeyState| (state, gauge!(X509_AUTHORITIES, "state" => state.as_str()));
         Self {
@@ -155,6 +163,8 @@ impl Metrics {
             svids: counter!(SVIDS),
             svids_refused: ErrorClass::ALL.map(svids_refused),
             x509_authorities: KeyState::ALL.map(authorities),
+            logins: counter!(LOGINS),
+            logins_refused: ErrorClass::ALL.map(logins_refused),
             audit: AuditMetrics::new(audit),
             clock_sound: gauge!(CLOCK_SOUND),
             published: gauge!(PUBLISHED),
@@ -197,6 +207,14 @@ impl Metrics {
         match outcome {
             Ok(_) => self.svids.increment(1),
             Err(error) => count(&self.svids_refused, error.class()),
+        }
+    }
+
+    /// How a log-in ended.
+    pub(crate) fn logged_in(&self, outcome: Result<(), ErrorClass>) {
+        match outcome {
+            Ok(()) => self.logins.increment(1),
+            Err(class) => count(&self.logins_refused, class),
         }
     }
 

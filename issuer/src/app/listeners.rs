@@ -14,12 +14,16 @@ pub struct Addresses {
     pub public: ListenAddress,
     /// The bundle endpoint of the profile `https_spiffe`, where there is one.
     pub spiffe_bundle: Option<ListenAddress>,
+    /// Log-in, where there is one.
+    pub exchange: Option<ListenAddress>,
     /// gRPC over mTLS.
     pub grpc: ListenAddress,
     /// Health and metrics.
     pub operations: ListenAddress,
     /// The management API.
     pub management: ListenAddress,
+    /// The management API for whoever logged in, where there is one.
+    pub management_remote: Option<ListenAddress>,
 }
 
 /// Open listeners that accept nobody yet.
@@ -29,9 +33,11 @@ pub(super) struct Listeners {
     pub(super) public_tls: Option<PublicTls>,
     /// The bundle endpoint of the profile `https_spiffe`, and what it shows.
     pub(super) spiffe_bundle: Option<(Listener, BundleEndpoint)>,
+    pub(super) exchange: Option<Listener>,
     pub(super) grpc: Listener,
     pub(super) operations: Listener,
     pub(super) management: Listener,
+    pub(super) management_remote: Option<Listener>,
 }
 
 impl Listeners {
@@ -48,7 +54,13 @@ impl Listeners {
             }
             None => None,
         };
+        let shared = |address: &Option<ListenAddress>, setting| {
+            let address = address.as_ref();
+            address.map(|address| bind(address, UnixMode::Everyone, setting)).transpose()
+        };
         Ok(Self {
+            exchange: shared(&listen.exchange, "listen.exchange")?,
+            management_remote: shared(&listen.management_remote, "listen.management_remote")?,
             public_tls: PublicTls::open(config).map_err(StartError::PublicTls)?,
             public: bind(&listen.public, UnixMode::Everyone, "listen.public")?,
             spiffe_bundle,
@@ -59,7 +71,12 @@ impl Listeners {
     }
 
     pub(super) fn addresses(&self) -> Addresses {
+        let bound = |listener: &Option<Listener>| {
+            listener.as_ref().map(|listener| listener.local_address().clone())
+        };
         Addresses {
+            exchange: bound(&self.exchange),
+            management_remote: bound(&self.management_remote),
             public: self.public.local_address().clone(),
             spiffe_bundle: self
                 .spiffe_bundle

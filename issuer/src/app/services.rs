@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use axum::Router;
 use moneyer_authority::Authority;
 use moneyer_daemon::lifecycle::Shutdown;
 use moneyer_daemon::listener::{Limits, Listener, Tls};
+use moneyer_daemon::tls::ServerTls;
 
 use crate::app::certificate::{certify_coordinator, renew_certificate};
 use crate::app::coordinator::Kept;
@@ -16,9 +18,11 @@ use crate::documents::PublicDocuments;
 use crate::federation::Fetcher;
 use crate::grpc::{self, GrpcParts};
 use crate::http::Operators;
+use crate::http::exchange::{self, ExchangeState};
 use crate::http::management::{self, ManagementState};
 use crate::http::operations::{self, Watched};
 use crate::http::public;
+use crate::login::{KeySets, LoginDesk};
 use crate::metrics::Metrics;
 use crate::publish::Publisher;
 
@@ -43,8 +47,8 @@ pub(super) fn start(
     let documents = PublicDocuments::new(authority.published(), key_set_paths, max_age)?;
     let (publisher, publishing) = Publisher::new(&config.publish, authority, &documents, &metrics)?;
     let (fetcher, federations) = Fetcher::new(&config.federation, authority);
-    let public = public::router(documents.clone());
-    let bundle = public::bundle_router(documents.clone());
+    let (key_sets, key_set_requests) = KeySets::new(&config.federation, authority);
+    let desk = LoginDesk::new(authority.clone(), federations.clone(), key_set_requests);
     let watched = Watched {
         authority: authority.clone(),
         metrics: metrics.clone(),
@@ -54,52 +58,36 @@ pub(super) fn start(
         going_down: going_down.clone(),
         certificate,
     };
-    let operations = operations::router(watched);
-    let operators = Operators {
-        own_uid: rustix::process::geteuid().as_raw(),
-        uids: config.listen.operators.clone().into(),
-    };
-    let store = kept.store.clone();
     let management = ManagementState {
         authority: authority.clone(),
-        operators,
-        store,
+        operators: Operators {
+            own_uid: rustix::process::geteuid().as_raw(),
+            uids: config.listen.operators.clone().into(),
+        },
+        store: kept.store.clone(),
         metrics: metrics.clone(),
         publishing,
         federations,
     };
-    let management = management::router(management);
     let limits = grpc::MintLimits::new(&config.limits);
-    let parts =
-        GrpcParts { authority: authority.clone(), limits: limits.clone(), metrics, going_down };
-    let certified = certify_coordinator(authority)?;
-
-    let limited = |limits| Limits {
-        max_connections: config.limits.connections,
-        max_connections_per_ip: config.limits.connections_per_address,
-        ..limits
+    let parts = GrpcParts {
+        authority: authority.clone(),
+        limits: limits.clone(),
+        metrics: metrics.clone(),
+        going_down,
     };
-    let plain = || (limited(Limits::default()), Tls::Off);
-    let public_tls = listeners.public_tls.as_ref();
-    let public_tls = public_tls.map_or(Tls::Off, |source| Tls::On(source.tls().clone()));
-    let served = (limited(Limits::default()), public_tls);
-    run(shutdown, "public listener", listeners.public, public, served);
-    run(shutdown, "operations listener", listeners.operations, operations, plain());
-    run(shutdown, "management listener", listeners.management, management, plain());
-    let grpc = (limited(Limits::grpc()), Tls::On(certified.tls.clone()));
-    run(shutdown, "grpc listener", listeners.grpc, grpc::router(parts), grpc);
+    let certified = certify_coordinator(authority)?;
+    let routers = Routers {
+        public: public::router(documents.clone()),
+        bundle: public::bundle_router(documents.clone()),
+        exchange: exchange::router(ExchangeState { desk, metrics }),
+        operations: operations::router(watched),
+        management: management::router(management),
+        grpc: grpc::router(parts),
+    };
+    serve(config, authority, listeners, routers, (&certified.tls, shutdown));
 
     let stop = shutdown.token().clone();
-    if let Some((listener, endpoint)) = listeners.spiffe_bundle {
-        let served = (limited(Limits::default()), Tls::On(endpoint.tls().clone()));
-        run(shutdown, "bundle endpoint", listener, bundle, served);
-        let following = endpoint.follow(authority.clone());
-        shutdown.spawn("bundle endpoint's SVID", until(stop.clone(), following));
-    }
-    if let Some(source) = listeners.public_tls {
-        let following = source.follow(authority.clone());
-        shutdown.spawn("public certificate", until(stop.clone(), following));
-    }
     let renewal = renew_certificate(authority.clone(), certified);
     shutdown.spawn("certificate renewal", until(stop.clone(), renewal));
     shutdown.spawn("mint limits", until(stop.clone(), limits.sweep()));
@@ -109,17 +97,71 @@ pub(super) fn start(
     shutdown.spawn("publisher", until(stop.clone(), publisher.run()));
     shutdown.spawn("documents", until(stop.clone(), republish(authority.clone(), documents)));
     shutdown.spawn("federation", until(stop.clone(), fetcher.run()));
+    shutdown.spawn("key sets for log-in", until(stop.clone(), key_sets.run()));
     let following = follow_bundle(authority.clone());
     shutdown.spawn("trust bundle", until(stop.clone(), following));
     shutdown.spawn("rotation", until(stop, rotate(authority.clone())));
     Ok(())
 }
 
+/// What each listener serves.
+struct Routers {
+    public: Router,
+    bundle: Router,
+    exchange: Router,
+    operations: Router,
+    management: Router,
+    grpc: Router,
+}
+
+/// Begins to serve, and keeps the certificates of the listeners fresh.
+fn serve(
+    config: &Config,
+    authority: &Authority,
+    listeners: Listeners,
+    routers: Routers,
+    (grpc_tls, shutdown): (&ServerTls, &Shutdown),
+) {
+    let limited = |limits| Limits {
+        max_connections: config.limits.connections,
+        max_connections_per_ip: config.limits.connections_per_address,
+        ..limits
+    };
+    let usual = |tls| (limited(Limits::default()), tls);
+    let public_tls = listeners.public_tls.as_ref().map(|source| source.tls().clone());
+    let shared = || public_tls.clone().map_or(Tls::Off, Tls::On);
+    let asking = public_tls.as_ref().map_or(Tls::Off, |tls| Tls::On(tls.asking()));
+    run(shutdown, "public listener", listeners.public, routers.public, usual(shared()));
+    let plain = usual(Tls::Off);
+    run(shutdown, "operations listener", listeners.operations, routers.operations, plain.clone());
+    if let Some(listener) = listeners.exchange {
+        run(shutdown, "exchange listener", listener, routers.exchange, usual(asking));
+    }
+    if let Some(listener) = listeners.management_remote {
+        let router = routers.management.clone();
+        run(shutdown, "remote management listener", listener, router, usual(shared()));
+    }
+    run(shutdown, "management listener", listeners.management, routers.management, plain);
+    let grpc = (limited(Limits::grpc()), Tls::On(grpc_tls.clone()));
+    run(shutdown, "grpc listener", listeners.grpc, routers.grpc, grpc);
+    let stop = shutdown.token();
+    if let Some((listener, endpoint)) = listeners.spiffe_bundle {
+        let served = usual(Tls::On(endpoint.tls().clone()));
+        run(shutdown, "bundle endpoint", listener, routers.bundle, served);
+        let following = endpoint.follow(authority.clone());
+        shutdown.spawn("bundle endpoint's SVID", until(stop.clone(), following));
+    }
+    if let Some(source) = listeners.public_tls {
+        let following = source.follow(authority.clone());
+        shutdown.spawn("public certificate", until(stop.clone(), following));
+    }
+}
+
 fn run(
     shutdown: &Shutdown,
     name: &'static str,
     listener: Listener,
-    router: axum::Router,
+    router: Router,
     (limits, tls): (Limits, Tls),
 ) {
     let within = shutdown.clone();

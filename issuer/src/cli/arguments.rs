@@ -11,7 +11,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::{Format, Output};
 use crate::cli::{
     app, audience, audit, clock, config, controller, dev, doctor, federation, init, issuer, key,
-    publish, runner, sandbox, serve, store, token, trust,
+    policy, publish, runner, sandbox, serve, store, token, trust,
 };
 
 /// Moneyer, a per-cluster OIDC workload identity issuer.
@@ -90,6 +90,9 @@ enum Command {
     /// Federation: foreign trust domains whose SVIDs workloads here verify.
     #[command(subcommand)]
     Federation(federation::FederationCommand),
+    /// Policies: which workloads are let in that log in with an SVID, and what for.
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
     /// Sandboxes: instances of apps, each placed on one runner.
     #[command(subcommand)]
     Sandbox(sandbox::SandboxCommand),
@@ -145,6 +148,7 @@ async fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::App(command) => app::run(&command, &client()?, output).await,
         Command::Audience(command) => audience::run(&command, &client()?, output).await,
         Command::Federation(command) => federation::run(&command, &client()?, output).await,
+        Command::Policy(command) => policy::run(&command, &client()?, output).await,
         Command::Sandbox(command) => sandbox::run(&command, &client()?, output).await,
         Command::Audit(command) => audit::run(&command, &path, output),
         Command::Store(command) => store::run(&command, &path, client, output).await,

@@ -26,6 +26,7 @@ mod issuer;
 mod key;
 mod living_tokens;
 mod output;
+mod policy;
 mod publish;
 mod recovery;
 mod runner;

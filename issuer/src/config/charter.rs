@@ -62,6 +62,9 @@ impl Config {
         }
         self.minimums(&mut wrong);
         self.listen.check_public(&self.issuer.url, &mut wrong);
+        self.listen.check_shared("listen.exchange", self.listen.exchange.as_ref(), &mut wrong);
+        let remote = self.listen.management_remote.as_ref();
+        self.listen.check_shared("listen.management_remote", remote, &mut wrong);
         for (key, url) in self.publish.urls() {
             if !url.is_plain() {
                 wrong(
@@ -75,30 +78,34 @@ impl Config {
         // Of an unfit size nothing follows here: it is told already.
         let kinds = key_kinds.unwrap_or(KeyKinds::only(KeyKind::Rsa2048));
         let policy = lifetimes.and_then(|lifetimes| self.policy(lifetimes, kinds, &mut wrong));
-        match (trust_domain, policy, key_kinds, schedule, x509) {
-            (Ok(trust_domain), Some(policy), Some(key_kinds), Some(schedule), Some(x509))
-                if errors.is_empty() =>
-            {
-                Ok(Charter {
-                    issuer: self.issuer.url.clone(),
-                    trust_domain_is_named: self.spiffe.trust_domain.is_some(),
-                    parts: SubjectParts {
-                        organization: self.issuer.organization_id.clone(),
-                        cluster: self.issuer.cluster_id.clone(),
-                        trust_domain,
-                    },
-                    spiffe_ids: self.spiffe.id.clone().unwrap_or_default(),
-                    key_set_path: self.issuer.jwks_path.as_str().to_owned(),
-                    policy,
-                    system_workloads: self.workloads(),
-                    key_kinds,
-                    x5c: self.keys.x5c,
-                    maximum_bundle_age: self.federation.maximum_age.duration(),
-                    schedule,
-                    x509,
-                    certificates,
-                })
-            }
+        let login = lifetimes.and_then(|lifetimes| self.login.plan(&lifetimes, &mut wrong));
+        match (trust_domain, policy.zip(login), key_kinds, schedule, x509) {
+            (
+                Ok(trust_domain),
+                Some((policy, login)),
+                Some(key_kinds),
+                Some(schedule),
+                Some(x509),
+            ) if errors.is_empty() => Ok(Charter {
+                issuer: self.issuer.url.clone(),
+                trust_domain_is_named: self.spiffe.trust_domain.is_some(),
+                parts: SubjectParts {
+                    organization: self.issuer.organization_id.clone(),
+                    cluster: self.issuer.cluster_id.clone(),
+                    trust_domain,
+                },
+                spiffe_ids: self.spiffe.id.clone().unwrap_or_default(),
+                key_set_path: self.issuer.jwks_path.as_str().to_owned(),
+                policy,
+                system_workloads: self.workloads(),
+                key_kinds,
+                x5c: self.keys.x5c,
+                maximum_bundle_age: self.federation.maximum_age.duration(),
+                schedule,
+                x509,
+                login,
+                certificates,
+            }),
             _ => Err(errors),
         }
     }

@@ -33,6 +33,11 @@ pub struct ListenSection {
     /// this cluster, `spiffe://<trust domain>/moneyer/bundle`. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spiffe_bundle: Option<ListenAddress>,
+    /// Log-in with SVIDs (`[login]`): `POST /v1/login/spiffe`. With the public listener's certificate where it has
+    /// one, which X.509-SVIDs need; else plain HTTP, on a loopback address, a Unix socket or with `public_plain`
+    /// alone. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exchange: Option<ListenAddress>,
     /// gRPC over mTLS for runners and sandbox controllers. Default: `0.0.0.0:8482`.
     pub grpc: ListenAddress,
     /// Status page, health and metrics, plain HTTP without authentication: keep it on loopback or in the
@@ -41,6 +46,11 @@ pub struct ListenSection {
     /// The management API. A Unix socket, since callers are known by the kernel's word alone.
     /// Default: `unix:/run/moneyer/management.sock`.
     pub management: ListenAddress,
+    /// The management API once more, for whoever shows the token of a log-in, as far as policies permit it. With
+    /// the public listener's certificate where it has one; else plain HTTP, on a loopback address or with
+    /// `public_plain` alone. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub management_remote: Option<ListenAddress>,
     /// User ids that may use the management socket, beside root and the daemon's own. Default: none.
     pub operators: Vec<u32>,
 }
@@ -88,15 +98,38 @@ impl Default for ListenSection {
             public_tls: PublicTlsSection::default(),
             acme: AcmeSection::default(),
             spiffe_bundle: None,
+            exchange: None,
             grpc: tcp([0, 0, 0, 0], 8482),
             operations: tcp([127, 0, 0, 1], 8483),
             management: ListenAddress::Unix("/run/moneyer/management.sock".into()),
+            management_remote: None,
             operators: Vec::new(),
         }
     }
 }
 
 impl ListenSection {
+    /// That a listener which has the public one's certificate hands no token over plain HTTP to other machines.
+    pub(super) fn check_shared(
+        &self,
+        key: &str,
+        address: Option<&ListenAddress>,
+        wrong: &mut impl FnMut(&str, String),
+    ) {
+        let is_https = !self.public_tls.is_empty() || !self.acme.is_empty();
+        if let Some(address) = address.filter(|address| is_open(address))
+            && !is_https
+            && self.public_plain.is_none()
+        {
+            let message = format!(
+                "{address} would take tokens over plain HTTP: name a certificate \
+                 (listen.public_tls.certificate and .key, or listen.acme), or, behind a proxy that speaks https, \
+                 say so (listen.public_plain = \"behind_proxy\")"
+            );
+            wrong(key, message);
+        }
+    }
+
     /// What does not fit together of the public listener's settings: at which key, and what would be right.
     pub(super) fn check_public(&self, issuer: &IssuerUrl, wrong: &mut impl FnMut(&str, String)) {
         self.acme.check(self, issuer, wrong);
@@ -111,10 +144,7 @@ impl ListenSection {
             }
             _ => {}
         }
-        let open = match &self.public {
-            ListenAddress::Tcp(address) => !address.ip().to_canonical().is_loopback(),
-            ListenAddress::Unix(_) => false,
-        };
+        let open = is_open(&self.public);
         if is_https && self.public_plain.is_some() {
             let message = "says plain HTTP, and the certificate says https; remove one of them";
             wrong("listen.public_plain", message.to_owned());
@@ -131,5 +161,13 @@ impl ListenSection {
             );
             wrong("listen.public", message);
         }
+    }
+}
+
+/// Whether other machines reach it.
+fn is_open(address: &ListenAddress) -> bool {
+    match address {
+        ListenAddress::Tcp(address) => !address.ip().to_canonical().is_loopback(),
+        ListenAddress::Unix(_) => false,
     }
 }

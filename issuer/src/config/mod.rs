@@ -15,6 +15,7 @@ mod issuer;
 mod keys;
 mod limits;
 mod listen;
+mod login;
 mod publish;
 mod seal;
 mod spiffe;
@@ -35,6 +36,7 @@ pub use issuer::{DocumentPath, DocumentPathError, IssuerSection};
 pub use keys::{KeyAlgorithm, KeysSection};
 pub use limits::LimitsSection;
 pub use listen::{ListenSection, PublicPlain, PublicTlsSection};
+pub use login::{LoginAlgorithm, LoginDomainSection, LoginSection};
 pub use publish::{BucketSection, PublishSection, ServerSection};
 pub use seal::{AgeRecipient, AgeRecipientError, SealSection};
 pub use spiffe::SpiffeSection;
@@ -76,6 +78,9 @@ pub struct Config {
     /// Bundles of foreign trust domains.
     #[serde(default)]
     pub federation: FederationSection,
+    /// Log-in with SVIDs.
+    #[serde(default)]
+    pub login: LoginSection,
     /// Certificates of the cluster's own mutual TLS.
     #[serde(default)]
     pub enrollment: EnrollmentSection,

@@ -8,4 +8,5 @@ mod attempt;
 mod fetcher;
 mod plan;
 
+pub(crate) use attempt::document;
 pub(crate) use fetcher::{FederationRequests, Fetcher};

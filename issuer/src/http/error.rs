@@ -1,12 +1,13 @@
 //! The only place that turns an error into an HTTP answer.
 //!
-//! RFC 9457 problem details. The operator on the management socket is told what failed and what to do;
-//! the cause of an internal failure goes to the log, under the request id the answer carries.
+//! RFC 9457 problem details. An operator is told what failed and what to do; the cause of an internal failure goes to
+//! the log, under the request id the answer carries. Whoever is not authenticated is told one constant text, whatever
+//! it showed.
 
 use std::error::Error;
 
 use axum::Router;
-use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use moneyer_authority::audiences::AudiencesError;
@@ -15,6 +16,7 @@ use moneyer_authority::enrollment::{AuthenticateError, EnrollmentError};
 use moneyer_authority::federation::FederationsError;
 use moneyer_authority::issuers::IssuersError;
 use moneyer_authority::keys::KeysError;
+use moneyer_authority::login::{LoginError, PoliciesError};
 use moneyer_authority::mint::MintError;
 use moneyer_authority::registry::RegistryError;
 use moneyer_authority::store::StoreError;
@@ -24,6 +26,9 @@ use moneyer_store::RestoreError;
 use serde::Serialize;
 
 use crate::publish::NoTarget;
+
+/// All that is told to whoever is not authenticated.
+const NOT_AUTHENTICATED: &str = "what was shown is not accepted; the coordinator's log says why";
 
 /// A refusal on its way out.
 #[derive(Debug)]
@@ -46,6 +51,7 @@ impl Problem {
 
     fn of(class: ErrorClass, error: impl Error + Send + Sync + 'static) -> Self {
         let detail = match class {
+            ErrorClass::Unauthenticated => NOT_AUTHENTICATED.to_owned(),
             ErrorClass::Internal => "something went wrong; the log says what".to_owned(),
             _ => error.to_string(),
         };
@@ -116,6 +122,27 @@ impl From<AudiencesError> for Problem {
 impl From<FederationsError> for Problem {
     fn from(error: FederationsError) -> Self {
         Self::of(error.class(), error)
+    }
+}
+
+impl From<PoliciesError> for Problem {
+    fn from(error: PoliciesError) -> Self {
+        Self::of(error.class(), error)
+    }
+}
+
+impl From<LoginError> for Problem {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::Mint(error) => error.into(),
+            error => Self::of(error.class(), error),
+        }
+    }
+}
+
+impl From<BytesRejection> for Problem {
+    fn from(rejection: BytesRejection) -> Self {
+        Self::invalid(rejection.body_text())
     }
 }
 
@@ -192,7 +219,15 @@ impl IntoResponse for Problem {
             let cause = self.cause.as_deref().map(|cause| crate::chain(cause)).unwrap_or_default();
             tracing::error!(request.id = request_id, error.cause = cause, "request failed");
         }
-        answer(status, title, &self.detail, &request_id)
+        let mut response = answer(status, title, &self.detail, &request_id);
+        if status == StatusCode::UNAUTHORIZED {
+            let cause = self.cause.as_deref().map(|cause| crate::chain(cause)).unwrap_or_default();
+            // Strangers cause it: what an operator has to see is in the audit log, which counts them together.
+            tracing::debug!(request.id = request_id, error.cause = cause, "not authenticated");
+            let scheme = HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
+        }
+        response
     }
 }
 

@@ -1,9 +1,10 @@
-//! The HTTP edges: public documents, the management API, and operations.
+//! The HTTP edges: public documents, log-in, the management API, and operations.
 //!
 //! A handler converts, makes one call into the authority, converts. Only `error` knows status codes.
 
 mod authenticate;
 mod error;
+pub(crate) mod exchange;
 pub(crate) mod management;
 pub(crate) mod operations;
 pub(crate) mod public;

@@ -13,6 +13,8 @@ mod federations;
 mod issuer;
 mod keys;
 mod members;
+mod policies;
+mod policy_views;
 mod publish;
 mod routes;
 mod sandboxes;
@@ -26,6 +28,9 @@ pub(crate) use audience_views::{
 };
 pub(crate) use federation_views::{
     EndpointProfileName, FederatedBundleView, FederationBody, FederationView,
+};
+pub(crate) use policy_views::{
+    CandidateView, DecisionView, EffectName, PolicyBody, PolicyView, VerdictName,
 };
 pub(crate) use routes::{ManagementState, router};
 pub(crate) use views::{

@@ -12,8 +12,8 @@ use crate::federation::FederationRequests;
 use crate::http::authenticate::Operators;
 use crate::http::error;
 use crate::http::management::{
-    apps, audiences, clock, federations, issuer, keys, members, publish, sandboxes, store,
-    x509_authorities,
+    apps, audiences, clock, federations, issuer, keys, members, policies, publish, sandboxes,
+    store, x509_authorities,
 };
 use crate::metrics::Metrics;
 use crate::publish::PublishRequests;
@@ -98,6 +98,9 @@ pub(crate) fn router(state: ManagementState) -> Router {
         )
         .route("/federations/{trust_domain}/refresh", post(federations::refresh))
         .route("/trust-bundles", get(federations::bundles))
+        .route("/policies", get(policies::list))
+        .route("/policies/{name}", get(policies::show).put(policies::put).delete(policies::remove))
+        .route("/policy-decision", get(policies::decision))
         .route("/sandboxes", get(sandboxes::list))
         .route(
             "/sandboxes/{id}",

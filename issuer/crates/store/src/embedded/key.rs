@@ -34,6 +34,7 @@ pub(super) fn collection_byte(collection: Collection) -> u8 {
         Collection::BundleSequences => 12,
         Collection::Federations => 13,
         Collection::FederatedBundles => 14,
+        Collection::Policies => 15,
     }
 }
 

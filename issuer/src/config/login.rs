@@ -1,0 +1,188 @@
+//! `[login]`: whose workloads may log in with an SVID, and how their SVIDs are verified.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use moneyer_authority::federation::{BundleUrl, MAXIMUM_ROOTS_BYTES};
+use moneyer_authority::login::{DomainError, KeySource, LoginDomain, LoginPlan};
+use moneyer_daemon::settings::Span;
+use moneyer_identity::spiffe::{MAXIMUM_BUNDLE_BYTES, SvidAlgorithm, TrustBundle, TrustDomain};
+use moneyer_identity::{Audience, Lifetime, LifetimeRange};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Log-in with SVIDs at `listen.exchange`. What who may do: `moneyer policy put`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LoginSection {
+    /// How long the token of a log-in lives where a policy says nothing else. Default: `15m`.
+    pub lifetime: Span,
+    /// The trust domains whose workloads may log in.
+    #[serde(rename = "trust_domain", skip_serializing_if = "Vec::is_empty")]
+    pub trust_domains: Vec<LoginDomainSection>,
+}
+
+/// A trust domain whose workloads may log in, where a policy names them. Its keys are those of its trust bundle
+/// (the cluster's own, or that of a federation), unless they are said here.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LoginDomainSection {
+    /// The trust domain, without spiffe://.
+    pub name: TrustDomain,
+    /// Where its JWK Set is, for a trust domain without a bundle: https. Knows JWT-SVIDs alone. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub jwks_url: Option<BundleUrl>,
+    /// A PEM file with the roots that the server of `jwks_url` is known under, and no others. Default: those that
+    /// this machine trusts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks_ca_file: Option<PathBuf>,
+    /// A file with its JWK Set, read at start, in place of `jwks_url`. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks_file: Option<PathBuf>,
+    /// The audiences of which its JWT-SVIDs name one. Default: the issuer with `/v1/login/spiffe` after it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub audiences: Vec<Audience>,
+    /// The algorithms its JWT-SVIDs may be signed with. Default: every one that JWT-SVIDs may have.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub algorithms: Vec<LoginAlgorithm>,
+    /// How far its clocks may be off, up to `60s`. Default: `0s`.
+    #[serde(default = "no_leeway")]
+    pub leeway: Span,
+    /// What `iss` of its JWT-SVIDs has to be, exactly. Default: anything, since the subject says whose it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+}
+
+/// An algorithm of JWT-SVIDs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[expect(missing_docs, reason = "the names are those of RFC 7518")]
+pub enum LoginAlgorithm {
+    RS256,
+    RS384,
+    RS512,
+    ES256,
+    ES384,
+    ES512,
+    PS256,
+    PS384,
+    PS512,
+}
+
+impl From<LoginAlgorithm> for SvidAlgorithm {
+    fn from(algorithm: LoginAlgorithm) -> Self {
+        match algorithm {
+            LoginAlgorithm::RS256 => Self::RS256,
+            LoginAlgorithm::RS384 => Self::RS384,
+            LoginAlgorithm::RS512 => Self::RS512,
+            LoginAlgorithm::ES256 => Self::ES256,
+            LoginAlgorithm::ES384 => Self::ES384,
+            LoginAlgorithm::ES512 => Self::ES512,
+            LoginAlgorithm::PS256 => Self::PS256,
+            LoginAlgorithm::PS384 => Self::PS384,
+            LoginAlgorithm::PS512 => Self::PS512,
+        }
+    }
+}
+
+fn no_leeway() -> Span {
+    Span::from_secs(0)
+}
+
+impl Default for LoginSection {
+    fn default() -> Self {
+        Self { lifetime: Span::from_secs(15 * 60), trust_domains: Vec::new() }
+    }
+}
+
+impl LoginSection {
+    /// Whose workloads may log in, with the files that are named.
+    pub(super) fn plan(
+        &self,
+        lifetimes: &LifetimeRange,
+        wrong: &mut impl FnMut(&str, String),
+    ) -> Option<LoginPlan> {
+        let lifetime = Lifetime::of(self.lifetime.duration());
+        if let Err(error) = lifetimes.choose(Some(lifetime)) {
+            wrong("login.lifetime", error.to_string());
+            return None;
+        }
+        let mut domains = Vec::with_capacity(self.trust_domains.len());
+        for (index, section) in self.trust_domains.iter().enumerate() {
+            match section.domain() {
+                Ok(domain) => domains.push(domain),
+                Err((key, message)) => {
+                    wrong(&format!("login.trust_domain[{index}].{key}"), message);
+                }
+            }
+        }
+        // Of those that are told already nothing follows here.
+        let all = domains.len() == self.trust_domains.len();
+        let twice = |error: DomainError| wrong("login.trust_domain", error.to_string());
+        LoginPlan::new(lifetime, domains).map_err(twice).ok().filter(|_| all)
+    }
+}
+
+/// A key of a section, and what is wrong with its value.
+type Wrong = (&'static str, String);
+
+impl LoginDomainSection {
+    fn domain(&self) -> Result<LoginDomain, Wrong> {
+        Ok(LoginDomain {
+            trust_domain: self.name.clone(),
+            keys: self.keys()?,
+            audiences: self.audiences.clone(),
+            algorithms: self.algorithms.iter().map(|&one| one.into()).collect(),
+            leeway: self.leeway.duration(),
+            issuer: self.issuer.clone(),
+        })
+    }
+
+    fn keys(&self) -> Result<KeySource, Wrong> {
+        if self.jwks_ca_file.is_some() && self.jwks_url.is_none() {
+            return Err((
+                "jwks_ca_file",
+                "is for the server of jwks_url, and there is none".into(),
+            ));
+        }
+        match (&self.jwks_url, &self.jwks_file) {
+            (Some(_), Some(_)) => {
+                Err(("jwks_file", "stands in place of jwks_url; leave one out".to_owned()))
+            }
+            (Some(url), None) => {
+                let file = self.jwks_ca_file.as_deref();
+                let roots = file.map(|file| read(file, MAXIMUM_ROOTS_BYTES)).transpose();
+                let roots = roots.map_err(|message| ("jwks_ca_file", message))?;
+                Ok(KeySource::Url { url: url.clone(), roots })
+            }
+            (None, Some(file)) => {
+                let text = read(file, MAXIMUM_BUNDLE_BYTES);
+                let text = text.map_err(|message| ("jwks_file", message))?;
+                let keys = TrustBundle::of_key_set(self.name.clone(), text.as_bytes());
+                let keys = keys.map_err(|error| ("jwks_file", crate::chain(&error)))?;
+                if keys.jwt_authorities().is_empty() {
+                    return Err(("jwks_file", "has no key that JWT-SVIDs are signed with".into()));
+                }
+                Ok(KeySource::Keys(Arc::new(keys)))
+            }
+            (None, None) => Ok(KeySource::Bundle),
+        }
+    }
+}
+
+/// A file of at most this many bytes.
+fn read(file: &Path, limit: usize) -> Result<String, String> {
+    let mut text = String::new();
+    let read = File::open(file).and_then(|file| {
+        let mut limited = file.take(limit as u64 + 1);
+        limited.read_to_string(&mut text)
+    });
+    let told = |error| format!("{} cannot be read: {}", file.display(), crate::chain(&error));
+    read.map_err(told)?;
+    if text.len() > limit {
+        return Err(format!("{} is longer than {limit} bytes", file.display()));
+    }
+    Ok(text)
+}
