@@ -22,7 +22,7 @@ use crate::http::exchange::{self, ExchangeState};
 use crate::http::management::{self, ManagementState};
 use crate::http::operations::{self, Watched};
 use crate::http::public;
-use crate::login::{KeySets, LoginDesk};
+use crate::login::{KeySets, LoginDesk, LoginShares};
 use crate::metrics::Metrics;
 use crate::publish::Publisher;
 
@@ -48,7 +48,9 @@ pub(super) fn start(
     let (publisher, publishing) = Publisher::new(&config.publish, authority, &documents, &metrics)?;
     let (fetcher, federations) = Fetcher::new(&config.federation, authority);
     let (key_sets, key_set_requests) = KeySets::new(&config.federation, authority);
-    let desk = LoginDesk::new(authority.clone(), federations.clone(), key_set_requests);
+    let shares = LoginShares::new(&config.limits);
+    let (asked, key_sets_asked) = (federations.clone(), key_set_requests);
+    let desk = LoginDesk::new(authority.clone(), asked, key_sets_asked, shares.clone());
     let watched = Watched {
         authority: authority.clone(),
         metrics: metrics.clone(),
@@ -91,6 +93,7 @@ pub(super) fn start(
     let renewal = renew_certificate(authority.clone(), certified);
     shutdown.spawn("certificate renewal", until(stop.clone(), renewal));
     shutdown.spawn("mint limits", until(stop.clone(), limits.sweep()));
+    shutdown.spawn("log-in shares", until(stop.clone(), shares.sweep()));
     shutdown.spawn("refusals", until(stop.clone(), settle_refusals(authority.clone())));
     let upkeep = moneyer_daemon::telemetry::upkeep(recorder);
     shutdown.spawn("metrics", until(stop.clone(), upkeep));

@@ -14,6 +14,11 @@ pub struct LimitsSection {
     pub runner_tokens_per_second: NonZeroU32,
     /// Tokens a second for one sandbox; twice as many in a burst. Default: 50.
     pub sandbox_tokens_per_second: NonZeroU32,
+    /// Log-ins a second of one workload; twice as many in a burst. One whose token lives 15 minutes needs one in
+    /// ten minutes. Default: 5.
+    pub workload_logins_per_second: NonZeroU32,
+    /// Log-ins a second of all workloads of one trust domain together; twice as many in a burst. Default: 100.
+    pub trust_domain_logins_per_second: NonZeroU32,
     /// Signatures that may wait for a thread; what comes beyond is refused. Default: 1024.
     pub signer_queue: usize,
     /// Open connections of one listener; more wait. Default: 10000.
@@ -29,6 +34,8 @@ impl Default for LimitsSection {
         Self {
             runner_tokens_per_second: number(500),
             sandbox_tokens_per_second: number(50),
+            workload_logins_per_second: number(5),
+            trust_domain_logins_per_second: number(100),
             signer_queue: 1024,
             connections: 10_000,
             connections_per_address: 100,

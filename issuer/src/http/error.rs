@@ -135,6 +135,15 @@ impl From<LoginError> for Problem {
     fn from(error: LoginError) -> Self {
         match error {
             LoginError::Mint(error) => error.into(),
+            // Strangers learn nothing of what there is here.
+            error @ LoginError::NoBundle(_) => {
+                let detail = "nobody can log in at this time".to_owned();
+                Self { class: error.class(), detail, cause: Some(Box::new(error)) }
+            }
+            error @ LoginError::TooOften(_) => {
+                let detail = "too many log-ins; try again later".to_owned();
+                Self { class: error.class(), detail, cause: Some(Box::new(error)) }
+            }
             error => Self::of(error.class(), error),
         }
     }

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::key_sets::KeySetRequests;
 use super::pace::Pace;
+use super::shares::LoginShares;
 use crate::federation::FederationRequests;
 
 /// Lets workloads in. Cheap to clone.
@@ -19,6 +20,7 @@ pub(crate) struct LoginDesk {
     federations: FederationRequests,
     key_sets: KeySetRequests,
     pace: Arc<Pace>,
+    shares: LoginShares,
 }
 
 impl LoginDesk {
@@ -27,8 +29,9 @@ impl LoginDesk {
         authority: Authority,
         federations: FederationRequests,
         key_sets: KeySetRequests,
+        shares: LoginShares,
     ) -> Self {
-        Self { authority, federations, key_sets, pace: Arc::default() }
+        Self { authority, federations, key_sets, pace: Arc::default(), shares }
     }
 
     /// A token for whoever shows this SVID, if a policy lets it in.
@@ -38,6 +41,7 @@ impl LoginDesk {
         lifetime: Option<Lifetime>,
     ) -> Result<LocalToken, LoginError> {
         let verified = self.verify(svid).await;
+        let verified = verified.and_then(|verified| self.shares.take(verified));
         self.authority.log_in(verified, lifetime).await
     }
 

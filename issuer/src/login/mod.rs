@@ -4,6 +4,8 @@
 mod desk;
 mod key_sets;
 mod pace;
+mod shares;
 
 pub(crate) use desk::LoginDesk;
 pub(crate) use key_sets::KeySets;
+pub(crate) use shares::LoginShares;

@@ -77,13 +77,17 @@ pub enum Collection {
     Federations,
     /// The bundles of those trust domains, in pieces.
     FederatedBundles,
+    /// What clients may ask for in token exchange.
+    Mappings,
+    /// The claims that scopes stand for.
+    Scopes,
     /// Policies, by which workloads that log in are let in.
     Policies,
 }
 
 impl Collection {
     /// Every collection.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Keys,
         Self::KeyRings,
         Self::Issuers,
@@ -99,6 +103,8 @@ impl Collection {
         Self::Federations,
         Self::FederatedBundles,
         Self::Policies,
+        Self::Mappings,
+        Self::Scopes,
     ];
 
     /// The stable name under which a backend keeps it.
@@ -120,6 +126,8 @@ impl Collection {
             Self::Federations => "federations",
             Self::FederatedBundles => "federated_bundles",
             Self::Policies => "policies",
+            Self::Mappings => "mappings",
+            Self::Scopes => "scopes",
         }
     }
 

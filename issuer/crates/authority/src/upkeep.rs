@@ -200,6 +200,16 @@ impl Authority {
         self.ledger().record(&Actor::System, vec![event]).await.map(drop)
     }
 
+    /// Records that a copy of everything is about to be written into this file.
+    pub async fn note_backup(
+        &self,
+        by: &AuthenticatedOperator,
+        file: &std::path::Path,
+    ) -> Result<(), AuditError> {
+        let file = crate::audit::bounded(file.display().to_string());
+        self.ledger().record(&by.actor(), vec![Event::StoreBackedUp { file }]).await.map(drop)
+    }
+
     /// Records that an operator accepted what is missing from the store.
     pub async fn note_loss(&self, generation: Generation) -> Result<(), AuditError> {
         let event = Event::LossAccepted { generation };

@@ -10,9 +10,11 @@ use crate::http::error::Problem;
 use crate::http::management::routes::Keeping;
 use crate::http::management::views::{BackupBody, CopiedView};
 
-/// Writes a copy of everything into a new file on this machine, and reads it back.
+/// Writes a copy of everything into a new file on this machine, and reads it back. For users of this machine alone:
+/// nobody else is to choose where files are written here.
 pub(super) async fn backup(
-    _: Operator,
+    Operator(operator): Operator,
+    State(authority): State<Authority>,
     State(Keeping(store)): State<Keeping>,
     body: Result<Json<BackupBody>, JsonRejection>,
 ) -> Result<Json<CopiedView>, Problem> {
@@ -22,6 +24,8 @@ pub(super) async fn backup(
             "file: must be an absolute path on the coordinator's machine",
         ));
     }
+    operator.is_local()?;
+    authority.note_backup(&operator, &file).await?;
     let copied = store.backup(&file).await?;
     Ok(Json(CopiedView::of(&file, copied)))
 }

@@ -193,7 +193,13 @@ async fn a_token_never_exceeds_what_a_verifier_reads() {
     assert!(mint(fits).await.is_ok());
     let refused = mint(exceeds).await.unwrap_err();
     let told = (refused.code(), refused.message());
-    assert_eq!(told, (Code::InvalidArgument, "the audiences are too long together"));
+    assert_eq!(
+        told,
+        (
+            Code::InvalidArgument,
+            "what the token names, such as audiences, roles or policies, is too long together"
+        )
+    );
     while exceeds - fits > 1 {
         let middle = usize::midpoint(fits, exceeds);
         match mint(middle).await {

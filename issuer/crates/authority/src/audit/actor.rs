@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use moneyer_identity::spiffe::SpiffeId;
+use moneyer_identity::spiffe::{SpiffeId, TrustDomain};
 use moneyer_identity::{ControllerName, RunnerId};
 use serde::{Serialize, Serializer};
 
@@ -20,6 +20,8 @@ pub enum Actor {
     },
     /// A workload, by the SVID it logged in with: `workload:<SPIFFE ID>`.
     Workload(SpiffeId),
+    /// The workloads of a trust domain, where they are counted together: `trust_domain:<name>`.
+    TrustDomain(TrustDomain),
     /// Whoever could not be told, at a log-in: `nobody`.
     Nobody,
     /// The coordinator itself, by its schedule: `system`.
@@ -33,6 +35,7 @@ impl fmt::Display for Actor {
             Self::Controller(name) => write!(f, "controller:{name}"),
             Self::Operator { uid } => write!(f, "operator:uid:{uid}"),
             Self::Workload(id) => write!(f, "workload:{id}"),
+            Self::TrustDomain(name) => write!(f, "trust_domain:{name}"),
             Self::Nobody => f.write_str("nobody"),
             Self::System => f.write_str("system"),
         }

@@ -4,24 +4,20 @@
 //! join token, a secret and a private key have no field here. Names and fields are a contract with
 //! whoever reads the log: `docs/audit.md` lists them and a test compares.
 
-use std::error::Error;
-
 use moneyer_identity::spiffe::{SpiffeId, SpiffeIdEnding, TrustDomain};
 use moneyer_identity::{
-    Algorithm, AppName, AppUid, Audience, Audiences, CloudAccounts, ErrorClass, IssuerUrl, KeyId,
-    PolicyName, ProfileName, RoleArn, RoleName, RunnerId, SandboxId, Subject, SubjectForm,
-    SystemWorkloadName, TokenId, UnixTime, error_chain,
+    Algorithm, AppName, AppUid, Audience, Audiences, CloudAccounts, IssuerUrl, KeyId, PolicyName,
+    ProfileName, RoleArn, RoleName, RunnerId, SandboxId, Subject, SubjectForm, SystemWorkloadName,
+    TokenId, UnixTime,
 };
 use serde::Serialize;
 
 use crate::audit::actor::Actor;
-use crate::audit::login_event::{LoginRefused, PolicyPut};
+use crate::audit::exchange_event::{MappingPut, MappingRemoved, ScopePut, ScopeRemoved};
+use crate::audit::login_event::{LoginRefused, PolicyPut, RequestRefused};
 use crate::audit::port::Sequence;
 use crate::audit::svid_event::{X509SvidRefused, X509SvidSigned, X509SvidWithheld};
 use crate::store::Generation;
-
-/// Longest reason in bytes: an error's text with the longest audience in it.
-const MAXIMUM_REASON_BYTES: usize = 1024;
 
 /// One record, before it has a place in the log.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -157,8 +153,18 @@ pub enum Event {
         /// Its name.
         policy: PolicyName,
     },
+    /// A mapping of token exchange is made, or changed.
+    MappingPut(MappingPut),
+    /// A mapping is removed: its client is given nothing more in that context.
+    MappingRemoved(MappingRemoved),
+    /// The claims of a scope are said, or said anew.
+    ScopePut(ScopePut),
+    /// A scope stands for nothing from then on.
+    ScopeRemoved(ScopeRemoved),
     /// Somebody is not let in, whether it could be told who it is or not.
     LoginRefused(LoginRefused),
+    /// Who shows a token is not let do what it asks for.
+    RequestRefused(RequestRefused),
     /// A sandbox is placed on a runner, or moved there.
     SandboxPut {
         /// Its id.
@@ -339,6 +345,11 @@ pub enum Event {
         /// The id of the key they are sealed under from then on.
         kek: String,
     },
+    /// A copy of everything is written.
+    StoreBackedUp {
+        /// Where, on the coordinator's machine.
+        file: String,
+    },
     /// An operator accepts that records are missing from the store.
     LossAccepted {
         /// The generation that was found.
@@ -434,7 +445,7 @@ pub struct TokenWithheld {
 
 impl Event {
     /// The name of every event, in the order they stand here.
-    pub const NAMES: [&str; 46] = [
+    pub const NAMES: [&str; 52] = [
         "token_minted",
         "token_refused",
         "token_withheld",
@@ -448,7 +459,12 @@ impl Event {
         "federation_bundle_refused",
         "policy_put",
         "policy_removed",
+        "mapping_put",
+        "mapping_removed",
+        "scope_put",
+        "scope_removed",
         "login_refused",
+        "request_refused",
         "sandbox_put",
         "sandbox_removed",
         "member_invited",
@@ -477,6 +493,7 @@ impl Event {
         "issuer_adopted",
         "issuer_ended",
         "store_rekeyed",
+        "store_backed_up",
         "loss_accepted",
         "clock_mark_missing",
         "clock_confirmed",
@@ -490,6 +507,7 @@ impl Event {
             Self::TokenRefused(_)
             | Self::X509SvidRefused(_)
             | Self::LoginRefused(_)
+            | Self::RequestRefused(_)
             | Self::FederationBundleRefused { .. } => Decision::Refused,
             Self::TokenWithheld(_) | Self::X509SvidWithheld(_) | Self::ChangeFailed { .. } => {
                 Decision::Withheld
@@ -497,101 +515,4 @@ impl Event {
             _ => Decision::Allowed,
         }
     }
-}
-
-/// What somebody asks for and does not get.
-#[derive(Debug, Clone)]
-pub(crate) enum Refused {
-    /// A token for this holder.
-    Token(Option<Holder>),
-    /// An X.509-SVID for this sandbox.
-    X509Svid(Option<SandboxId>),
-    /// To be let in.
-    Login,
-}
-
-impl Refused {
-    /// What is told of it. `count` refusals of this class.
-    pub(crate) fn event(self, class: &'static str, reason: String, count: u64) -> Event {
-        match self {
-            Self::Token(holder) => {
-                let (sandbox, system_workload) =
-                    holder.map(Holder::into_fields).unwrap_or_default();
-                let refused = TokenRefused { sandbox, system_workload, class, reason, count };
-                Event::TokenRefused(refused)
-            }
-            Self::X509Svid(sandbox) => {
-                Event::X509SvidRefused(X509SvidRefused { sandbox, class, reason, count })
-            }
-            Self::Login => Event::LoginRefused(LoginRefused { class, reason, count }),
-        }
-    }
-
-    /// Which kind it is of.
-    pub(crate) fn kind(&self) -> RefusedKind {
-        match self {
-            Self::Token(_) => RefusedKind::Token,
-            Self::X509Svid(_) => RefusedKind::X509Svid,
-            Self::Login => RefusedKind::Login,
-        }
-    }
-}
-
-/// A kind of refusals that are counted together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum RefusedKind {
-    /// Tokens.
-    Token,
-    /// X.509-SVIDs.
-    X509Svid,
-    /// Log-ins.
-    Login,
-}
-
-impl RefusedKind {
-    /// Several of them, of which none is named.
-    pub(crate) fn unnamed(self) -> Refused {
-        match self {
-            Self::Token => Refused::Token(None),
-            Self::X509Svid => Refused::X509Svid(None),
-            Self::Login => Refused::Login,
-        }
-    }
-}
-
-/// Whom a token is for, as a request names it.
-#[derive(Debug, Clone)]
-pub(crate) enum Holder {
-    /// A sandbox.
-    Sandbox(SandboxId),
-    /// A system workload.
-    System(SystemWorkloadName),
-    /// Who logged in, whom the record names as the one who asks.
-    Caller,
-}
-
-impl Holder {
-    /// The fields that name it, where it is not the one who asks: one of the two is there.
-    pub(crate) fn into_fields(self) -> (Option<SandboxId>, Option<SystemWorkloadName>) {
-        match self {
-            Self::Sandbox(sandbox) => (Some(sandbox), None),
-            Self::System(workload) => (None, Some(workload)),
-            Self::Caller => (None, None),
-        }
-    }
-}
-
-/// The kind of an error and its text with that of its causes, cut to a bounded length.
-pub(crate) fn reason(class: ErrorClass, error: &(dyn Error + 'static)) -> (&'static str, String) {
-    (class.as_str(), bounded(error_chain(error)))
-}
-
-/// Cuts a text to the longest a reason may have.
-pub(crate) fn bounded(mut text: String) -> String {
-    let mut end = text.len().min(MAXIMUM_REASON_BYTES);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.truncate(end);
-    text
 }

@@ -11,8 +11,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use moneyer_identity::{Clock, UnixTime};
 
 use crate::audit::actor::Actor;
-use crate::audit::event::{AuditEvent, Event, reason};
+use crate::audit::event::{AuditEvent, Event};
 use crate::audit::port::{Audit, AuditError, Sequence};
+use crate::audit::refused::reason;
 use crate::store::{Change, Generation, Receipt, Store, StoreError, Testimony};
 
 /// Why a change is not made.

@@ -33,3 +33,14 @@ pub struct LoginRefused {
     /// How many refusals this record stands for.
     pub count: u64,
 }
+
+/// A request to the management API that is refused. Whoever is known by a good token stands in `who`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RequestRefused {
+    /// The kind of refusal.
+    pub class: &'static str,
+    /// Why: more than the caller was told.
+    pub reason: String,
+    /// How many refusals this record stands for.
+    pub count: u64,
+}

@@ -10,17 +10,20 @@
 
 mod actor;
 mod event;
+mod exchange_event;
 mod ledger;
 mod login_event;
 mod port;
 mod refusals;
+mod refused;
 mod svid_event;
 
 pub use actor::Actor;
 pub use event::{AuditEvent, Decision, Event, TokenMinted, TokenRefused, TokenWithheld};
-pub(crate) use event::{Holder, Refused, bounded, reason};
+pub use exchange_event::{MappingPut, MappingRemoved, ScopePut, ScopeRemoved};
 pub use ledger::{Ledger, LedgerError};
-pub use login_event::{LoginRefused, PolicyPut};
+pub use login_event::{LoginRefused, PolicyPut, RequestRefused};
 pub use port::{Audit, AuditError, Hasten, Recording, Sequence};
 pub(crate) use refusals::Refusals;
+pub(crate) use refused::{Holder, Refused, bounded, reason};
 pub use svid_event::{X509SvidRefused, X509SvidSigned, X509SvidWithheld};

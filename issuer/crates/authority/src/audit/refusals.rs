@@ -14,8 +14,9 @@ use std::time::Duration;
 use moneyer_identity::UnixTime;
 
 use crate::audit::actor::Actor;
-use crate::audit::event::{AuditEvent, Refused, RefusedKind};
+use crate::audit::event::AuditEvent;
 use crate::audit::port::Audit;
+use crate::audit::refused::{Refused, RefusedKind};
 
 /// Refusals of one caller in a minute that are recorded one by one.
 const EACH: u32 = 10;
@@ -35,7 +36,7 @@ struct Window {
 #[derive(Debug, Clone)]
 pub(crate) struct Refusals {
     audit: Arc<dyn Audit>,
-    /// One entry for each member or operator that was refused something lately.
+    /// One entry for each member, operator or trust domain that was refused something lately.
     windows: Arc<Mutex<HashMap<Actor, Window>>>,
 }
 
@@ -50,14 +51,26 @@ impl Refusals {
         &self,
         who: &Actor,
         refused: Refused,
+        why: (&'static str, String),
+        now: UnixTime,
+    ) {
+        self.note_together(who, who, refused, why, now);
+    }
+
+    /// The same of one of several callers that are counted together.
+    pub(crate) fn note_together(
+        &self,
+        together: &Actor,
+        who: &Actor,
+        refused: Refused,
         (class, reason): (&'static str, String),
         now: UnixTime,
     ) {
         let mut windows = self.lock();
-        if windows.get(who).is_some_and(|window| window.is_over(now)) {
-            self.settle_one(&mut windows, who, now);
+        if windows.get(together).is_some_and(|window| window.is_over(now)) {
+            self.settle_one(&mut windows, together, now);
         }
-        let window = windows.entry(who.clone()).or_insert_with(|| Window::began(now));
+        let window = windows.entry(together.clone()).or_insert_with(|| Window::began(now));
         let kind = refused.kind();
         if window.recorded < EACH {
             let event = AuditEvent::new(now, who.clone(), refused.event(class, reason, 1));

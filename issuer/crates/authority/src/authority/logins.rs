@@ -3,6 +3,7 @@
 //! To verify an SVID and to let its holder in are two steps: between them a caller may fetch newer authorities
 //! and verify once more. Whatever comes of it is recorded by the second.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use moneyer_identity::spiffe::{SpiffeId, TrustBundle};
@@ -98,7 +99,10 @@ impl Authority {
         verified: Result<VerifiedLogin, LoginError>,
         lifetime: Option<Lifetime>,
     ) -> Result<LocalToken, LoginError> {
-        let verified = verified.map_err(|error| self.refuse_login(&Actor::Nobody, error))?;
+        let verified = verified.map_err(|error| {
+            let who = error.about().cloned().map_or(Actor::Nobody, Actor::Workload);
+            self.refuse_login(&who, error)
+        })?;
         let id = verified.id();
         let who = Actor::Workload(id.clone());
         let admitted = self.admit(id).and_then(|admission| {
@@ -155,8 +159,17 @@ impl Authority {
     }
 
     fn refuse_login(&self, who: &Actor, error: LoginError) -> LoginError {
-        self.refusals.note(who, Refused::Login, reason(error.class(), &error), self.now());
+        self.note_workload(who, Refused::Login, reason(error.class(), &error));
         error
+    }
+
+    /// One trust domain can make as many ids as it likes, and still has one share of the log.
+    fn note_workload(&self, who: &Actor, refused: Refused, why: (&'static str, String)) {
+        let together = match who {
+            Actor::Workload(id) => Actor::TrustDomain(id.trust_domain().clone()),
+            other => other.clone(),
+        };
+        self.refusals.note_together(&together, who, refused, why, self.now());
     }
 
     /// Who shows a token of a log-in, if it is permitted this at this moment: by a policy that its token names and
@@ -166,11 +179,21 @@ impl Authority {
         token: &str,
         asked: Permission,
     ) -> Result<AuthenticatedOperator, AuthenticateError> {
-        let token = self.verify_own(token).map_err(AuthenticateError::Token)?;
-        let (id, policies) = login_of(&token).ok_or(AuthenticateError::NotALogin)?;
-        self.admit(&id).map_err(|_refused| AuthenticateError::NotPermitted(asked))?;
-        let permissions = self.policies.decide(&id).permissions_of(&policies);
+        let refuse = |who: &Actor, error: AuthenticateError| {
+            self.note_workload(who, Refused::Request, reason(error.class(), &error));
+            error
+        };
+        let token = self.verify_own(token).map_err(AuthenticateError::Token);
+        let token = token.map_err(|error| refuse(&Actor::Nobody, error))?;
+        let login = login_of(&token).ok_or(AuthenticateError::NotALogin);
+        let (id, policies) = login.map_err(|error| refuse(&Actor::Nobody, error))?;
+        let permissions = match self.login_plan().find(id.trust_domain()) {
+            Some(_) => self.policies.decide(&id).permissions_of(&policies),
+            None => BTreeSet::new(),
+        };
+        let who = Actor::Workload(id.clone());
         AuthenticatedOperator::permitted(id, &permissions, asked)
+            .map_err(|error| refuse(&who, error))
     }
 
     /// A token of this cluster for itself, by any issuer that live tokens name.

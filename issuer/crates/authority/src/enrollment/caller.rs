@@ -42,6 +42,11 @@ pub enum AuthenticateError {
     /// A good token of this cluster for something else.
     #[error("the token is not one of a log-in")]
     NotALogin,
+    /// It concerns files of the coordinator's machine.
+    #[error(
+        "this is for users of the coordinator's machine, whose files it concerns: ask at its management socket"
+    )]
+    NotLocal,
     /// No policy permits it, to whom it is at this moment.
     #[error("no policy permits {0}")]
     NotPermitted(Permission),
@@ -52,7 +57,7 @@ impl AuthenticateError {
     #[must_use]
     pub fn class(self) -> ErrorClass {
         match self {
-            Self::NotAnOperator | Self::NotPermitted(_) => ErrorClass::Denied,
+            Self::NotAnOperator | Self::NotLocal | Self::NotPermitted(_) => ErrorClass::Denied,
             _ => ErrorClass::Unauthenticated,
         }
     }
@@ -112,6 +117,14 @@ enum Operator {
 }
 
 impl AuthenticatedOperator {
+    /// That it is a user of this machine.
+    pub fn is_local(&self) -> Result<(), AuthenticateError> {
+        match self.0 {
+            Operator::Local { .. } => Ok(()),
+            Operator::Workload { .. } => Err(AuthenticateError::NotLocal),
+        }
+    }
+
     /// A workload that was asked for one thing and is permitted that.
     pub(crate) fn permitted(
         id: SpiffeId,

@@ -49,6 +49,9 @@ pub enum LoginError {
         /// Which policy.
         policy: PolicyName,
     },
+    /// It, or its trust domain, is beyond its share.
+    #[error("{0} or its trust domain logs in too often")]
+    TooOften(SpiffeId),
     /// The lifetime that was asked for is out of range.
     #[error(transparent)]
     Lifetime(LifetimeError),
@@ -63,9 +66,28 @@ impl LoginError {
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::Lifetime(_) => ErrorClass::Invalid,
+            Self::TooOften(_) => ErrorClass::Exhausted,
             Self::Rules(_) => ErrorClass::Internal,
+            // What is missing here is not the workload's fault.
+            Self::NoBundle(_) => ErrorClass::Unavailable,
             Self::Mint(error) => error.class(),
-            _ => ErrorClass::Unauthenticated,
+            Self::Nothing
+            | Self::UnknownDomain(_)
+            | Self::Jwt(_)
+            | Self::Issuer
+            | Self::Leaf(_)
+            | Self::X509(_)
+            | Self::Unnamed(_)
+            | Self::Denied { .. } => ErrorClass::Unauthenticated,
+        }
+    }
+
+    /// Who it was about, where that was verified.
+    #[must_use]
+    pub fn about(&self) -> Option<&SpiffeId> {
+        match self {
+            Self::Unnamed(id) | Self::TooOften(id) | Self::Denied { id, .. } => Some(id),
+            _ => None,
         }
     }
 

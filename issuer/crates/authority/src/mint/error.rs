@@ -25,7 +25,7 @@ pub enum MintError {
     #[error("these audiences may not stand in one token")]
     Combination,
     /// The token would be longer than [`moneyer_identity::MAXIMUM_TOKEN_BYTES`].
-    #[error("the audiences are too long together")]
+    #[error("what the token names, such as audiences, roles or policies, is too long together")]
     TooLong,
     /// The SPIFFE ID is too long for a subject.
     #[error("the SPIFFE ID is longer than the {0} bytes that relying parties take as a subject")]

@@ -35,6 +35,8 @@ pub(super) fn collection_byte(collection: Collection) -> u8 {
         Collection::Federations => 13,
         Collection::FederatedBundles => 14,
         Collection::Policies => 15,
+        Collection::Mappings => 16,
+        Collection::Scopes => 17,
     }
 }
 

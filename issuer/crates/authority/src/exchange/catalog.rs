@@ -1,0 +1,90 @@
+//! Every mapping and every scope of one moment, in memory.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::client::ClientIdentifier;
+use super::context::ParticipantContext;
+use super::mapping::{MappingKey, ResourceMapping};
+use super::scope::{ScopeKey, ScopeMapping, ScopeName};
+use crate::store::Generation;
+
+/// Something that is kept, and which change wrote it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept<T> {
+    /// What it is.
+    pub value: Arc<T>,
+    /// Which change wrote it: another one after each change.
+    pub revision: Generation,
+}
+
+/// Every mapping and every scope, in the order of their names.
+#[derive(Debug, Clone, Default)]
+pub struct Catalog {
+    pub(super) mappings: BTreeMap<MappingKey, Kept<ResourceMapping>>,
+    pub(super) scopes: BTreeMap<ScopeKey, Kept<ScopeMapping>>,
+}
+
+impl Catalog {
+    /// Every mapping.
+    pub fn mappings(&self) -> impl Iterator<Item = &Kept<ResourceMapping>> {
+        self.mappings.values()
+    }
+
+    /// The mappings after this one.
+    pub fn mappings_after<'a>(
+        &'a self,
+        key: Option<&MappingKey>,
+    ) -> impl Iterator<Item = &'a Kept<ResourceMapping>> {
+        let from = match key {
+            Some(key) => std::ops::Bound::Excluded(key),
+            None => std::ops::Bound::Unbounded,
+        };
+        self.mappings.range((from, std::ops::Bound::Unbounded)).map(|(_, kept)| kept)
+    }
+
+    /// Every scope.
+    pub fn scopes(&self) -> impl Iterator<Item = &Kept<ScopeMapping>> {
+        self.scopes.values()
+    }
+
+    /// A mapping as it was written.
+    #[must_use]
+    pub fn mapping(&self, key: &MappingKey) -> Option<&Kept<ResourceMapping>> {
+        self.mappings.get(key)
+    }
+
+    /// A scope mapping as it was written.
+    #[must_use]
+    pub fn scope(&self, key: &ScopeKey) -> Option<&Kept<ScopeMapping>> {
+        self.scopes.get(key)
+    }
+
+    /// The mapping that decides about a client in a context: its own, else that of its namespace.
+    #[must_use]
+    pub fn deciding(
+        &self,
+        client: &ClientIdentifier,
+        context: &ParticipantContext,
+    ) -> Option<&Arc<ResourceMapping>> {
+        let of = |client: ClientIdentifier| {
+            let key = MappingKey { client, context: context.clone() };
+            self.mappings.get(&key).map(|kept| &kept.value)
+        };
+        of(client.clone()).or_else(|| of(client.namespace_pattern()?))
+    }
+
+    /// What a scope stands for in a context: the mapping for that context, else the one for everyone.
+    #[must_use]
+    pub fn claims_of(
+        &self,
+        scope: &ScopeName,
+        context: &ParticipantContext,
+    ) -> Option<&Arc<ScopeMapping>> {
+        let of = |context| {
+            let key = ScopeKey { scope: scope.clone(), context };
+            self.scopes.get(&key).map(|kept| &kept.value)
+        };
+        of(Some(context.clone())).or_else(|| of(None))
+    }
+}

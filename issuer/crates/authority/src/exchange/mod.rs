@@ -1,0 +1,27 @@
+//! Token exchange (RFC 8693): who may have which token for a proof that somebody else issued.
+//!
+//! A client, as its proof names it, asks for a participant context (the subject of the token), for scopes and for
+//! audiences. A [`ResourceMapping`] says which of these it may have, a [`ScopeMapping`] which claims a scope stands
+//! for. Both are held in memory, so that an exchange asks nothing of the store; [`Catalog::grant`] is pure and says
+//! of every refusal which rule decided. No scope is ever granted unasked.
+
+mod catalog;
+mod client;
+mod context;
+mod error;
+mod grant;
+mod keeper;
+mod mapping;
+mod scope;
+
+pub use catalog::{Catalog, Kept};
+pub use client::{ClientIdentifier, ClientIdentifierError};
+pub use context::{ParticipantContext, ParticipantContextError};
+pub use error::MappingsError;
+pub use grant::{ExchangeAsk, Grant, NotGranted, Rules};
+pub use keeper::{MAXIMUM_MAPPINGS, MAXIMUM_SCOPES, Mappings, Place};
+pub use mapping::{MAXIMUM_GRANTS, MappingError, MappingKey, ResourceMapping};
+pub use scope::{
+    MAXIMUM_CLAIMS_BYTES, RESERVED_CLAIMS, ScopeKey, ScopeMapping, ScopeMappingError, ScopeName,
+    ScopeNameError,
+};
