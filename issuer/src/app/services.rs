@@ -26,6 +26,9 @@ use crate::login::{KeySets, LoginDesk, LoginShares};
 use crate::metrics::Metrics;
 use crate::publish::Publisher;
 
+/// Bytes of a request to the management API: ten thousand mappings at once are some MiB.
+const MANAGEMENT_BODY_BYTES: usize = 16 * 1024 * 1024;
+
 /// How often it is looked which refusals can be recorded.
 const SETTLE_EVERY: Duration = Duration::from_secs(10);
 
@@ -131,20 +134,25 @@ fn serve(
         ..limits
     };
     let usual = |tls| (limited(Limits::default()), tls);
+    let managing = |tls| {
+        let usual = limited(Limits::default());
+        (Limits { body_bytes: MANAGEMENT_BODY_BYTES, ..usual }, tls)
+    };
     let public_tls = listeners.public_tls.as_ref().map(|source| source.tls().clone());
     let shared = || public_tls.clone().map_or(Tls::Off, Tls::On);
     let asking = public_tls.as_ref().map_or(Tls::Off, |tls| Tls::On(tls.asking()));
     run(shutdown, "public listener", listeners.public, routers.public, usual(shared()));
     let plain = usual(Tls::Off);
-    run(shutdown, "operations listener", listeners.operations, routers.operations, plain.clone());
+    run(shutdown, "operations listener", listeners.operations, routers.operations, plain);
     if let Some(listener) = listeners.exchange {
         run(shutdown, "exchange listener", listener, routers.exchange, usual(asking));
     }
     if let Some(listener) = listeners.management_remote {
         let router = routers.management.clone();
-        run(shutdown, "remote management listener", listener, router, usual(shared()));
+        run(shutdown, "remote management listener", listener, router, managing(shared()));
     }
-    run(shutdown, "management listener", listeners.management, routers.management, plain);
+    let local = managing(Tls::Off);
+    run(shutdown, "management listener", listeners.management, routers.management, local);
     let grpc = (limited(Limits::grpc()), Tls::On(grpc_tls.clone()));
     run(shutdown, "grpc listener", listeners.grpc, routers.grpc, grpc);
     let stop = shutdown.token();

@@ -11,7 +11,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::{Format, Output};
 use crate::cli::{
     app, audience, audit, clock, config, controller, dev, doctor, federation, init, issuer, key,
-    policy, publish, runner, sandbox, serve, store, token, trust,
+    mapping, policy, publish, runner, sandbox, scope, serve, store, token, trust,
 };
 
 /// Moneyer, a per-cluster OIDC workload identity issuer.
@@ -93,6 +93,12 @@ enum Command {
     /// Policies: which workloads are let in that log in with an SVID, and what for.
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
+    /// Mappings: what clients may ask for in token exchange.
+    #[command(subcommand)]
+    Mapping(mapping::MappingCommand),
+    /// Scopes: which claims they stand for in token exchange.
+    #[command(subcommand)]
+    Scope(scope::ScopeCommand),
     /// Sandboxes: instances of apps, each placed on one runner.
     #[command(subcommand)]
     Sandbox(sandbox::SandboxCommand),
@@ -149,6 +155,8 @@ async fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::Audience(command) => audience::run(&command, &client()?, output).await,
         Command::Federation(command) => federation::run(&command, &client()?, output).await,
         Command::Policy(command) => policy::run(&command, &client()?, output).await,
+        Command::Mapping(command) => mapping::run(&command, &client()?, output).await,
+        Command::Scope(command) => scope::run(&command, &client()?, output).await,
         Command::Sandbox(command) => sandbox::run(&command, &client()?, output).await,
         Command::Audit(command) => audit::run(&command, &path, output),
         Command::Store(command) => store::run(&command, &path, client, output).await,

@@ -50,6 +50,15 @@ impl Client {
         read(&self.call(Method::PUT, path, write(body)?).await?)
     }
 
+    /// Where there is nothing to be told but that it is done.
+    pub(super) async fn change(
+        &self,
+        path: &str,
+        body: &(impl Serialize + Sync),
+    ) -> Result<(), Failure> {
+        self.call(Method::PUT, path, write(body)?).await.map(drop)
+    }
+
     pub(super) async fn post<T: DeserializeOwned>(
         &self,
         path: &str,

@@ -83,6 +83,7 @@ fn asked(method: &Method, path: &str) -> Option<Permission> {
         ("sandboxes", Some("token")) => Resource::Tokens,
         ("trust-bundles", _) => Resource::Federations,
         ("policy-decision", _) => Resource::Policies,
+        ("mapping-decision", _) => return Some(Permission::on(Resource::Mappings, Verb::Read)),
         (name, _) => Resource::from_name(name)?,
     };
     let reads = matches!(*method, Method::GET | Method::HEAD);
@@ -148,6 +149,8 @@ mod tests {
             (Method::POST, "/sandboxes/web-1/token", "tokens:write"),
             (Method::GET, "/trust-bundles", "federations:read"),
             (Method::GET, "/policy-decision", "policies:read"),
+            (Method::POST, "/mapping-decision", "mappings:read"),
+            (Method::DELETE, "/scopes/read", "scopes:write"),
             (Method::POST, "/keys/import", "keys:write"),
         ] {
             assert_eq!(asked(&method, path).unwrap().to_string(), expected, "{method} {path}");

@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use moneyer_authority::audiences::AudiencesError;
 use moneyer_authority::audit::AuditError;
 use moneyer_authority::enrollment::{AuthenticateError, EnrollmentError};
+use moneyer_authority::exchange::MappingsError;
 use moneyer_authority::federation::FederationsError;
 use moneyer_authority::issuers::IssuersError;
 use moneyer_authority::keys::KeysError;
@@ -127,6 +128,12 @@ impl From<FederationsError> for Problem {
 
 impl From<PoliciesError> for Problem {
     fn from(error: PoliciesError) -> Self {
+        Self::of(error.class(), error)
+    }
+}
+
+impl From<MappingsError> for Problem {
+    fn from(error: MappingsError) -> Self {
         Self::of(error.class(), error)
     }
 }

@@ -12,12 +12,16 @@ mod federation_views;
 mod federations;
 mod issuer;
 mod keys;
+mod mapping_views;
+mod mappings;
 mod members;
 mod policies;
 mod policy_views;
 mod publish;
+mod revision;
 mod routes;
 mod sandboxes;
+mod scopes;
 mod store;
 mod views;
 mod x509_authorities;
@@ -29,6 +33,8 @@ pub(crate) use audience_views::{
 pub(crate) use federation_views::{
     EndpointProfileName, FederatedBundleView, FederationBody, FederationView,
 };
+pub(crate) use mapping_views::{ExchangeDecision, ExchangeQuestion, MappingJson, ScopeJson};
+pub(crate) use mappings::escaped;
 pub(crate) use policy_views::{
     CandidateView, DecisionView, EffectName, PolicyBody, PolicyView, VerdictName,
 };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::FromRef;
+use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::routing::{delete, get, post};
 use moneyer_authority::Authority;
 use moneyer_store::SledStore;
@@ -12,8 +12,8 @@ use crate::federation::FederationRequests;
 use crate::http::authenticate::Operators;
 use crate::http::error;
 use crate::http::management::{
-    apps, audiences, clock, federations, issuer, keys, members, policies, publish, sandboxes,
-    store, x509_authorities,
+    apps, audiences, clock, federations, issuer, keys, mappings, members, policies, publish,
+    sandboxes, scopes, store, x509_authorities,
 };
 use crate::metrics::Metrics;
 use crate::publish::PublishRequests;
@@ -98,6 +98,15 @@ pub(crate) fn router(state: ManagementState) -> Router {
         )
         .route("/federations/{trust_domain}/refresh", post(federations::refresh))
         .route("/trust-bundles", get(federations::bundles))
+        .route("/mappings", get(mappings::list).post(mappings::create).put(mappings::import))
+        .route("/mappings/{client}", delete(mappings::remove_client))
+        .route(
+            "/mappings/{client}/{context}",
+            get(mappings::show).put(mappings::update).delete(mappings::remove),
+        )
+        .route("/mapping-decision", post(mappings::decision))
+        .route("/scopes", get(scopes::list).post(scopes::create).put(scopes::import))
+        .route("/scopes/{scope}", get(scopes::show).put(scopes::update).delete(scopes::remove))
         .route("/policies", get(policies::list))
         .route("/policies/{name}", get(policies::show).put(policies::put).delete(policies::remove))
         .route("/policy-decision", get(policies::decision))
@@ -111,5 +120,7 @@ pub(crate) fn router(state: ManagementState) -> Router {
         .route("/runners/{id}", delete(members::remove_runner))
         .route("/controllers", get(members::list_controllers).post(members::invite_controller))
         .route("/controllers/{id}", delete(members::remove_controller));
+    // The listener limits bodies.
+    let api = api.layer(DefaultBodyLimit::disable());
     error::with_fallbacks(Router::new().nest("/api/v1", api)).with_state(state)
 }

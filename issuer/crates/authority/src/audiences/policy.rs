@@ -132,6 +132,12 @@ impl AudiencePolicy {
         &self.lifetimes
     }
 
+    /// Most audiences in one token.
+    #[must_use]
+    pub fn maximum_audiences(&self) -> usize {
+        self.maximum_audiences
+    }
+
     /// The profiles whose audience this app may ask for: its sandboxes get a token file for each.
     pub fn profiles_of<'a>(&'a self, app: &'a App) -> impl Iterator<Item = &'a AudienceProfile> {
         self.profiles_allowed(&app.audiences)

@@ -8,6 +8,7 @@ use super::charter::{Charter, Ports};
 use crate::audiences::{AudiencesError, Profiles};
 use crate::audit::{Ledger, Refusals};
 use crate::enrollment::{ClusterAuthority, Enrollment, Member, Members};
+use crate::exchange::{Mappings, MappingsError};
 use crate::federation::{Federations, FederationsError};
 use crate::issuers::{Issuers, IssuersError};
 use crate::keys::{Keys, KeysError};
@@ -45,6 +46,9 @@ pub enum OpenError {
     /// The audience profiles cannot be loaded, or contradict the configuration.
     #[error("the audience profiles cannot be loaded")]
     Audiences(#[source] AudiencesError),
+    /// The mappings and scopes cannot be loaded.
+    #[error("the mappings and scopes cannot be loaded")]
+    Mappings(#[source] MappingsError),
     /// The policies cannot be loaded.
     #[error("the policies cannot be loaded")]
     Policies(#[source] PoliciesError),
@@ -67,6 +71,7 @@ pub struct Authority {
     pub(super) profiles: Arc<Profiles>,
     pub(super) bundle: Arc<OwnBundle>,
     pub(super) federations: Arc<Federations>,
+    pub(super) mappings: Arc<Mappings>,
     pub(super) policies: Arc<Policies>,
     pub(super) login_keys: Arc<FetchedKeys>,
     pub(super) spiffe_ids: SpiffeIds,
@@ -110,6 +115,8 @@ impl Authority {
             .await
             .map_err(OpenError::Issuers)?;
         let issuers = Arc::new(issuers);
+        let mappings = Mappings::open(ledger.clone()).await;
+        let mappings = Arc::new(mappings.map_err(OpenError::Mappings)?);
         let policies = Policies::open(ledger.clone()).await;
         let policies = Arc::new(policies.map_err(OpenError::Policies)?);
         let login_keys = Arc::new(FetchedKeys::new(charter.maximum_bundle_age));
@@ -140,6 +147,7 @@ impl Authority {
             profiles,
             bundle,
             federations,
+            mappings,
             policies,
             login_keys,
             spiffe_ids,

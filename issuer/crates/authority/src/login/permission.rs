@@ -24,6 +24,8 @@ pub enum Resource {
     Issuer,
     /// Signing keys and the authorities of SVIDs.
     Keys,
+    /// What clients may ask for in token exchange.
+    Mappings,
     /// Policies: who may write them may permit anything to anybody.
     Policies,
     /// Copies of the public documents.
@@ -32,6 +34,8 @@ pub enum Resource {
     Runners,
     /// Sandboxes.
     Sandboxes,
+    /// What scopes stand for in token exchange.
+    Scopes,
     /// The store: its copies are every record there is.
     Store,
     /// Tokens of any sandbox.
@@ -40,7 +44,7 @@ pub enum Resource {
 
 impl Resource {
     /// Every resource.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Apps,
         Self::Audiences,
         Self::Clock,
@@ -48,10 +52,12 @@ impl Resource {
         Self::Federations,
         Self::Issuer,
         Self::Keys,
+        Self::Mappings,
         Self::Policies,
         Self::Publish,
         Self::Runners,
         Self::Sandboxes,
+        Self::Scopes,
         Self::Store,
         Self::Tokens,
     ];
@@ -67,10 +73,12 @@ impl Resource {
             Self::Federations => "federations",
             Self::Issuer => "issuer",
             Self::Keys => "keys",
+            Self::Mappings => "mappings",
             Self::Policies => "policies",
             Self::Publish => "publish",
             Self::Runners => "runners",
             Self::Sandboxes => "sandboxes",
+            Self::Scopes => "scopes",
             Self::Store => "store",
             Self::Tokens => "tokens",
         }
@@ -105,8 +113,8 @@ impl Verb {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "is no permission: it is a resource, a colon, and read or write, as apps:write or *:read; the resources are \
-     apps, audiences, clock, controllers, federations, issuer, keys, policies, publish, runners, sandboxes, store \
-     and tokens"
+     apps, audiences, clock, controllers, federations, issuer, keys, mappings, policies, publish, runners, sandboxes, \
+     scopes, store and tokens"
 )]
 pub struct PermissionError;
 
