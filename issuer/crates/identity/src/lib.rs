@@ -18,6 +18,7 @@ mod cloud_accounts;
 mod component;
 mod error_chain;
 mod error_class;
+mod foreign;
 mod issuer_url;
 mod key;
 mod lifetime;
@@ -49,6 +50,9 @@ pub use component::{
 };
 pub use error_chain::error_chain;
 pub use error_class::ErrorClass;
+pub use foreign::{
+    ForeignKeys, ForeignTokenError, ForeignTokenRules, VerifiedForeignToken, claimed_issuer,
+};
 pub use issuer_url::{IssuerUrl, IssuerUrlError};
 pub use key::{
     Jwk, KeyCertificate, KeyCertificateError, KeyError, KeyId, KeyIdError, KeySet, KeySetError,

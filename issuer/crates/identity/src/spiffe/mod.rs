@@ -17,6 +17,7 @@ mod trust_domain;
 mod x509_svid;
 
 pub use algorithm::SvidAlgorithm;
+pub(crate) use bundle::read_key_set;
 pub use bundle::{
     BundleMapError, ContentDigest, EntryError, JwtAuthority, MAXIMUM_AUTHORITIES,
     MAXIMUM_BUNDLE_BYTES, MAXIMUM_BUNDLE_MAP_BYTES, TrustBundle, TrustBundleError, TrustBundles,
@@ -27,6 +28,7 @@ pub use id::{SpiffeId, SpiffeIdError};
 pub use jwt_svid::{
     JwtSvidError, JwtSvidRules, MAXIMUM_LEEWAY, RuleError, VerifiedJwtSvid, claimed_trust_domain,
 };
+pub(crate) use jwt_svid::{token_audiences, token_times};
 pub use pattern::{Specificity, SpiffeIdPattern, SpiffeIdPatternError};
 pub use template::{SpiffeIdEnding, SpiffeIdTemplate, SpiffeIdTemplateError};
 pub use trust_domain::{TrustDomain, TrustDomainError};

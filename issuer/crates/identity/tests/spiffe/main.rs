@@ -11,6 +11,8 @@ mod bundle_views;
 #[cfg(test)]
 mod bundles;
 #[cfg(test)]
+mod foreign_tokens;
+#[cfg(test)]
 mod forge;
 #[cfg(test)]
 mod forge_token;

@@ -93,9 +93,9 @@ impl JwtAuthority {
         }
     }
 
-    /// Whether the signature is this key's over these bytes. For the check of JWT-SVIDs alone: a `bool`
-    /// must not travel.
-    pub(in crate::spiffe) fn signed(
+    /// Whether the signature is this key's over these bytes. For the checks of JWT-SVIDs and of other issuers' tokens
+    /// alone: a `bool` must not travel.
+    pub(crate) fn signed(
         &self,
         algorithm: SvidAlgorithm,
         message: &[u8],

@@ -5,6 +5,8 @@
 //! encryption or for certificates. A key without `kid`, of a kind, size or algorithm that JWT-SVIDs do not have,
 //! is left out alone; a private key, a malformed key, or one `kid` twice refuses the set. It proves no X.509-SVID.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use super::jwt_authority::JwtAuthority;
@@ -17,23 +19,31 @@ use crate::strict_json;
 impl TrustBundle {
     /// Reads a JWK Set as what the JWT-SVIDs of this trust domain are verified with.
     pub fn of_key_set(trust_domain: TrustDomain, bytes: &[u8]) -> Result<Self, TrustBundleError> {
-        if bytes.len() > MAXIMUM_BUNDLE_BYTES {
-            return Err(TrustBundleError::TooLong);
-        }
-        let document =
-            strict_json::object(bytes).map_err(|_not_json| TrustBundleError::Malformed)?;
-        let Some(Value::Array(entries)) = document.get("keys") else {
-            return Err(TrustBundleError::Malformed);
-        };
-        if entries.len() > MAXIMUM_AUTHORITIES {
-            return Err(TrustBundleError::TooManyEntries);
-        }
-        let mut keys = Vec::new();
-        for (index, entry) in entries.iter().enumerate() {
-            keys.extend(key(entry).map_err(|source| TrustBundleError::Entry { index, source })?);
-        }
-        Self::new(trust_domain, Vec::new(), keys)
+        Self::new(trust_domain, Vec::new(), read_key_set(bytes)?)
     }
+}
+
+/// Reads the keys of a JWK Set that can verify signatures, each `kid` once.
+pub(crate) fn read_key_set(bytes: &[u8]) -> Result<Vec<JwtAuthority>, TrustBundleError> {
+    if bytes.len() > MAXIMUM_BUNDLE_BYTES {
+        return Err(TrustBundleError::TooLong);
+    }
+    let document = strict_json::object(bytes).map_err(|_not_json| TrustBundleError::Malformed)?;
+    let Some(Value::Array(entries)) = document.get("keys") else {
+        return Err(TrustBundleError::Malformed);
+    };
+    if entries.len() > MAXIMUM_AUTHORITIES {
+        return Err(TrustBundleError::TooManyEntries);
+    }
+    let (mut keys, mut seen) = (Vec::<JwtAuthority>::new(), BTreeSet::new());
+    for (index, entry) in entries.iter().enumerate() {
+        let key = key(entry).map_err(|source| TrustBundleError::Entry { index, source })?;
+        if key.as_ref().is_some_and(|key| !seen.insert(key.key_id().clone())) {
+            return Err(TrustBundleError::DuplicateKeyId);
+        }
+        keys.extend(key);
+    }
+    Ok(keys)
 }
 
 /// `None` for one that is to be left out alone.

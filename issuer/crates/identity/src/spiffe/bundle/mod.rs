@@ -18,6 +18,7 @@ mod x509_authority;
 
 pub use content_digest::ContentDigest;
 pub use jwt_authority::JwtAuthority;
+pub(crate) use key_set::read_key_set;
 pub use reading::{EntryError, MAXIMUM_BUNDLE_BYTES};
 pub use trust_bundle::{MAXIMUM_AUTHORITIES, TrustBundle, TrustBundleError};
 pub use trust_bundles::{BundleMapError, MAXIMUM_BUNDLE_MAP_BYTES, TrustBundles};

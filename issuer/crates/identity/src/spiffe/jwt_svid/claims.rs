@@ -20,7 +20,7 @@ pub(super) fn subject(claims: &Map<String, Value>) -> Result<SpiffeId, JwtSvidEr
 }
 
 /// `exp`, after it was found to lie ahead, and `nbf` behind.
-pub(super) fn times(
+pub(crate) fn times(
     claims: &Map<String, Value>,
     leeway: Duration,
     now: UnixTime,
@@ -58,7 +58,7 @@ fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<Seconds>, JwtS
 }
 
 /// The audiences, at least one. One text or several are the same; an empty text is none.
-pub(super) fn audiences(claims: &Map<String, Value>) -> Result<Vec<String>, JwtSvidError> {
+pub(crate) fn audiences(claims: &Map<String, Value>) -> Result<Vec<String>, JwtSvidError> {
     let several = match claims.get("aud") {
         None => &[],
         Some(Value::Array(several)) => several.as_slice(),

@@ -9,5 +9,6 @@ mod claims;
 mod rules;
 mod verified;
 
+pub(crate) use claims::{audiences as token_audiences, times as token_times};
 pub use rules::{JwtSvidError, JwtSvidRules, MAXIMUM_LEEWAY, RuleError, claimed_trust_domain};
 pub use verified::VerifiedJwtSvid;
