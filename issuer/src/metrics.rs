@@ -34,6 +34,9 @@ const SVIDS_REFUSED: &str = "moneyer_x509_svids_refused_total";
 const X509_AUTHORITIES: &str = "moneyer_x509_authorities";
 const LOGINS: &str = "moneyer_logins_total";
 const LOGINS_REFUSED: &str = "moneyer_logins_refused_total";
+const EXCHANGES: &str = "moneyer_exchanges_total";
+const EXCHANGES_REFUSED: &str = "moneyer_exchanges_refused_total";
+const EXCHANGE_SECONDS: &str = "moneyer_exchange_seconds";
 const AUDIT_RECORDS: &str = "moneyer_audit_records_total";
 const AUDIT_SYNCS: &str = "moneyer_audit_syncs_total";
 const AUDIT_FAILURES: &str = "moneyer_audit_failures_total";
@@ -59,6 +62,9 @@ pub(crate) struct Metrics {
     svids: Counter,
     svids_refused: [(ErrorClass, Counter); 8],
     x509_authorities: [(KeyState, Gauge); 4],
+    exchanges: Counter,
+    exchanges_refused: [(ErrorClass, Counter); 8],
+    exchange_seconds: Histogram,
     logins: Counter,
     logins_refused: [(ErrorClass, Counter); 8],
     clock_sound: Gauge,
@@ -134,6 +140,13 @@ impl Metrics {
         describe_gauge!(X509_AUTHORITIES, "Authorities of X.509-SVIDs, by state");
         describe_counter!(LOGINS, "Workloads let in by an SVID");
         describe_counter!(LOGINS_REFUSED, "Log-ins refused, by the class of the refusal");
+        describe_counter!(EXCHANGES, "Tokens given in exchange");
+        describe_counter!(EXCHANGES_REFUSED, "Exchanges refused, by the class of the refusal");
+        describe_histogram!(
+            EXCHANGE_SECONDS,
+            Unit::Seconds,
+            "Time from an exchange's request to its token"
+        );
         describe_gauge!(CLOCK_SOUND, "1 while the clock can be trusted, else 0: nothing is minted");
         describe_gauge!(
             PUBLISHED,
@@ -148,6 +161,8 @@ impl Metrics {
         let keys = |state: KeyState| (state, gauge!(KEYS, "state" => state.as_str()));
         let svids_refused =
             |class: ErrorClass| (class, counter!(SVIDS_REFUSED, "class" => class.as_str()));
+        let exchanges_refused =
+            |class: ErrorClass| (class, counter!(EXCHANGES_REFUSED, "class" => class.as_str()));
         let logins_refused =
             |class: ErrorClass| (class, counter!(LOGINS_REFUSED, "class" => class.as_str()));
         let authorities =
@@ -163,6 +178,9 @@ impl Metrics {
             svids: counter!(SVIDS),
             svids_refused: ErrorClass::ALL.map(svids_refused),
             x509_authorities: KeyState::ALL.map(authorities),
+            exchanges: counter!(EXCHANGES),
+            exchanges_refused: ErrorClass::ALL.map(exchanges_refused),
+            exchange_seconds: histogram!(EXCHANGE_SECONDS),
             logins: counter!(LOGINS),
             logins_refused: ErrorClass::ALL.map(logins_refused),
             audit: AuditMetrics::new(audit),
@@ -207,6 +225,17 @@ impl Metrics {
         match outcome {
             Ok(_) => self.svids.increment(1),
             Err(error) => count(&self.svids_refused, error.class()),
+        }
+    }
+
+    /// How an exchange ended; the request came at `since`.
+    pub(crate) fn exchanged(&self, since: Instant, outcome: Result<(), ErrorClass>) {
+        match outcome {
+            Ok(()) => {
+                self.exchanges.increment(1);
+                self.exchange_seconds.record(since.elapsed());
+            }
+            Err(class) => count(&self.exchanges_refused, class),
         }
     }
 

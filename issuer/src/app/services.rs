@@ -15,19 +15,24 @@ use crate::app::listeners::Listeners;
 use crate::app::rotation::{follow_bundle, republish, rotate};
 use crate::config::Config;
 use crate::documents::PublicDocuments;
+use crate::exchange::{ExchangeDesk, ExchangeShares};
 use crate::federation::Fetcher;
 use crate::grpc::{self, GrpcParts};
-use crate::http::Operators;
 use crate::http::exchange::{self, ExchangeState};
 use crate::http::management::{self, ManagementState};
 use crate::http::operations::{self, Watched};
 use crate::http::public;
-use crate::login::{KeySets, LoginDesk, LoginShares};
+use crate::http::{Dialect, Operators};
+use crate::key_sets::KeySets;
+use crate::login::{LoginDesk, LoginShares};
 use crate::metrics::Metrics;
 use crate::publish::Publisher;
 
 /// Bytes of a request to the management API: ten thousand mappings at once are some MiB.
 const MANAGEMENT_BODY_BYTES: usize = 16 * 1024 * 1024;
+
+/// How often proofs are forgotten that were spent and are over: as long as the shortest of them lives.
+const FORGET_EVERY: Duration = Duration::from_secs(600);
 
 /// How often it is looked which refusals can be recorded.
 const SETTLE_EVERY: Duration = Duration::from_secs(10);
@@ -50,10 +55,26 @@ pub(super) fn start(
     let documents = PublicDocuments::new(authority.published(), key_set_paths, max_age)?;
     let (publisher, publishing) = Publisher::new(&config.publish, authority, &documents, &metrics)?;
     let (fetcher, federations) = Fetcher::new(&config.federation, authority);
-    let (key_sets, key_set_requests) = KeySets::new(&config.federation, authority);
-    let shares = LoginShares::new(&config.limits);
-    let (asked, key_sets_asked) = (federations.clone(), key_set_requests);
-    let desk = LoginDesk::new(authority.clone(), asked, key_sets_asked, shares.clone());
+    let (key_sets, asked) = KeySets::new(authority);
+    let limits = &config.limits;
+    let login_shares =
+        LoginShares::new(limits.workload_logins_per_second, limits.trust_domain_logins_per_second);
+    let exchange_shares =
+        ExchangeShares::new(limits.client_exchanges_per_second, limits.issuer_exchanges_per_second);
+    let exchange = ExchangeState {
+        desk: LoginDesk::new(
+            authority.clone(),
+            federations.clone(),
+            asked.clone(),
+            login_shares.clone(),
+        ),
+        exchange: ExchangeDesk::new(authority.clone(), asked, exchange_shares.clone()),
+        errors: match config.exchange.jwtlet_compatible_errors {
+            true => Dialect::Jwtlet,
+            false => Dialect::Rfc8693,
+        },
+        metrics: metrics.clone(),
+    };
     let watched = Watched {
         authority: authority.clone(),
         metrics: metrics.clone(),
@@ -75,17 +96,13 @@ pub(super) fn start(
         federations,
     };
     let limits = grpc::MintLimits::new(&config.limits);
-    let parts = GrpcParts {
-        authority: authority.clone(),
-        limits: limits.clone(),
-        metrics: metrics.clone(),
-        going_down,
-    };
+    let parts =
+        GrpcParts { authority: authority.clone(), limits: limits.clone(), metrics, going_down };
     let certified = certify_coordinator(authority)?;
     let routers = Routers {
         public: public::router(documents.clone()),
         bundle: public::bundle_router(documents.clone()),
-        exchange: exchange::router(ExchangeState { desk, metrics }),
+        exchange: exchange::router(exchange),
         operations: operations::router(watched),
         management: management::router(management),
         grpc: grpc::router(parts),
@@ -96,14 +113,17 @@ pub(super) fn start(
     let renewal = renew_certificate(authority.clone(), certified);
     shutdown.spawn("certificate renewal", until(stop.clone(), renewal));
     shutdown.spawn("mint limits", until(stop.clone(), limits.sweep()));
-    shutdown.spawn("log-in shares", until(stop.clone(), shares.sweep()));
+    shutdown.spawn("log-in shares", until(stop.clone(), login_shares.sweep()));
+    shutdown.spawn("exchange shares", until(stop.clone(), exchange_shares.sweep()));
+    let forgetting = forget_spent_proofs(authority.clone());
+    shutdown.spawn("spent proofs", until(stop.clone(), forgetting));
     shutdown.spawn("refusals", until(stop.clone(), settle_refusals(authority.clone())));
     let upkeep = moneyer_daemon::telemetry::upkeep(recorder);
     shutdown.spawn("metrics", until(stop.clone(), upkeep));
     shutdown.spawn("publisher", until(stop.clone(), publisher.run()));
     shutdown.spawn("documents", until(stop.clone(), republish(authority.clone(), documents)));
     shutdown.spawn("federation", until(stop.clone(), fetcher.run()));
-    shutdown.spawn("key sets for log-in", until(stop.clone(), key_sets.run()));
+    shutdown.spawn("key sets", until(stop.clone(), key_sets.run()));
     let following = follow_bundle(authority.clone());
     shutdown.spawn("trust bundle", until(stop.clone(), following));
     shutdown.spawn("rotation", until(stop, rotate(authority.clone())));
@@ -189,5 +209,20 @@ async fn settle_refusals(authority: Authority) {
     loop {
         every.tick().await;
         authority.settle_refusals(false);
+    }
+}
+
+/// Forgets spent proofs that are over. What cannot be forgotten now is forgotten later.
+async fn forget_spent_proofs(authority: Authority) {
+    let mut every = tokio::time::interval(FORGET_EVERY);
+    loop {
+        every.tick().await;
+        if let Err(error) = authority.forget_spent_proofs().await {
+            let cause = crate::chain(&error);
+            tracing::warn!(
+                error.cause = cause,
+                "proofs that were spent and are over were not forgotten"
+            );
+        }
     }
 }

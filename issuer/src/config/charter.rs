@@ -79,10 +79,11 @@ impl Config {
         let kinds = key_kinds.unwrap_or(KeyKinds::only(KeyKind::Rsa2048));
         let policy = lifetimes.and_then(|lifetimes| self.policy(lifetimes, kinds, &mut wrong));
         let login = lifetimes.and_then(|lifetimes| self.login.plan(&lifetimes, &mut wrong));
-        match (trust_domain, policy.zip(login), key_kinds, schedule, x509) {
+        let sources = self.exchange.sources(&mut wrong);
+        match (trust_domain, policy.zip(login).zip(sources), key_kinds, schedule, x509) {
             (
                 Ok(trust_domain),
-                Some((policy, login)),
+                Some(((policy, login), subject_sources)),
                 Some(key_kinds),
                 Some(schedule),
                 Some(x509),
@@ -104,6 +105,7 @@ impl Config {
                 schedule,
                 x509,
                 login,
+                subject_sources,
                 certificates,
             }),
             _ => Err(errors),

@@ -19,6 +19,10 @@ pub struct LimitsSection {
     pub workload_logins_per_second: NonZeroU32,
     /// Log-ins a second of all workloads of one trust domain together; twice as many in a burst. Default: 100.
     pub trust_domain_logins_per_second: NonZeroU32,
+    /// Exchanges a second of one client; twice as many in a burst. Default: 50.
+    pub client_exchanges_per_second: NonZeroU32,
+    /// Exchanges a second of all clients of one issuer together; twice as many in a burst. Default: 1000.
+    pub issuer_exchanges_per_second: NonZeroU32,
     /// Signatures that may wait for a thread; what comes beyond is refused. Default: 1024.
     pub signer_queue: usize,
     /// Open connections of one listener; more wait. Default: 10000.
@@ -36,6 +40,8 @@ impl Default for LimitsSection {
             sandbox_tokens_per_second: number(50),
             workload_logins_per_second: number(5),
             trust_domain_logins_per_second: number(100),
+            client_exchanges_per_second: number(50),
+            issuer_exchanges_per_second: number(1000),
             signer_queue: 1024,
             connections: 10_000,
             connections_per_address: 100,

@@ -173,7 +173,7 @@ impl LoginDomainSection {
 }
 
 /// A file of at most this many bytes.
-fn read(file: &Path, limit: usize) -> Result<String, String> {
+pub(super) fn read(file: &Path, limit: usize) -> Result<String, String> {
     let mut text = String::new();
     let read = File::open(file).and_then(|file| {
         let mut limited = file.take(limit as u64 + 1);

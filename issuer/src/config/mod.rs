@@ -10,6 +10,7 @@ mod audience;
 mod audit;
 mod charter;
 mod enrollment;
+mod exchange;
 mod federation;
 mod issuer;
 mod keys;
@@ -31,6 +32,7 @@ pub use acme::AcmeSection;
 pub use audience::{AudienceSection, AwsSection};
 pub use audit::AuditSection;
 pub use enrollment::EnrollmentSection;
+pub use exchange::{ExchangeSection, SourceSection};
 pub use federation::FederationSection;
 pub use issuer::{DocumentPath, DocumentPathError, IssuerSection};
 pub use keys::{KeyAlgorithm, KeysSection};
@@ -78,6 +80,9 @@ pub struct Config {
     /// Bundles of foreign trust domains.
     #[serde(default)]
     pub federation: FederationSection,
+    /// Token exchange.
+    #[serde(default)]
+    pub exchange: ExchangeSection,
     /// Log-in with SVIDs.
     #[serde(default)]
     pub login: LoginSection,

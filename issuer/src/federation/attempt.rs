@@ -28,7 +28,7 @@ enum AttemptError {
 }
 
 /// What a fetch may take.
-pub(crate) fn document(section: &FederationSection) -> ForeignDocument {
+pub(super) fn document(section: &FederationSection) -> ForeignDocument {
     let policy = OutboundPolicy::of_bundle(ONE_BUNDLE, MAXIMUM_BUNDLE_BYTES);
     ForeignDocument { policy, private_addresses: section.private_addresses }
 }

@@ -8,5 +8,4 @@ mod attempt;
 mod fetcher;
 mod plan;
 
-pub(crate) use attempt::document;
 pub(crate) use fetcher::{FederationRequests, Fetcher};

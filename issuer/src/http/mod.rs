@@ -6,7 +6,9 @@ mod authenticate;
 mod error;
 pub(crate) mod exchange;
 pub(crate) mod management;
+mod oauth_error;
 pub(crate) mod operations;
 pub(crate) mod public;
 
 pub(crate) use authenticate::Operators;
+pub(crate) use oauth_error::Dialect;

@@ -5,13 +5,16 @@ use std::sync::Arc;
 use moneyer_authority::Authority;
 use moneyer_authority::login::{KeySource, LocalToken, LoginError, Svid, VerifiedLogin};
 use moneyer_identity::Lifetime;
-use moneyer_identity::spiffe::TrustDomain;
+use moneyer_identity::spiffe::{SpiffeId, TrustDomain};
 use tokio::time::Instant;
 
-use super::key_sets::KeySetRequests;
-use super::pace::Pace;
-use super::shares::LoginShares;
 use crate::federation::FederationRequests;
+use crate::key_sets::KeySetRequests;
+use crate::pace::Pace;
+use crate::shares::Shares;
+
+/// How often one workload and one trust domain may log in.
+pub(crate) type LoginShares = Shares<SpiffeId, TrustDomain>;
 
 /// Lets workloads in. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -41,7 +44,13 @@ impl LoginDesk {
         lifetime: Option<Lifetime>,
     ) -> Result<LocalToken, LoginError> {
         let verified = self.verify(svid).await;
-        let verified = verified.and_then(|verified| self.shares.take(verified));
+        let verified = verified.and_then(|verified| {
+            let id = verified.id();
+            match self.shares.take(id, id.trust_domain()) {
+                true => Ok(verified),
+                false => Err(LoginError::TooOften(id.clone())),
+            }
+        });
         self.authority.log_in(verified, lifetime).await
     }
 
@@ -65,11 +74,11 @@ impl LoginDesk {
             KeySource::Url { .. } => true,
             KeySource::Keys(_) => false,
         };
-        if !has_source || !self.pace.take(trust_domain, Instant::now()) {
+        if !has_source || !self.pace.take(trust_domain.as_str(), Instant::now()) {
             return false;
         }
         match &domain.keys {
-            KeySource::Url { .. } => self.key_sets.refresh(trust_domain).await,
+            KeySource::Url { .. } => self.key_sets.refresh(trust_domain.as_str()).await,
             _ => self.federations.refresh(trust_domain.clone()).await,
         }
         true

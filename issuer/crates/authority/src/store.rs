@@ -81,13 +81,15 @@ pub enum Collection {
     Mappings,
     /// The claims that scopes stand for.
     Scopes,
+    /// Proofs that were exchanged and are good for one exchange alone.
+    SpentProofs,
     /// Policies, by which workloads that log in are let in.
     Policies,
 }
 
 impl Collection {
     /// Every collection.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Keys,
         Self::KeyRings,
         Self::Issuers,
@@ -105,6 +107,7 @@ impl Collection {
         Self::Policies,
         Self::Mappings,
         Self::Scopes,
+        Self::SpentProofs,
     ];
 
     /// The stable name under which a backend keeps it.
@@ -128,6 +131,7 @@ impl Collection {
             Self::Policies => "policies",
             Self::Mappings => "mappings",
             Self::Scopes => "scopes",
+            Self::SpentProofs => "spent_proofs",
         }
     }
 

@@ -5,6 +5,8 @@
 //! empty for whoever is no sandbox; `identity_type` is a claim of its own because matching on a subject's
 //! prefix would let an app's name forge a system identity.
 
+use serde_json::{Map, Value};
+
 use crate::audience::Audiences;
 use crate::aws::AwsClaims;
 use crate::clock::UnixTime;
@@ -27,6 +29,23 @@ pub enum IdentityType {
     System,
     /// A workload of any trust domain that logged in with an SVID.
     Workload,
+    /// A client of token exchange, which speaks for a participant context.
+    Exchange,
+}
+
+/// What a token of an exchange says beside what every token says (RFC 8693 section 4).
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct ExchangedClaims {
+    /// Whom it speaks for: `sub` once more, under the name that peers of this coordinator promise.
+    pub participant_context: String,
+    /// Who acts: the client, or whoever acts for it, with those who acted before.
+    pub act: Value,
+    /// Where the client runs, in the form of a service account token.
+    #[serde(rename = "kubernetes.io", skip_serializing_if = "Option::is_none")]
+    pub kubernetes: Option<Value>,
+    /// What the scopes stand for. None of them has the name of another claim.
+    #[serde(flatten)]
+    pub scopes: Map<String, Value>,
 }
 
 /// Everything a token says, in the order it is written.
@@ -78,6 +97,9 @@ pub struct ClaimSet {
     /// The policies by which it was let in.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub policies: Vec<PolicyName>,
+    /// What a token of an exchange says.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub exchanged: Option<Box<ExchangedClaims>>,
     /// What AWS STS reads, where the audience's profile asks for it.
     #[serde(flatten)]
     pub aws: AwsClaims,
@@ -125,6 +147,7 @@ mod tests {
             role: Some(RoleName::parse("reader").unwrap()),
             spiffe_id: None,
             policies: Vec::new(),
+            exchanged: None,
             aws: AwsClaims::default(),
         }
     }
@@ -195,6 +218,31 @@ mod tests {
         assert_eq!(serde_json::to_string(&claims).unwrap(), expected);
     }
 
+    fn exchanged() -> ExchangedClaims {
+        ExchangedClaims {
+            participant_context: "pc1".to_owned(),
+            act: serde_json::json!({ "sub": "system:serviceaccount:ns:sa" }),
+            kubernetes: Some(serde_json::json!({ "namespace": "ns" })),
+            scopes: Map::new(),
+        }
+    }
+
+    #[test]
+    fn a_token_of_an_exchange_says_for_whom_and_who_acts() {
+        let scopes = Map::from_iter([("roles".to_owned(), serde_json::json!(["reader"]))]);
+        let claims = ClaimSet {
+            exchanged: Some(Box::new(ExchangedClaims { scopes, ..exchanged() })),
+            ..sandbox_claims()
+        };
+        let text = serde_json::to_string(&claims).unwrap();
+        let expected = concat!(
+            r#""role":"reader","participant_context":"pc1","#,
+            r#""act":{"sub":"system:serviceaccount:ns:sa"},"#,
+            r#""kubernetes.io":{"namespace":"ns"},"roles":["reader"]}"#
+        );
+        assert!(text.ends_with(expected), "{text}");
+    }
+
     #[test]
     fn discovery_names_every_claim_and_no_other() {
         let metadata = crate::metadata::ProviderMetadata::new(
@@ -206,6 +254,7 @@ mod tests {
             system_workload: Some(SystemWorkloadName::parse("telemetry").unwrap()),
             spiffe_id: Some(SpiffeId::parse("spiffe://other.example/ci").unwrap()),
             policies: vec![PolicyName::parse("ci").unwrap()],
+            exchanged: Some(Box::new(exchanged())),
             ..sandbox_claims()
         };
         let value = serde_json::to_value(&both).unwrap();

@@ -38,7 +38,7 @@ pub use aws::{
     AwsClaims, RoleArn, RoleArnError, SessionTag, SessionTagError, SessionTags, SourceIdentity,
     SourceIdentityError,
 };
-pub use claims::{ClaimSet, IdentityType};
+pub use claims::{ClaimSet, ExchangedClaims, IdentityType};
 pub use clock::{Clock, ClockFault, ClockReport, Evidence, OtherTime, SystemClock, UnixTime};
 pub use clock_judge::{ClockJudge, ClockMemory, ClockReading};
 pub use cloud_accounts::{

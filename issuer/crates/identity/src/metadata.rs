@@ -60,6 +60,9 @@ impl ProviderMetadata {
                 "role",
                 "spiffe_id",
                 "policies",
+                "participant_context",
+                "act",
+                "kubernetes.io",
             ]),
         }
     }

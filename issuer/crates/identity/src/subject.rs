@@ -121,13 +121,19 @@ impl SubjectParts {
     }
 }
 
-/// A value of `sub`. Made by [`SubjectParts`], or of a SPIFFE ID.
+/// A value of `sub`. Made by [`SubjectParts`], of a SPIFFE ID, or of a text that is nobody else's.
 #[derive(Clone, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(transparent)]
 pub struct Subject(Arc<str>);
 
 impl Subject {
     fn built(text: String) -> Self {
+        Self(text.into())
+    }
+
+    /// Of a text that its giver knows to be no subject of a sandbox, a system workload or a workload.
+    #[must_use]
+    pub fn of_context(text: &str) -> Self {
         Self(text.into())
     }
 

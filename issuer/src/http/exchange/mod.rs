@@ -5,5 +5,6 @@
 
 mod login;
 mod routes;
+mod token;
 
 pub(crate) use routes::{ExchangeState, router};

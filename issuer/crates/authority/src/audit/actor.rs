@@ -6,6 +6,8 @@ use moneyer_identity::spiffe::{SpiffeId, TrustDomain};
 use moneyer_identity::{ControllerName, RunnerId};
 use serde::{Serialize, Serializer};
 
+use crate::exchange::ClientIdentifier;
+
 /// Who did something, or asked for it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Actor {
@@ -22,7 +24,11 @@ pub enum Actor {
     Workload(SpiffeId),
     /// The workloads of a trust domain, where they are counted together: `trust_domain:<name>`.
     TrustDomain(TrustDomain),
-    /// Whoever could not be told, at a log-in: `nobody`.
+    /// A client of token exchange, by the token it showed: `client:<identifier>`.
+    Client(ClientIdentifier),
+    /// The clients of an issuer, where they are counted together: `clients_of:<issuer>`.
+    ClientsOf(String),
+    /// Whoever could not be told, at a log-in or an exchange: `nobody`.
     Nobody,
     /// The coordinator itself, by its schedule: `system`.
     System,
@@ -36,6 +42,8 @@ impl fmt::Display for Actor {
             Self::Operator { uid } => write!(f, "operator:uid:{uid}"),
             Self::Workload(id) => write!(f, "workload:{id}"),
             Self::TrustDomain(name) => write!(f, "trust_domain:{name}"),
+            Self::Client(client) => write!(f, "client:{client}"),
+            Self::ClientsOf(issuer) => write!(f, "clients_of:{issuer}"),
             Self::Nobody => f.write_str("nobody"),
             Self::System => f.write_str("system"),
         }

@@ -13,7 +13,9 @@ use moneyer_identity::{
 use serde::Serialize;
 
 use crate::audit::actor::Actor;
-use crate::audit::exchange_event::{MappingPut, MappingRemoved, ScopePut, ScopeRemoved};
+use crate::audit::exchange_event::{
+    ExchangeRefused, MappingPut, MappingRemoved, ScopePut, ScopeRemoved,
+};
 use crate::audit::login_event::{LoginRefused, PolicyPut, RequestRefused};
 use crate::audit::port::Sequence;
 use crate::audit::svid_event::{X509SvidRefused, X509SvidSigned, X509SvidWithheld};
@@ -163,6 +165,8 @@ pub enum Event {
     ScopeRemoved(ScopeRemoved),
     /// Somebody is not let in, whether it could be told who it is or not.
     LoginRefused(LoginRefused),
+    /// A proof is not exchanged for a token.
+    ExchangeRefused(ExchangeRefused),
     /// Who shows a token is not let do what it asks for.
     RequestRefused(RequestRefused),
     /// A sandbox is placed on a runner, or moved there.
@@ -445,7 +449,7 @@ pub struct TokenWithheld {
 
 impl Event {
     /// The name of every event, in the order they stand here.
-    pub const NAMES: [&str; 52] = [
+    pub const NAMES: [&str; 53] = [
         "token_minted",
         "token_refused",
         "token_withheld",
@@ -464,6 +468,7 @@ impl Event {
         "scope_put",
         "scope_removed",
         "login_refused",
+        "exchange_refused",
         "request_refused",
         "sandbox_put",
         "sandbox_removed",
@@ -507,6 +512,7 @@ impl Event {
             Self::TokenRefused(_)
             | Self::X509SvidRefused(_)
             | Self::LoginRefused(_)
+            | Self::ExchangeRefused(_)
             | Self::RequestRefused(_)
             | Self::FederationBundleRefused { .. } => Decision::Refused,
             Self::TokenWithheld(_) | Self::X509SvidWithheld(_) | Self::ChangeFailed { .. } => {

@@ -87,3 +87,17 @@ impl From<&ScopeKey> for ScopeRemoved {
         Self { scope: key.scope.clone(), participant_context: key.context.clone() }
     }
 }
+
+/// An exchange that is refused. Whoever is known by a good proof stands in `who`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ExchangeRefused {
+    /// The context that was asked for. Where several refusals are counted in one record, none is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub participant_context: Option<ParticipantContext>,
+    /// The kind of refusal.
+    pub class: &'static str,
+    /// Why: more than the caller was told.
+    pub reason: String,
+    /// How many refusals this record stands for.
+    pub count: u64,
+}

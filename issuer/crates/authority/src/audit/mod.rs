@@ -20,7 +20,7 @@ mod svid_event;
 
 pub use actor::Actor;
 pub use event::{AuditEvent, Decision, Event, TokenMinted, TokenRefused, TokenWithheld};
-pub use exchange_event::{MappingPut, MappingRemoved, ScopePut, ScopeRemoved};
+pub use exchange_event::{ExchangeRefused, MappingPut, MappingRemoved, ScopePut, ScopeRemoved};
 pub use ledger::{Ledger, LedgerError};
 pub use login_event::{LoginRefused, PolicyPut, RequestRefused};
 pub use port::{Audit, AuditError, Hasten, Recording, Sequence};

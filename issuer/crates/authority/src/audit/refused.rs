@@ -5,8 +5,10 @@ use std::error::Error;
 use moneyer_identity::{ErrorClass, SandboxId, SystemWorkloadName, error_chain};
 
 use crate::audit::event::{Event, TokenRefused};
+use crate::audit::exchange_event::ExchangeRefused;
 use crate::audit::login_event::{LoginRefused, RequestRefused};
 use crate::audit::svid_event::X509SvidRefused;
+use crate::exchange::ParticipantContext;
 
 /// Longest reason in bytes: an error's text with the longest audience in it.
 const MAXIMUM_REASON_BYTES: usize = 1024;
@@ -22,6 +24,8 @@ pub(crate) enum Refused {
     Login,
     /// To do something with a token.
     Request,
+    /// A token in exchange for a proof, of this context.
+    Exchange(Option<ParticipantContext>),
 }
 
 impl Refused {
@@ -38,6 +42,12 @@ impl Refused {
                 Event::X509SvidRefused(X509SvidRefused { sandbox, class, reason, count })
             }
             Self::Login => Event::LoginRefused(LoginRefused { class, reason, count }),
+            Self::Exchange(participant_context) => Event::ExchangeRefused(ExchangeRefused {
+                participant_context,
+                class,
+                reason,
+                count,
+            }),
             Self::Request => Event::RequestRefused(RequestRefused { class, reason, count }),
         }
     }
@@ -49,6 +59,7 @@ impl Refused {
             Self::X509Svid(_) => RefusedKind::X509Svid,
             Self::Login => RefusedKind::Login,
             Self::Request => RefusedKind::Request,
+            Self::Exchange(_) => RefusedKind::Exchange,
         }
     }
 }
@@ -64,6 +75,8 @@ pub(crate) enum RefusedKind {
     Login,
     /// Requests with a token.
     Request,
+    /// Exchanges.
+    Exchange,
 }
 
 impl RefusedKind {
@@ -74,6 +87,7 @@ impl RefusedKind {
             Self::X509Svid => Refused::X509Svid(None),
             Self::Login => Refused::Login,
             Self::Request => Refused::Request,
+            Self::Exchange => Refused::Exchange(None),
         }
     }
 }

@@ -9,6 +9,7 @@ use moneyer_identity::{Clock, IssuerUrl, SubjectParts};
 use crate::audiences::AudiencePolicy;
 use crate::audit::Audit;
 use crate::enrollment::CertificateLifetimes;
+use crate::exchange::SubjectSources;
 use crate::keys::{KeyKinds, KeyPlan, Schedule};
 use crate::login::LoginPlan;
 use crate::registry::SystemWorkload;
@@ -44,6 +45,8 @@ pub struct Charter {
     pub x509: X509Plan,
     /// How long the bundle of a federated trust domain is trusted that cannot be fetched anew.
     pub maximum_bundle_age: Duration,
+    /// Whose tokens are taken in exchange.
+    pub subject_sources: SubjectSources,
     /// Whose workloads may log in.
     pub login: LoginPlan,
     /// How long the cluster's own certificates live.

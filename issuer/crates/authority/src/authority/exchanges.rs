@@ -1,14 +1,20 @@
-//! Token exchange, for operators: what clients may ask for, and what they would get.
+//! Token exchange: what clients may ask for, what they would get, and what they are given.
+//!
+//! As with log-in, to verify a proof and to give a token for it are two steps: between them a caller may fetch newer
+//! keys and verify once more.
 
 use std::sync::Arc;
 
 use super::open::Authority;
+use crate::audit::{Actor, Holder, Refused, reason};
 use crate::enrollment::{AuthenticatedOperator, Places as _};
 use crate::exchange::{
-    Catalog, ClientIdentifier, ExchangeAsk, Grant, MappingKey, MappingsError, NotGranted, Place,
-    ResourceMapping, Rules, ScopeKey, ScopeMapping,
+    Catalog, ClientIdentifier, ExchangeAsk, ExchangeError, ExchangedToken, Grant, MappingKey,
+    MappingsError, NotGranted, ParticipantContext, Place, Proofs, ResourceMapping, Rules, ScopeKey,
+    ScopeMapping, SourceKeys, SubjectError, SubjectSource, SubjectSources, VerifiedSubject,
 };
-use crate::store::Generation;
+use crate::mint::MintError;
+use crate::store::{Generation, StoreError};
 use crate::unbroken::unbroken;
 
 impl Authority {
@@ -102,5 +108,85 @@ impl Authority {
         let (mappings, who) = (self.mappings.clone(), by.actor());
         let removal = async move { mappings.remove_scope(&who, &key, revision).await };
         unbroken(MappingsError::Interrupted, removal).await
+    }
+}
+
+impl Authority {
+    /// Whose tokens are taken in exchange.
+    #[must_use]
+    pub fn subject_sources(&self) -> &SubjectSources {
+        &self.charter.subject_sources
+    }
+
+    /// The key sets of those issuers.
+    #[must_use]
+    pub fn source_keys(&self) -> &SourceKeys {
+        &self.source_keys
+    }
+
+    /// Who somebody is by a token of another issuer, with the keys of this moment. Nothing is given for it yet.
+    pub fn verify_subject(&self, token: &str) -> Result<VerifiedSubject, SubjectError> {
+        let now = self.now();
+        let keys = |source: &SubjectSource| self.source_keys.find(&source.issuer, now);
+        VerifiedSubject::verify(token, self.subject_sources(), keys, now)
+    }
+
+    /// Gives a token for a proof, if a mapping grants it. Refusals are recorded, those of who proved nothing too.
+    pub async fn exchange(
+        &self,
+        proofs: Result<Proofs, ExchangeError>,
+        ask: ExchangeAsk,
+    ) -> Result<ExchangedToken, ExchangeError> {
+        let context = Some(ask.context.clone());
+        let proofs = proofs.map_err(|error| {
+            self.refuse_exchange(&Actor::Nobody, &Actor::Nobody, context.clone(), error)
+        })?;
+        let who = Actor::Client(proofs.subject.client().clone());
+        let together = Actor::ClientsOf(proofs.subject.issuer().to_owned());
+        let refuse = |error| self.refuse_exchange(&together, &who, context.clone(), error);
+        let by = self.request(who.clone());
+        let grant = self.grant(&proofs, &ask).map_err(&refuse)?;
+        let lifetime = proofs.lifetime(grant.lifetime, by.now).map_err(&refuse)?;
+        if grant.mapping.spend_once {
+            self.spent.spend(&proofs.subject).await.map_err(&refuse)?;
+        }
+        let drafted = self.minting_ring(&by).and_then(|ring| {
+            let (claims, wanted) = (proofs.claims(&grant), (grant.audiences.clone(), lifetime));
+            self.minter.draft_exchange(&ring, claims, wanted, by.now)
+        });
+        let still = || match self.grant(&proofs, &ask) {
+            Ok(now) if now == grant => Ok(()),
+            _ => Err(MintError::Mappings),
+        };
+        let minted = self.gate.pass(by, Holder::Caller, drafted, still).await;
+        let minted = minted.map_err(ExchangeError::Mint)?;
+        Ok(ExchangedToken { minted, scopes: grant.scopes.into_iter().collect() })
+    }
+
+    fn grant(&self, proofs: &Proofs, ask: &ExchangeAsk) -> Result<Grant, ExchangeError> {
+        let subject = &proofs.subject;
+        let decided = self.decide_exchange(subject.client(), subject.account_uid(), ask);
+        decided.map_err(ExchangeError::NotGranted)
+    }
+
+    /// One issuer can name as many clients as it likes, and still has one share of the log.
+    fn refuse_exchange(
+        &self,
+        together: &Actor,
+        who: &Actor,
+        context: Option<ParticipantContext>,
+        error: ExchangeError,
+    ) -> ExchangeError {
+        let (refused, why) = (Refused::Exchange(context), reason(error.class(), &error));
+        self.refusals.note_together(together, who, refused, why, self.now());
+        error
+    }
+
+    /// Forgets proofs that were spent and have ended; none while the clock is wrong.
+    pub async fn forget_spent_proofs(&self) -> Result<(), StoreError> {
+        match self.proven_time() {
+            Ok(proven) => self.spent.forget(proven.at_least()).await,
+            Err(_) => Ok(()),
+        }
     }
 }

@@ -8,7 +8,7 @@ use super::charter::{Charter, Ports};
 use crate::audiences::{AudiencesError, Profiles};
 use crate::audit::{Ledger, Refusals};
 use crate::enrollment::{ClusterAuthority, Enrollment, Member, Members};
-use crate::exchange::{Mappings, MappingsError};
+use crate::exchange::{Mappings, MappingsError, SourceKeys, SpentProofs};
 use crate::federation::{Federations, FederationsError};
 use crate::issuers::{Issuers, IssuersError};
 use crate::keys::{Keys, KeysError};
@@ -72,6 +72,8 @@ pub struct Authority {
     pub(super) bundle: Arc<OwnBundle>,
     pub(super) federations: Arc<Federations>,
     pub(super) mappings: Arc<Mappings>,
+    pub(super) spent: Arc<SpentProofs>,
+    pub(super) source_keys: Arc<SourceKeys>,
     pub(super) policies: Arc<Policies>,
     pub(super) login_keys: Arc<FetchedKeys>,
     pub(super) spiffe_ids: SpiffeIds,
@@ -117,6 +119,8 @@ impl Authority {
         let issuers = Arc::new(issuers);
         let mappings = Mappings::open(ledger.clone()).await;
         let mappings = Arc::new(mappings.map_err(OpenError::Mappings)?);
+        let spent = Arc::new(SpentProofs::new(ledger.clone()));
+        let source_keys = Arc::new(SourceKeys::new(charter.maximum_bundle_age));
         let policies = Policies::open(ledger.clone()).await;
         let policies = Arc::new(policies.map_err(OpenError::Policies)?);
         let login_keys = Arc::new(FetchedKeys::new(charter.maximum_bundle_age));
@@ -148,6 +152,8 @@ impl Authority {
             bundle,
             federations,
             mappings,
+            spent,
+            source_keys,
             policies,
             login_keys,
             spiffe_ids,

@@ -11,8 +11,14 @@ mod context;
 mod error;
 mod grant;
 mod keeper;
+mod keys;
 mod mapping;
+mod refusal;
+mod request;
 mod scope;
+mod spent;
+mod subject;
+mod token;
 
 pub use catalog::{Catalog, Kept};
 pub use client::{ClientIdentifier, ClientIdentifierError};
@@ -20,8 +26,17 @@ pub use context::{ParticipantContext, ParticipantContextError};
 pub use error::MappingsError;
 pub use grant::{ExchangeAsk, Grant, NotGranted, Rules};
 pub use keeper::{MAXIMUM_MAPPINGS, MAXIMUM_SCOPES, Mappings, Place};
+pub use keys::SourceKeys;
 pub use mapping::{MAXIMUM_GRANTS, MappingError, MappingKey, ResourceMapping};
+pub use refusal::ExchangeError;
+pub use request::{ExchangeRequest, GRANT_TYPE, RequestError, TokenType};
 pub use scope::{
     MAXIMUM_CLAIMS_BYTES, RESERVED_CLAIMS, ScopeKey, ScopeMapping, ScopeMappingError, ScopeName,
     ScopeNameError,
 };
+pub use spent::SpentProofs;
+pub use subject::{
+    KubernetesFacts, KubernetesObject, MAXIMUM_SOURCES, SourceError, SourceKind, SubjectError,
+    SubjectSource, SubjectSources, VerifiedSubject,
+};
+pub use token::{ExchangedToken, Proofs};

@@ -45,6 +45,9 @@ pub enum MintError {
     /// The policies were changed while the token was signed.
     #[error("its holder's policies were changed meanwhile")]
     Policies,
+    /// The mappings were changed while the token was signed.
+    #[error("its holder's mapping was changed meanwhile")]
+    Mappings,
     /// The lifetime is out of range.
     #[error(transparent)]
     Lifetime(LifetimeError),
@@ -85,6 +88,7 @@ impl MintError {
             | Self::NoSvidKey
             | Self::Changed
             | Self::Policies
+            | Self::Mappings
             | Self::Clock(_)
             | Self::RolledBack(_) => ErrorClass::Unavailable,
             Self::Audit(error) => error.class(),
@@ -109,6 +113,7 @@ impl MintError {
             | Self::NoSvidKey
             | Self::Changed
             | Self::Policies
+            | Self::Mappings
             | Self::Clock(_)
             | Self::Audit(_)
             | Self::RolledBack(_) => "no token can be minted at this time".to_owned(),

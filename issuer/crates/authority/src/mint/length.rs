@@ -2,7 +2,7 @@
 //!
 //! A token longer than [`MAXIMUM_TOKEN_BYTES`] is one our own verifier, and most servers' header limits,
 //! refuse. Components, issuer and one audience always fit; several long audiences may not, nor the roles of
-//! AWS, nor the names of many policies, so only those are measured. The length is exact, so that nothing that would fit is refused.
+//! AWS, nor the names of many policies, nor the claims of scopes, so only those are measured. The length is exact, so that nothing that would fit is refused.
 
 use std::io;
 
@@ -15,7 +15,7 @@ const SHORT_SIGNATURE_DIGITS: usize = 86;
 
 /// Refuses claims whose token, signed with this key, would be too long.
 pub(super) fn check(claims: &ClaimSet, key: &VerifyingKey) -> Result<(), MintError> {
-    let few = claims.aws.is_empty() && claims.policies.is_empty();
+    let few = claims.aws.is_empty() && claims.policies.is_empty() && claims.exchanged.is_none();
     if claims.aud.as_slice().len() == 1 && few {
         return Ok(());
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use moneyer_identity::spiffe::SpiffeId;
 use moneyer_identity::{
-    Algorithm, Audience, Audiences, AwsClaims, ClaimSet, IdentityType, IssuerUrl, Lifetime,
-    Subject, SubjectParts, TokenId, UnixTime,
+    Algorithm, Audience, Audiences, AwsClaims, ClaimSet, ExchangedClaims, IdentityType, IssuerUrl,
+    Lifetime, Subject, SubjectParts, TokenId, UnixTime,
 };
 
 use crate::audiences::{AudiencePolicy, Chosen, Profiles};
@@ -204,6 +204,27 @@ impl Minter {
         Draft::new(Arc::clone(key), claims)
     }
 
+    /// A token in exchange for a proof, up to its signature by one of these keys.
+    pub(crate) fn draft_exchange(
+        &self,
+        ring: &KeyRing,
+        (subject, exchanged): (Subject, ExchangedClaims),
+        (audiences, lifetime): (Audiences, Lifetime),
+        now: UnixTime,
+    ) -> Result<Draft, MintError> {
+        let issuers = self.issuers.list();
+        if let Some(own) = audiences.as_slice().iter().find(|aud| issuers.names(aud)) {
+            return Err(MintError::AudienceDenied(own.clone()));
+        }
+        let key = ring.signing_key(now).ok_or(MintError::NoKey)?;
+        let named = (issuers.current().clone(), subject, IdentityType::Exchange);
+        let claims = ClaimSet {
+            exchanged: Some(Box::new(exchanged)),
+            ..self.named(named, (audiences, lifetime), now)?
+        };
+        Draft::new(Arc::clone(key), claims)
+    }
+
     /// The SPIFFE ID of what is permitted, if it can be a subject.
     pub(crate) fn svid_id(&self, permit: &Permit) -> Result<SpiffeId, MintError> {
         let id = self.spiffe_ids.of(permit.app(), &permit.placed().sandbox.id);
@@ -260,6 +281,7 @@ impl Minter {
             role: None,
             spiffe_id: None,
             policies: Vec::new(),
+            exchanged: None,
             aws: AwsClaims::default(),
         })
     }

@@ -37,6 +37,7 @@ pub(super) fn collection_byte(collection: Collection) -> u8 {
         Collection::Policies => 15,
         Collection::Mappings => 16,
         Collection::Scopes => 17,
+        Collection::SpentProofs => 18,
     }
 }
 

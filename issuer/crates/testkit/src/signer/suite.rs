@@ -203,6 +203,7 @@ pub fn sample_claims() -> ClaimSet {
         role: None,
         spiffe_id: None,
         policies: Vec::new(),
+        exchanged: None,
         aws: AwsClaims::default(),
     }
 }

@@ -27,19 +27,41 @@ pub struct ForeignDocument {
 impl ForeignDocument {
     /// Fetches it: 200 or nothing.
     pub async fn get(&self, url: &str, proof: &ServerProof) -> Result<Vec<u8>, OutboundError> {
+        self.get_as(url, proof, None).await
+    }
+
+    /// The same for a server that asks who we are: it is shown this bearer token (RFC 6750 section 2.1), and where it
+    /// redirects nothing is fetched, so that the token is carried to no other.
+    pub async fn get_as(
+        &self,
+        url: &str,
+        proof: &ServerProof,
+        bearer: Option<&str>,
+    ) -> Result<Vec<u8>, OutboundError> {
         let total = self.policy.total;
-        let fetching = tokio::time::timeout(total, self.follow(url, proof));
+        let fetching = tokio::time::timeout(total, self.follow(url, proof, bearer));
         fetching.await.map_err(|_over| OutboundError::TooSlow(total))?
     }
 
-    async fn follow(&self, url: &str, proof: &ServerProof) -> Result<Vec<u8>, OutboundError> {
+    async fn follow(
+        &self,
+        url: &str,
+        proof: &ServerProof,
+        bearer: Option<&str>,
+    ) -> Result<Vec<u8>, OutboundError> {
         let client = self.client(proof)?;
         let mut url = self.permitted(Url::parse(url).map_err(|_not_a_url| OutboundError::Url)?)?;
         for _ in 0..=MAXIMUM_REDIRECTS {
-            let request = client.get(url.clone()).header("accept", "application/json");
+            let mut request = client.get(url.clone()).header("accept", "application/json");
+            if let Some(bearer) = bearer {
+                request = request.bearer_auth(bearer);
+            }
             let response = request.send().await.map_err(OutboundError::Fetch)?;
             match response.status() {
                 StatusCode::OK => return self.body(response).await,
+                status if status.is_redirection() && bearer.is_some() => {
+                    return Err(OutboundError::Redirect(status));
+                }
                 status if status.is_redirection() => {
                     let to = response.headers().get(LOCATION).and_then(|to| to.to_str().ok());
                     let to = to.and_then(|to| url.join(to).ok());

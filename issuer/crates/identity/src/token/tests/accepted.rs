@@ -46,6 +46,7 @@ fn claim_set() -> ClaimSet {
         role: None,
         spiffe_id: None,
         policies: Vec::new(),
+        exchanged: None,
         aws: AwsClaims::default(),
     }
 }
