@@ -3,7 +3,7 @@
 use moneyer_authority::audiences::{AudiencePolicy, AudienceProfile};
 use moneyer_authority::enrollment::{Certificate, ClusterAuthority};
 use moneyer_authority::mint::Ask;
-use moneyer_authority::registry::{App, Placed, SpiffeIds};
+use moneyer_authority::registry::{App, Placed, PlacementNumber, SpiffeIds};
 use moneyer_authority::store::{Generation, Receipt};
 use moneyer_authority::svid::X509Svid;
 use moneyer_identity::{Audience, CloudAccounts, Lifetime, MintedToken, RelyingParty};
@@ -91,6 +91,8 @@ pub(super) fn placed(
                 .of(app, &placed.sandbox.id)
                 .map_or_else(|_too_long| String::new(), String::from),
         ),
+        app_uid: app.uid.as_str().to_owned(),
+        placement: placed.placement.map_or(0, PlacementNumber::get),
     }
 }
 

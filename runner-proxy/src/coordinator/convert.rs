@@ -1,14 +1,16 @@
 //! Messages of the coordinator as values, checked like any other input.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 
 use moneyer_identity::spiffe::{SpiffeId, X509Leaf};
 use moneyer_identity::{
-    Audience, IssueError, IssuerUrl, KeyId, Lifetime, LifetimeRange, MintedToken, ProfileName,
-    SandboxId, Token, TokenId, TokenRequest, UnixTime,
+    AppUid, Audience, IssueError, IssuerUrl, KeyId, Lifetime, LifetimeRange, MintedToken,
+    ProfileName, SandboxId, Token, TokenId, TokenRequest, UnixTime,
 };
 use moneyer_proto::v1;
 
+use super::occupant::Occupant;
 use super::placement::{IssuerFacts, KeptReceipt, PlacedSandbox, PlacementChange, Profile};
 use super::status;
 use crate::sandbox::Sdk;
@@ -137,7 +139,20 @@ fn placed(sandbox: &v1::PlacedSandbox) -> Option<(SandboxId, PlacedSandbox)> {
     });
     let profiles = profiles.collect();
     let subject = subject(&id, sandbox.spiffe_id.as_deref());
-    Some((id, PlacedSandbox { app: sandbox.app.clone(), profiles, subject }))
+    let occupant = occupant(&id, sandbox);
+    Some((id, PlacedSandbox { occupant, profiles, subject }))
+}
+
+/// Who an id stands for; a coordinator of an older version says no more than the app's name.
+fn occupant(id: &SandboxId, sandbox: &v1::PlacedSandbox) -> Occupant {
+    let app_uid = Some(&*sandbox.app_uid).filter(|uid| !uid.is_empty()).and_then(|uid| {
+        let read = AppUid::parse(uid).ok();
+        if read.is_none() {
+            tracing::warn!(sandbox.id = %id, "the id of its app is not legal; it is left out");
+        }
+        read
+    });
+    Occupant { app: sandbox.app.clone(), app_uid, placement: NonZeroU64::new(sandbox.placement) }
 }
 
 /// Whose a sandbox's SVIDs are; a coordinator of an older version does not say.
@@ -190,7 +205,7 @@ mod tests {
             sandbox_id: id.to_owned(),
             app: "web".to_owned(),
             audiences,
-            spiffe_id: None,
+            ..Default::default()
         };
         let all = v1::PlacedSandboxes {
             sandboxes: vec![
@@ -214,8 +229,8 @@ mod tests {
             let sandbox = v1::PlacedSandbox {
                 sandbox_id: "a".to_owned(),
                 app: "web".to_owned(),
-                audiences: vec![],
                 spiffe_id: text.map(str::to_owned),
+                ..Default::default()
             };
             placed(&sandbox).unwrap().1.subject
         };
@@ -225,6 +240,29 @@ mod tests {
         for none in ["", "spiffe://id.test", "spiffe://id.test/a/", "https://id.test/a"] {
             assert_eq!(read(Some(none)), Subject::Nobody, "{none}");
         }
+    }
+
+    #[test]
+    fn who_an_id_stands_for_is_known_as_far_as_it_is_said() {
+        let uid = "a".repeat(32);
+        let read = |app_uid: &str, placement| {
+            let sandbox = v1::PlacedSandbox {
+                sandbox_id: "a".to_owned(),
+                app: "web".to_owned(),
+                app_uid: app_uid.to_owned(),
+                placement,
+                ..Default::default()
+            };
+            placed(&sandbox).unwrap().1.occupant
+        };
+        let known = Occupant {
+            app_uid: Some(AppUid::parse(&uid).unwrap()),
+            placement: NonZeroU64::new(7),
+            ..Occupant::of_app("web")
+        };
+        assert_eq!(read(&uid, 7), known);
+        assert_eq!(read("", 0), Occupant::of_app("web"), "as an older version leaves it");
+        assert_eq!(read("A", 7), Occupant { app_uid: None, ..known });
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use moneyer_identity::SandboxId;
 use tokio::sync::watch;
 
+use super::occupant::Occupant;
 use super::placement::Placement;
 use crate::svid::Subject;
 
@@ -17,14 +18,14 @@ use crate::svid::Subject;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SvidFacts {
     is_heard: bool,
-    /// The app that it is placed for, and whose its SVIDs are.
-    placed: Option<(String, Subject)>,
+    /// Who it is, and whose its SVIDs are.
+    placed: Option<(Occupant, Subject)>,
 }
 
 impl SvidFacts {
     fn read(placement: &Placement, sandbox: &SandboxId) -> Self {
         let placed = placement.sandboxes.get(sandbox);
-        let placed = placed.map(|placed| (placed.app.clone(), placed.subject.clone()));
+        let placed = placed.map(|placed| (placed.occupant.clone(), placed.subject.clone()));
         Self { is_heard: placement.generation > 0, placed }
     }
 }

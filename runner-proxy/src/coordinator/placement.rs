@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::followers::{Followers, SvidFacts};
+use super::occupant::Occupant;
 use crate::sandbox::Sdk;
 use crate::svid::Subject;
 
@@ -59,7 +60,9 @@ pub(crate) struct Profile {
 /// A sandbox placed on this host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PlacedSandbox {
-    pub(crate) app: String,
+    /// Who the id stands for.
+    #[serde(flatten)]
+    pub(crate) occupant: Occupant,
     pub(crate) profiles: Vec<Profile>,
     /// Whose its SVIDs are. Unknown where a coordinator that knows of no SVIDs placed it.
     #[serde(default, rename = "spiffe_id", skip_serializing_if = "Subject::is_unknown")]
@@ -296,7 +299,7 @@ mod tests {
             sdk: Some(Sdk::Aws { role: None }),
         };
         let subject = Subject::Of(SpiffeId::parse("spiffe://id.example.com/app/web").unwrap());
-        PlacedSandbox { app: app.to_owned(), profiles: vec![profile], subject }
+        PlacedSandbox { occupant: Occupant::of_app(app), profiles: vec![profile], subject }
     }
 
     #[tokio::test]

@@ -2,7 +2,8 @@
 //!
 //! One file, `roster.json`, mode 0600, replaced whole and durably: a secret is on disk exactly as
 //! long as its sandbox is attached, so no restart brings back the secret of one that was detached.
-//! A roster that cannot be read is refused, not replaced by an empty one.
+//! A roster that cannot be read is refused, not replaced by an empty one. What a newer proxy wrote beside what is
+//! known here is passed over, so that going back to this one loses nobody.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::secret::SandboxSecret;
+use crate::coordinator::Occupant;
 
 /// Largest roster read: a hundred thousand sandboxes, far more than a host runs.
 const MAXIMUM_ROSTER_BYTES: usize = 16 * 1024 * 1024;
@@ -62,15 +64,14 @@ pub(crate) enum ProfileChoice {
 pub(crate) struct RosterEntry {
     pub(crate) secret: SandboxSecret,
     pub(crate) profiles: ProfileChoice,
-    /// The app it was an instance of when it was attached. An id that comes back for another app is
-    /// another sandbox.
-    pub(crate) app: String,
+    /// Who its id stands for.
+    pub(crate) occupant: Occupant,
 }
 
 impl RosterEntry {
-    /// Whether the coordinator now says that this id is an instance of another app.
-    pub(crate) fn is_replaced_by(&self, app: &str) -> bool {
-        self.app != app
+    /// Whether the id stands for another sandbox, as the coordinator now says.
+    pub(crate) fn is_replaced_by(&self, now: &Occupant) -> bool {
+        self.occupant.is_another_than(now)
     }
 }
 
@@ -82,17 +83,16 @@ pub(crate) struct Roster {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Stored {
     sandboxes: BTreeMap<SandboxId, StoredEntry>,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct StoredEntry {
     secret: SandboxSecret,
     profiles: ProfileChoice,
-    app: String,
+    #[serde(flatten)]
+    occupant: Occupant,
 }
 
 #[derive(Serialize)]
@@ -104,7 +104,8 @@ struct Storing<'a> {
 struct StoringEntry<'a> {
     secret: &'a str,
     profiles: &'a ProfileChoice,
-    app: &'a str,
+    #[serde(flatten)]
+    occupant: &'a Occupant,
 }
 
 impl Roster {
@@ -124,10 +125,10 @@ impl Roster {
         };
         let stored: Stored = serde_json::from_slice(bytes.expose())
             .map_err(|source| RosterError::Parse { path: path.clone(), source })?;
-        let entry = |StoredEntry { secret, profiles, app }: StoredEntry| RosterEntry {
+        let entry = |StoredEntry { secret, profiles, occupant }: StoredEntry| RosterEntry {
             secret,
             profiles,
-            app,
+            occupant,
         };
         let entries = stored.sandboxes.into_iter().map(|(id, stored)| (id, entry(stored)));
         Ok(Self { path, entries: entries.collect() })
@@ -157,8 +158,8 @@ impl Roster {
             sandboxes: (self.entries.iter())
                 .map(|(id, entry)| {
                     let secret = entry.secret.expose();
-                    let app = entry.app.as_str();
-                    (id, StoringEntry { secret, profiles: &entry.profiles, app })
+                    let RosterEntry { profiles, occupant, .. } = entry;
+                    (id, StoringEntry { secret, profiles, occupant })
                 })
                 .collect(),
         };
@@ -190,7 +191,10 @@ impl io::Write for Counted {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU64;
     use std::os::unix::fs::PermissionsExt as _;
+
+    use moneyer_identity::AppUid;
 
     use super::*;
 
@@ -202,8 +206,14 @@ mod tests {
         assert!(roster.entries.is_empty());
         let secret = SandboxSecret::random().unwrap();
         let named = ProfileChoice::Named(vec![ProfileName::parse("aws").unwrap()]);
+        let occupant = Occupant {
+            app_uid: Some(AppUid::parse(&"a".repeat(32)).unwrap()),
+            placement: NonZeroU64::new(u64::MAX),
+            ..Occupant::of_app("web")
+        };
         for (id, profiles) in [("a", ProfileChoice::All(())), ("b", named)] {
-            let entry = RosterEntry { secret: secret.clone(), profiles, app: "web".into() };
+            let entry =
+                RosterEntry { secret: secret.clone(), profiles, occupant: occupant.clone() };
             roster.entries.insert(SandboxId::parse(id).unwrap(), entry);
         }
         roster.write().await.unwrap();
@@ -214,9 +224,27 @@ mod tests {
         for (id, entry) in &again.entries {
             assert!(entry.secret.is(secret.expose().as_bytes()));
             assert_eq!(entry.profiles, roster.entries[id].profiles);
-            assert!(entry.is_replaced_by("api") && !entry.is_replaced_by("web"));
+            assert_eq!(entry.occupant, occupant);
+            assert!(entry.is_replaced_by(&Occupant::of_app("api")));
         }
         assert!(!format!("{again:?}").contains(secret.expose()));
+    }
+
+    #[test]
+    fn what_another_version_wrote_is_read() {
+        let state = tempfile::tempdir().unwrap();
+        let path = state.path().join("roster.json");
+        let secret = SandboxSecret::random().unwrap();
+        for more in ["", r#","later":{"a":[1]}"#] {
+            let secret = secret.expose();
+            let entry = format!(r#"{{"secret":"{secret}","profiles":null,"app":"web"{more}}}"#);
+            let text = format!(r#"{{"sandboxes":{{"a":{entry}}}{more}}}"#);
+            file::write_atomic(&path, text.as_bytes(), 0o600).unwrap();
+            let read = Roster::read(&path).unwrap();
+            let entry = read.entries.values().next().unwrap();
+            assert!(entry.secret.is(secret.as_bytes()));
+            assert_eq!(entry.occupant, Occupant::of_app("web"));
+        }
     }
 
     #[test]

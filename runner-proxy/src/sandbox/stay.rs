@@ -7,11 +7,13 @@ use moneyer_daemon::lifecycle::Shutdown;
 use moneyer_identity::SandboxId;
 use tokio_util::sync::CancellationToken;
 
+use crate::coordinator::Occupant;
+
 /// One sandbox's stay. Clones are the same stay.
 #[derive(Debug, Clone)]
 pub(crate) struct Stay {
     sandbox: SandboxId,
-    app: String,
+    occupant: Occupant,
     left: CancellationToken,
     closing: Shutdown,
 }
@@ -26,9 +28,9 @@ pub(crate) enum Ending {
 }
 
 impl Stay {
-    /// The stay of a sandbox that was attached for `app`.
-    pub(crate) fn new(sandbox: SandboxId, app: String) -> Self {
-        Self { sandbox, app, left: CancellationToken::new(), closing: Shutdown::new() }
+    /// The stay of a sandbox that was attached as this one.
+    pub(crate) fn new(sandbox: SandboxId, occupant: Occupant) -> Self {
+        Self { sandbox, occupant, left: CancellationToken::new(), closing: Shutdown::new() }
     }
 
     /// Which sandbox.
@@ -36,9 +38,9 @@ impl Stay {
         &self.sandbox
     }
 
-    /// The app it is an instance of.
-    pub(crate) fn app(&self) -> &str {
-        &self.app
+    /// Who its id stood for when it was attached.
+    pub(crate) fn occupant(&self) -> &Occupant {
+        &self.occupant
     }
 
     /// What serves it, and ends with it.
@@ -80,7 +82,7 @@ mod tests {
 
     #[test]
     fn leaving_and_closing_are_told_apart_in_whatever_order() {
-        let stay = || Stay::new(SandboxId::parse("s").unwrap(), "web".to_owned());
+        let stay = || Stay::new(SandboxId::parse("s").unwrap(), Occupant::of_app("web"));
         let (left, closed, both) = (stay(), stay(), stay());
         assert_eq!(left.ending(), None);
         left.leave();

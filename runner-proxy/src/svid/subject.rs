@@ -1,8 +1,8 @@
 //! Whose SVIDs a sandbox gets, as the coordinator says now.
 //!
-//! The id of a sandbox that is attached counts only while the app is the one it was attached for: an id that
-//! has come back for another app is another sandbox, and the one that is here must not get its SVIDs in the
-//! moment until it is detached.
+//! The id of a sandbox that is attached counts only while it stands for the one that was attached: an id that has
+//! come back is another sandbox, and the one that is here must not get its SVIDs in the moment until it is
+//! detached.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use moneyer_identity::spiffe::{SpiffeId, SpiffeIdError};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::coordinator::{KnownPlacement, SvidFacts};
+use crate::coordinator::{KnownPlacement, Occupant, PlacedSandbox, SvidFacts};
 
 /// Whose SVIDs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,8 +59,8 @@ impl From<Subject> for Option<String> {
 pub(crate) struct SvidSubject {
     pub(crate) placement: Arc<KnownPlacement>,
     pub(crate) sandbox: SandboxId,
-    /// The app it was attached for.
-    pub(crate) app: String,
+    /// Who it was when it was attached.
+    pub(crate) occupant: Occupant,
 }
 
 impl SvidSubject {
@@ -70,7 +70,8 @@ impl SvidSubject {
 
     /// As it is now.
     pub(crate) fn now(&self) -> Subject {
-        self.placement.subject_of(&self.sandbox, |placed| placed.app == self.app)
+        let is_it = |placed: &PlacedSandbox| !placed.occupant.is_another_than(&self.occupant);
+        self.placement.subject_of(&self.sandbox, is_it)
     }
 
     /// Tells whenever it may have changed.
@@ -81,29 +82,39 @@ impl SvidSubject {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU64;
+
     use super::*;
-    use crate::coordinator::{PlacedSandbox, PlacementChange};
+    use crate::coordinator::PlacementChange;
     use crate::fakes::{sandbox, spiffe_id};
 
     #[test]
-    fn only_the_app_it_was_attached_for_has_svids() {
+    fn only_the_one_that_was_attached_has_svids() {
         let state = tempfile::tempdir().unwrap();
         let placement = KnownPlacement::read(&state.path().join("placement.json")).unwrap();
         let placement = Arc::new(placement);
-        let (sandbox, app) = (sandbox("s"), "web".to_owned());
-        let subject =
-            SvidSubject { placement: Arc::clone(&placement), sandbox: sandbox.clone(), app };
+        let sandbox = sandbox("s");
+        let stay = |app: &str, number| Occupant {
+            placement: NonZeroU64::new(number),
+            ..Occupant::of_app(app)
+        };
+        let subject = SvidSubject {
+            placement: Arc::clone(&placement),
+            sandbox: sandbox.clone(),
+            occupant: stay("web", 1),
+        };
         assert_eq!(subject.now(), Subject::Unknown);
-        let place = |app: &str, id: Option<SpiffeId>| {
+        let place = |occupant: Occupant, id: Option<SpiffeId>| {
             let given = id.map_or(Subject::Nobody, Subject::Of);
-            let (app, profiles) = (app.to_owned(), Vec::new());
-            let placed = PlacedSandbox { app, profiles, subject: given };
+            let placed = PlacedSandbox { occupant, profiles: Vec::new(), subject: given };
             placement.apply(1, PlacementChange::Placed(sandbox.clone(), placed));
             subject.now()
         };
-        assert_eq!(place("web", Some(spiffe_id("s"))), Subject::Of(spiffe_id("s")));
-        assert_eq!(place("web", None), Subject::Nobody);
-        assert_eq!(place("db", Some(spiffe_id("s"))), Subject::Nobody);
+        assert_eq!(place(stay("web", 1), Some(spiffe_id("s"))), Subject::Of(spiffe_id("s")));
+        assert_eq!(place(stay("web", 0), Some(spiffe_id("s"))), Subject::Of(spiffe_id("s")));
+        assert_eq!(place(stay("web", 1), None), Subject::Nobody);
+        assert_eq!(place(stay("web", 2), Some(spiffe_id("s"))), Subject::Nobody);
+        assert_eq!(place(stay("db", 1), Some(spiffe_id("s"))), Subject::Nobody);
         placement.apply(2, PlacementChange::Removed(sandbox.clone()));
         assert_eq!(subject.now(), Subject::Nobody);
     }

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::coordinator::{
-    KnownBundles, KnownPlacement, PlacedSandbox, PlacementChange, ToldBundles,
+    KnownBundles, KnownPlacement, Occupant, PlacedSandbox, PlacementChange, ToldBundles,
 };
 use crate::fakes::bundles::FakeAuthority;
 use crate::fakes::{FakeSigner, Mode, sandbox, spiffe_id};
@@ -55,7 +55,7 @@ impl Bench {
         let subject = SvidSubject {
             placement: Arc::clone(&placement),
             sandbox: sandbox("s"),
-            app: "web".to_owned(),
+            occupant: Occupant::of_app("web"),
         };
         let stop = CancellationToken::new();
         let keeper = office.keeper(subject, stop.clone());
@@ -79,7 +79,8 @@ impl Bench {
     }
 
     fn place_as(&self, subject: Subject) {
-        let placed = PlacedSandbox { app: "web".to_owned(), profiles: Vec::new(), subject };
+        let placed =
+            PlacedSandbox { occupant: Occupant::of_app("web"), profiles: Vec::new(), subject };
         self.placement.apply(1, PlacementChange::Placed(sandbox("s"), placed));
     }
 

@@ -83,7 +83,7 @@ impl WorkloadApi {
         let subject = SvidSubject {
             placement: Arc::clone(&self.placement),
             sandbox: stay.sandbox().clone(),
-            app: stay.app().to_owned(),
+            occupant: stay.occupant().clone(),
         };
         let share = Share::new();
         let service = Service {

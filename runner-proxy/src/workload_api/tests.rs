@@ -15,7 +15,7 @@ use tonic::{Code, Request};
 
 use super::{Reflection, WorkloadApi};
 use crate::coordinator::{
-    KnownBundles, KnownPlacement, PlacedSandbox, PlacementChange, ToldBundles,
+    KnownBundles, KnownPlacement, Occupant, PlacedSandbox, PlacementChange, ToldBundles,
 };
 use crate::fakes::bundles::{JWKS, told, with_authority};
 use crate::fakes::{FakeIssuer, FakeSigner, FakeSink, Mode, sandbox, spiffe_id};
@@ -89,7 +89,7 @@ impl Bench {
             metrics: Metrics::new(),
             reflection: Reflection::of_workload_api().unwrap(),
         };
-        let stay = Stay::new(sandbox("s"), "web".to_owned());
+        let stay = Stay::new(sandbox("s"), Occupant::of_app("web"));
         let (path, served) = (file(WorkloadApi::SOCKET), Shutdown::new());
         let listener = Listener::bind(&ListenAddress::Unix(path.clone()), UnixMode::Owner).unwrap();
         let (router, limits, until) =
@@ -106,7 +106,8 @@ impl Bench {
     }
 
     fn place_as(&self, subject: Subject) {
-        let placed = PlacedSandbox { app: "web".to_owned(), profiles: Vec::new(), subject };
+        let placed =
+            PlacedSandbox { occupant: Occupant::of_app("web"), profiles: Vec::new(), subject };
         self.placement.apply(1, PlacementChange::Placed(sandbox("s"), placed));
     }
 

@@ -38,7 +38,7 @@ type BundleWatcher = mpsc::Sender<Result<v1::WatchTrustBundlesResponse, Status>>
 pub(crate) struct Records {
     authority: CertificateDer<'static>,
     issuer: Issuer<'static, KeyPair>,
-    sandboxes: BTreeMap<String, v1::PlacedSandbox>,
+    pub(crate) sandboxes: BTreeMap<String, v1::PlacedSandbox>,
     watchers: Vec<Watcher>,
     bundle_watchers: Vec<BundleWatcher>,
     /// Who signs SVIDs.
@@ -133,6 +133,7 @@ impl Cluster {
             app: app.to_owned(),
             audiences: audiences.collect(),
             spiffe_id: Some(spiffe_id(id)),
+            ..Default::default()
         };
         self.records(|records| records.sandboxes.insert(id.to_owned(), sandbox.clone()));
         self.tell(Change::Placed(sandbox));
@@ -170,9 +171,20 @@ impl Cluster {
 
     /// Gives a sandbox another SPIFFE ID, or none.
     pub(crate) fn rename(&self, id: &str, spiffe_id: &str) {
+        self.change(id, |sandbox| sandbox.spiffe_id = Some(spiffe_id.to_owned()));
+    }
+
+    /// Says which app of its name a sandbox is of, and which stay of its id it is.
+    pub(crate) fn identify(&self, id: &str, app_uid: &str, placement: u64) {
+        self.change(id, |sandbox| {
+            (sandbox.app_uid, sandbox.placement) = (app_uid.to_owned(), placement);
+        });
+    }
+
+    fn change(&self, id: &str, change: impl FnOnce(&mut v1::PlacedSandbox)) {
         let sandbox = self.records(|records| {
             let sandbox = records.sandboxes.get_mut(id).unwrap();
-            sandbox.spiffe_id = Some(spiffe_id.to_owned());
+            change(sandbox);
             sandbox.clone()
         });
         self.tell(Change::Placed(sandbox));

@@ -6,7 +6,7 @@ use moneyer_proto::v1::TokenFileState;
 use tonic::Code;
 
 use crate::coordinator::{Cluster, ISSUER};
-use crate::host::{Host, eventually, inode, with_one_sandbox};
+use crate::host::{Host, Proxy, eventually, inode, with_one_sandbox};
 use crate::http;
 
 fn mode(path: &std::path::Path) -> u32 {
@@ -265,6 +265,50 @@ async fn a_sandbox_is_attached_only_once_its_app_is_known() {
     assert!(error.message().contains("try again"), "{error}");
     proxy.attach("s-1", &[]).await.unwrap();
     assert_eq!(proxy.list().await[0].app, "second");
+    proxy.stop().await;
+}
+
+/// Waits until the proxy has taken in all that it was told before.
+async fn heard(cluster: &Cluster, proxy: &Proxy) {
+    let id = format!("told-{}", cluster.records(|records| records.sandboxes.len()));
+    cluster.place(&id, &[]);
+    eventually("all is heard", async || proxy.attach(&id, &[]).await.is_ok()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_that_comes_back_is_another_sandbox_whatever_its_runner_heard_meanwhile() {
+    let cluster = Cluster::new();
+    let coordinator = cluster.start(0);
+    let host = Host::joined(&cluster, &coordinator).await;
+    let mut proxy = host.start();
+    let (one, other) = ("a".repeat(32), "b".repeat(32));
+    // An older coordinator says neither, and a newer one says it of whom it has said nothing before.
+    cluster.place("s-1", &[]);
+    proxy.attach("s-1", &[]).await.unwrap();
+    let first = proxy.variable("s-1", "MONEYER_TOKEN_SECRET").unwrap();
+    let url = proxy.variable("s-1", "MONEYER_TOKEN_URL").unwrap();
+    for (app_uid, number) in [(&*one, 1), ("", 0), (&*one, 1), ("no id", 1)] {
+        cluster.identify("s-1", app_uid, number);
+        heard(&cluster, &proxy).await;
+        assert_eq!(http::with_secret(&url, "", &first).await.0, 200, "{app_uid} {number}");
+    }
+    let mut secrets = vec![first];
+    for (app_uid, number) in [(&one, 2), (&other, 2)] {
+        proxy.stop().await;
+        cluster.identify("s-1", app_uid, number);
+        proxy = host.start();
+        eventually("the one before is detached", async || !proxy.directory("s-1").exists()).await;
+        proxy.attach("s-1", &[]).await.unwrap();
+        let url = proxy.variable("s-1", "MONEYER_TOKEN_URL").unwrap();
+        for secret in &secrets {
+            assert_eq!(http::with_secret(&url, "", secret).await.0, 403);
+        }
+        let secret = proxy.variable("s-1", "MONEYER_TOKEN_SECRET").unwrap();
+        assert_eq!(http::with_secret(&url, "", &secret).await.0, 200);
+        secrets.push(secret);
+    }
+    cluster.identify("s-1", &other, 3);
+    eventually("it is heard of at once, too", async || !proxy.directory("s-1").exists()).await;
     proxy.stop().await;
 }
 

@@ -45,6 +45,10 @@ async fn first_everything_then_each_change() {
     let (mut of_one, mut of_two) = (watch(&one).await, watch(&two).await);
     let (first, all) = change(&mut of_one).await;
     assert_eq!(ids(&all), ["web-1"]);
+    let Change::All(all) = all else { panic!("{all:?}") };
+    let app = world.authority().registry().find_app(&"web".parse().unwrap()).unwrap().0;
+    assert_eq!(all.sandboxes[0].app_uid, app.uid.as_str());
+    assert_ne!(all.sandboxes[0].placement, 0);
     assert_eq!(ids(&change(&mut of_two).await.1), ["web-2"]);
 
     world.place("web-3", "runner-1").await;

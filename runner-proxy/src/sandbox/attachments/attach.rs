@@ -72,16 +72,16 @@ impl Attachments {
         // meanwhile was told when nothing was attached.
         let now = self.workshop.placement.now().sandboxes.get(sandbox).cloned();
         let now = now.ok_or_else(|| AttachError::NotPlaced(sandbox.clone()))?;
-        if now.app != placed.app {
+        if now.occupant.is_another_than(&placed.occupant) {
             return Err(AttachError::Unsettled(sandbox.clone()));
         }
         let entry = state.roster.entries.get(sandbox);
-        let replaced = entry.is_some_and(|entry| entry.is_replaced_by(&now.app));
+        let replaced = entry.is_some_and(|entry| entry.is_replaced_by(&now.occupant));
         if replaced || state.is_left_over(sandbox) {
             state.take_away(&self.workshop, sandbox).await?;
         }
         let is_new = !state.roster.entries.contains_key(sandbox);
-        let entry = state.enter(sandbox, profiles, &now.app).await?;
+        let entry = state.enter(sandbox, profiles, &now.occupant).await?;
         let installed = state.install(&self.workshop, sandbox, &entry, &now, held);
         if is_new && installed.is_err() {
             state.take_away(&self.workshop, sandbox).await.ok();

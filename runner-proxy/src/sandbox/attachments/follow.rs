@@ -1,7 +1,7 @@
 //! Keeping what is attached as the coordinator says.
 //!
-//! A sandbox that leaves placement, or whose id is another app's now, loses everything at once; one that
-//! may do something else now gets other files.
+//! A sandbox that leaves placement, or whose id stands for another now, loses everything at once; one that may
+//! do something else now gets other files.
 
 use std::time::Duration;
 
@@ -31,15 +31,19 @@ impl Attachments {
             match change {
                 Some(PlacementChange::Removed(sandbox)) => self.remove(&sandbox).await,
                 Some(PlacementChange::Placed(sandbox, placed)) => {
-                    self.refresh(&sandbox, &placed).await;
+                    self.state.lock().await.learn([(&sandbox, &placed)].into_iter()).await;
+                    self.refresh(&sandbox).await;
                 }
                 Some(PlacementChange::All(all)) => {
-                    let attached: Vec<_> =
-                        self.state.lock().await.roster.entries.keys().cloned().collect();
+                    let attached: Vec<_> = {
+                        let mut state = self.state.lock().await;
+                        state.learn(all.iter()).await;
+                        state.roster.entries.keys().cloned().collect()
+                    };
                     for sandbox in attached {
                         match all.get(&sandbox) {
                             None => self.remove(&sandbox).await,
-                            Some(placed) => self.refresh(&sandbox, placed).await,
+                            Some(_placed) => self.refresh(&sandbox).await,
                         }
                     }
                 }
@@ -54,8 +58,7 @@ impl Attachments {
         let mut state = self.state.lock().await;
         let attached: Vec<_> = state.roster.entries.keys().cloned().collect();
         for sandbox in attached {
-            let placed = self.workshop.placement.now().sandboxes.get(&sandbox).cloned();
-            if let Some(placed) = placed {
+            if let Some(placed) = self.placed(&sandbox) {
                 state.refresh(&self.workshop, &sandbox, &placed);
             }
         }
@@ -64,18 +67,31 @@ impl Attachments {
     }
 
     /// Brings a sandbox in line with what the coordinator says of it; takes everything away from one
-    /// whose id is another app's now.
-    async fn refresh(&self, sandbox: &SandboxId, placed: &PlacedSandbox) {
+    /// whose id stands for another now. What was said last counts: the next of its id may be attached already.
+    async fn refresh(&self, sandbox: &SandboxId) {
         let mut state = self.state.lock().await;
+        let Some(placed) = self.placed(sandbox) else { return };
         let entry = state.roster.entries.get(sandbox);
-        if entry.is_some_and(|entry| entry.is_replaced_by(&placed.app)) {
+        if entry.is_some_and(|entry| entry.is_replaced_by(&placed.occupant)) {
             state.take_away_or_say(&self.workshop, sandbox).await;
         } else {
-            state.refresh(&self.workshop, sandbox, placed);
+            state.refresh(&self.workshop, sandbox, &placed);
         }
     }
 
+    /// Takes everything away from a sandbox that left, unless that was the one before it of its id.
     async fn remove(&self, sandbox: &SandboxId) {
-        self.state.lock().await.take_away_or_say(&self.workshop, sandbox).await;
+        let mut state = self.state.lock().await;
+        let entry = state.roster.entries.get(sandbox);
+        let is_next = |placed: PlacedSandbox| {
+            entry.is_some_and(|entry| entry.occupant.is_the_stay_of(&placed.occupant))
+        };
+        if !self.placed(sandbox).is_some_and(is_next) {
+            state.take_away_or_say(&self.workshop, sandbox).await;
+        }
+    }
+
+    fn placed(&self, sandbox: &SandboxId) -> Option<PlacedSandbox> {
+        self.workshop.placement.now().sandboxes.get(sandbox).cloned()
     }
 }

@@ -60,12 +60,17 @@ pub(crate) struct Attachments {
 
 impl Attachments {
     /// Brings back what the roster holds. A sandbox that cannot be brought back is left out and
-    /// logged; the others must not suffer for it. Directories of others are removed.
+    /// logged; the others must not suffer for it. Nor is one whose id stands for another since: it is taken
+    /// away with the coordinator's first word. Directories of others are removed.
     pub(crate) fn restore(workshop: Workshop, roster: Roster) -> Self {
         present::sweep(&workshop.directory, &roster);
         let mut present = BTreeMap::new();
         for (sandbox, entry) in &roster.entries {
             let placed = workshop.placement.now().sandboxes.get(sandbox).cloned();
+            if placed.as_ref().is_some_and(|placed| entry.is_replaced_by(&placed.occupant)) {
+                tracing::warn!(sandbox.id = %sandbox, "the id of an attached sandbox is another's");
+                continue;
+            }
             match Present::make(&workshop, sandbox, entry, placed.as_ref(), &[]) {
                 Ok(made) => {
                     present.insert(sandbox.clone(), made);
@@ -108,7 +113,11 @@ impl Attachments {
         let placement = self.workshop.placement.now();
         let listed = state.present.iter().map(|(sandbox, present)| Listed {
             sandbox: sandbox.clone(),
-            app: placement.sandboxes.get(sandbox).map(|p| p.app.clone()).unwrap_or_default(),
+            app: placement
+                .sandboxes
+                .get(sandbox)
+                .map(|p| p.occupant.app.clone())
+                .unwrap_or_default(),
             directory: present.directory().to_owned(),
             files: present.states(&self.workshop.source.states(sandbox)),
         });

@@ -36,7 +36,7 @@ impl Present {
         let directory = SandboxDirectory::create(&workshop.directory, sandbox)
             .map_err(AttachError::Directory)?;
         let (environment, _none) = environment(workshop, sandbox, entry, &[]);
-        let stay = Stay::new(sandbox.clone(), entry.app.clone());
+        let stay = Stay::new(sandbox.clone(), entry.occupant.clone());
         let directory = Arc::new(directory);
         let mut present = Self { directory, stay, files: Vec::new(), environment };
         let made = present.open_sockets(workshop);

@@ -11,7 +11,7 @@ use super::super::roster::{ProfileChoice, Roster, RosterEntry};
 use super::super::secret::SandboxSecret;
 use super::present::Present;
 use super::{AttachError, Workshop};
-use crate::coordinator::PlacedSandbox;
+use crate::coordinator::{Occupant, PlacedSandbox};
 use crate::token::Held;
 
 /// The attached sandboxes.
@@ -49,15 +49,22 @@ impl State {
         &mut self,
         sandbox: &SandboxId,
         profiles: ProfileChoice,
-        app: &str,
+        now: &Occupant,
     ) -> Result<RosterEntry, AttachError> {
         let before = self.roster.entries.get(sandbox).cloned();
         let secret = match &before {
             Some(entry) => entry.secret.clone(),
             None => SandboxSecret::random().map_err(AttachError::Secret)?,
         };
-        let entry = RosterEntry { secret, profiles, app: app.to_owned() };
-        if before.as_ref().is_some_and(|before| before.profiles == entry.profiles) {
+        let occupant = match &before {
+            Some(before) => now.clone().or_known(&before.occupant),
+            None => now.clone(),
+        };
+        let entry = RosterEntry { secret, profiles, occupant };
+        let is_same = |before: &RosterEntry| {
+            before.profiles == entry.profiles && before.occupant == entry.occupant
+        };
+        if before.as_ref().is_some_and(is_same) {
             return Ok(entry);
         }
         self.roster.entries.insert(sandbox.clone(), entry.clone());
@@ -66,6 +73,36 @@ impl State {
             return Err(error);
         }
         Ok(entry)
+    }
+
+    /// Enters into the roster who attached sandboxes are, as far as that was not known, and puts it on disk.
+    /// Where that fails it is not known, and is entered the next time.
+    pub(super) async fn learn<'a>(
+        &mut self,
+        placed: impl Iterator<Item = (&'a SandboxId, &'a PlacedSandbox)>,
+    ) {
+        let mut before = Vec::new();
+        for (sandbox, placed) in placed {
+            let Some(entry) = self.roster.entries.get_mut(sandbox) else { continue };
+            let now = placed.occupant.clone().or_known(&entry.occupant);
+            if !entry.is_replaced_by(&now) && entry.occupant != now {
+                before.push((sandbox, std::mem::replace(&mut entry.occupant, now)));
+            }
+        }
+        if before.is_empty() {
+            return;
+        }
+        if let Err(error) = self.write_roster().await {
+            tracing::error!(
+                error.cause = crate::chain(&error),
+                "who attached sandboxes are could not be kept on disk"
+            );
+            for (sandbox, occupant) in before {
+                if let Some(entry) = self.roster.entries.get_mut(sandbox) {
+                    entry.occupant = occupant;
+                }
+            }
+        }
     }
 
     /// Takes everything away from a sandbox; whether there was anything. What fails stays known, so that

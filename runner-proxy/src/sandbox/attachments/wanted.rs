@@ -50,6 +50,7 @@ mod tests {
     use moneyer_identity::{Audience, ProfileName};
 
     use super::*;
+    use crate::coordinator::Occupant;
     use crate::fakes::sandbox;
     use crate::svid::Subject;
 
@@ -60,7 +61,7 @@ mod tests {
             sdk: None,
         };
         let profiles = vec![profile("aws"), profile("vault")];
-        PlacedSandbox { app: "web".to_owned(), profiles, subject: Subject::Nobody }
+        PlacedSandbox { occupant: Occupant::of_app("web"), profiles, subject: Subject::Nobody }
     }
 
     fn named(names: &[&str]) -> ProfileChoice {

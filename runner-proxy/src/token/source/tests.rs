@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
-use crate::coordinator::{PlacedSandbox, PlacementChange};
+use crate::coordinator::{Occupant, PlacedSandbox, PlacementChange};
 use crate::fakes::{FakeIssuer, FakeSink, Mode, request, sandbox, spiffe_id};
 use crate::svid::Subject;
 
@@ -384,8 +384,8 @@ async fn a_jwt_svid_for_another_id_than_was_meant_reaches_nobody() {
 async fn jwt_svids_are_renewed_for_the_id_that_the_sandbox_has_now_alone() {
     let bench = Bench::with_file().await;
     let place = |id: &str| {
-        let (app, subject) = ("web".to_owned(), Subject::Of(spiffe_id(id)));
-        let placed = PlacedSandbox { app, profiles: Vec::new(), subject };
+        let (occupant, subject) = (Occupant::of_app("web"), Subject::Of(spiffe_id(id)));
+        let placed = PlacedSandbox { occupant, profiles: Vec::new(), subject };
         bench.placement.apply(1, PlacementChange::Placed(sandbox("s"), placed));
     };
     let ask = async || {

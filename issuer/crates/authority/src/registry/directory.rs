@@ -13,7 +13,7 @@ use crate::registry::app::{App, AppChange, MAXIMUM_AUDIENCES};
 use crate::registry::error::RegistryError;
 use crate::registry::permit::{Permit, SystemPermit, SystemWorkload};
 use crate::registry::placement::Placements;
-use crate::registry::sandbox::{Placed, Sandbox};
+use crate::registry::sandbox::{Placed, PlacementNumber, Sandbox, SandboxRecord};
 use crate::registry::stripes::Stripes;
 use crate::registry::subscription::{PlacementChange, Revoked, SandboxSubscription};
 use crate::store::{Change, Collection, Expected, Generation, StoreError, load_records};
@@ -61,13 +61,13 @@ impl Registry {
             placements.apply_app(app, revision);
         }
         let mut place = |stored: crate::store::Stored| {
-            let sandbox: Sandbox =
+            let record: SandboxRecord =
                 serde_json::from_slice(&stored.value).map_err(|cause| StoreError::Damaged {
                     collection: Collection::Sandboxes,
                     id: stored.id,
                     cause: cause.into(),
                 })?;
-            placements.apply_sandbox(Placed { sandbox, revision: stored.revision });
+            placements.apply_sandbox(record.placed(stored.revision));
             Ok(())
         };
         store.load(Collection::Sandboxes, &mut place).await.map_err(RegistryError::Store)?;
@@ -316,7 +316,7 @@ impl Shared {
         // The app's lock first, then the sandbox's: remove_app takes only the former.
         let _app = self.apps.read(&sandbox.app).await;
         let _sandbox = self.sandboxes.write(&sandbox.id).await;
-        let expected = {
+        let (expected, placement) = {
             let placements = self.read();
             if !placements.apps.contains_key(&sandbox.app) {
                 return Err(RegistryError::NoSuchApp(sandbox.app));
@@ -328,18 +328,23 @@ impl Shared {
                 Some(before) if same_placement(&before.sandbox, &sandbox) => {
                     return Ok(before.revision);
                 }
-                Some(before) => Expected::Revision(before.revision),
-                None => Expected::Absent,
+                Some(before) => {
+                    (Expected::Revision(before.revision), before.placement_as(&sandbox))
+                }
+                None => (Expected::Absent, None),
             }
         };
+        let random = |error: getrandom::Error| RegistryError::Random(error.into());
+        let placement = placement.map_or_else(PlacementNumber::random, Ok).map_err(random)?;
         let what = Event::SandboxPut {
             sandbox: sandbox.id.clone(),
             app: sandbox.app.clone(),
             runner: sandbox.runner.clone(),
             role: sandbox.role.clone(),
         };
-        let revision = self.commit(who, what, Change::put(&sandbox, expected)).await?;
-        self.write().apply_sandbox(Placed { sandbox, revision });
+        let record = SandboxRecord::new(&sandbox, placement);
+        let revision = self.commit(who, what, Change::put(&record, expected)).await?;
+        self.write().apply_sandbox(record.placed(revision));
         Ok(revision)
     }
 

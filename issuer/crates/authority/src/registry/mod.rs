@@ -22,6 +22,6 @@ pub use directory::Registry;
 pub use error::RegistryError;
 pub use listing::{Page, PageRequest};
 pub use permit::{Permit, SystemPermit, SystemWorkload};
-pub use sandbox::{Placed, Sandbox};
+pub use sandbox::{Placed, PlacementNumber, Sandbox};
 pub use spiffe_ids::SpiffeIds;
 pub use subscription::{PlacementChange, Revoked, SandboxSubscription};

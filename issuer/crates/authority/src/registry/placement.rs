@@ -161,7 +161,7 @@ mod tests {
             role: None,
             placed_at: UnixTime(0),
         };
-        Placed { sandbox, revision: Generation(revision) }
+        Placed { sandbox, revision: Generation(revision), placement: None }
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Pages of sandboxes, at their limits.
 
-use moneyer_authority::registry::{PageRequest, RegistryError};
-use moneyer_authority::store::{Change, Expected, Store as _};
+use moneyer_authority::registry::{PageRequest, RegistryError, Sandbox};
+use moneyer_authority::store::{Change, Collection, Expected, Store as _};
 use moneyer_identity::ErrorClass;
+use serde_json::json;
 
 use crate::world::{World, app, placement, runner, sandbox};
 
@@ -19,7 +20,16 @@ async fn crowded(count: usize) -> World {
     let web =
         (0..count).map(|at| placement(&format!("web-{at:05}"), "web", "runner-1", world.now()));
     let api = placement("api-1", "api", "runner-2", world.now());
-    let put = |sandbox| Change::put(&sandbox, Expected::Absent).unwrap();
+    let put = |sandbox: Sandbox| {
+        let Sandbox { id, app, runner, placed_at, .. } = sandbox;
+        let record = json!({ "id": id, "app": app, "runner": runner, "placed_at": placed_at });
+        Change {
+            collection: Collection::Sandboxes,
+            id: id.as_str().to_owned(),
+            expected: Expected::Absent,
+            value: Some(serde_json::to_vec(&record).unwrap().into()),
+        }
+    };
     world.store.commit(web.chain([api]).map(put).collect()).await.unwrap();
     world.authority = world.reopened().await;
     world

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moneyer_authority::registry::{PlacementChange, Revoked, SandboxSubscription};
+use moneyer_authority::store::{Change, Collection, Expected, Store as _};
 use moneyer_identity::{AppUid, Audience, SandboxId};
 use tokio::time::timeout;
 
-use crate::world::{World, audience, runner, sandbox};
+use crate::world::{World, audience, operator, placement, runner, sandbox};
 
 /// Far more changes than a watcher may fall behind.
 const TOO_MANY: usize = 1_000;
@@ -52,6 +53,64 @@ async fn next(subscription: &mut SandboxSubscription) -> Result<PlacementChange,
 
 async fn is_quiet(subscription: &mut SandboxSubscription) -> bool {
     timeout(Duration::from_millis(20), subscription.next()).await.is_err()
+}
+
+#[tokio::test]
+async fn each_stay_of_an_id_on_a_runner_has_a_number_of_its_own() {
+    let world = World::new().await;
+    for name in ["runner-1", "runner-2"] {
+        world.join(name).await;
+    }
+    for app in ["web", "api"] {
+        world.put_app(app).await;
+    }
+    let number = |authority: &moneyer_authority::Authority| {
+        let placed = authority.registry().find_sandbox(&sandbox("s-1")).unwrap();
+        placed.placement.unwrap().get()
+    };
+    world.place("s-1", "web", "runner-1").await;
+    let mut numbers = vec![number(&world.authority)];
+    // What it may do here changes, and it is still the same; so it is after a restart.
+    let mut same = placement("s-1", "web", "runner-1", world.now());
+    same.role = Some(moneyer_identity::RoleName::parse("writer").unwrap());
+    world.authority.registry().put_sandbox(&operator(), same).await.unwrap();
+    assert_eq!(number(&world.authority), numbers[0]);
+    assert_eq!(number(&world.reopened().await), numbers[0]);
+    for (app, on) in [("web", "runner-2"), ("web", "runner-1"), ("api", "runner-1")] {
+        world.place("s-1", app, on).await;
+        numbers.push(number(&world.authority));
+    }
+    world.take_away("s-1").await;
+    world.place("s-1", "api", "runner-1").await;
+    numbers.push(number(&world.authority));
+    numbers.sort_unstable();
+    numbers.dedup();
+    assert_eq!(numbers.len(), 5, "{numbers:?}");
+}
+
+/// A record of before there were numbers has none until the sandbox is placed anew.
+#[tokio::test]
+async fn a_sandbox_without_a_number_is_placed_all_the_same() {
+    let world = World::new().await;
+    world.join("runner-1").await;
+    world.put_app("web").await;
+    let record = r#"{"id":"s-1","app":"web","runner":"runner-1","placed_at":0}"#;
+    let change = Change {
+        collection: Collection::Sandboxes,
+        id: "s-1".to_owned(),
+        expected: Expected::Absent,
+        value: Some(record.as_bytes().to_vec().into()),
+    };
+    world.store.commit(vec![change]).await.unwrap();
+    let again = world.reopened().await;
+    let placed = |again: &moneyer_authority::Authority| {
+        again.registry().find_sandbox(&sandbox("s-1")).unwrap()
+    };
+    assert_eq!(placed(&again).placement, None);
+    let mut next = placement("s-1", "web", "runner-1", world.now());
+    next.role = Some(moneyer_identity::RoleName::parse("writer").unwrap());
+    again.registry().put_sandbox(&operator(), next).await.unwrap();
+    assert!(placed(&again).placement.is_some());
 }
 
 #[tokio::test]
