@@ -158,7 +158,7 @@ impl App {
             placement: Arc::clone(&placement),
             bundles: Arc::clone(&bundles),
             source: source.clone(),
-            svids: svids.clone(),
+            svids,
             users: config.sandboxes.users.clone().into(),
             clock: Arc::clone(&clock),
             metrics: metrics.clone(),
@@ -182,7 +182,6 @@ impl App {
             files,
             source: source.clone(),
             credentials: Arc::clone(&server.credentials),
-            svids,
             sockets: vec![
                 token_socket(config, server.clone()),
                 workload_api_socket(config, workload_api),

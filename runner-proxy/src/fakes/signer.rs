@@ -40,6 +40,11 @@ impl FakeSigner {
         self.0.lock().unwrap().id = id;
     }
 
+    /// Claims lives of so many seconds from now on.
+    pub(crate) fn set_lifetime(&self, lifetime: u32) {
+        self.0.lock().unwrap().lifetime = lifetime;
+    }
+
     /// Signs real certificates from now on.
     pub(crate) fn sign_under(&self, authority: &FakeAuthority) {
         self.0.lock().unwrap().authority = Some(authority.clone());

@@ -161,7 +161,6 @@ impl SvidKeeper {
 
     async fn keep(self: Arc<Self>) {
         let mut placement = self.subject.changes();
-        let mut reissues = self.office.reissues.subscribe();
         let mut bundles = self.office.bundles.follow();
         let mut connected = self.office.connected.clone();
         let mut was_connected = *connected.borrow_and_update();
@@ -174,10 +173,6 @@ impl SvidKeeper {
                 () = self.wake.notified() => {}
                 () = sleep_until_or_for_ever(next) => {}
                 Ok(()) = placement.changed() => {}
-                Ok(()) = reissues.changed() => {
-                    let spread = *reissues.borrow_and_update();
-                    self.supersede(spread.unwrap_or_default());
-                }
                 Ok(()) = bundles.changed() => self.check_authority(),
                 Ok(()) = connected.changed() => {
                     let is_connected = *connected.borrow_and_update();

@@ -27,8 +27,6 @@ pub(crate) struct SvidOffice {
     pub(super) jitter: Duration,
     pub(super) timeline: Timeline,
     pub(super) metrics: Metrics,
-    /// Told when every SVID is to be replaced, and within which time.
-    pub(super) reissues: watch::Sender<Option<Duration>>,
 }
 
 impl SvidOffice {
@@ -39,17 +37,11 @@ impl SvidOffice {
         timeline: Timeline,
         metrics: Metrics,
     ) -> Self {
-        let reissues = watch::Sender::new(None);
-        Self { signer, bundles, connected, random_part, jitter, timeline, metrics, reissues }
+        Self { signer, bundles, connected, random_part, jitter, timeline, metrics }
     }
 
     /// Keeps the SVID of one sandbox until `stop`.
     pub(crate) fn keeper(&self, subject: SvidSubject, stop: CancellationToken) -> Arc<SvidKeeper> {
         SvidKeeper::new(self.clone(), subject, stop)
-    }
-
-    /// Has every SVID replaced within `spread`.
-    pub(crate) fn supersede(&self, spread: Duration) {
-        self.reissues.send_replace(Some(spread));
     }
 }

@@ -25,7 +25,6 @@ const fn seconds(count: u64) -> Duration {
 
 struct Bench {
     signer: FakeSigner,
-    office: SvidOffice,
     keeper: Arc<SvidKeeper>,
     placement: Arc<KnownPlacement>,
     bundles: Arc<KnownBundles>,
@@ -59,17 +58,8 @@ impl Bench {
         };
         let stop = CancellationToken::new();
         let keeper = office.keeper(subject, stop.clone());
-        let bench = Self {
-            signer,
-            office,
-            keeper,
-            placement,
-            bundles,
-            connected,
-            asleep,
-            stop,
-            _state: state,
-        };
+        let bench =
+            Self { signer, keeper, placement, bundles, connected, asleep, stop, _state: state };
         bench.place(Some(spiffe_id("s")));
         bench
     }
@@ -252,15 +242,19 @@ async fn a_refusal_takes_it_away_at_once_and_a_fault_does_not() {
     let bench = Bench::new();
     let stock = bench.keeper.ask();
     sleep(seconds(1)).await;
-    for (class, is_left) in [
+    let authorities = [FakeAuthority::new(), FakeAuthority::new()];
+    for (at, (class, is_left)) in [
         (ErrorClass::Unauthenticated, true),
         (ErrorClass::Exhausted, true),
         (ErrorClass::Internal, true),
         (ErrorClass::NotFound, false),
-    ] {
+    ]
+    .into_iter()
+    .enumerate()
+    {
         bench.signer.set(Mode::Fails(class));
         sleep(seconds(1)).await;
-        bench.office.supersede(Duration::ZERO);
+        bench.trust(&[&authorities[at % 2]]);
         sleep(seconds(1)).await;
         assert_eq!(bench.on(&stock).is_some(), is_left, "{class:?}");
         assert_eq!(stock.borrow().failure.as_ref().unwrap().class, class);
@@ -328,19 +322,42 @@ async fn an_identity_that_comes_back_before_anybody_looked_is_served_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reissue_replaces_it_within_the_spread_and_lets_an_unused_one_go() {
+async fn one_that_nobody_uses_is_let_go_when_its_authority_is_withdrawn() {
     let bench = Bench::new();
-    let first = bench.asked().await.unwrap();
-    bench.office.supersede(seconds(2));
-    sleep(seconds(3)).await;
-    assert_eq!(bench.signer.signed(), 1);
+    let (first, second) = (FakeAuthority::new(), FakeAuthority::new());
+    bench.trust(&[&first]);
+    bench.signer.sign_under(&first);
+    let held = bench.asked().await.unwrap();
+    // In use for as long as it was not renewed.
+    sleep(seconds(1800)).await;
+    let renewed = bench.asked().await.unwrap();
+    assert!(!Arc::ptr_eq(&held, &renewed));
+    sleep(seconds(1800)).await;
+    let signed = bench.signer.signed();
+    bench.signer.sign_under(&second);
+    bench.trust(&[&second]);
+    sleep(seconds(60)).await;
     let stock = bench.keeper.ask();
-    sleep(seconds(1)).await;
-    let second = bench.on(&stock).unwrap();
-    assert!(!Arc::ptr_eq(&first, &second), "the old one is not handed out again");
-    bench.office.supersede(seconds(2));
-    sleep(seconds(3)).await;
-    assert_eq!(bench.on(&stock).unwrap().chain()[0], 3);
+    sleep(Duration::from_millis(1)).await;
+    assert!(bench.on(&stock).is_some_and(|next| !Arc::ptr_eq(&next, &renewed)));
+    assert!(bench.signer.signed() <= signed + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn however_short_a_life_is_claimed_one_is_made_once_a_second() {
+    for lifetime in [0, 1, 2] {
+        let bench = Bench::new();
+        bench.signer.set_lifetime(lifetime);
+        let _followed = bench.keeper.ask();
+        for _ in 0..6000 {
+            drop(bench.keeper.ask());
+            sleep(Duration::from_millis(10)).await;
+        }
+        let asked = bench.signer.asked();
+        assert!((30..=61).contains(&asked.len()), "{} in a minute", asked.len());
+        let pauses = asked.iter().zip(asked.iter().skip(1)).map(|(one, next)| *next - *one);
+        assert!(pauses.min() >= Some(seconds(1)), "{lifetime} s");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -169,6 +169,18 @@ impl Cluster {
         });
     }
 
+    /// Says what tokens in hand are to be of.
+    pub(crate) fn reissue(&self, reissue: &str) {
+        let message = v1::WatchSandboxesResponse {
+            reissue: reissue.to_owned(),
+            issuer: ISSUER.to_owned(),
+            ..Default::default()
+        };
+        self.records(|records| {
+            records.watchers.retain(|watcher| watcher.try_send(Ok(message.clone())).is_ok());
+        });
+    }
+
     /// Gives a sandbox another SPIFFE ID, or none.
     pub(crate) fn rename(&self, id: &str, spiffe_id: &str) {
         self.change(id, |sandbox| sandbox.spiffe_id = Some(spiffe_id.to_owned()));

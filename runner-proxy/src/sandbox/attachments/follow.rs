@@ -53,7 +53,8 @@ impl Attachments {
         }
     }
 
-    /// Rewrites every environment, since the issuer may be another, and replaces every token.
+    /// Rewrites every environment, since the issuer may be another, and replaces every token and JWT-SVID. Of
+    /// X.509-SVIDs it says nothing: the trust bundle says whose authority is gone.
     async fn reissue(&self) {
         let mut state = self.state.lock().await;
         let attached: Vec<_> = state.roster.entries.keys().cloned().collect();
@@ -63,7 +64,6 @@ impl Attachments {
             }
         }
         self.workshop.source.supersede(REISSUE_SPREAD);
-        self.workshop.svids.supersede(REISSUE_SPREAD);
     }
 
     /// Brings a sandbox in line with what the coordinator says of it; takes everything away from one

@@ -9,7 +9,6 @@ use moneyer_daemon::lifecycle::Shutdown;
 use super::super::credentials::Credentials;
 use super::socket::SandboxSocket;
 use crate::coordinator::{KnownPlacement, Link};
-use crate::svid::SvidOffice;
 use crate::token::{TokenFiles, TokenSource};
 
 /// What attachments are made with.
@@ -27,8 +26,6 @@ pub(crate) struct Workshop {
     pub(crate) files: Arc<TokenFiles>,
     /// Where tokens come from.
     pub(crate) source: TokenSource,
-    /// Where X.509-SVIDs come from.
-    pub(crate) svids: SvidOffice,
     /// Who may ask on TCP.
     pub(crate) credentials: Arc<Credentials>,
     /// What each sandbox finds in its directory.

@@ -105,6 +105,42 @@ async fn w8_a_change_of_bundles_is_told_at_once_complete_and_to_whom_it_concerns
     proxy.stop().await;
 }
 
+/// Whatever makes tokens stale makes no X.509-SVID so, and the other way round: a coordinator that had to sign
+/// both for every sandbox at once would run out of its share.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_concerns_one_kind_renews_nothing_of_the_other() {
+    let (cluster, _coordinator, _host, proxy) = with_one_sandbox().await;
+    let workload = Workload::of(&proxy, "s-1").await;
+    let mut svids = workload.x509_svids().await.unwrap();
+    let first = next(&mut svids).await.unwrap();
+    let token = workload.jwt_svid(&["a"], "").await.unwrap();
+    let counts = || cluster.records(|records| (records.minted(), records.x509_svids));
+    cluster.reissue("1.0");
+    let (minted, signed) = counts();
+
+    // A key of tokens was withdrawn, or the issuer has moved.
+    cluster.reissue("1.1");
+    eventually("tokens are replaced", async || counts().0 > minted).await;
+    eventually("and JWT-SVIDs", async || {
+        workload.jwt_svid(&["a"], "").await.unwrap().svids != token.svids
+    })
+    .await;
+    // Longer than the spread of either.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(counts().1, signed, "no X.509-SVID was");
+    assert!(is_quiet(&mut svids).await);
+
+    // An authority of X.509-SVIDs was withdrawn.
+    let token = workload.jwt_svid(&["a"], "").await.unwrap();
+    let (minted, _) = counts();
+    cluster.change_bundles(|records| records.spiffe = Authority::new(TRUST_DOMAIN, "first"));
+    while next(&mut svids).await.unwrap().svids[0].x509_svid == first.svids[0].x509_svid {}
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(counts(), (minted, signed + 1));
+    assert_eq!(workload.jwt_svid(&["a"], "").await.unwrap(), token);
+    proxy.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn w10_bundles_have_the_own_domain_whatever_else_is_trusted() {
     let (cluster, _coordinator, _host, proxy) = with_one_sandbox().await;
