@@ -1,9 +1,12 @@
 //! An X.509-SVID that is held for a sandbox.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use moneyer_identity::IssueError;
 use moneyer_identity::spiffe::{SpiffeId, TrustBundles, VerifiedX509Svid, X509Leaf};
+
+use tokio::time::Instant;
 
 use super::key::SvidKey;
 use crate::token::Life;
@@ -32,6 +35,27 @@ impl X509Svid {
         leaf.is_some_and(|leaf| {
             VerifiedX509Svid::verify(&self.certificates, bundles, leaf.not_before()).is_ok()
         })
+    }
+}
+
+/// How long a new SVID waits, with nothing in hand before it, for a bundle that has its authority: a host that
+/// lost the stream of bundles has another within as long. After that an SVID that others can verify is better than
+/// none.
+pub(super) const HELD_BACK_AT_MOST: Duration = Duration::from_secs(30);
+
+/// One that is signed and not handed out yet: the bundle that it would come with lacks its authority.
+#[derive(Debug)]
+pub(super) struct HeldBack {
+    pub(super) svid: Arc<X509Svid>,
+    /// Since when there has been one.
+    pub(super) since: Instant,
+}
+
+impl HeldBack {
+    /// When it is handed out in any case, with one in hand that ends then.
+    pub(super) fn until(&self, end_of_held: Option<Instant>) -> Instant {
+        let patience = self.since + HELD_BACK_AT_MOST;
+        end_of_held.map_or(patience, |end| patience.max(end))
     }
 }
 

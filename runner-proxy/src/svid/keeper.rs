@@ -3,8 +3,10 @@
 //! All streams of the sandbox share it. It is renewed before half of its life is over, as tokens are, with a
 //! new key each time; while the coordinator is away the one in hand is served to its end. A refusal, which
 //! is a decision of the coordinator, takes it away at once, and so does another SPIFFE ID. One whose authority
-//! has left the trust bundle is believed by nobody: it is replaced at once. One loop makes
-//! all attempts, so there is never more than one under way, however many ask.
+//! has left the trust bundle is believed by nobody: it is replaced at once. A new one whose authority this host has
+//! not heard of yet is held back, since the bundle that is handed out with it would not verify it: until the bundle
+//! has the authority, and at most to the end of the one in hand, or for half a minute where there is none. One loop
+//! makes all attempts, so there is never more than one under way, however many ask.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,10 +18,11 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::held::{Stock, X509Svid};
+use super::held::{HeldBack, Stock, X509Svid};
 use super::key::SvidKey;
 use super::office::SvidOffice;
 use super::subject::{Subject, SvidSubject};
+use crate::coordinator::Bundles;
 use crate::token::{Life, REFUSED_PAUSE, Standing, catch_up_window, is_refusal, retry_pause};
 
 /// How long the loop sleeps at most while there is something to renew: its timer stands still while the host
@@ -57,6 +60,7 @@ struct Plan {
     failures: u32,
     /// Asked for since the last attempt that succeeded.
     used: bool,
+    held_back: Option<HeldBack>,
 }
 
 impl Plan {
@@ -113,8 +117,9 @@ impl SvidKeeper {
         let stock = self.stock.subscribe();
         let now = self.office.timeline.now();
         let life = stock.borrow().held.as_ref().map(|held| held.life);
-        let standing = life.map_or(Standing::Over, |life| life.standing(now));
         let mut plan = self.plan();
+        let life = plan.held_back.as_ref().map(|back| back.svid.life).or(life);
+        let standing = life.map_or(Standing::Over, |life| life.standing(now));
         plan.used = true;
         let is_overdue = match standing {
             Standing::Fresh => false,
@@ -165,9 +170,9 @@ impl SvidKeeper {
         let mut connected = self.office.connected.clone();
         let mut was_connected = *connected.borrow_and_update();
         loop {
-            let due = self.plan().due;
             let latest = Instant::now() + NOTICE_SLEEP_WITHIN;
-            let next = due.map(|due| self.office.timeline.timer(due).min(latest));
+            let next = self.next_look();
+            let next = next.map(|next| self.office.timeline.timer(next).min(latest));
             tokio::select! {
                 () = self.stop.cancelled() => return,
                 () = self.wake.notified() => {}
@@ -182,6 +187,7 @@ impl SvidKeeper {
                     was_connected = is_connected;
                 }
             }
+            self.release();
             tokio::select! {
                 () = self.stop.cancelled() => return,
                 () = self.attempt_if_due() => {}
@@ -262,11 +268,13 @@ impl SvidKeeper {
                 let jitter = self.part(svid.life.jitter(self.office.jitter));
                 let renewal = svid.life.renewal(jitter).max(now + ASK_AT_MOST_EVERY);
                 (plan.due, plan.failures, plan.used) = (Some(renewal), 0, false);
+                let since = plan.held_back.take().map_or(now, |back| back.since);
+                plan.held_back = Some(HeldBack { svid: Arc::new(svid), since });
                 drop(plan);
                 self.stock.send_modify(|stock| {
-                    stock.held = Some(Arc::new(svid));
                     (stock.failure, stock.attempts) = (None, stock.attempts + 1);
                 });
+                self.release();
             }
             Err(error) => {
                 self.office.metrics.svid_failed(error.class);
@@ -278,6 +286,9 @@ impl SvidKeeper {
                 plan.failures = plan.failures.saturating_add(1);
                 let pause = if is_refused { REFUSED_PAUSE } else { retry_pause(plan.failures) };
                 plan.due = Some(now + pause / 2 + self.part(pause / 2));
+                if is_refused {
+                    plan.held_back = None;
+                }
                 drop(plan);
                 self.stock.send_modify(|stock| {
                     if is_refused {
@@ -289,19 +300,64 @@ impl SvidKeeper {
         }
     }
 
-    /// Takes what is held out of the stock, if it is so; whether it was.
+    /// When there is something to do, if nobody comes before.
+    fn next_look(&self) -> Option<Instant> {
+        let is_behind = self.plan().held_back.is_some();
+        let end = if is_behind { self.end_of_good() } else { None };
+        let plan = self.plan();
+        let until = plan.held_back.as_ref().map(|back| back.until(end));
+        [plan.due, until].into_iter().flatten().min()
+    }
+
+    /// The end of the one in hand, while the bundle has its authority.
+    fn end_of_good(&self) -> Option<Instant> {
+        let held = self.stock.borrow().held.clone()?;
+        let bundles = self.office.bundles.now();
+        let is_good = bundles.is_none_or(|bundles| held.has_authority_in(bundles.all()));
+        is_good.then(|| held.life.end())
+    }
+
+    /// Hands out the one that is held back, if its bundle can be handed out with it or it has waited for long
+    /// enough.
+    fn release(&self) {
+        if self.plan().held_back.is_none() {
+            return;
+        }
+        let (now, end, bundles) =
+            (self.office.timeline.now(), self.end_of_good(), self.office.bundles.now());
+        let released = self.plan().held_back.take_if(|back| {
+            let is_known = |bundles: &Bundles| back.svid.has_authority_in(bundles.all());
+            bundles.as_deref().is_none_or(is_known) || now >= back.until(end)
+        });
+        if let Some(HeldBack { svid, .. }) = released {
+            self.stock.send_modify(|stock| stock.held = Some(svid));
+        }
+    }
+
+    /// Takes what is held, or held back, out of the stock, if it is so; whether any was.
     fn take_away(&self, is_so: impl Fn(&X509Svid) -> bool) -> bool {
-        self.stock.send_if_modified(|stock| {
+        let back = self.plan().held_back.take_if(|back| is_so(&back.svid)).is_some();
+        let held = self.stock.send_if_modified(|stock| {
             let taken = stock.held.as_deref().is_some_and(is_so);
             if taken {
                 stock.held = None;
             }
             taken
-        })
+        });
+        back || held
     }
 
-    /// Has the one in hand replaced where its authority has left the bundle.
+    /// Has the one in hand replaced where its authority has left the bundle, and the one that is held back where
+    /// the bundle still lacks its: the coordinator may have withdrawn that meanwhile.
     fn check_authority(&self) {
+        self.release();
+        let due = self.office.timeline.now() + self.part(WITHDRAWN_SPREAD);
+        {
+            let mut plan = self.plan();
+            if plan.held_back.is_some() {
+                plan.due = plan.due.map(|planned| planned.min(due));
+            }
+        }
         let (held, bundles) = (self.stock.borrow().held.clone(), self.office.bundles.now());
         let (Some(held), Some(bundles)) = (held, bundles) else { return };
         if !held.has_authority_in(bundles.all()) {

@@ -403,6 +403,105 @@ async fn one_whose_authority_left_the_bundle_is_replaced_at_once_and_by_another_
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_new_one_is_held_back_until_the_bundle_has_its_authority() {
+    let bench = Bench::new();
+    let (first, second) = (FakeAuthority::new(), FakeAuthority::new());
+    bench.trust(&[&first]);
+    bench.signer.sign_under(&first);
+    let stock = bench.keeper.ask();
+    sleep(seconds(1)).await;
+    let old = bench.on(&stock).unwrap();
+    // The coordinator's bundle has the second one, and word of it is late.
+    bench.signer.sign_under(&second);
+    sleep(seconds(1900)).await;
+    assert_eq!(bench.signer.signed(), 2);
+    for _ in 0..100 {
+        assert!(Arc::ptr_eq(&bench.asked().await.unwrap(), &old), "it is good, and verifies");
+    }
+    assert_eq!(bench.signer.signed(), 2, "who asks meanwhile has no more made");
+    bench.trust(&[&first, &second]);
+    sleep(Duration::from_millis(1)).await;
+    assert!(!Arc::ptr_eq(&bench.on(&stock).unwrap(), &old), "handed out at once");
+    assert_eq!(bench.signer.signed(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_held_back_is_handed_out_at_the_end_of_the_one_in_hand_whatever_the_bundle_has()
+{
+    let bench = Bench::new();
+    let (first, second) = (FakeAuthority::new(), FakeAuthority::new());
+    bench.trust(&[&first]);
+    bench.signer.sign_under(&first);
+    bench.signer.set_lifetime(100);
+    let stock = bench.keeper.ask();
+    sleep(seconds(1)).await;
+    let old = bench.on(&stock).unwrap();
+    bench.signer.sign_under(&second);
+    sleep(seconds(98)).await;
+    assert!(Arc::ptr_eq(&bench.on(&stock).unwrap(), &old));
+    sleep(seconds(1) + Duration::from_millis(1)).await;
+    let next = bench.on(&stock).unwrap();
+    assert!(!Arc::ptr_eq(&next, &old), "one that others verify is better than none");
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_nothing_in_hand_one_is_held_back_for_half_a_minute_and_a_withdrawal_is_no_reason_to_wait()
+ {
+    let bench = Bench::new();
+    let (first, second, third) = (FakeAuthority::new(), FakeAuthority::new(), FakeAuthority::new());
+    bench.trust(&[&first]);
+    bench.signer.sign_under(&second);
+    let stock = bench.keeper.ask();
+    sleep(seconds(29)).await;
+    assert!(bench.on(&stock).is_none());
+    assert_eq!(bench.signer.signed(), 1);
+    sleep(seconds(1) + Duration::from_millis(1)).await;
+    let held = bench.on(&stock).unwrap();
+    // The second was withdrawn before this host heard of it: the bundle says so, and the next is asked for.
+    bench.signer.sign_under(&third);
+    bench.trust(&[&third]);
+    sleep(seconds(1)).await;
+    let next = bench.on(&stock).unwrap();
+    assert!(!Arc::ptr_eq(&next, &held));
+    assert_eq!(bench.signer.signed(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_held_back_and_withdrawn_is_never_handed_out() {
+    let bench = Bench::new();
+    let (first, second, third) = (FakeAuthority::new(), FakeAuthority::new(), FakeAuthority::new());
+    bench.trust(&[&first]);
+    bench.signer.sign_under(&first);
+    let stock = bench.keeper.ask();
+    sleep(seconds(1)).await;
+    bench.signer.sign_under(&second);
+    sleep(seconds(1900)).await;
+    let old = bench.on(&stock).unwrap();
+    bench.signer.sign_under(&third);
+    bench.trust(&[&first, &third]);
+    sleep(seconds(1)).await;
+    let next = bench.on(&stock).unwrap();
+    assert!(!Arc::ptr_eq(&next, &old));
+    let bundles = bench.bundles.now().unwrap();
+    assert!(next.has_authority_in(bundles.all()));
+    assert_eq!(bench.signer.signed(), 3);
+
+    // Nor is one of an id that is not the sandbox's any more.
+    bench.signer.sign_under(&second);
+    sleep(seconds(1900)).await;
+    bench.signer.set_id(spiffe_id("other"));
+    bench.place(Some(spiffe_id("other")));
+    bench.signer.sign_under(&third);
+    sleep(seconds(3)).await;
+    assert_eq!(bench.on(&stock).unwrap().id, spiffe_id("other"));
+    bench.signer.sign_under(&second);
+    sleep(seconds(1900)).await;
+    bench.place(None);
+    sleep(seconds(7200)).await;
+    assert!(bench.on(&stock).is_none());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_host_that_slept_through_its_end_renews_within_five_seconds() {
     let bench = Bench::new();
     let stock = bench.keeper.ask();
