@@ -1,12 +1,13 @@
 //! X.509-SVIDs, for runners, of the sandboxes that are placed on them.
 //!
 //! As with tokens: the clock is read once a call, the record is durable before the SVID leaves, and what permits
-//! it is asked before and once more after.
+//! it is asked before and once more after: also whether the trust bundle that is served lists the authority. One
+//! that it lacks yet, or no more, signs nothing: nobody would take the SVID.
 
 use std::sync::Arc;
 
-use moneyer_identity::SandboxId;
 use moneyer_identity::spiffe::SpiffeId;
+use moneyer_identity::{KeyId, SandboxId};
 
 use super::open::Authority;
 use crate::audit::{AuditEvent, Event, Refused, X509SvidSigned, X509SvidWithheld, reason};
@@ -54,9 +55,11 @@ impl Authority {
                 return Err(SvidError::Changed);
             }
             // An authority that was withdrawn meanwhile: nobody would take the SVID, and nobody should.
-            if !self.x509.ring().publishes(&key_id) {
+            let ring = self.x509.ring();
+            if !ring.publishes(&key_id) {
                 return Err(SvidError::NoAuthority);
             }
+            self.check_listed(&ring, &key_id)?;
             Ok(svid)
         });
         outcome.inspect_err(|error| self.withhold_x509_svid(&by, sandbox, serial, error))
@@ -72,7 +75,16 @@ impl Authority {
         self.ledger.check_witnesses().map_err(SvidError::RolledBack)?;
         let ring: Arc<X509Ring> = self.x509.ring();
         let id = self.spiffe_id(permit)?;
-        draft(&ring, id, request, (self.charter.x509.lifetime(), now))
+        let unsigned = draft(&ring, id, request, (self.charter.x509.lifetime(), now))?;
+        self.check_listed(&ring, &unsigned.key_id)?;
+        Ok(unsigned)
+    }
+
+    /// That the trust bundle of this moment lists an authority of the ring.
+    fn check_listed(&self, ring: &X509Ring, key_id: &KeyId) -> Result<(), SvidError> {
+        let authority = ring.bundle().find(|one| one.record().key_id == *key_id);
+        let listed = authority.filter(|one| self.bundle.lists(one.certificate()));
+        listed.map(drop).ok_or(SvidError::NotInBundle)
     }
 
     /// Whom SVIDs of a sandbox name.

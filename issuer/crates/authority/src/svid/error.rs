@@ -26,6 +26,9 @@ pub enum SvidError {
     /// No authority may sign now: the active one has reached its end.
     #[error("no authority of SVIDs may sign at this time")]
     NoAuthority,
+    /// The trust bundle that is served does not list the authority.
+    #[error("the trust bundle does not list the authority of SVIDs")]
+    NotInBundle,
     /// The audit log cannot be written now: an SVID that is not recorded is not given out.
     #[error("the X.509-SVID was not recorded")]
     Audit(#[source] AuditError),
@@ -45,9 +48,11 @@ impl SvidError {
             Self::Registry(error) => error.class(),
             Self::Id(_) => ErrorClass::Internal,
             Self::Certificate(error) => error.class(),
-            Self::NoAuthority | Self::Changed | Self::Clock(_) | Self::RolledBack(_) => {
-                ErrorClass::Unavailable
-            }
+            Self::NoAuthority
+            | Self::NotInBundle
+            | Self::Changed
+            | Self::Clock(_)
+            | Self::RolledBack(_) => ErrorClass::Unavailable,
             Self::Audit(error) => error.class(),
         }
     }
@@ -61,6 +66,7 @@ impl SvidError {
             Self::Certificate(error) if error.class() == ErrorClass::Invalid => error.to_string(),
             Self::Id(_) | Self::Certificate(_) => "the X.509-SVID could not be made".to_owned(),
             Self::NoAuthority
+            | Self::NotInBundle
             | Self::Changed
             | Self::Audit(_)
             | Self::Clock(_)

@@ -85,6 +85,12 @@ impl OwnBundle {
         self.bundle.load_full()
     }
 
+    /// Whether it lists the authority with this certificate, DER.
+    #[must_use]
+    pub fn lists(&self, certificate: &[u8]) -> bool {
+        self.bundle.load().x509_authorities().iter().any(|one| one.der() == certificate)
+    }
+
     /// Tells whenever it has changed.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {

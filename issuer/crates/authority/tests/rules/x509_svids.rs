@@ -323,6 +323,27 @@ async fn nothing_is_signed_by_a_wrong_clock_or_without_a_record() {
     placed.svid().await;
 }
 
+/// The ring is ahead of the bundle: nobody would take what its new authority signs.
+#[tokio::test]
+async fn nothing_is_signed_by_an_authority_that_the_served_bundle_does_not_list() {
+    let placed = Placed::new().await;
+    let world = &placed.world;
+    let first = placed.svid().await;
+    let emergency = KeyCommand::Emergency(None);
+    world.authority.command_x509(&operator(), &emergency).await.unwrap();
+    let request = MemberRequest::p256().der;
+    let refused = placed.sign("web-1", &request).await.unwrap_err();
+    assert!(matches!(refused, SvidError::NotInBundle), "{refused}");
+    assert_eq!(refused.class(), ErrorClass::Unavailable);
+    assert_eq!(refused.told(), "no X.509-SVID can be made at this time");
+    world.store.set_unavailable(true);
+    world.authority.bundle().follow().await.unwrap_err();
+    assert!(matches!(placed.sign("web-1", &request).await, Err(SvidError::NotInBundle)));
+    world.store.set_unavailable(false);
+    world.authority.bundle().follow().await.unwrap();
+    assert_ne!(placed.svid().await.key_id, first.key_id);
+}
+
 /// A log that answers for SVIDs when it is let.
 #[derive(Debug, Clone)]
 struct HeldAudit {
