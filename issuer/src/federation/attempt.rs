@@ -57,6 +57,21 @@ pub(super) async fn attempt(
     wait
 }
 
+/// Keeps that a try panicked, and says how long to wait: as long as where nothing else is told, since what the
+/// other side serves makes the next one panic as well.
+pub(super) fn panicked(authority: &Authority, trust_domain: &TrustDomain) -> Duration {
+    tracing::error!(
+        federation.trust_domain = trust_domain.as_str(),
+        "the try to fetch a federated bundle panicked; it is tried again"
+    );
+    let (now, wait) = (authority.now(), interval(None));
+    let failure = Some("the try panicked; the daemon's log says where".to_owned());
+    authority
+        .federations()
+        .note(trust_domain, &Trial { at: now, failure, next_at: now.plus(wait) });
+    wait
+}
+
 /// A failure and its end, once and not at every try.
 fn tell(trust_domain: &TrustDomain, change: (Option<&str>, Option<&str>), wait: Duration) {
     let (name, next) = (trust_domain.as_str(), wait.as_secs());

@@ -6,11 +6,11 @@ use moneyer_authority::Authority;
 use moneyer_daemon::outbound::ForeignDocument;
 use moneyer_identity::spiffe::TrustDomain;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinSet;
 use tokio::time::{Instant, interval};
 
-use super::attempt::{attempt, document};
-use super::plan::{Plan, Try};
+use super::attempt::{attempt, document, panicked};
+use super::plan::Plan;
+use super::running::{Over, Running};
 use crate::config::FederationSection;
 
 /// How often it is looked what is due and what has become too old. A look costs microseconds.
@@ -44,7 +44,7 @@ pub(crate) struct Fetcher {
     document: ForeignDocument,
     requests: mpsc::Receiver<Ask>,
     plan: Plan,
-    running: JoinSet<(TrustDomain, Try, Duration)>,
+    running: Running,
 }
 
 impl Fetcher {
@@ -59,7 +59,7 @@ impl Fetcher {
             document: document(section),
             requests,
             plan: Plan::default(),
-            running: JoinSet::new(),
+            running: Running::default(),
         };
         (fetcher, FederationRequests(sender))
     }
@@ -81,16 +81,15 @@ impl Fetcher {
                     self.follow();
                     self.plan.ask(&name, done, Instant::now());
                 }
-                Some(over) = self.running.join_next() => {
-                    // A task that panicked is due no more; its federation is fetched again when it is put anew
-                    // or the coordinator is started, and the panic is in the log.
-                    if let Ok((name, which, wait)) = over {
-                        self.plan.finish(&name, which, Instant::now() + wait);
-                    }
-                }
+                Some(over) = self.running.next() => self.finish(over),
                 _ = looks.tick() => self.authority.federations().settle(self.authority.now()),
             }
         }
+    }
+
+    fn finish(&mut self, Over { trust_domain, which, wait }: Over) {
+        let wait = wait.unwrap_or_else(|| panicked(&self.authority, &trust_domain));
+        self.plan.finish(&trust_domain, which, Instant::now() + wait);
     }
 
     fn follow(&mut self) {
@@ -103,10 +102,8 @@ impl Fetcher {
         for (federation, which) in self.plan.start(Instant::now()) {
             let (authority, document) = (self.authority.clone(), self.document.clone());
             let name = federation.trust_domain.clone();
-            self.running.spawn(async move {
-                let wait = attempt(&authority, &document, federation).await;
-                (name, which, wait)
-            });
+            let attempt = async move { attempt(&authority, &document, federation).await };
+            self.running.start(name, which, attempt);
         }
     }
 }

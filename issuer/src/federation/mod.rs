@@ -7,5 +7,6 @@
 mod attempt;
 mod fetcher;
 mod plan;
+mod running;
 
 pub(crate) use fetcher::{FederationRequests, Fetcher};
