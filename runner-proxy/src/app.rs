@@ -29,7 +29,7 @@ use crate::sandbox::{
 use crate::svid::SvidOffice;
 use crate::token::server::{AllowedHosts, TokenServer};
 use crate::token::{CacheLimits, Timeline, TokenFiles, TokenSource};
-use crate::workload_api::{Reflection, WorkloadApi};
+use crate::workload_api::{Profiles, ReflectionError, WorkloadApi};
 
 /// Changes of placement that may wait to be acted on; past it the watch waits too.
 const CHANGES: usize = 256;
@@ -69,7 +69,7 @@ pub enum StartError {
     Bundles(#[source] BundlesError),
     /// What the Workload API tells of itself cannot be read.
     #[error("cannot read the description of the Workload API")]
-    Reflection(#[source] tonic_reflection::server::Error),
+    Reflection(#[source] ReflectionError),
     /// The roster cannot be read.
     #[error("cannot read which sandboxes are attached")]
     Roster(#[source] RosterError),
@@ -162,7 +162,7 @@ impl App {
             users: config.sandboxes.users.clone().into(),
             clock: Arc::clone(&clock),
             metrics: metrics.clone(),
-            reflection: Reflection::of_workload_api().map_err(StartError::Reflection)?,
+            profiles: Profiles::new(config.workload_api).map_err(StartError::Reflection)?,
         };
         let nobody = SandboxSecret::random().map_err(StartError::Random)?;
         let server = TokenServer {

@@ -25,3 +25,4 @@ pub use coordinator::{
 };
 pub(crate) use moneyer_identity::error_chain as chain;
 pub use sandbox::{RosterError, SecretError};
+pub use workload_api::ReflectionError;

@@ -22,6 +22,9 @@ impl Config {
         if config.tokens.jitter > LONGEST_JITTER {
             wrong("tokens.jitter", "is longer than 1h, the most that is allowed");
         }
+        if !config.workload_api.x509 && !config.workload_api.jwt {
+            wrong("workload_api.x509", "and workload_api.jwt are both off; one profile must be on");
+        }
         let limits = &config.limits;
         for (key, limit) in [
             ("limits.cached_tokens_per_sandbox", limits.cached_tokens_per_sandbox),
@@ -180,6 +183,7 @@ mod tests {
             ("[token_server]\nurl = \"ftp://a\"", "token_server.url"),
             ("[operations]\nlisten = \"0.0.0.0:1\"", "operations.listen"),
             ("[tokens]\njitter = \"2h\"", "tokens.jitter"),
+            ("[workload_api]\nx509 = false\njwt = false", "workload_api.x509"),
             ("[limits]\ncached_tokens_per_sandbox = 0", "limits.cached_tokens_per_sandbox"),
         ] {
             let errors = load_text(&format!("{SMALLEST}{section}\n")).unwrap_err();

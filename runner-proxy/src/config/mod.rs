@@ -15,6 +15,7 @@ mod telemetry;
 mod token_server;
 mod tokens;
 mod user_range;
+mod workload_api;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,7 @@ pub use telemetry::{LogFormat, TelemetrySection};
 pub use token_server::TokenServerSection;
 pub use tokens::TokensSection;
 pub use user_range::{UserRange, UserRangeError};
+pub use workload_api::WorkloadApiSection;
 
 /// The configuration of a runner proxy.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -51,6 +53,9 @@ pub struct Config {
     /// What sandboxes see.
     #[serde(default)]
     pub sandboxes: SandboxesSection,
+    /// Which profiles of the SPIFFE Workload API sandboxes have.
+    #[serde(default)]
+    pub workload_api: WorkloadApiSection,
     /// Health and metrics.
     #[serde(default)]
     pub operations: OperationsSection,

@@ -11,6 +11,7 @@ mod admission;
 mod answers;
 mod audiences;
 mod follow;
+mod profiles;
 mod service;
 mod share;
 mod status;
@@ -19,4 +20,6 @@ mod tellers;
 mod tests;
 mod validation;
 
-pub(crate) use service::{Reflection, WorkloadApi};
+pub(crate) use profiles::Profiles;
+pub use profiles::ReflectionError;
+pub(crate) use service::WorkloadApi;

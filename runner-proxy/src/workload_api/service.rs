@@ -12,14 +12,14 @@ use moneyer_proto::workload::spiffe_workload_api_server::{
     SpiffeWorkloadApi, SpiffeWorkloadApiServer,
 };
 use moneyer_proto::workload::{
-    FILE_DESCRIPTOR_SET, JwtBundlesRequest, JwtBundlesResponse, Jwtsvid, JwtsvidRequest,
-    JwtsvidResponse, ValidateJwtsvidRequest, ValidateJwtsvidResponse, X509BundlesRequest,
-    X509BundlesResponse, X509svidRequest, X509svidResponse,
+    JwtBundlesRequest, JwtBundlesResponse, Jwtsvid, JwtsvidRequest, JwtsvidResponse,
+    ValidateJwtsvidRequest, ValidateJwtsvidResponse, X509BundlesRequest, X509BundlesResponse,
+    X509svidRequest, X509svidResponse,
 };
-use tonic::service::Routes;
 use tonic::{Code, Request, Response, Status};
 
 use super::follow::{Sources, Teller, follow};
+use super::profiles::Profiles;
 use super::share::{Share, count_reflection};
 use super::status::{Refusal, label};
 use super::tellers::{JwtBundleTeller, X509BundleTeller, X509SvidTeller};
@@ -51,22 +51,8 @@ pub(crate) struct WorkloadApi {
     /// By which JWT-SVIDs are validated.
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Metrics,
-    /// What the API tells of itself (Workload API, section 7).
-    pub(crate) reflection: Reflection,
-}
-
-/// The service of gRPC reflection.
-#[derive(Clone)]
-pub(crate) struct Reflection(Routes);
-
-impl Reflection {
-    /// Of the Workload API as the standard has it.
-    pub(crate) fn of_workload_api() -> Result<Self, tonic_reflection::server::Error> {
-        let service = tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
-            .build_v1()?;
-        Ok(Self(Routes::new(service)))
-    }
+    /// What of it is offered.
+    pub(crate) profiles: Profiles,
 }
 
 impl WorkloadApi {
@@ -94,11 +80,12 @@ impl WorkloadApi {
             clock: Arc::clone(&self.clock),
             metrics: self.metrics.clone(),
             share: share.clone(),
+            profiles: self.profiles.clone(),
         };
         let server =
             SpiffeWorkloadApiServer::new(service).max_decoding_message_size(MAXIMUM_MESSAGE_BYTES);
         let users = Arc::clone(&self.users);
-        let router = self.reflection.0.clone().add_service(server).into_axum_router();
+        let router = self.profiles.reflection().add_service(server).into_axum_router();
         let router = router.layer(axum::middleware::from_fn_with_state(share, count_reflection));
         router.layer(axum::middleware::from_fn_with_state(users, admission::admit))
     }
@@ -112,6 +99,7 @@ struct Service {
     clock: Arc<dyn Clock>,
     metrics: Metrics,
     share: Share,
+    profiles: Profiles,
 }
 
 type Messages<M> = BoxStream<'static, Result<M, Status>>;
@@ -188,12 +176,16 @@ impl Service {
         Ok(self.share.check(check).await??)
     }
 
-    /// Counts the call, and says how it went to the caller and to the log.
-    fn answer<T>(
+    /// Carries the call out where its profile is offered, counts it, and says how it went to the caller and to the log.
+    async fn answer<T>(
         &self,
         call: WorkloadCall,
-        result: Result<T, Refusal>,
+        answer: impl Future<Output = Result<T, Refusal>> + Send,
     ) -> Result<Response<T>, Status> {
+        let result = match self.profiles.check(call) {
+            Ok(()) => answer.await,
+            Err(refusal) => Err(refusal),
+        };
         let answer = result.map(Response::new).map_err(|refusal| {
             tracing::debug!(
                 sandbox.id = %self.stay.sandbox(), rpc.method = call.as_str(),
@@ -216,7 +208,7 @@ impl SpiffeWorkloadApi for Service {
         &self,
         _request: Request<X509svidRequest>,
     ) -> Result<Response<Self::FetchX509SVIDStream>, Status> {
-        self.answer(WorkloadCall::FetchX509Svid, self.x509_svids().await)
+        self.answer(WorkloadCall::FetchX509Svid, self.x509_svids()).await
     }
 
     type FetchX509BundlesStream = Messages<X509BundlesResponse>;
@@ -225,15 +217,15 @@ impl SpiffeWorkloadApi for Service {
         &self,
         _request: Request<X509BundlesRequest>,
     ) -> Result<Response<Self::FetchX509BundlesStream>, Status> {
-        let bundles = self.bundle_stream(X509BundleTeller::default()).await;
-        self.answer(WorkloadCall::FetchX509Bundles, bundles)
+        let bundles = self.bundle_stream(X509BundleTeller::default());
+        self.answer(WorkloadCall::FetchX509Bundles, bundles).await
     }
 
     async fn fetch_jwtsvid(
         &self,
         request: Request<JwtsvidRequest>,
     ) -> Result<Response<JwtsvidResponse>, Status> {
-        self.answer(WorkloadCall::FetchJwtSvid, self.jwt_svids(request.into_inner()).await)
+        self.answer(WorkloadCall::FetchJwtSvid, self.jwt_svids(request.into_inner())).await
     }
 
     type FetchJWTBundlesStream = Messages<JwtBundlesResponse>;
@@ -242,14 +234,14 @@ impl SpiffeWorkloadApi for Service {
         &self,
         _request: Request<JwtBundlesRequest>,
     ) -> Result<Response<Self::FetchJWTBundlesStream>, Status> {
-        let bundles = self.bundle_stream(JwtBundleTeller::default()).await;
-        self.answer(WorkloadCall::FetchJwtBundles, bundles)
+        let bundles = self.bundle_stream(JwtBundleTeller::default());
+        self.answer(WorkloadCall::FetchJwtBundles, bundles).await
     }
 
     async fn validate_jwtsvid(
         &self,
         request: Request<ValidateJwtsvidRequest>,
     ) -> Result<Response<ValidateJwtsvidResponse>, Status> {
-        self.answer(WorkloadCall::ValidateJwtSvid, self.validate(request.into_inner()).await)
+        self.answer(WorkloadCall::ValidateJwtSvid, self.validate(request.into_inner())).await
     }
 }

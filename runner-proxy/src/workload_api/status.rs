@@ -1,7 +1,7 @@
 //! The only place that turns a refusal of the Workload API into a gRPC status.
 //!
 //! The standard knows four codes (Workload Endpoint, section 6): `INVALID_ARGUMENT`, `UNAVAILABLE`,
-//! `PERMISSION_DENIED` and `UNIMPLEMENTED`, the last of which is tonic's for calls that are not known. No
+//! `PERMISSION_DENIED` and `UNIMPLEMENTED`, the last of which is tonic's too for calls that are not known. No
 //! other is given, since clients decide by the code whether to come back: a fault of ours is `UNAVAILABLE`
 //! as well, and told in the log. Texts are constant and never repeat what was sent.
 
@@ -19,6 +19,9 @@ pub(super) enum Refusal {
     /// Not one of the configured users.
     #[error("this user may not use the Workload API of this sandbox")]
     User,
+    /// An operator switched the profile off.
+    #[error("this profile of the Workload API is switched off on this host")]
+    ProfileOff,
     /// No audience, or an empty one.
     #[error("at least one audience is needed, and none may be empty")]
     NoAudience,
@@ -68,6 +71,7 @@ impl Refusal {
             | Self::Audience(_)
             | Self::NoSvid
             | Self::Invalid(_) => Code::InvalidArgument,
+            Self::ProfileOff => Code::Unimplemented,
             Self::User | Self::NoIdentity | Self::NotEntitled | Self::Left => {
                 Code::PermissionDenied
             }
@@ -110,6 +114,7 @@ pub(super) fn label(code: Code) -> &'static str {
         Code::InvalidArgument => "invalid_argument",
         Code::PermissionDenied => "permission_denied",
         Code::Unavailable => "unavailable",
+        Code::Unimplemented => "unimplemented",
         _ => "other",
     }
 }

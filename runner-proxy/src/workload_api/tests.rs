@@ -13,7 +13,8 @@ use tokio::time::{Instant, sleep, timeout};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request};
 
-use super::{Reflection, WorkloadApi};
+use super::{Profiles, WorkloadApi};
+use crate::config::WorkloadApiSection;
 use crate::coordinator::{
     KnownBundles, KnownPlacement, Occupant, PlacedSandbox, PlacementChange, ToldBundles,
 };
@@ -87,7 +88,7 @@ impl Bench {
             users: Arc::new([]),
             clock: Arc::new(SystemClock) as Arc<dyn Clock>,
             metrics: Metrics::new(),
-            reflection: Reflection::of_workload_api().unwrap(),
+            profiles: Profiles::new(WorkloadApiSection::default()).unwrap(),
         };
         let stay = Stay::new(sandbox("s"), Occupant::of_app("web"));
         let (path, served) = (file(WorkloadApi::SOCKET), Shutdown::new());

@@ -99,7 +99,12 @@ listen = "127.0.0.1:0"
 
     /// Starts a runner proxy in this process.
     pub(crate) fn start(&self) -> Proxy {
-        let text = self.config_text();
+        self.start_with("")
+    }
+
+    /// The same with sections of its own.
+    pub(crate) fn start_with(&self, sections: &str) -> Proxy {
+        let text = format!("{}{sections}", self.config_text());
         let source = Source::from_parts("test.toml", &text, "MONEYER", &[]);
         let config = Config::load(&source).unwrap();
         let app = App::start(&config, Arc::new(SystemClock)).unwrap();

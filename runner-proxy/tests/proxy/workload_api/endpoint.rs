@@ -33,7 +33,7 @@ async fn w1_each_sandbox_has_a_unix_socket_that_says_who_asks() {
 }
 
 /// Every call of the API with these values of the security header.
-async fn codes(workload: &Workload, header: &[&'static str]) -> Vec<Code> {
+async fn codes(workload: &Workload, header: &[&'static str]) -> [Code; 5] {
     fn with<T>(header: &[&'static str], message: T) -> Request<T> {
         let mut request = Request::new(message);
         for value in header {
@@ -47,7 +47,7 @@ async fn codes(workload: &Workload, header: &[&'static str]) -> Vec<Code> {
     }
     let mut client = workload.0.clone();
     let jwt = JwtsvidRequest { audience: vec!["a".to_owned()], spiffe_id: String::new() };
-    vec![
+    [
         code(client.fetch_x509svid(with(header, X509svidRequest {})).await),
         code(client.fetch_x509_bundles(with(header, X509BundlesRequest {})).await),
         code(client.fetch_jwtsvid(with(header, jwt)).await),
@@ -148,6 +148,51 @@ async fn w7_wit_calls_and_unknown_ones_are_unimplemented() {
         "/Nothing/AtAll",
     ] {
         assert_eq!(by_path(&workload, path).await, Code::Unimplemented, "{path}");
+    }
+    proxy.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn w7_a_profile_that_is_switched_off_is_unimplemented_and_not_told_of() {
+    let (_cluster, _coordinator, host, mut proxy) = with_one_sandbox().await;
+    let (x509, jwt) = (
+        ["FetchX509SVID", "FetchX509Bundles"],
+        ["FetchJWTSVID", "FetchJWTBundles", "ValidateJWTSVID"],
+    );
+    for (off, offered, missing, expected) in [
+        ("x509", &jwt[..], &x509[..], [true, true, false, false, false]),
+        ("jwt", &x509, &jwt, [false, false, true, true, true]),
+    ] {
+        proxy.stop().await;
+        proxy = host.start_with(&format!("[workload_api]\n{off} = false\n"));
+        let workload = Workload::of(&proxy, "s-1").await;
+        let codes = codes(&workload, &["true"]).await;
+        assert_eq!(codes.map(|code| code == Code::Unimplemented), expected, "{off} is off");
+        // The header is asked for before anything is told.
+        assert_eq!(self::codes(&workload, &[]).await, [Code::InvalidArgument; 5]);
+        let metrics = http::plain(&proxy.operations(), "/metrics").await.1;
+        assert!(metrics.contains(r#"code="unimplemented"} "#), "{metrics}");
+        let socket = proxy.directory("s-1").join("workload-api.sock");
+        let mut client = ServerReflectionClient::new(connect(&socket).await);
+        for (methods, is_told) in [(offered, true), (missing, false)] {
+            for method in methods {
+                let symbol = format!("SpiffeWorkloadAPI.{method}");
+                let request = ServerReflectionRequest {
+                    host: String::new(),
+                    message_request: Some(MessageRequest::FileContainingSymbol(symbol)),
+                };
+                let asked = client
+                    .server_reflection_info(with_header(tokio_stream::once(request)))
+                    .await
+                    .unwrap();
+                let told = next(&mut asked.into_inner()).await;
+                let told = told.is_ok_and(|answer| {
+                    let answer = answer.message_response;
+                    matches!(answer, Some(MessageResponse::FileDescriptorResponse(_)))
+                });
+                assert_eq!(told, is_told, "{method}, {off} is off");
+            }
+        }
     }
     proxy.stop().await;
 }
