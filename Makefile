@@ -49,6 +49,7 @@ soak: ## Run faults for hours: 1,000 kills and rotations, 500 losses of power, a
 		cargo test --locked --package moneyer-integration --test processes -- --nocapture
 	ROTATION_SECONDS=600 ROTATION_EVERY=20 deploy/interop/run.sh $(TARGET)/debug tests/test_rotation.py
 	SVID_ROTATION_SECONDS=300 deploy/interop/run.sh $(TARGET)/debug tests/spiffe/test_authority_rotation.py
+	FEDERATION_SECONDS=300 deploy/interop/run.sh $(TARGET)/debug tests/spiffe/test_federation.py
 
 lint: $(CARGO_DENY) ## Check format, lints, documentation, layers, licences and sources
 	.ci/packages build-essential pkg-config libssl-dev

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import threading
+import urllib.request
 from collections.abc import Mapping
 from contextlib import contextmanager
 from unittest import mock
@@ -82,6 +83,12 @@ def pem(*certificates: x509.Certificate) -> str:
 
 def key_pem(svid) -> str:
     return svid.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def published_bundle(issuer: str) -> bytes:
+    """The trust bundle as the public listener serves it."""
+    with urllib.request.urlopen(f"{issuer}/.well-known/spiffe-bundle", timeout=ANSWER_SECONDS) as response:
+        return response.read()
 
 
 def save(context: X509Context, place: pathlib.Path, name: str) -> tuple[pathlib.Path, pathlib.Path]:
