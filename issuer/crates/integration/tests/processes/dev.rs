@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use crate::stand::binary_directory;
 
-/// Both tests start where a new user does, on the same preferred ports: one after the other.
-static PORTS: Mutex<()> = Mutex::new(());
+/// Whoever starts where a new user does looks for the same preferred ports: one after the other.
+pub(crate) static PORTS: Mutex<()> = Mutex::new(());
 
 fn dev_once(directory: &Path) -> Output {
     Command::new(binary_directory().join("moneyer"))

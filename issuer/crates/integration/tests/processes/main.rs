@@ -63,6 +63,8 @@ mod rotation_race;
 #[cfg(test)]
 mod soak;
 #[cfg(test)]
+mod spiffe;
+#[cfg(test)]
 mod stand;
 #[cfg(test)]
 mod versions;
