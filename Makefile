@@ -34,9 +34,11 @@ test: ## Run everything a fresh machine can run, verifiers by others included
 	cargo test --workspace --locked
 	deploy/interop/run.sh $(TARGET)/debug
 
-interop: ## Build a Kubernetes API server, ten minutes the first time, and try it as a relying party
+interop: ## Try go-spiffe and a Kubernetes API server, which are built from source, ten minutes the first time
 	.ci/packages build-essential pkg-config libssl-dev python3-venv nodejs npm etcd-server
 	cargo build --workspace --all-targets --locked
+	program=$$(deploy/interop/go_spiffe/build.sh); \
+	MONEYER_GO_SPIFFE=$$program deploy/interop/run.sh $(TARGET)/debug tests_go_spiffe
 	program=$$(deploy/interop/kubernetes/build.sh); \
 	MONEYER_KUBE_APISERVER=$$program deploy/interop/run.sh $(TARGET)/debug tests_kubernetes
 
