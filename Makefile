@@ -17,7 +17,7 @@ CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY_ROOT := .tools/cargo-deny-$(CARGO_DENY_VERSION)
 CARGO_DENY := $(CARGO_DENY_ROOT)/bin/cargo-deny
 
-.PHONY: help run test interop lint bench soak
+.PHONY: help run test interop lint bench soak fuzz
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST)
@@ -53,9 +53,16 @@ soak: ## Run faults for hours: 1,000 kills and rotations, 500 losses of power, a
 	SVID_ROTATION_SECONDS=300 deploy/interop/run.sh $(TARGET)/debug tests/spiffe/test_authority_rotation.py
 	FEDERATION_SECONDS=300 deploy/interop/run.sh $(TARGET)/debug tests/spiffe/test_federation.py
 
+FUZZ_SECONDS := 20
+
+fuzz: ## Fuzz every parser, FUZZ_SECONDS each (20 by default), beside a build of some minutes
+	.ci/packages build-essential pkg-config libssl-dev
+	issuer/fuzz/run.sh $(FUZZ_SECONDS)
+
 lint: $(CARGO_DENY) ## Check format, lints, documentation, layers, licences and sources
 	.ci/packages build-essential pkg-config libssl-dev
 	cargo fmt --all --check
+	cargo fmt --check --manifest-path issuer/fuzz/Cargo.toml
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
 	# Wrappers name crates that may, not crates that must: one that does not is no finding.
