@@ -13,14 +13,19 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 /// How often the quiet are forgotten: long against a refill, short against memory.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
+/// What names a caller or a group.
+pub(crate) trait Key: Hash + Eq + Clone + Send + Sync {}
+
+impl<T: Hash + Eq + Clone + Send + Sync> Key for T {}
+
 /// The shares of callers, and of the groups they are of. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct Shares<One: Hash + Eq + Clone, Group: Hash + Eq + Clone> {
+pub(crate) struct Shares<One: Key, Group: Key> {
     each: Arc<DefaultKeyedRateLimiter<One>>,
     together: Arc<DefaultKeyedRateLimiter<Group>>,
 }
 
-impl<One: Hash + Eq + Clone, Group: Hash + Eq + Clone> Shares<One, Group> {
+impl<One: Key, Group: Key> Shares<One, Group> {
     /// So many a second; twice as many may come at once.
     pub(crate) fn new(each: NonZeroU32, together: NonZeroU32) -> Self {
         let twice = |number: NonZeroU32| number.saturating_mul(NonZeroU32::MIN.saturating_add(1));

@@ -56,23 +56,12 @@ pub(super) fn start(
     let (publisher, publishing) = Publisher::new(&config.publish, authority, &documents, &metrics)?;
     let (fetcher, federations) = Fetcher::new(&config.federation, authority);
     let (key_sets, asked) = KeySets::new(authority);
-    let limits = &config.limits;
-    let login_shares =
-        LoginShares::new(limits.workload_logins_per_second, limits.trust_domain_logins_per_second);
-    let exchange_shares =
-        ExchangeShares::new(limits.client_exchanges_per_second, limits.issuer_exchanges_per_second);
+    let (login_shares, exchange_shares) = shares(config);
+    let askable = (federations.clone(), asked.clone());
     let exchange = ExchangeState {
-        desk: LoginDesk::new(
-            authority.clone(),
-            federations.clone(),
-            asked.clone(),
-            login_shares.clone(),
-        ),
+        desk: LoginDesk::new(authority.clone(), askable, login_shares.clone()),
         exchange: ExchangeDesk::new(authority.clone(), asked, exchange_shares.clone()),
-        errors: match config.exchange.jwtlet_compatible_errors {
-            true => Dialect::Jwtlet,
-            false => Dialect::Rfc8693,
-        },
+        errors: Dialect::of(config.exchange.jwtlet_compatible_errors),
         metrics: metrics.clone(),
     };
     let watched = Watched {
@@ -102,7 +91,7 @@ pub(super) fn start(
     let routers = Routers {
         public: public::router(documents.clone()),
         bundle: public::bundle_router(documents.clone()),
-        exchange: exchange::router(exchange),
+        exchange: exchange::router(exchange, documents.clone()),
         operations: operations::router(watched),
         management: management::router(management),
         grpc: grpc::router(parts),
@@ -128,6 +117,14 @@ pub(super) fn start(
     shutdown.spawn("trust bundle", until(stop.clone(), following));
     shutdown.spawn("rotation", until(stop, rotate(authority.clone())));
     Ok(())
+}
+
+/// How often who may ask for tokens at the exchange listener.
+fn shares(config: &Config) -> (LoginShares, ExchangeShares) {
+    let limits = &config.limits;
+    let logins = (limits.workload_logins_per_second, limits.trust_domain_logins_per_second);
+    let exchanges = (limits.client_exchanges_per_second, limits.issuer_exchanges_per_second);
+    (LoginShares::new(logins.0, logins.1), ExchangeShares::new(exchanges.0, exchanges.1))
 }
 
 /// What each listener serves.

@@ -35,25 +35,32 @@ struct Body<'a> {
     request_id: &'a str,
 }
 
-impl Dialect {
+impl OauthError {
     /// Of a body that is no form.
-    pub(crate) fn form(self, rejection: &FormRejection) -> OauthError {
+    pub(crate) fn form(rejection: &FormRejection) -> Self {
         let description = "the body is not application/x-www-form-urlencoded".to_owned();
         let reason = rejection.body_text();
-        OauthError { status: StatusCode::BAD_REQUEST, code: "invalid_request", description, reason }
+        Self { status: StatusCode::BAD_REQUEST, code: "invalid_request", description, reason }
+    }
+}
+
+impl Dialect {
+    /// As the configuration says.
+    pub(crate) fn of(jwtlet: bool) -> Self {
+        if jwtlet { Self::Jwtlet } else { Self::Rfc8693 }
     }
 
-    /// Of an exchange.
-    pub(crate) fn exchange(self, error: ExchangeError) -> OauthError {
+    /// What is answered.
+    pub(crate) fn error(self, error: &ExchangeError) -> OauthError {
         let (status, code) = match self {
-            Self::Rfc8693 => rfc8693(&error),
-            Self::Jwtlet => jwtlet(&error),
+            Self::Rfc8693 => rfc8693(error),
+            Self::Jwtlet => jwtlet(error),
         };
-        let description = match &error {
+        let description = match error {
             ExchangeError::Request(request) => request.to_string(),
             _ => described(code).to_owned(),
         };
-        OauthError { status, code, description, reason: crate::chain(&error) }
+        OauthError { status, code, description, reason: crate::chain(error) }
     }
 }
 

@@ -30,8 +30,7 @@ impl LoginDesk {
     /// A desk of this authority, which asks these for newer keys.
     pub(crate) fn new(
         authority: Authority,
-        federations: FederationRequests,
-        key_sets: KeySetRequests,
+        (federations, key_sets): (FederationRequests, KeySetRequests),
         shares: LoginShares,
     ) -> Self {
         Self { authority, federations, key_sets, pace: Arc::default(), shares }
@@ -46,10 +45,8 @@ impl LoginDesk {
         let verified = self.verify(svid).await;
         let verified = verified.and_then(|verified| {
             let id = verified.id();
-            match self.shares.take(id, id.trust_domain()) {
-                true => Ok(verified),
-                false => Err(LoginError::TooOften(id.clone())),
-            }
+            let within = self.shares.take(id, id.trust_domain());
+            if within { Ok(verified) } else { Err(LoginError::TooOften(id.clone())) }
         });
         self.authority.log_in(verified, lifetime).await
     }

@@ -1,11 +1,12 @@
 //! The exchange listener's paths.
 
 use axum::Router;
-use axum::routing::post;
+use axum::routing::{get, post};
 
 use super::{login, token};
+use crate::documents::PublicDocuments;
 use crate::exchange::ExchangeDesk;
-use crate::http::{Dialect, error};
+use crate::http::{Dialect, error, public};
 use crate::login::LoginDesk;
 use crate::metrics::Metrics;
 
@@ -18,10 +19,12 @@ pub(crate) struct ExchangeState {
     pub(crate) metrics: Metrics,
 }
 
-/// The exchange listener's routes.
-pub(crate) fn router(state: ExchangeState) -> Router {
+/// The exchange listener's routes. Whoever was told one address for everything, as clients of Jwtlet are, finds the
+/// public documents here too, and `/health`, which says no more than that somebody answers.
+pub(crate) fn router(state: ExchangeState, documents: PublicDocuments) -> Router {
     let routes = Router::new()
         .route("/v1/login/spiffe", post(login::spiffe))
         .route("/token", post(token::exchange));
-    error::with_fallbacks(routes).with_state(state)
+    let routes = routes.route("/health", get(|| async { "OK" }));
+    error::with_fallbacks(routes).with_state(state).fallback_service(public::router(documents))
 }

@@ -9,7 +9,9 @@ use axum::extract::State;
 use axum::extract::rejection::FormRejection;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use moneyer_authority::exchange::{ExchangeError, ExchangeRequest, ExchangedToken, TokenType};
+use moneyer_authority::exchange::{
+    ExchangeError, ExchangeRequest, ExchangedToken, ScopeName, TokenType,
+};
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -33,18 +35,18 @@ pub(super) async fn exchange(
 ) -> Result<Response, OauthError> {
     let since = Instant::now();
     let dialect = state.errors;
-    let Form(parameters) = form.map_err(|rejection| dialect.form(&rejection))?;
+    let Form(parameters) = form.map_err(|rejection| OauthError::form(&rejection))?;
     let request = ExchangeRequest::parse(&parameters)
-        .map_err(|error| dialect.exchange(ExchangeError::Request(error)))?;
+        .map_err(|error| dialect.error(&ExchangeError::Request(error)))?;
     let (requested, named_scopes) = (request.requested, request.named_scopes);
     let outcome = state.exchange.exchange(request).await;
     state.metrics.exchanged(since, outcome.as_ref().map(drop).map_err(ExchangeError::class));
-    let token = outcome.map_err(|error| dialect.exchange(error))?;
+    let token = outcome.map_err(|error| dialect.error(&error))?;
     Ok(answer(&token, requested, named_scopes))
 }
 
 fn answer(token: &ExchangedToken, requested: TokenType, named_scopes: bool) -> Response {
-    let scopes: Vec<_> = token.scopes.iter().map(|scope| scope.as_str()).collect();
+    let scopes: Vec<_> = token.scopes.iter().map(ScopeName::as_str).collect();
     let view = TokenView {
         access_token: token.minted.token.expose(),
         issued_token_type: requested.as_str(),
