@@ -33,6 +33,7 @@ mod recovery;
 mod runner;
 mod sandbox;
 mod scope;
+mod self_check;
 mod serve;
 mod store;
 mod token;

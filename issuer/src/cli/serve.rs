@@ -5,15 +5,18 @@ use std::path::Path;
 use std::sync::Arc;
 
 use clap::Args;
+use moneyer_authority::Authority;
 use moneyer_authority::store::Generation;
 use moneyer_daemon::clock::GuardedClock;
 use moneyer_daemon::lifecycle::{Signal, signals};
+use moneyer_daemon::notify::ServiceManager;
 use moneyer_daemon::progress::Progress;
 use moneyer_daemon::settings::Source;
 use moneyer_daemon::telemetry::{self, TelemetryError};
 
 use crate::app::App;
 use crate::cli::failure::Failure;
+use crate::cli::self_check::signing_works;
 use crate::config::{Config, LogFormat};
 
 /// What `serve` is told.
@@ -56,16 +59,26 @@ pub(super) async fn run(arguments: &ServeArguments, path: &Path) -> Result<(), F
         listen.management = %addresses.management,
         "the coordinator is ready"
     );
+    let manager = ServiceManager::from_environment();
+    manager.ready();
+    let beat = beat(manager.clone(), app.authority().clone());
     while signals.recv().await != Signal::Terminate {
         tracing::info!(
             "nothing here is reloaded while running; restart to change the configuration"
         );
     }
     tracing::info!("the coordinator is going down");
+    manager.stopping();
+    beat.abort();
     watch.abort();
     clock.keep_or_say();
     app.stop().await;
     Ok(())
+}
+
+/// Feeds the service manager's watchdog until aborted.
+fn beat(manager: ServiceManager, authority: Authority) -> tokio::task::JoinHandle<()> {
+    tokio::spawn(async move { manager.watch(|| signing_works(&authority)).await })
 }
 
 /// Closes the process to others: before a key is read.

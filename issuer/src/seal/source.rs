@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use moneyer_daemon::file::{ReadSecretError, SecretBytes, read_secret, read_unwritable};
+use moneyer_daemon::file::{
+    ReadSecretError, SecretBytes, read_group_secret, read_secret, read_unwritable,
+};
 use moneyer_daemon::settings::credentials_directory;
 use moneyer_store::seal::{KeyEncryptionKey, Seals};
 
@@ -41,21 +43,23 @@ pub(super) fn seals_from(
         read_age_key(file, identities, &store.path)
     };
     let current = match (&seal.key_file, &seal.credential, &seal.age_file) {
-        (Some(file), None, None) => read_key(file, &store.path)?,
+        (Some(file), None, None) => read_key(file, &store.path, read_secret)?,
         (None, Some(name), None) => {
             if name.is_empty() || name.starts_with('.') || name.contains('/') {
                 return Err(SealKeyError::CredentialName(name.clone()));
             }
             let directory = credentials.ok_or(SealKeyError::NoCredentials)?;
-            read_key(&directory.join(name), &store.path)?
+            // systemd grants the user access by an ACL, whose mask shows as the group's bits; Kubernetes by
+            // the group of the pod.
+            read_key(&directory.join(name), &store.path, read_group_secret)?
         }
         (None, None, Some(file)) => read_age(file)?,
-        (None, None, None) => read_key(Path::new(DEFAULT_KEY_FILE), &store.path)?,
+        (None, None, None) => read_key(Path::new(DEFAULT_KEY_FILE), &store.path, read_secret)?,
         _ => return Err(SealKeyError::Sources),
     };
     let mut older = Vec::new();
     for file in &seal.older_key_files {
-        older.push(read_key(file, &store.path)?);
+        older.push(read_key(file, &store.path, read_secret)?);
     }
     for file in &seal.older_age_files {
         older.push(read_age(file)?);
@@ -72,8 +76,11 @@ fn identities(seal: &SealSection, store: &Path) -> Result<Option<Identities>, Se
     Identities::read(path, store).map(Some)
 }
 
-fn read_key(path: &Path, store: &Path) -> Result<KeyEncryptionKey, SealKeyError> {
-    let secret = read_secret(path, MAXIMUM_KEY_BYTES).map_err(|error| {
+/// Reads one kind of secret file up to a size.
+type Read = fn(&Path, usize) -> Result<SecretBytes, ReadSecretError>;
+
+fn read_key(path: &Path, store: &Path, read: Read) -> Result<KeyEncryptionKey, SealKeyError> {
+    let secret = read(path, MAXIMUM_KEY_BYTES).map_err(|error| {
         if is_missing(&error) {
             SealKeyError::Missing { path: path.to_owned(), store: store.to_owned() }
         } else {

@@ -10,6 +10,7 @@ mod failure;
 mod join;
 mod output;
 mod sandbox;
+mod self_check;
 mod serve;
 
 pub use arguments::{Arguments, run};

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use moneyer_daemon::lifecycle::{Signal, signals};
+use moneyer_daemon::notify::ServiceManager;
 use moneyer_daemon::telemetry;
 use moneyer_identity::SystemClock;
 
 use super::failure::Failure;
+use super::self_check::answers;
 use crate::app::App;
 use crate::config::{Config, LogFormat};
 
@@ -31,12 +33,18 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
         coordinator.address = %config.coordinator.address,
         "the runner proxy is ready"
     );
+    let manager = ServiceManager::from_environment();
+    manager.ready();
+    let (watching, address) = (manager.clone(), app.token_server_address);
+    let beat = tokio::spawn(async move { watching.watch(|| answers(address)).await });
     while signals.recv().await != Signal::Terminate {
         tracing::info!(
             "nothing here is reloaded while running; restart to change the configuration"
         );
     }
     tracing::info!("the runner proxy is going down");
+    manager.stopping();
+    beat.abort();
     app.stop().await;
     Ok(())
 }

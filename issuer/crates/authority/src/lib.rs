@@ -28,5 +28,7 @@ mod unbroken;
 mod upkeep;
 mod x509;
 
-pub use authority::{AppFit, Authority, Charter, EndpointSvid, OpenError, Ports, RemoveError};
+pub use authority::{
+    AppFit, Authority, Charter, EndpointSvid, OpenError, Ports, RemoveError, SelfCheckError,
+};
 pub use upkeep::{ConfirmError, Outcome, Reissue};

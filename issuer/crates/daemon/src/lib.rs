@@ -12,6 +12,7 @@
 //! - [`hardening`]: no core dumps, nobody attaches
 //! - [`lifecycle`]: shutdown, tasks, signals
 //! - [`listener`]: one HTTP server with limits for every protocol
+//! - [`notify`]: telling the service manager
 //! - [`outbound`]: the one outbound HTTP client
 //! - [`output`]: what a command prints
 //! - [`progress`]: telling a person that something takes its time
@@ -27,6 +28,7 @@ pub mod file;
 pub mod hardening;
 pub mod lifecycle;
 pub mod listener;
+pub mod notify;
 pub mod outbound;
 pub mod output;
 pub mod progress;

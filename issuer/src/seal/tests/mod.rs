@@ -162,6 +162,24 @@ fn a_credential_is_read_from_its_directory_and_no_other() {
     assert!(matches!(refused, Err(SealKeyError::Sources)));
 }
 
+// systemd hands a credential out with an ACL for the user, whose mask shows as 0440; Kubernetes with the pod's group.
+#[test]
+fn the_group_of_a_credential_may_read_it_and_nobody_may_write_it() {
+    let directory = Directory::new();
+    let path = directory.write("seal", &KEY);
+    let section = SealSection { credential: Some("seal".into()), ..SealSection::default() };
+    let read = || seals_from(&section, &directory.store(), Some(directory.0.path()));
+    for (mode, taken) in [(0o400, true), (0o440, true), (0o460, false), (0o444, false)] {
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        assert_eq!(read().is_ok(), taken, "{mode:o}");
+    }
+    fs::set_permissions(&path, Permissions::from_mode(0o440)).unwrap();
+    assert!(
+        matches!(directory.read(&path), Err(SealKeyError::Read(_))),
+        "a key file is its owner's"
+    );
+}
+
 // F30.
 #[test]
 fn older_keys_open_what_they_sealed() {

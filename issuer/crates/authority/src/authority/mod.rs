@@ -12,6 +12,7 @@ mod logins;
 mod minting;
 mod open;
 mod parts;
+mod self_check;
 mod svids;
 
 pub use audiences::AppFit;
@@ -19,3 +20,4 @@ pub use bundle_endpoint::EndpointSvid;
 pub use charter::{Charter, Ports};
 pub use open::{Authority, OpenError};
 pub use parts::RemoveError;
+pub use self_check::SelfCheckError;

@@ -54,6 +54,8 @@ mod rotation_histories;
 #[cfg(test)]
 mod second_line;
 #[cfg(test)]
+mod self_check;
+#[cfg(test)]
 mod strict_profile;
 #[cfg(test)]
 mod trust_bundle;
