@@ -20,6 +20,9 @@ if [ "${MONEYER_TEST_NO_MOUNT:-}" != 1 ]; then
     "$root/.ci/packages" radosgw ceph-mon ceph-osd ceph-common
 fi
 
+# Judges the units of deploy/systemd; none has to run.
+"$root/.ci/packages" systemd
+
 # The status page is looked at in a browser; the font is what its picture is drawn with.
 "$root/.ci/packages" chromium fonts-dejavu-core
 
