@@ -71,8 +71,8 @@ impl Authority {
             .map_err(|error| SelfCheckError::Write(error.into()))?;
         let token = key.sign(unsigned).await.map_err(SelfCheckError::Sign)?;
         let expected = Expectations::exactly(audience);
-        let verified = verifier.verify(token.expose(), &expected, began);
-        verified.map(drop).map_err(SelfCheckError::Verify)
+        let answer = verifier.verify(token.expose(), &expected, began);
+        answer.map(drop).map_err(SelfCheckError::Verify)
     }
 
     /// Claims whose time is over.
