@@ -60,7 +60,7 @@ impl SigningKey for MoodyKey {
                 // Another character at the signature's begin.
                 let (rest, signature) = signed.expose().rsplit_once('.').unwrap();
                 let first = if signature.starts_with('A') { 'B' } else { 'A' };
-                Ok(Token::new(format!("{rest}.{first}{}", &signature[1..])))
+                Ok(Token::new(format!("{rest}.{first}{}", signature.split_at(1).1)))
             }
             _ => Ok(signed),
         }
