@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use moneyer_identity::spiffe::TrustDomain;
+use moneyer_identity::spiffe::{SpiffeId, TrustDomain};
 use moneyer_identity::{
     AppName, AppUid, Audience, Audiences, AwsClaims, ClaimSet, ClusterId, IdentityType, IssuerUrl,
-    OrganizationId, RoleArn, RoleName, RunnerId, SandboxId, SessionTag, SessionTags, SubjectForm,
-    SubjectParts, SystemWorkloadName, TokenId, UnixTime,
+    OrganizationId, PolicyName, RoleArn, RoleName, RunnerId, SandboxId, SessionTag, SessionTags,
+    SubjectForm, SubjectParts, SystemWorkloadName, TokenId, UnixTime,
 };
 use serde_json::Value;
 
@@ -59,16 +59,20 @@ fn everything() -> ClaimSet {
         identity_type: IdentityType::Sandbox,
         system_workload: Some(SystemWorkloadName::parse("telemetry").unwrap()),
         role: Some(RoleName::parse("reader").unwrap()),
+        spiffe_id: Some(SpiffeId::parse("spiffe://other.example/build/one").unwrap()),
+        policies: vec![PolicyName::parse("builds").unwrap()],
         aws: AwsClaims::default(),
     }
 }
 
-/// Name, sandbox, system workload.
-fn table() -> Vec<(String, String, String)> {
+/// Name, and what a sandbox, a system workload and a workload that logged in have.
+fn table() -> Vec<(String, [String; 3])> {
     let page = read("docs/claims.md");
     let section =
         page.split("\n## Claims").nth(1).unwrap().split("\n##").next().unwrap().to_owned();
-    let row = |row: Vec<String>| (code(&row[0]).to_owned(), row[1].clone(), row[2].clone());
+    let row = |row: Vec<String>| {
+        (code(&row[0]).to_owned(), [row[1].clone(), row[2].clone(), row[3].clone()])
+    };
     rows(&section).into_iter().map(row).collect()
 }
 
@@ -100,20 +104,23 @@ fn the_claims_for_aws_are_those_of_the_page() {
 
 #[test]
 fn the_table_says_which_token_has_which_claim() {
-    let sandbox = ClaimSet { system_workload: None, ..everything() };
-    let system = ClaimSet {
-        app: None,
-        app_uid: None,
-        sandbox_id: None,
-        identity_type: IdentityType::System,
-        role: None,
-        ..everything()
+    let no_login = || ClaimSet { spiffe_id: None, policies: Vec::new(), ..everything() };
+    let sandbox = ClaimSet { system_workload: None, ..no_login() };
+    let no_sandbox =
+        |claims| ClaimSet { app: None, app_uid: None, sandbox_id: None, role: None, ..claims };
+    let system = ClaimSet { identity_type: IdentityType::System, ..no_sandbox(no_login()) };
+    let login = ClaimSet {
+        identity_type: IdentityType::Workload,
+        system_workload: None,
+        runner_id: None,
+        ..no_sandbox(everything())
     };
-    let has = |claims: &ClaimSet| written(&serde_json::to_string(claims).unwrap());
-    let (of_sandbox, of_system) = (has(&sandbox), has(&system));
-    for (name, in_sandbox, in_system) in table() {
-        assert_eq!(of_sandbox.contains(&name), in_sandbox != "no", "{name}");
-        assert_eq!(of_system.contains(&name), in_system != "no", "{name}");
+    let has =
+        [&sandbox, &system, &login].map(|claims| written(&serde_json::to_string(claims).unwrap()));
+    for (name, columns) in table() {
+        for (written, told) in has.iter().zip(columns) {
+            assert_eq!(written.contains(&name), told != "no", "{name}");
+        }
     }
 }
 
@@ -140,10 +147,18 @@ fn the_subjects_are_those_of_the_page() {
     for row in rows(&section) {
         let subject = match code(&row[0]) {
             "system workloads" => letters.system(&SystemWorkloadName::parse("W").unwrap()),
+            "workloads that logged in" => {
+                let id = SpiffeId::parse("spiffe://other.example/build").unwrap();
+                assert!(code(&row[1]).ends_with(":<SPIFFE ID>"), "{row:?}");
+                let subject = letters.workload(&id);
+                assert_eq!(code(&row[1]).replace("<SPIFFE ID>", id.as_str()), subject.as_str());
+                seen += 1;
+                continue;
+            }
             form => letters.sandbox(form.parse::<SubjectForm>().unwrap(), &app, &sandbox),
         };
         assert_eq!(code(&row[1]).replace("<trust domain>", "td"), subject.as_str());
         seen += 1;
     }
-    assert_eq!(seen, 5);
+    assert_eq!(seen, 6);
 }

@@ -201,6 +201,12 @@ impl TestCa {
     /// An X.509-SVID with this SPIFFE ID, valid for a century, and its key: DER and PKCS#8.
     #[must_use]
     pub fn svid(&self, id: &str) -> (Vec<u8>, Vec<u8>) {
+        self.svid_within(id, (2020, 2120))
+    }
+
+    /// The same, valid in these years.
+    #[must_use]
+    pub fn svid_within(&self, id: &str, (from, to): (i32, i32)) -> (Vec<u8>, Vec<u8>) {
         let mut params = nameless();
         params.distinguished_name.push(rcgen::DnType::CommonName, "server");
         params.subject_alt_names = vec![SanType::URI(text(id))];
@@ -210,8 +216,8 @@ impl TestCa {
             rcgen::ExtendedKeyUsagePurpose::ServerAuth,
             rcgen::ExtendedKeyUsagePurpose::ClientAuth,
         ];
-        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
-        params.not_after = rcgen::date_time_ymd(2120, 1, 1);
+        params.not_before = rcgen::date_time_ymd(from, 1, 1);
+        params.not_after = rcgen::date_time_ymd(to, 1, 1);
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a P-256 key");
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
         (certificate.der().to_vec(), key.serialize_der())

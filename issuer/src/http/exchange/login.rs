@@ -65,8 +65,11 @@ fn read(body: &[u8]) -> Result<LoginBody, Problem> {
     if body.is_empty() {
         return Ok(LoginBody::default());
     }
-    // What serde says of a text may hold a part of it, which is a secret.
-    serde_json::from_slice(body).map_err(|_not_one| {
+    // serde takes an array for an object whose members stand in order.
+    let is_object = body.trim_ascii_start().first() == Some(&b'{');
+    // What it says of a text may hold a part of it, which is a secret.
+    let read = is_object.then(|| serde_json::from_slice(body).ok()).flatten();
+    read.ok_or_else(|| {
         Problem::invalid(
             "the body is a JSON object with jwt_svid, a text, and lifetime, a number of seconds; both may be left out",
         )

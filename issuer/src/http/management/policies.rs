@@ -65,8 +65,7 @@ pub(super) async fn decision(
 ) -> Result<Json<DecisionView>, Problem> {
     let Query(About { spiffe_id }) = query?;
     let decision = authority.decide_login(&spiffe_id);
-    let may_log_in = authority.login_plan().find(spiffe_id.trust_domain()).is_some();
-    Ok(Json(DecisionView::of(spiffe_id, &decision, may_log_in)))
+    Ok(Json(DecisionView::of(spiffe_id, &decision, authority.login_plan())))
 }
 
 fn view(authority: &Authority, name: &PolicyName) -> Result<Json<PolicyView>, Problem> {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use moneyer_authority::login::{Candidate, Decision, Effect, Permission, Policy, Verdict};
+use moneyer_authority::login::{
+    Candidate, Decision, Effect, LoginPlan, Permission, Policy, Verdict,
+};
 use moneyer_identity::spiffe::{SpiffeId, SpiffeIdPattern};
 use moneyer_identity::{Lifetime, PolicyName};
 use serde::{Deserialize, Serialize};
@@ -125,13 +127,14 @@ pub(crate) struct DecisionView {
     /// What its token names, where it is let in.
     pub(crate) policies: Vec<PolicyName>,
     pub(crate) permissions: BTreeSet<Permission>,
-    /// Seconds, where a policy says so.
+    /// Seconds, where it is let in.
     pub(crate) maximum_lifetime: Option<Lifetime>,
 }
 
 impl DecisionView {
-    /// Of an id whose trust domain may log in or not.
-    pub(crate) fn of(spiffe_id: SpiffeId, decision: &Decision, may_log_in: bool) -> Self {
+    /// By these decisions and this plan.
+    pub(crate) fn of(spiffe_id: SpiffeId, decision: &Decision, plan: &LoginPlan) -> Self {
+        let may_log_in = plan.find(spiffe_id.trust_domain()).is_some();
         let candidates = decision.candidates.iter().map(CandidateView::from).collect();
         let nothing = Self {
             spiffe_id,
@@ -147,7 +150,7 @@ impl DecisionView {
                 verdict: VerdictName::Allowed,
                 policies: admission.policies().to_vec(),
                 permissions: admission.permissions().clone(),
-                maximum_lifetime: admission.maximum_lifetime(),
+                maximum_lifetime: Some(admission.maximum_lifetime(plan.lifetime())),
                 ..nothing
             },
             Verdict::Denied(_) => Self { verdict: VerdictName::Denied, ..nothing },

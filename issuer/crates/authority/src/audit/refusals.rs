@@ -2,7 +2,8 @@
 //!
 //! Of each caller the first [`EACH`] refusals in a minute are recorded one by one, at once. Those that
 //! follow are counted by class, and the counts are recorded when the minute is over. So a hostile runner
-//! has at most `EACH` records and one for each class in a minute, however much it asks. While the log
+//! has at most `EACH` records and one for each class in a minute, however much it asks. Workloads that log in are
+//! counted by trust domain, since one of those can name as many as it likes. While the log
 //! cannot be written everything is counted, and the counts wait for it.
 //!
 //! Nobody waits for these records: a refusal that is lost with a crash let no token out.

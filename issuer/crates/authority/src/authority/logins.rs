@@ -150,8 +150,8 @@ impl Authority {
     ) -> Result<Lifetime, LoginError> {
         let every = *self.charter.policy.lifetimes();
         let usual = self.login_plan().lifetime();
-        let maximum = admission.maximum_lifetime().unwrap_or(usual).min(every.maximum());
-        let maximum = maximum.max(every.minimum());
+        let maximum = admission.maximum_lifetime(usual);
+        let maximum = maximum.clamp(every.minimum(), every.maximum());
         let range =
             LifetimeRange::new(every.minimum(), usual.clamp(every.minimum(), maximum), maximum);
         let range = range.map_err(LoginError::Lifetime)?;

@@ -2,8 +2,8 @@
 //!
 //! Of every policy its most specific pattern that matches counts, and of these the most specific of all decides.
 //! Several policies may have that same pattern: if one of them denies, it is no; else all of them are carried
-//! together, and the shortest of their lifetimes holds. Less specific policies add nothing: a narrow rule says
-//! all there is to say of whom it names.
+//! together, and the shortest of their lifetimes holds, which is the usual one for a policy that says none. Less
+//! specific policies add nothing: a narrow rule says all there is to say of whom it names.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -31,7 +31,8 @@ pub struct Candidate {
 pub struct Admission {
     policies: Vec<PolicyName>,
     permissions: BTreeSet<Permission>,
-    maximum_lifetime: Option<Lifetime>,
+    shortest: Option<Lifetime>,
+    usual_holds: bool,
 }
 
 impl Admission {
@@ -47,10 +48,11 @@ impl Admission {
         &self.permissions
     }
 
-    /// The shortest of the longest lives they allow, where one says so.
+    /// The shortest of the longest lives they allow, of which `usual` is that of a policy that says none.
     #[must_use]
-    pub fn maximum_lifetime(&self) -> Option<Lifetime> {
-        self.maximum_lifetime
+    pub fn maximum_lifetime(&self, usual: Lifetime) -> Lifetime {
+        let unsaid = self.usual_holds.then_some(usual);
+        self.shortest.into_iter().chain(unsaid).min().unwrap_or(usual)
     }
 }
 
@@ -113,16 +115,20 @@ pub fn decide(policies: &[Arc<Policy>], id: &SpiffeId) -> Decision {
 }
 
 fn verdict<'a>(deciding: impl Iterator<Item = &'a Policy>) -> Verdict {
-    let mut admission =
-        Admission { policies: Vec::new(), permissions: BTreeSet::new(), maximum_lifetime: None };
+    let mut admission = Admission {
+        policies: Vec::new(),
+        permissions: BTreeSet::new(),
+        shortest: None,
+        usual_holds: false,
+    };
     for policy in deciding {
         match &policy.effect {
             Effect::Deny => return Verdict::Denied(policy.name.clone()),
             Effect::Allow { permissions, maximum_lifetime } => {
                 admission.policies.push(policy.name.clone());
                 admission.permissions.extend(permissions);
-                let both = admission.maximum_lifetime.into_iter().chain(*maximum_lifetime);
-                admission.maximum_lifetime = both.min();
+                admission.usual_holds |= maximum_lifetime.is_none();
+                admission.shortest = admission.shortest.into_iter().chain(*maximum_lifetime).min();
             }
         }
     }
@@ -195,9 +201,18 @@ mod tests {
             policy("unsaid", pattern, allow(&[], None)),
         ];
         let id = SpiffeId::parse("spiffe://a.example/ci/one").unwrap();
-        let Verdict::Allowed(admission) = decide(&policies, &id).verdict else { panic!() };
-        assert_eq!(admission.maximum_lifetime(), Some(Lifetime::from_seconds(600)));
-        assert_eq!(admission.permissions().len(), 2);
+        let at_most = |policies: &[Arc<Policy>], usual: u32| match decide(policies, &id).verdict {
+            Verdict::Allowed(admission) => {
+                admission.maximum_lifetime(Lifetime::from_seconds(usual)).seconds()
+            }
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(at_most(&policies, 900), 600);
+        // A policy that says none allows what is usual, and no more in the company of one that says more.
+        assert_eq!(at_most(&policies, 300), 300);
+        let [long, short, unsaid] = [0, 1, 2].map(|at: usize| vec![policies[at].clone()]);
+        assert_eq!([&long, &short, &unsaid].map(|one| at_most(one, 900)), [3600, 600, 900]);
+        assert_eq!(at_most(&[long, unsaid].concat(), 900), 900);
         assert_eq!(said(&policies, id.as_str()), "long,short,unsaid");
         policies.push(policy("zz", &["spiffe://a.example/**", pattern[0]], Effect::Deny));
         assert_eq!(said(&policies, id.as_str()), "denied by zz");

@@ -36,6 +36,8 @@ mod leaf;
 #[cfg(test)]
 mod listing;
 #[cfg(test)]
+mod login;
+#[cfg(test)]
 mod permit;
 #[cfg(test)]
 mod policy;

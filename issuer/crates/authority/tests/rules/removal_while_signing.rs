@@ -3,17 +3,21 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use moneyer_authority::Charter;
 use moneyer_authority::audiences::{AwsExtras, ProfileSpec};
 use moneyer_authority::keys::KeyCommand;
+use moneyer_authority::login::LoginError;
 use moneyer_authority::mint::{Ask, MintError};
 use moneyer_authority::registry::{AppChange, EndingChange, RegistryError};
 use moneyer_authority::signer::{KeyHandle, KeyKind, NewKey, Signer, SignerError, SigningKey};
 use moneyer_identity::spiffe::SpiffeIdEnding;
-use moneyer_identity::{ProfileName, Token, UnsignedToken, VerifyingKey};
+use moneyer_identity::{PolicyName, ProfileName, Token, UnsignedToken, VerifyingKey};
+use moneyer_testkit::ForeignIssuer;
 use moneyer_testkit::signer::FixtureSigner;
 use tokio::sync::Semaphore;
 
-use crate::world::{World, app, audience, operator, sandbox};
+use crate::login;
+use crate::world::{World, app, audience, charter, operator, sandbox};
 
 /// Says when a signature was begun, and ends it when it is let.
 #[derive(Debug)]
@@ -62,16 +66,24 @@ impl SigningKey for HeldKey {
 
 struct Held {
     world: World,
+    /// A trust domain that may log in, where the charter says so.
+    foreign: ForeignIssuer,
     begun: Arc<Semaphore>,
     let_go: Arc<Semaphore>,
 }
 
 impl Held {
     async fn new() -> Self {
+        Self::of(|_| charter()).await
+    }
+
+    async fn of(charter: impl Fn(&ForeignIssuer) -> Charter) -> Self {
+        let foreign = ForeignIssuer::new(login::FOREIGN, "one");
         let (begun, let_go) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
         let inner = FixtureSigner::default();
         let signer = HeldSigner { inner, begun: begun.clone(), let_go: let_go.clone() };
-        Self { world: World::signing(Arc::new(signer)).await, begun, let_go }
+        let world = World::signing(charter(&foreign), Arc::new(signer)).await;
+        Self { world, foreign, begun, let_go }
     }
 
     async fn begun(&self) {
@@ -207,4 +219,51 @@ async fn the_same_holds_for_the_id_of_a_jwt_svid() {
     held.let_go.add_permits(1);
     let minted = mint.await.unwrap();
     assert!(matches!(minted, Err(MintError::Changed)), "{minted:?}");
+}
+
+#[tokio::test]
+async fn a_token_whose_policies_changed_while_it_was_signed_is_not_given_out() {
+    let held = Held::of(|foreign| login::chartered(foreign)).await;
+    let (world, foreign) = (&held.world, &held.foreign);
+    let put = async |permissions: &[&str]| {
+        let policy = login::allow("builds", "other.example/build/*", permissions);
+        world.authority.put_policy(&operator(), policy).await.unwrap();
+    };
+    for change in ["nothing", "another", "less", "narrower", "removed"] {
+        put(&["apps:write", "apps:read"]).await;
+        let svid = login::svid(foreign, "/build/one", world.now(), serde_json::json!({}));
+        let authority = world.authority.clone();
+        let logging_in = tokio::spawn(async move { login::log_in(&authority, &svid, None).await });
+        held.begun().await;
+        let other = |pattern| login::allow("other", pattern, &["apps:read"]);
+        match change {
+            "another" => {
+                let other = other("other.example/elsewhere");
+                world.authority.put_policy(&operator(), other).await.unwrap();
+            }
+            "less" => put(&["apps:read"]).await,
+            "narrower" => {
+                let narrower = other("other.example/build/one");
+                world.authority.put_policy(&operator(), narrower).await.unwrap();
+            }
+            "removed" => {
+                for name in ["builds", "other"] {
+                    let name = PolicyName::parse(name).unwrap();
+                    world.authority.remove_policy(&operator(), name).await.unwrap();
+                }
+            }
+            _ => {}
+        }
+        held.let_go.add_permits(1);
+        let outcome = logging_in.await.unwrap();
+        if ["nothing", "another"].contains(&change) {
+            assert!(outcome.is_ok(), "{change}: {outcome:?}");
+            continue;
+        }
+        let withheld = matches!(outcome, Err(LoginError::Mint(MintError::Policies)));
+        assert!(withheld, "{change}: {outcome:?}");
+        let record = world.audit.records().pop().unwrap();
+        assert_eq!(record["event"], "token_withheld", "{change}");
+        assert_eq!(record["who"], "workload:spiffe://other.example/build/one", "{change}");
+    }
 }

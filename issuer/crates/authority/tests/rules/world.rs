@@ -10,6 +10,7 @@ use moneyer_authority::enrollment::{
     PeerLeaf, Principal,
 };
 use moneyer_authority::keys::{KeyKinds, Schedule};
+use moneyer_authority::login::LoginPlan;
 use moneyer_authority::registry::{
     App, AppChange, EndingChange, RegistryError, Sandbox, SystemWorkload,
 };
@@ -55,8 +56,8 @@ impl World {
     }
 
     /// One whose keys are used this way.
-    pub(crate) async fn signing(signer: Arc<dyn Signer>) -> Self {
-        Self::with(charter(), MemoryStore::default(), signer).await
+    pub(crate) async fn signing(charter: Charter, signer: Arc<dyn Signer>) -> Self {
+        Self::with(charter, MemoryStore::default(), signer).await
     }
 
     /// One that makes as many keys as it takes.
@@ -228,6 +229,7 @@ pub(crate) fn charter() -> Charter {
         maximum_bundle_age: DAY,
         schedule: schedule(),
         x509: x509_plan(),
+        login: LoginPlan::new(Lifetime::from_seconds(900), Vec::new()).unwrap(),
         certificates: moneyer_authority::enrollment::CertificateLifetimes::default(),
         trust_domain_is_named: true,
     }

@@ -4,15 +4,15 @@
 #![expect(clippy::expect_used, reason = "the texts are constants")]
 
 use moneyer_authority::audit::{
-    Event, Sequence, TokenMinted, TokenRefused, TokenWithheld, X509SvidRefused, X509SvidSigned,
-    X509SvidWithheld,
+    Event, LoginRefused, PolicyPut, Sequence, TokenMinted, TokenRefused, TokenWithheld,
+    X509SvidRefused, X509SvidSigned, X509SvidWithheld,
 };
 use moneyer_authority::store::Generation;
-use moneyer_identity::spiffe::{SpiffeId, SpiffeIdEnding, TrustDomain};
+use moneyer_identity::spiffe::{SpiffeId, SpiffeIdEnding, SpiffeIdPattern, TrustDomain};
 use moneyer_identity::{
     Algorithm, AppName, AppUid, Audience, Audiences, CloudAccounts, ErrorClass, IssuerUrl, KeyId,
-    ProfileName, RoleArn, RoleName, RunnerId, SandboxId, SubjectForm, SubjectParts,
-    SystemWorkloadName, TokenId, UnixTime,
+    Lifetime, PolicyName, ProfileName, RoleArn, RoleName, RunnerId, SandboxId, SubjectForm,
+    SubjectParts, SystemWorkloadName, TokenId, UnixTime,
 };
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
@@ -42,6 +42,7 @@ pub fn samples() -> Vec<Event> {
             app: Some(app.clone()),
             runner: Some(runner.clone()),
             system_workload: Some(workload.clone()),
+            policies: vec![policy_name()],
             sub: parts.sandbox(SubjectForm::Sandbox, &app, &sandbox),
             aud: Audiences::several(vec![audience.clone()], 1).expect("one audience"),
             jti: jti.clone(),
@@ -74,6 +75,7 @@ pub fn samples() -> Vec<Event> {
         Event::AudienceRemoved { audience_profile: profile },
     ];
     samples.extend(federations());
+    samples.extend(of_logins());
     samples.extend([
         Event::SandboxPut {
             sandbox: sandbox.clone(),
@@ -209,4 +211,28 @@ fn audience_put(audience: Audience, audience_profile: ProfileName) -> Event {
         alg: Algorithm::ES256,
         roles: vec![role()],
     }
+}
+
+fn policy_name() -> PolicyName {
+    PolicyName::parse("builds").expect("a name")
+}
+
+fn of_logins() -> [Event; 3] {
+    [
+        Event::PolicyPut(PolicyPut {
+            policy: policy_name(),
+            patterns: vec![
+                SpiffeIdPattern::parse("spiffe://other.example/build/*").expect("a pattern"),
+            ],
+            effect: "allow",
+            permissions: vec!["apps:write".parse().expect("a permission")],
+            maximum_lifetime: Some(Lifetime::from_seconds(600)),
+        }),
+        Event::PolicyRemoved { policy: policy_name() },
+        Event::LoginRefused(LoginRefused {
+            class: ErrorClass::Unauthenticated.as_str(),
+            reason: "why".to_owned(),
+            count: 1,
+        }),
+    ]
 }
