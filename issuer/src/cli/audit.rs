@@ -97,7 +97,7 @@ const COLUMNS: &[Column<Found>] = &[
     ("EVENT", |record| text(record, "event").to_owned()),
     ("WHO", |record| text(record, "who").to_owned()),
     ("OF", |record| {
-        let names = ["sandbox", "system_workload", "app", "member", "kid"];
+        let names = ["sandbox", "system_workload", "app", "member", "policy", "kid"];
         let found = names.iter().map(|name| text(record, name)).find(|text| !text.is_empty());
         found.unwrap_or("-").to_owned()
     }),

@@ -21,7 +21,7 @@ use crate::config::Config;
 #[derive(Debug, Serialize)]
 pub(super) struct LivingToken {
     jti: String,
-    /// The sandbox or system workload it was minted for.
+    /// The sandbox or system workload it was minted for, or the SPIFFE ID of who logged in.
     holder: String,
     kid: String,
     exp: UnixTime,
@@ -76,8 +76,32 @@ fn living(record: &Found, key_ids: &[&KeyId], now: UnixTime) -> Option<LivingTok
     if !is_of_these || exp <= now {
         return None;
     }
-    let holders = ["sandbox", "system_workload"].map(|name| text(record, name));
-    let holder = holders.into_iter().find(|name| !name.is_empty()).unwrap_or("-");
+    let [sandbox, system, who] =
+        ["sandbox", "system_workload", "who"].map(|name| text(record, name));
+    let login = who.strip_prefix("workload:").unwrap_or_default();
+    let holder = [sandbox, system, login].into_iter().find(|name| !name.is_empty()).unwrap_or("-");
     let (jti, holder, kid) = (text(record, "jti").to_owned(), holder.to_owned(), kid.to_owned());
     Some(LivingToken { jti, holder, kid, exp })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_token_has_the_name_of_its_holder() {
+        let key_id = KeyId::parse("key-1").unwrap();
+        for (fields, holder) in [
+            (serde_json::json!({"who": "runner:one", "sandbox": "web-1"}), "web-1"),
+            (serde_json::json!({"who": "runner:one", "system_workload": "telemetry"}), "telemetry"),
+            (serde_json::json!({"who": "workload:spiffe://ci.example/x"}), "spiffe://ci.example/x"),
+            (serde_json::json!({"who": "operator:uid:0", "sandbox": "web-1"}), "web-1"),
+        ] {
+            let mut record: Found = serde_json::from_value(fields).unwrap();
+            record.extend([("kid".to_owned(), "key-1".into()), ("exp".to_owned(), 11.into())]);
+            let living_now = |now| living(&record, &[&key_id], UnixTime(now));
+            assert_eq!(living_now(10).unwrap().holder, holder);
+            assert!(living_now(11).is_none());
+        }
+    }
 }
