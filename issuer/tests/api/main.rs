@@ -11,6 +11,8 @@ mod federation;
 #[cfg(test)]
 mod grpc;
 #[cfg(test)]
+mod login;
+#[cfg(test)]
 mod management;
 #[cfg(test)]
 mod member;

@@ -2,6 +2,6 @@
 //! hear of it.
 
 mod bundles;
-mod foreign;
+pub(crate) mod foreign;
 mod management;
 mod servers;

@@ -11,7 +11,7 @@ mod oauth_authorization_server;
 mod openid_configuration;
 mod spiffe_bundle;
 mod spiffe_bundle_endpoint;
-mod tls_client;
+pub(crate) mod tls_client;
 mod tls_files;
 
 /// Fields and queries that a document's bytes must not depend on.
