@@ -165,9 +165,8 @@ impl Source {
             let outcome = self.fetch(&document).await;
             self.tell(failing.as_deref(), outcome.as_ref().err());
             self.tried.send_modify(|count| *count = count.wrapping_add(1));
-            let wait = if outcome.is_ok() { WITHOUT_A_HINT } else { RETRY };
             failing = outcome.err();
-            timeout(wait, self.asked.notified()).await.ok();
+            timeout(pause(failing.is_some()), self.asked.notified()).await.ok();
         }
     }
 
@@ -196,6 +195,11 @@ impl Source {
     }
 }
 
+/// Time until the next try, unless somebody asks.
+fn pause(failing: bool) -> Duration {
+    if failing { RETRY } else { WITHOUT_A_HINT }
+}
+
 /// A bearer token in a file, which is exchanged by renaming while we run.
 async fn bearer(file: PathBuf) -> Result<Zeroizing<String>, String> {
     use tokio::io::AsyncReadExt as _;
@@ -204,4 +208,41 @@ async fn bearer(file: PathBuf) -> Result<Zeroizing<String>, String> {
     let mut text = Zeroizing::new(String::new());
     opened.take(MAXIMUM_BEARER_BYTES).read_to_string(&mut text).await.map_err(told)?;
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn a_try_that_failed_is_made_again_after_ten_seconds() {
+        assert_eq!(pause(true), Duration::from_secs(10));
+        assert_eq!(pause(false), Duration::from_secs(300));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_log_in_waits_for_a_fetch_and_not_for_ever() {
+        let name = "ci.example".to_owned();
+        let (asked, (tried, heard)) = (Arc::new(Notify::new()), watch::channel(0_u64));
+        let line = BTreeMap::from([(name.clone(), (Arc::clone(&asked), heard))]);
+        let requests = KeySetRequests(Arc::new(line));
+        let begun = Instant::now();
+        requests.refresh(&name).await;
+        assert_eq!(begun.elapsed(), PATIENCE, "nobody fetches");
+        let (begun, answered) = (Instant::now(), Duration::from_secs(3));
+        let fetching = tokio::spawn(async move {
+            asked.notified().await;
+            tokio::time::sleep(answered).await;
+            tried.send_modify(|count| *count += 1);
+            tried
+        });
+        // The request from before is still there, and is answered by the same fetch.
+        requests.refresh(&name).await;
+        assert_eq!(begun.elapsed(), answered);
+        fetching.await.unwrap();
+        requests.refresh("other.example").await;
+        assert_eq!(begun.elapsed(), answered, "there is nobody to be asked");
+    }
 }

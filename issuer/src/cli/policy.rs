@@ -157,12 +157,14 @@ fn explained(decision: &DecisionView) -> String {
     };
     let verdict = match decision.verdict {
         VerdictName::Allowed => {
-            format!(
-                "{id} is let in by {}, for {}, at most {}",
-                joined(&decision.policies),
-                joined(&decision.permissions),
-                lifetime(decision.maximum_lifetime)
-            )
+            let permissions = if decision.permissions.is_empty() {
+                "nothing at the management API".to_owned()
+            } else {
+                joined(&decision.permissions)
+            };
+            let (policies, at_most) =
+                (joined(&decision.policies), lifetime(decision.maximum_lifetime));
+            format!("{id} is let in by {policies}, for {permissions}, at most {at_most}")
         }
         VerdictName::Denied => format!("{id} is kept out by {}", deciding()),
         VerdictName::Unnamed => {

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 pub struct LoginSection {
     /// How long the token of a log-in lives where a policy says nothing else. Default: `15m`.
     pub lifetime: Span,
-    /// The trust domains whose workloads may log in.
+    /// The trust domains whose workloads may log in. Default: none.
     #[serde(rename = "trust_domain", skip_serializing_if = "Vec::is_empty")]
     pub trust_domains: Vec<LoginDomainSection>,
 }
@@ -29,7 +29,7 @@ pub struct LoginSection {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LoginDomainSection {
-    /// The trust domain, without spiffe://.
+    /// The trust domain, without spiffe://. Required.
     pub name: TrustDomain,
     /// Where its JWK Set is, for a trust domain without a bundle: https. Knows JWT-SVIDs alone. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -185,4 +185,127 @@ pub(super) fn read(file: &Path, limit: usize) -> Result<String, String> {
         return Err(format!("{} is longer than {limit} bytes", file.display()));
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use moneyer_daemon::settings::Source;
+
+    use super::*;
+    use crate::config::Config;
+
+    const URL: &str = "issuer.url = 'https://id.example.com'\n";
+
+    fn load(text: &str) -> Result<LoginPlan, Vec<String>> {
+        let text = format!("{URL}{text}");
+        let source = Source::from_parts("moneyer.toml", &text, "MONEYER", &[]);
+        let loaded = Config::load(&source).map(|(_, charter)| charter.login);
+        loaded.map_err(|errors| errors.iter().map(ToString::to_string).collect())
+    }
+
+    /// What is wrong with these keys of the one trust domain.
+    fn wrong(keys: &str) -> String {
+        let text = format!("[[login.trust_domain]]\nname = 'ci.example'\n{keys}\n");
+        let [error] = load(&text).unwrap_err().try_into().unwrap();
+        error
+    }
+
+    #[test]
+    fn nobody_may_log_in_until_it_is_said() {
+        let plan = load("").unwrap();
+        assert_eq!((plan.lifetime().seconds(), plan.domains().len()), (900, 0));
+        let plan =
+            load("login.lifetime = '5m'\n[[login.trust_domain]]\nname = 'ci.example'").unwrap();
+        assert_eq!(plan.lifetime().seconds(), 300);
+        let [domain] = plan.domains() else { panic!("{plan:?}") };
+        let expected = LoginDomain {
+            trust_domain: TrustDomain::parse("ci.example").unwrap(),
+            keys: KeySource::Bundle,
+            audiences: Vec::new(),
+            algorithms: Vec::new(),
+            leeway: std::time::Duration::ZERO,
+            issuer: None,
+        };
+        assert_eq!(*domain, expected);
+    }
+
+    #[test]
+    fn what_a_trust_domain_cannot_be_is_told_at_its_key() {
+        for (keys, expected) in [
+            (
+                "jwks_file = '/nothing/here'",
+                "login.trust_domain[0].jwks_file: /nothing/here cannot be read",
+            ),
+            (
+                "jwks_file = '/etc/hostname'\njwks_url = 'https://a.example/'",
+                "jwks_file: stands in place of jwks_url",
+            ),
+            ("jwks_ca_file = '/etc/hostname'", "jwks_ca_file: is for the server of jwks_url"),
+            (
+                "jwks_url = 'https://a.example/'\njwks_ca_file = '/nothing/here'",
+                "jwks_ca_file: /nothing/here cannot be read",
+            ),
+            ("jwks_url = 'http://a.example/'", "begins with https://"),
+            ("algorithms = ['HS256']", "login.trust_domain[0].algorithms[0]: unknown value"),
+            ("algorithms = ['none']", "login.trust_domain[0].algorithms[0]: unknown value"),
+            ("audiences = ['']", "audience"),
+            ("leeway = '61s'", "the clock skew forgiven may be 60 s at most"),
+            ("key = 'x'", "login.trust_domain[0].key: unknown"),
+        ] {
+            let told = wrong(keys);
+            assert!(told.contains(expected), "{keys}: {told}");
+        }
+        assert!(load("[[login.trust_domain]]\nname = 'ci.example'\nleeway = '60s'").is_ok());
+    }
+
+    #[test]
+    fn a_key_set_in_a_file_has_a_key_that_jwt_svids_are_signed_with() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("keys.json");
+        let keys = format!("jwks_file = '{}'", file.display());
+        for (text, expected) in [
+            ("", "jwks_file"),
+            ("{\"keys\":[]}", "has no key that JWT-SVIDs are signed with"),
+            ("{\"keys\":[{\"kty\":\"oct\",\"kid\":\"1\",\"k\":\"AA\"}]}", "jwks_file"),
+        ] {
+            std::fs::write(&file, text).unwrap();
+            let told = wrong(&keys);
+            assert!(told.contains(expected), "{text}: {told}");
+        }
+        std::fs::write(&file, "x".repeat(MAXIMUM_BUNDLE_BYTES + 1)).unwrap();
+        assert!(wrong(&keys).contains("is longer than 1048576 bytes"));
+    }
+
+    #[test]
+    fn a_trust_domain_stands_once_and_its_tokens_live_within_the_range() {
+        let one = "[[login.trust_domain]]\nname = 'ci.example'\n";
+        let [twice] = load(&format!("{one}{one}")).unwrap_err().try_into().unwrap();
+        assert!(
+            twice.contains("login.trust_domain: the trust domain ci.example stands twice"),
+            "{twice}"
+        );
+        for lifetime in ["30s", "25h"] {
+            let [told] =
+                load(&format!("login.lifetime = '{lifetime}'")).unwrap_err().try_into().unwrap();
+            assert!(told.contains("login.lifetime: "), "{told}");
+        }
+    }
+
+    #[test]
+    fn no_listener_takes_tokens_over_plain_http_from_other_machines() {
+        let pair = "listen.public_tls = { certificate = '/a', key = '/b' }";
+        for key in ["listen.exchange", "listen.management_remote"] {
+            let open = format!("{key} = '0.0.0.0:1'");
+            let [told] = load(&open).unwrap_err().try_into().unwrap();
+            let expected =
+                format!("{key}: 0.0.0.0:1 would take tokens over plain HTTP: name a certificate");
+            assert!(told.contains(&expected), "{told}");
+            for beside in [pair, "listen.public_plain = 'behind_proxy'"] {
+                load(&format!("{open}\n{beside}")).unwrap();
+            }
+            for local in ["127.0.0.1:1", "[::1]:1", "unix:/run/a.sock"] {
+                load(&format!("{key} = '{local}'")).unwrap();
+            }
+        }
+    }
 }

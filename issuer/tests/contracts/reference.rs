@@ -34,11 +34,7 @@ fn describe(page: &mut String, command: &Command, name: &str) {
 pub(crate) fn configuration(preface: &str, schema: &str) -> String {
     let schema: Value = serde_json::from_str(schema).unwrap();
     let mut page = preface.to_owned();
-    for (section, reference) in schema["properties"].as_object().unwrap() {
-        let (title, definition) = match reference.get("items") {
-            Some(items) => (format!("[[{section}]]"), resolve(&schema, items)),
-            None => (format!("[{section}]"), resolve(&schema, reference)),
-        };
+    for Section { title, definition, .. } in sections(&schema) {
         let about = one_line(definition["description"].as_str().unwrap());
         write!(page, "\n## `{title}`\n\n{about}\n\n").unwrap();
         page.push_str("| Key | Value | Meaning |\n| --- | --- | --- |\n");
@@ -55,15 +51,13 @@ pub(crate) fn configuration(preface: &str, schema: &str) -> String {
 pub(crate) fn every_key_says_its_default(schema: &str) -> usize {
     let schema: Value = serde_json::from_str(schema).unwrap();
     let mut compared = 0;
-    for (section, reference) in schema["properties"].as_object().unwrap() {
-        let definition = resolve(&schema, reference.get("items").unwrap_or(reference));
-        let of_section = reference.get("default");
+    for Section { title, definition, default: of_section } in sections(&schema) {
         for (key, property) in keys(&schema, definition, "") {
             let meaning = one_line(meaning(property));
             let default =
                 property.get("default").or_else(|| of_section.and_then(|of| of.get(&key)));
             let Some((_, said)) = meaning.split_once("Default: ") else {
-                assert!(meaning.ends_with("Required."), "{section}.{key} says no default");
+                assert!(meaning.ends_with("Required."), "{title} {key} says no default");
                 continue;
             };
             let Some(default) = default.filter(|value| !value.is_array()) else { continue };
@@ -74,11 +68,41 @@ pub(crate) fn every_key_says_its_default(schema: &str) -> usize {
             let default = default.as_str().map_or_else(|| default.to_string(), str::to_owned);
             let same_time = || Some(said.parse::<Span>().ok()? == default.parse::<Span>().ok()?);
             let same = said == default || said == "empty" && default.is_empty();
-            assert!(same || same_time() == Some(true), "{section}.{key}: {said}");
+            assert!(same || same_time() == Some(true), "{title} {key}: {said}");
             compared += 1;
         }
     }
     compared
+}
+
+/// A section of a configuration.
+struct Section<'a> {
+    title: String,
+    definition: &'a Value,
+    default: Option<&'a Value>,
+}
+
+/// Every section, each followed by the lists of tables in it.
+fn sections(schema: &Value) -> Vec<Section<'_>> {
+    let mut all = Vec::new();
+    for (name, reference) in schema["properties"].as_object().unwrap() {
+        let (title, definition) = match tables(schema, reference) {
+            Some(definition) => (format!("[[{name}]]"), definition),
+            None => (format!("[{name}]"), resolve(schema, reference)),
+        };
+        all.push(Section { title, definition, default: reference.get("default") });
+        for (key, property) in definition["properties"].as_object().unwrap() {
+            let Some(definition) = tables(schema, property) else { continue };
+            all.push(Section { title: format!("[[{name}.{key}]]"), definition, default: None });
+        }
+    }
+    all
+}
+
+/// What each table of a list holds; `None` where it is no list of tables.
+fn tables<'a>(schema: &'a Value, property: &'a Value) -> Option<&'a Value> {
+    let definition = resolve(schema, property.get("items")?);
+    definition["properties"].is_object().then_some(definition)
 }
 
 /// Every key of a section, and of the sections in it.
@@ -115,6 +139,9 @@ fn value(schema: &Value, property: &Value) -> String {
     if let Some(of) = property["anyOf"].as_array() {
         return value(schema, &of[0]);
     }
+    if tables(schema, property).is_some() {
+        return "list of tables".to_owned();
+    }
     if property["type"] == "array" {
         return format!("list of: {}", value(schema, &property["items"]));
     }
@@ -122,6 +149,10 @@ fn value(schema: &Value, property: &Value) -> String {
     if let Some(choices) = definition["oneOf"].as_array() {
         let choices =
             choices.iter().map(|choice| format!("`{}`", choice["const"].as_str().unwrap()));
+        return choices.collect::<Vec<_>>().join(", ");
+    }
+    if let Some(choices) = definition["enum"].as_array() {
+        let choices = choices.iter().map(|choice| format!("`{}`", choice.as_str().unwrap()));
         return choices.collect::<Vec<_>>().join(", ");
     }
     let name = property["$ref"].as_str().and_then(|path| path.rsplit('/').next());

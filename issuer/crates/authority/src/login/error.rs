@@ -117,10 +117,8 @@ pub enum PoliciesError {
     #[error(transparent)]
     Policy(#[from] PolicyError),
     /// The token could never live as long as it may.
-    #[error(
-        "the longest life of a policy's tokens lies in the range that the configuration allows"
-    )]
-    Lifetime(#[source] LifetimeError),
+    #[error(transparent)]
+    Lifetime(LifetimeError),
     /// There is no such policy.
     #[error("there is no policy {0}; `moneyer policy list` names them")]
     NoSuchPolicy(PolicyName),
