@@ -6,11 +6,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use moneyer_identity::spiffe::{SpiffeId, TrustDomain};
 use moneyer_identity::{
-    AppName, AppUid, Audience, Audiences, AwsClaims, ClaimSet, ClusterId, IdentityType, IssuerUrl,
-    OrganizationId, PolicyName, RoleArn, RoleName, RunnerId, SandboxId, SessionTag, SessionTags,
-    SubjectForm, SubjectParts, SystemWorkloadName, TokenId, UnixTime,
+    AppName, AppUid, Audience, Audiences, AwsClaims, ClaimSet, ClusterId, ExchangedClaims,
+    IdentityType, IssuerUrl, OrganizationId, PolicyName, RoleArn, RoleName, RunnerId, SandboxId,
+    SessionTag, SessionTags, SubjectForm, SubjectParts, SystemWorkloadName, TokenId, UnixTime,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::pages::read;
 use crate::tables::{code, rows};
@@ -61,17 +61,23 @@ fn everything() -> ClaimSet {
         role: Some(RoleName::parse("reader").unwrap()),
         spiffe_id: Some(SpiffeId::parse("spiffe://other.example/build/one").unwrap()),
         policies: vec![PolicyName::parse("builds").unwrap()],
+        exchanged: Some(Box::new(ExchangedClaims {
+            participant_context: "pc1".to_owned(),
+            act: json!({}),
+            kubernetes: Some(json!({})),
+            scopes: serde_json::Map::new(),
+        })),
         aws: AwsClaims::default(),
     }
 }
 
-/// Name, and what a sandbox, a system workload and a workload that logged in have.
-fn table() -> Vec<(String, [String; 3])> {
+/// Name, and what a sandbox, a system workload, a workload that logged in and a client of an exchange have.
+fn table() -> Vec<(String, [String; 4])> {
     let page = read("docs/claims.md");
     let section =
         page.split("\n## Claims").nth(1).unwrap().split("\n##").next().unwrap().to_owned();
     let row = |row: Vec<String>| {
-        (code(&row[0]).to_owned(), [row[1].clone(), row[2].clone(), row[3].clone()])
+        (code(&row[0]).to_owned(), [1, 2, 3, 4].map(|at: usize| row[at].clone()))
     };
     rows(&section).into_iter().map(row).collect()
 }
@@ -104,7 +110,8 @@ fn the_claims_for_aws_are_those_of_the_page() {
 
 #[test]
 fn the_table_says_which_token_has_which_claim() {
-    let no_login = || ClaimSet { spiffe_id: None, policies: Vec::new(), ..everything() };
+    let no_exchange = || ClaimSet { exchanged: None, ..everything() };
+    let no_login = || ClaimSet { spiffe_id: None, policies: Vec::new(), ..no_exchange() };
     let sandbox = ClaimSet { system_workload: None, ..no_login() };
     let no_sandbox =
         |claims| ClaimSet { app: None, app_uid: None, sandbox_id: None, role: None, ..claims };
@@ -113,10 +120,17 @@ fn the_table_says_which_token_has_which_claim() {
         identity_type: IdentityType::Workload,
         system_workload: None,
         runner_id: None,
-        ..no_sandbox(everything())
+        ..no_sandbox(no_exchange())
     };
-    let has =
-        [&sandbox, &system, &login].map(|claims| written(&serde_json::to_string(claims).unwrap()));
+    let exchange = ClaimSet {
+        identity_type: IdentityType::Exchange,
+        exchanged: everything().exchanged,
+        system_workload: None,
+        runner_id: None,
+        ..no_sandbox(no_login())
+    };
+    let has = [&sandbox, &system, &login, &exchange]
+        .map(|claims| written(&serde_json::to_string(claims).unwrap()));
     for (name, columns) in table() {
         for (written, told) in has.iter().zip(columns) {
             assert_eq!(written.contains(&name), told != "no", "{name}");

@@ -4,9 +4,11 @@
 #![expect(clippy::expect_used, reason = "the texts are constants")]
 
 use moneyer_authority::audit::{
-    Event, LoginRefused, PolicyPut, Sequence, TokenMinted, TokenRefused, TokenWithheld,
-    X509SvidRefused, X509SvidSigned, X509SvidWithheld,
+    Event, ExchangeRefused, LoginRefused, MappingPut, MappingRemoved, PolicyPut, RequestRefused,
+    ScopePut, ScopeRemoved, Sequence, TokenMinted, TokenRefused, TokenWithheld, X509SvidRefused,
+    X509SvidSigned, X509SvidWithheld,
 };
+use moneyer_authority::exchange::{ClientIdentifier, ParticipantContext, ScopeName};
 use moneyer_authority::store::Generation;
 use moneyer_identity::spiffe::{SpiffeId, SpiffeIdEnding, SpiffeIdPattern, TrustDomain};
 use moneyer_identity::{
@@ -75,7 +77,8 @@ pub fn samples() -> Vec<Event> {
         Event::AudienceRemoved { audience_profile: profile },
     ];
     samples.extend(federations());
-    samples.extend(of_logins());
+    samples.extend(of_policies());
+    samples.extend(of_exchanges());
     samples.extend([
         Event::SandboxPut {
             sandbox: sandbox.clone(),
@@ -93,14 +96,19 @@ pub fn samples() -> Vec<Event> {
     samples.extend(of_keys());
     samples.extend(of_x509_svids());
     samples.extend(of_issuers());
-    samples.extend([
+    samples.extend(of_the_store(class, reason));
+    samples
+}
+
+fn of_the_store(class: &'static str, reason: String) -> [Event; 6] {
+    [
         Event::StoreRekeyed { kek: "0a".to_owned() },
+        Event::StoreBackedUp { file: "/backup/moneyer".to_owned() },
         Event::LossAccepted { generation: Generation(1) },
         Event::ClockMarkMissing { mark: UnixTime(1) },
         Event::ClockConfirmed { stated: UnixTime(2), mark: Some(UnixTime(1)) },
         Event::ChangeFailed { of: Sequence(1), class, reason },
-    ]);
-    samples
+    ]
 }
 
 fn of_keys() -> Vec<Event> {
@@ -217,7 +225,7 @@ fn policy_name() -> PolicyName {
     PolicyName::parse("builds").expect("a name")
 }
 
-fn of_logins() -> [Event; 3] {
+fn of_policies() -> [Event; 2] {
     [
         Event::PolicyPut(PolicyPut {
             policy: policy_name(),
@@ -229,10 +237,36 @@ fn of_logins() -> [Event; 3] {
             maximum_lifetime: Some(Lifetime::from_seconds(600)),
         }),
         Event::PolicyRemoved { policy: policy_name() },
-        Event::LoginRefused(LoginRefused {
-            class: ErrorClass::Unauthenticated.as_str(),
-            reason: "why".to_owned(),
+    ]
+}
+
+fn of_exchanges() -> [Event; 7] {
+    let client = || ClientIdentifier::parse("system:serviceaccount:ns:sa").expect("a client");
+    let context = || ParticipantContext::parse("pc1").expect("a context");
+    let scope = || ScopeName::parse("read").expect("a scope");
+    let (class, reason) = (ErrorClass::Unauthenticated.as_str(), || "why".to_owned());
+    [
+        Event::MappingPut(MappingPut {
+            client: client(),
+            participant_context: context(),
+            scopes: vec![scope()],
+            audiences: vec![Audience::parse("https://api.example").expect("an audience")],
+            enabled: true,
+        }),
+        Event::MappingRemoved(MappingRemoved { client: client(), participant_context: context() }),
+        Event::ScopePut(ScopePut {
+            scope: scope(),
+            participant_context: Some(context()),
+            claims: vec!["roles".to_owned()],
+        }),
+        Event::ScopeRemoved(ScopeRemoved { scope: scope(), participant_context: Some(context()) }),
+        Event::LoginRefused(LoginRefused { class, reason: reason(), count: 1 }),
+        Event::ExchangeRefused(ExchangeRefused {
+            participant_context: Some(context()),
+            class,
+            reason: reason(),
             count: 1,
         }),
+        Event::RequestRefused(RequestRefused { class, reason: reason(), count: 1 }),
     ]
 }

@@ -62,8 +62,7 @@ async fn a_trust_domain_of_many_names_fills_no_log_and_no_memory() {
     let mut counted = scene.refused_since(before).split_off(20);
     counted.sort_by_key(|record| record["who"].to_string());
     let told: Vec<_> = counted.iter().map(|record| (&record["who"], &record["count"])).collect();
-    let expected =
-        [(json!("nobody"), json!(40)), (json!("trust_domain:other.example"), json!(40))];
+    let expected = [(json!("nobody"), json!(40)), (json!("trust_domain:other.example"), json!(40))];
     assert_eq!(told, expected.iter().map(|(who, count)| (who, count)).collect::<Vec<_>>());
 }
 
