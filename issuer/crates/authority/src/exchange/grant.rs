@@ -240,7 +240,7 @@ mod tests {
     #[test]
     fn a_clients_own_mapping_decides_before_that_of_its_namespace() {
         let every = mapping(EVERY, &json!({ "scopes": ["every"] }));
-        let of_namespace = catalog(&[every.clone()], &[]);
+        let of_namespace = catalog(std::slice::from_ref(&every), &[]);
         let granted = grant(&of_namespace, &ask(&["every"], &[])).unwrap();
         assert_eq!(granted.mapping.client_identifier.as_str(), EVERY);
         let both = catalog(&[every.clone(), mapping(ONE, &json!({}))], &[]);

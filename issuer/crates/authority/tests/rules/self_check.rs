@@ -11,7 +11,7 @@ use moneyer_identity::{
 };
 use moneyer_testkit::signer::FixtureSigner;
 
-use crate::world::World;
+use crate::world::{World, charter};
 
 const WORKS: u8 = 0;
 const OVERLOADED: u8 = 1;
@@ -74,7 +74,7 @@ impl SigningKey for MoodyKey {
 async fn moody() -> (World, Arc<AtomicU8>) {
     let mood = Arc::new(AtomicU8::new(WORKS));
     let signer = MoodySigner { inner: FixtureSigner::default(), mood: mood.clone() };
-    (World::signing(Arc::new(signer)).await, mood)
+    (World::signing(charter(), Arc::new(signer)).await, mood)
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use moneyer_authority::enrollment::{
     PeerLeaf, Principal,
 };
 use moneyer_authority::keys::{KeyKinds, Schedule};
+use moneyer_authority::exchange::SubjectSources;
 use moneyer_authority::login::LoginPlan;
 use moneyer_authority::registry::{
     App, AppChange, EndingChange, RegistryError, Sandbox, SystemWorkload,
@@ -229,6 +230,7 @@ pub(crate) fn charter() -> Charter {
         maximum_bundle_age: DAY,
         schedule: schedule(),
         x509: x509_plan(),
+        subject_sources: SubjectSources::default(),
         login: LoginPlan::new(Lifetime::from_seconds(900), Vec::new()).unwrap(),
         certificates: moneyer_authority::enrollment::CertificateLifetimes::default(),
         trust_domain_is_named: true,
