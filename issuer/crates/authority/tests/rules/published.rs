@@ -54,7 +54,7 @@ async fn the_metadata_is_the_strict_profile() {
         "claims_supported": [
             "iss", "sub", "aud", "iat", "nbf", "exp", "jti", "organization_id", "cluster_id",
             "app", "app_uid", "sandbox_id", "runner_id", "identity_type", "system_workload", "role",
-            "spiffe_id", "policies",
+            "spiffe_id", "policies", "participant_context", "act", "kubernetes.io",
         ],
     });
     assert_eq!(metadata, expected);
