@@ -29,7 +29,8 @@ use serde::Serialize;
 use crate::publish::NoTarget;
 
 /// All that is told to whoever is not authenticated.
-const NOT_AUTHENTICATED: &str = "what was shown is not accepted; the coordinator's log says why";
+const NOT_AUTHENTICATED: &str =
+    "what was shown is not accepted; the coordinator's audit log says why a log-in was refused";
 
 /// A refusal on its way out.
 #[derive(Debug)]

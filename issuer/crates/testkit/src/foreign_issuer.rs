@@ -55,15 +55,13 @@ impl ForeignIssuer {
     /// Its public key as an ordinary issuer publishes it: a JSON Web Key for signatures.
     #[must_use]
     pub fn jwk(&self) -> Value {
-        let mut members = match self.key.rsa() {
+        let members = match self.key.rsa() {
             Ok(rsa) => {
                 json!({"kty": "RSA", "n": encode(rsa.n().to_vec()), "e": encode(rsa.e().to_vec())})
             }
             Err(_) => self.point(),
         };
-        members["use"] = "sig".into();
-        members["kid"] = self.key_id.as_str().into();
-        members
+        with(members, json!({"use": "sig", "kid": self.key_id}))
     }
 
     fn point(&self) -> Value {

@@ -65,7 +65,8 @@ async fn a_body_of_another_form_is_refused_without_repeating_it() {
         let answer = world.post_login(body.as_bytes()).await;
         let told = problem(&answer, 400);
         assert!(told.starts_with("the body is a JSON object with jwt_svid"), "{told}");
-        assert!(!String::from_utf8_lossy(&answer.body).contains(&good[..20]), "{body}");
+        let header = good.split('.').next().unwrap();
+        assert!(!String::from_utf8_lossy(&answer.body).contains(header), "{body}");
     }
     problem(&world.post_login(b"\xff\xfe{}").await, 400);
 }

@@ -72,7 +72,7 @@ async fn a_flood_of_unknown_keys_causes_one_fetch() {
     let world = by_url(&server, &ca).await;
     fetched(&world).await;
     let before = server.asked.load(Ordering::SeqCst);
-    let start = std::time::Instant::now();
+    let start = tokio::time::Instant::now();
     let mut flood = tokio::task::JoinSet::new();
     let address = world.exchange();
     for at in 0..40 {

@@ -123,7 +123,8 @@ fn assert_body(body: &[u8], what: &str) {
     let expected = format!(
         concat!(
             r#"{{"title":"Not authenticated","status":401,"#,
-            r#""detail":"what was shown is not accepted; the coordinator's log says why","request_id":{}}}"#
+            r#""detail":"what was shown is not accepted; the coordinator's audit log says why a log-in was refused","#,
+            r#""request_id":{}}}"#
         ),
         id
     );

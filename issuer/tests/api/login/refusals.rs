@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use moneyer_authority::mint::Ask;
 use moneyer_testkit::ForeignIssuer;
 use serde_json::{Value, json};
 
@@ -64,81 +65,96 @@ async fn the_refusals_of_the_requirement_have_one_text_and_reasons_of_their_own(
     }
 }
 
-#[tokio::test]
-async fn no_forgery_of_a_jwt_gets_in() {
-    let (world, foreign) = world().await;
-    world.let_in(&["*:read", "*:write"]).await;
-    let good = svid(&foreign, "/x");
-    let [header, payload, signature] = good.split('.').collect::<Vec<_>>().try_into().unwrap();
-    let claims = String::from_utf8(URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
-    let with_header = |members| svid_with(&foreign, "/x", members, json!({}));
-    let with_claims = |members| svid_with(&foreign, "/x", json!({}), members);
-    let headed = |header: &str| foreign.signed(header, &claims);
-    let unsigned = |alg: &str| {
+/// The three parts of a token.
+fn parts(token: &str) -> [&str; 3] {
+    token.split('.').collect::<Vec<_>>().try_into().unwrap()
+}
+
+/// The claims of a good token, as text.
+fn claims_of(token: &str) -> String {
+    String::from_utf8(URL_SAFE_NO_PAD.decode(parts(token)[1]).unwrap()).unwrap()
+}
+
+/// Without a signature, or with that of another header.
+fn of_another_algorithm(good: &str) -> Vec<String> {
+    let [_, payload, signature] = parts(good);
+    let both = |alg: &str| {
         let header = encode(json!({ "alg": alg, "kid": "one", "typ": "JWT" }).to_string());
         [format!("{header}.{payload}."), format!("{header}.{payload}.{signature}")]
     };
-    let key = foreign.jwk();
-    let now = world.authority().now().0;
-    let mut hostile: Vec<String> =
-        ["none", "None", "nOnE", "", "HS256", "EdDSA", "ES256K", "RS256"]
-            .iter()
-            .flat_map(|alg| unsigned(alg))
-            .collect();
-    hostile.extend([
+    let algorithms = ["none", "None", "nOnE", "", "HS256", "EdDSA", "ES256K", "RS256"];
+    algorithms.into_iter().flat_map(both).collect()
+}
+
+/// Signed by the right key, with a header that is none.
+fn of_another_header(foreign: &ForeignIssuer, claims: &str) -> Vec<String> {
+    let with = |members| svid_with(foreign, "/x", members, json!({}));
+    let exactly = |header: &str| foreign.signed(header, claims);
+    vec![
         // A key in the token, or a place to fetch one.
-        with_header(json!({ "jwk": key })),
-        with_header(json!({ "x5u": "https://other.example/x" })),
-        with_header(json!({ "x5c": [] })),
-        with_header(json!({ "crit": ["exp"], "exp": 1 })),
-        with_header(json!({ "b64": false, "crit": ["b64"] })),
-        with_header(json!({ "cty": "JWT" })),
-        with_header(json!({ "zip": "DEF" })),
-        with_header(json!({ "typ": "at+jwt" })),
-        with_header(json!({ "typ": "wit+jwt" })),
-        with_header(json!({ "alg": null })),
-        with_header(json!({ "alg": ["ES256"] })),
+        with(json!({ "jwk": foreign.jwk() })),
+        with(json!({ "x5u": "https://other.example/x" })),
+        with(json!({ "x5c": [] })),
+        with(json!({ "crit": ["exp"], "exp": 1 })),
+        with(json!({ "b64": false, "crit": ["b64"] })),
+        with(json!({ "cty": "JWT" })),
+        with(json!({ "zip": "DEF" })),
+        with(json!({ "typ": "at+jwt" })),
+        with(json!({ "typ": "wit+jwt" })),
+        with(json!({ "alg": null })),
+        with(json!({ "alg": ["ES256"] })),
         // `kid` names a key and no file, and no key is tried that is not named.
-        with_header(json!({ "kid": null })),
-        with_header(json!({ "kid": "" })),
-        with_header(json!({ "kid": "../../../../dev/null" })),
-        with_header(json!({ "kid": "one' OR '1'='1" })),
-        with_header(json!({ "kid": 1 })),
-        headed(r#"{"alg":"none","alg":"ES256","kid":"one"}"#),
-        headed(r#"{"alg":"ES256","kid":"one","kid":"one"}"#),
-        headed(r#"["ES256","one"]"#),
-        headed("{}"),
-        headed(""),
-        // Claims.
-        with_claims(json!({ "exp": null })),
-        with_claims(json!({ "exp": "9999999999" })),
-        with_claims(json!({ "exp": 1e300 })),
-        with_claims(json!({ "exp": -1 })),
-        with_claims(json!({ "nbf": now + 600 })),
-        with_claims(json!({ "nbf": "soon" })),
-        with_claims(json!({ "aud": null })),
-        with_claims(json!({ "aud": [] })),
-        with_claims(json!({ "aud": "" })),
-        with_claims(json!({ "aud": { LOGIN: true } })),
-        with_claims(json!({ "aud": [[LOGIN]] })),
-        with_claims(json!({ "aud": format!("{LOGIN}/") })),
-        with_claims(json!({ "aud": LOGIN.to_uppercase() })),
-        with_claims(json!({ "sub": null })),
-        with_claims(json!({ "sub": "spiffe://other.example" })),
-        with_claims(json!({ "sub": "spiffe://other.example/" })),
-        with_claims(json!({ "sub": "spiffe://other.example/../x" })),
-        with_claims(json!({ "sub": "spiffe://other.example/%78" })),
-        with_claims(json!({ "sub": "spiffe://OTHER.example/x" })),
-        with_claims(json!({ "sub": "spiffe://other.example:443/x" })),
-        with_claims(json!({ "sub": "spiffe://x@other.example/x" })),
-        with_claims(json!({ "sub": "spiffe://id.example.com/app/web/sandbox/web-1" })),
-        with_claims(json!({ "sub": ["spiffe://other.example/x"] })),
-        foreign.signed(
-            &json!({ "alg": "ES256", "kid": "one" }).to_string(),
-            &claims.replacen('{', r#"{"sub":"spiffe://other.example/x","#, 1),
-        ),
-        foreign.signed(&json!({ "alg": "ES256", "kid": "one" }).to_string(), "[]"),
-        // The form.
+        with(json!({ "kid": null })),
+        with(json!({ "kid": "" })),
+        with(json!({ "kid": "../../../../dev/null" })),
+        with(json!({ "kid": "one' OR '1'='1" })),
+        with(json!({ "kid": 1 })),
+        exactly(r#"{"alg":"none","alg":"ES256","kid":"one"}"#),
+        exactly(r#"{"alg":"ES256","kid":"one","kid":"one"}"#),
+        exactly(r#"["ES256","one"]"#),
+        exactly("{}"),
+        exactly(""),
+    ]
+}
+
+/// Signed by the right key, with claims that are none.
+fn of_other_claims(foreign: &ForeignIssuer, claims: &str, now: i64) -> Vec<String> {
+    let header = json!({ "alg": "ES256", "kid": "one" }).to_string();
+    let twice = claims.replacen('{', r#"{"sub":"spiffe://other.example/x","#, 1);
+    let with = |members| svid_with(foreign, "/x", json!({}), members);
+    vec![
+        with(json!({ "exp": null })),
+        with(json!({ "exp": "9999999999" })),
+        with(json!({ "exp": 1e300 })),
+        with(json!({ "exp": -1 })),
+        with(json!({ "nbf": now + 600 })),
+        with(json!({ "nbf": "soon" })),
+        with(json!({ "aud": null })),
+        with(json!({ "aud": [] })),
+        with(json!({ "aud": "" })),
+        with(json!({ "aud": { LOGIN: true } })),
+        with(json!({ "aud": [[LOGIN]] })),
+        with(json!({ "aud": format!("{LOGIN}/") })),
+        with(json!({ "aud": LOGIN.to_uppercase() })),
+        with(json!({ "sub": null })),
+        with(json!({ "sub": "spiffe://other.example" })),
+        with(json!({ "sub": "spiffe://other.example/" })),
+        with(json!({ "sub": "spiffe://other.example/../x" })),
+        with(json!({ "sub": "spiffe://other.example/%78" })),
+        with(json!({ "sub": "spiffe://OTHER.example/x" })),
+        with(json!({ "sub": "spiffe://other.example:443/x" })),
+        with(json!({ "sub": "spiffe://x@other.example/x" })),
+        with(json!({ "sub": "spiffe://id.example.com/app/web/sandbox/web-1" })),
+        with(json!({ "sub": ["spiffe://other.example/x"] })),
+        foreign.signed(&header, &twice),
+        foreign.signed(&header, "[]"),
+    ]
+}
+
+/// Texts that are no token, though one may be in them.
+fn of_another_form(good: &str) -> Vec<String> {
+    let [header, payload, signature] = parts(good);
+    vec![
         String::new(),
         ".".to_owned(),
         "..".to_owned(),
@@ -152,14 +168,29 @@ async fn no_forgery_of_a_jwt_gets_in() {
         format!("{header}.{payload}.{signature}="),
         format!("{header}.{payload}.{}", encode([0; 64])),
         format!("{header}.{payload}.{}", encode([])),
-        format!("{header}.{}.{signature}", encode(claims.replace("/x", "/y"))),
+        format!("{header}.{}.{signature}", encode(claims_of(good).replace("/x", "/y"))),
         good.replace('.', "\u{ff0e}"),
         format!("Bearer {good}"),
         "x".repeat(20_000),
         ".".repeat(8_000),
-    ]);
-    for token in &hostile {
-        refused(&world.log_in(token).await, token);
+    ]
+}
+
+#[tokio::test]
+async fn no_forgery_of_a_jwt_gets_in() {
+    let (world, foreign) = world().await;
+    world.let_in(&["*:read", "*:write"]).await;
+    let good = svid(&foreign, "/x");
+    let claims = claims_of(&good);
+    let now = world.authority().now().0;
+    let forged = [
+        of_another_algorithm(&good),
+        of_another_header(&foreign, &claims),
+        of_other_claims(&foreign, &claims, now),
+        of_another_form(&good),
+    ];
+    for token in forged.concat() {
+        refused(&world.log_in(&token).await, &token);
     }
     // The one that all of them were made of is good.
     world.token(&good).await;
@@ -177,7 +208,6 @@ async fn a_token_of_the_cluster_itself_is_no_svid_and_an_svid_is_not_used_up() {
     world.join("runner-1").await;
     world.place("web-1", "runner-1").await;
     let authority = world.authority();
-    let minted =
-        authority.mint_any(&crate::world::operator(), &id, Default::default()).await.unwrap();
+    let minted = authority.mint_any(&crate::world::operator(), &id, Ask::default()).await.unwrap();
     refused(&world.log_in(minted.token.expose()).await, "a token of a sandbox");
 }

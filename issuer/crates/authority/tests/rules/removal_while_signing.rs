@@ -223,7 +223,7 @@ async fn the_same_holds_for_the_id_of_a_jwt_svid() {
 
 #[tokio::test]
 async fn a_token_whose_policies_changed_while_it_was_signed_is_not_given_out() {
-    let held = Held::of(|foreign| login::chartered(foreign)).await;
+    let held = Held::of(login::chartered).await;
     let (world, foreign) = (&held.world, &held.foreign);
     let put = async |permissions: &[&str]| {
         let policy = login::allow("builds", "other.example/build/*", permissions);

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use moneyer_authority::login::{
     Effect, KeySource, LoginError, LoginPlan, MAXIMUM_DOMAINS, MAXIMUM_PATTERNS,
-    MAXIMUM_PERMISSIONS, MAXIMUM_POLICIES, PoliciesError, Policy, PolicyError, Verdict, decide,
+    MAXIMUM_PERMISSIONS, MAXIMUM_POLICIES, PoliciesError, Policy, PolicyError, Resource, Verdict,
+    decide,
 };
 use moneyer_identity::spiffe::{SpiffeId, SpiffeIdPattern};
 use moneyer_identity::{ErrorClass, Lifetime, PolicyName};
@@ -132,11 +133,11 @@ async fn what_is_no_policy_is_refused() {
     let several = |count| (0..count).map(|at| pattern(at).unwrap()).collect::<Vec<_>>();
     assert_eq!(refused(of(vec![])).await, PolicyError::NoPattern);
     assert_eq!(refused(of(several(MAXIMUM_PATTERNS + 1))).await, PolicyError::TooManyPatterns);
-    let twice = vec![several(2), several(1)].concat();
+    let twice = [several(2), several(1)].concat();
     assert_eq!(refused(of(twice)).await, PolicyError::Twice(pattern(0).unwrap()));
     scene.put(of(several(MAXIMUM_PATTERNS))).await;
     // Every permission there is fits.
-    let resources = moneyer_authority::login::Resource::ALL.map(|resource| resource.as_str());
+    let resources = Resource::ALL.map(Resource::as_str);
     let each = resources.into_iter().chain(["*"]);
     let all: BTreeSet<_> = each
         .flat_map(|resource| ["read", "write"].map(|verb| format!("{resource}:{verb}")))
