@@ -206,7 +206,10 @@ async fn bearer(file: PathBuf) -> Result<Zeroizing<String>, String> {
     let told = |error| format!("{} cannot be read: {}", file.display(), crate::chain(&error));
     let opened = tokio::fs::File::open(&file).await.map_err(told)?;
     let mut text = Zeroizing::new(String::new());
-    opened.take(MAXIMUM_BEARER_BYTES).read_to_string(&mut text).await.map_err(told)?;
+    opened.take(MAXIMUM_BEARER_BYTES + 1).read_to_string(&mut text).await.map_err(told)?;
+    if text.len() as u64 > MAXIMUM_BEARER_BYTES {
+        return Err(format!("{} is longer than {MAXIMUM_BEARER_BYTES} bytes", file.display()));
+    }
     Ok(text)
 }
 
@@ -215,6 +218,20 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
+
+    #[tokio::test]
+    async fn a_bearer_token_is_read_whole_or_not_at_all() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("token");
+        let longest = "x".repeat(usize::try_from(MAXIMUM_BEARER_BYTES).unwrap());
+        std::fs::write(&file, &longest).unwrap();
+        assert_eq!(bearer(file.clone()).await.unwrap().as_str(), longest);
+        std::fs::write(&file, format!("{longest}x")).unwrap();
+        assert!(bearer(file.clone()).await.unwrap_err().contains("is longer than 16384 bytes"));
+        assert!(
+            bearer(directory.path().join("none")).await.unwrap_err().contains("cannot be read")
+        );
+    }
 
     #[test]
     fn a_try_that_failed_is_made_again_after_ten_seconds() {

@@ -20,10 +20,10 @@ pub struct ExchangeSection {
     /// Answer with the error codes of Jwtlet, for clients that move over: 400 `invalid_grant` for a token that is
     /// refused, 403 `unauthorized_client` for what no mapping grants. Default: `false`, those of RFC 8693.
     pub jwtlet_compatible_errors: bool,
-    /// Kubernetes clusters whose service accounts are clients.
+    /// Kubernetes clusters whose service accounts are clients. Default: none.
     #[serde(rename = "cluster", skip_serializing_if = "Vec::is_empty")]
     pub clusters: Vec<SourceSection>,
-    /// Other OIDC issuers whose subjects are clients.
+    /// Other OIDC issuers whose subjects are clients. Default: none.
     #[serde(rename = "issuer", skip_serializing_if = "Vec::is_empty")]
     pub issuers: Vec<SourceSection>,
 }
@@ -32,16 +32,16 @@ pub struct ExchangeSection {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SourceSection {
-    /// Its name here. With a slash it stands before its subjects in the names of clients.
+    /// Its name here. With a slash it stands before its subjects in the names of clients. Required.
     pub name: ClusterId,
     /// For a cluster: leave its name out of the names of clients, as Jwtlet does. One cluster can. Default: `false`.
     #[serde(default)]
     pub plain_clients: bool,
-    /// The value of `iss` of its tokens, exactly.
+    /// The value of `iss` of its tokens, exactly. Required.
     pub issuer: String,
-    /// The audiences of which its tokens name one. Not one that others take too: they could show the token here.
+    /// The audiences of which its tokens name one. Not one that others take too: they could show the token here. Required.
     pub audiences: Vec<Audience>,
-    /// Where its JWK Set is: https. Of a cluster `https://SERVER/openid/v1/jwks`.
+    /// Where its JWK Set is: https. Of a cluster `https://SERVER/openid/v1/jwks`. Required.
     #[schemars(with = "String")]
     pub jwks_url: BundleUrl,
     /// A PEM file with the roots that the server of `jwks_url` is known under, and no others. Default: those that

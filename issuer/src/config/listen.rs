@@ -33,9 +33,9 @@ pub struct ListenSection {
     /// this cluster, `spiffe://<trust domain>/moneyer/bundle`. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spiffe_bundle: Option<ListenAddress>,
-    /// Log-in with SVIDs (`[login]`): `POST /v1/login/spiffe`; and token exchange (`[exchange]`): `POST /token`. With the public listener's certificate where it has
-    /// one, which X.509-SVIDs need; else plain HTTP, on a loopback address, a Unix socket or with `public_plain`
-    /// alone. Default: none.
+    /// Log-in with SVIDs (`[login]`): `POST /v1/login/spiffe`; and token exchange (`[exchange]`): `POST /token`. With the
+    /// public listener's certificate where it has one, which X.509-SVIDs need; else plain HTTP, on a loopback
+    /// address, a Unix socket or with `public_plain` alone. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exchange: Option<ListenAddress>,
     /// gRPC over mTLS for runners and sandbox controllers. Default: `0.0.0.0:8482`.

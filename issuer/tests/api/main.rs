@@ -7,6 +7,8 @@
 #[cfg(test)]
 mod doctor;
 #[cfg(test)]
+mod exchange;
+#[cfg(test)]
 mod federation;
 #[cfg(test)]
 mod grpc;

@@ -64,8 +64,8 @@ pub(super) async fn list(
 ) -> Result<Response, Problem> {
     let Query(query) = query?;
     let limit = match query.limit {
-        Some(0 | MAXIMUM_PAGE..) => {
-            return Err(Problem::invalid(format!("limit: is from 1 to {}", MAXIMUM_PAGE - 1)));
+        Some(limit) if limit == 0 || limit > MAXIMUM_PAGE => {
+            return Err(Problem::invalid(format!("limit: is from 1 to {MAXIMUM_PAGE}")));
         }
         Some(limit) => limit,
         None => usize::MAX,

@@ -22,7 +22,7 @@ fn code(answer: &Answer) -> (u16, String) {
 /// Proofs that prove nothing.
 fn bad_proofs(scene: &Scene) -> Vec<(&'static str, String)> {
     let with = |claims: &Value| scene.account(claims);
-    let (header, _) = with(&json!({})).split_once('.').map(|(h, _)| (h.to_owned(), ())).unwrap();
+    let header = with(&json!({})).split('.').next().unwrap().to_owned();
     let other = moneyer_testkit::ForeignIssuer::new("x.example", "k1");
     let plain = json!({ "alg": "ES256", "kid": "k1" }).to_string();
     let claims = json!({ "iss": CLUSTER, "sub": super::CLIENT, "aud": ["moneyer"], "exp": scene.now().0 + 600 });
@@ -88,11 +88,11 @@ async fn what_is_no_request_is_told_by_its_parameter() {
 }
 
 /// What no mapping grants: the parameters, and the code in either dialect.
-const NOT_GRANTED: [(&[(&str, &str)], &str, &str); 4] = [
-    (&[("resource", "pc2")], "invalid_target", "unauthorized_client"),
-    (&[("audience", "other")], "invalid_target", "unauthorized_client"),
-    (&[("scope", "admin")], "invalid_scope", "unauthorized_client"),
-    (&[("scope", "read write")], "invalid_scope", "invalid_scope"),
+const NOT_GRANTED: [([(&str, &str); 1], &str, &str); 4] = [
+    ([("resource", "pc2")], "invalid_target", "unauthorized_client"),
+    ([("audience", "other")], "invalid_target", "unauthorized_client"),
+    ([("scope", "admin")], "invalid_scope", "unauthorized_client"),
+    ([("scope", "read write")], "invalid_scope", "invalid_scope"),
 ];
 
 async fn not_granted(jwtlet: bool) {
@@ -105,7 +105,7 @@ async fn not_granted(jwtlet: bool) {
     assert_eq!(scene.world.manage(method, "/scopes", &scopes.to_string()).await.status, 204);
     let proof = scene.account(&json!({}));
     for (more, standard, theirs) in NOT_GRANTED {
-        let answer = scene.exchange(&proof, more).await;
+        let answer = scene.exchange(&proof, &more).await;
         let status = if jwtlet && theirs == "unauthorized_client" { 403 } else { 400 };
         let expected = (status, (if jwtlet { theirs } else { standard }).to_owned());
         assert_eq!(code(&answer), expected, "{more:?}");
@@ -144,7 +144,9 @@ async fn refusals_are_recorded_by_the_name_that_was_proved() {
     scene.exchange(&scene.account(&json!({})), &[]).await;
     scene.world.authority().settle_refusals(true);
     let path = scene.world.directory.path().join("audit");
-    let log = std::fs::read_dir(path).unwrap().map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap_or_default());
+    let log = std::fs::read_dir(path)
+        .unwrap()
+        .map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap_or_default());
     let lines: Vec<Value> = log
         .flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
         .filter_map(|line| serde_json::from_str(&line).ok())
@@ -153,4 +155,32 @@ async fn refusals_are_recorded_by_the_name_that_was_proved() {
     let who: Vec<_> = lines.iter().map(|line| line["who"].as_str().unwrap()).collect();
     assert_eq!(who, ["nobody", "client:system:serviceaccount:ns1:sa1"]);
     assert!(lines[1]["reason"].as_str().unwrap().contains("has no mapping for pc1"), "{lines:?}");
+}
+
+#[tokio::test]
+async fn a_client_and_its_issuer_have_a_share_each() {
+    let limits = [
+        ("LIMITS__CLIENT_EXCHANGES_PER_SECOND", "1"),
+        ("LIMITS__ISSUER_EXCHANGES_PER_SECOND", "2"),
+    ];
+    let scene = Scene::limited("", &limits).await;
+    scene.map(&json!({ "clientIdentifier": "system:serviceaccount:ns1:*" })).await;
+    // Twice a second's worth may come at once; signatures take time, in which a share grows again.
+    let proof = scene.account(&json!({}));
+    let mut refused = 0;
+    for _ in 0..20 {
+        let answer = scene.exchange(&proof, &[]).await;
+        if answer.status != 200 {
+            assert_eq!(code(&answer), (429, "temporarily_unavailable".to_owned()));
+            refused += 1;
+        }
+    }
+    assert!(refused >= 10, "{refused}");
+    let mut given = 0;
+    for at in 0..40 {
+        let subject = format!("system:serviceaccount:ns1:other-{at}");
+        let other = scene.account(&json!({ "sub": subject, "kubernetes.io": null }));
+        given += usize::from(scene.exchange(&other, &[]).await.status == 200);
+    }
+    assert!((1..30).contains(&given), "{given}");
 }

@@ -149,6 +149,15 @@ async fn ten_thousand_are_imported_at_once_and_come_in_pages() {
 }
 
 #[tokio::test]
+async fn a_page_has_a_length() {
+    let world = World::start().await;
+    for (limit, expected) in [(0, 400), (1, 200), (10_000, 200), (10_001, 400)] {
+        let answer = world.manage(Method::GET, &format!("/mappings?limit={limit}"), "").await;
+        assert_eq!(answer.status, expected, "{limit}");
+    }
+}
+
+#[tokio::test]
 async fn a_decision_says_which_mapping_decided_and_why() {
     let world = World::start().await;
     let every = mapping("system:serviceaccount:ns:*", "pc1");

@@ -35,6 +35,11 @@ impl Scene {
 
     /// With these lines in `[exchange]`.
     pub(crate) async fn with(exchange: &str) -> Self {
+        Self::limited(exchange, &[]).await
+    }
+
+    /// The same under these settings.
+    pub(crate) async fn limited(exchange: &str, settings: &[(&str, &str)]) -> Self {
         moneyer_daemon::tls::install_provider();
         // The names of trust domains stand for the issuers here: only their keys count.
         let cluster = ForeignIssuer::rsa("cluster.example", "k1");
@@ -62,7 +67,7 @@ impl Scene {
         std::fs::write(file, whole).unwrap();
         let clock = ManualClock::default();
         clock.set(SystemClock.now());
-        let settings = [("LISTEN__EXCHANGE", "127.0.0.1:0")];
+        let settings = [&[("LISTEN__EXCHANGE", "127.0.0.1:0")], settings].concat();
         let world = World::start_in(directory, clock, &settings).await;
         let scene = Self { world, cluster, oidc, server };
         scene.fetched().await;
@@ -142,7 +147,7 @@ impl Scene {
     }
 
     /// What a token that was given says, verified as a service of the cluster would.
-    pub(crate) async fn verified(&self, answer: &Answer, audience: &str) -> VerifiedToken {
+    pub(crate) fn verified(&self, answer: &Answer, audience: &str) -> VerifiedToken {
         let text = String::from_utf8_lossy(&answer.body);
         assert_eq!(answer.status, 200, "{text}");
         let token = read(answer)["access_token"].as_str().unwrap().to_owned();

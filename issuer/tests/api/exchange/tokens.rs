@@ -14,7 +14,7 @@ async fn a_service_accounts_token_is_exchanged_for_one_of_its_context() {
     let put = scene.world.manage(Method::POST, "/scopes", &claims.to_string()).await;
     assert_eq!(put.status, 201);
     let answer = scene.exchange(&scene.account(&json!({})), &[("scope", "read")]).await;
-    let token = scene.verified(&answer, "moneyer").await;
+    let token = scene.verified(&answer, "moneyer");
     assert_eq!(token.subject(), "pc1");
     for (name, value) in [
         ("participant_context", json!("pc1")),
@@ -63,10 +63,10 @@ async fn audiences_and_further_resources_are_those_of_the_mapping() {
     scene.map(&json!({ "audiences": ["https://a.example", "b"] })).await;
     let proof = scene.account(&json!({}));
     let both = [("resource", "pc1"), ("resource", "https://a.example"), ("audience", "b")];
-    let token = scene.verified(&scene.exchange(&proof, &both).await, "b").await;
+    let token = scene.verified(&scene.exchange(&proof, &both).await, "b");
     assert_eq!(token.audiences(), ["https://a.example", "b"]);
     let one = scene.exchange(&proof, &[("audience", "b")]).await;
-    assert_eq!(scene.verified(&one, "b").await.audiences(), ["b"]);
+    assert_eq!(scene.verified(&one, "b").audiences(), ["b"]);
 }
 
 #[tokio::test]
@@ -86,7 +86,7 @@ async fn who_acts_stands_before_whom_it_acts_for() {
     let actor = scene.oidc("deployer", &json!({}));
     let acting = [("actor_token", actor.as_str()), ("actor_token_type", JWT)];
     let answer = scene.exchange(&scene.account(&before), &acting).await;
-    let token = scene.verified(&answer, "moneyer").await;
+    let token = scene.verified(&answer, "moneyer");
     let expected = json!({
         "sub": "deployer", "iss": "https://ci.example", "act": {
             "sub": super::CLIENT, "iss": CLUSTER, "k8s_uid": "sa-uid",
@@ -101,7 +101,7 @@ async fn a_client_of_another_issuer_has_that_issuers_name_before_it() {
     let scene = Scene::new().await;
     scene.map(&json!({ "clientIdentifier": "ci/deployer" })).await;
     let answer = scene.exchange(&scene.oidc("deployer", &json!({})), &[]).await;
-    assert_eq!(scene.verified(&answer, "moneyer").await.subject(), "pc1");
+    assert_eq!(scene.verified(&answer, "moneyer").subject(), "pc1");
     // It chooses its subjects, and still is no service account of the cluster.
     scene.map(&json!({})).await;
     let forged = scene.exchange(&scene.oidc(super::CLIENT, &json!({})), &[]).await;

@@ -84,10 +84,14 @@ async fn a_body_has_a_longest_length_and_only_post_logs_in() {
         let answer = ask(&world.exchange(), method, PATH, &[], b"").await;
         assert_eq!(answer.status, 405);
     }
-    for path in ["/", "/api/v1/apps", "/v1/login", "/v1/login/spiffe/", "/.well-known/jwks.json"] {
+    for path in ["/", "/api/v1/apps", "/v1/login", "/v1/login/spiffe/"] {
         let answer = ask(&world.exchange(), Method::POST, path, &[], b"").await;
         assert_eq!(answer.status, 404, "{path}");
     }
+    // The listener's limit of 64 KiB, answered by the listener.
+    let body = |bytes: usize| format!("{}{{}}", " ".repeat(bytes - 2)).into_bytes();
+    refused(&world.post_login(&body(64 * 1024)).await, "as long as a body may be");
+    assert_eq!(world.post_login(&body(64 * 1024 + 1)).await.status, 413);
 }
 
 #[tokio::test]

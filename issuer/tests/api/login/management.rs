@@ -50,6 +50,20 @@ GET /policies/{name} policies:read
 PUT /policies/{name} policies:write
 DELETE /policies/{name} policies:write
 GET /policy-decision policies:read
+GET /mappings mappings:read
+POST /mappings mappings:write
+PUT /mappings mappings:write
+DELETE /mappings/{client} mappings:write
+GET /mappings/{client}/{context} mappings:read
+PUT /mappings/{client}/{context} mappings:write
+DELETE /mappings/{client}/{context} mappings:write
+POST /mapping-decision mappings:read
+GET /scopes scopes:read
+POST /scopes scopes:write
+PUT /scopes scopes:write
+GET /scopes/{scope} scopes:read
+PUT /scopes/{scope} scopes:write
+DELETE /scopes/{scope} scopes:write
 GET /sandboxes sandboxes:read
 GET /sandboxes/{id} sandboxes:read
 PUT /sandboxes/{id} sandboxes:write
@@ -134,6 +148,8 @@ async fn every_route_needs_its_permission_and_no_other() {
         let what = format!("{method} {path}");
         let path = path.replace("{trust_domain}", "nobody.example");
         let path = path.replace("{name}", "nobody").replace("{id}", "nobody");
+        let path = path.replace("{client}", "nobody").replace("{context}", "nobody");
+        let path = path.replace("{scope}", "nobody");
         let others: Vec<_> =
             every.iter().map(String::as_str).filter(|one| *one != permission).collect();
         world.let_in(&others).await;

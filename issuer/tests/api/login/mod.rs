@@ -4,6 +4,7 @@ mod bodies;
 mod key_sources;
 mod management;
 mod refusals;
+mod shares;
 mod tokens;
 mod x509_svids;
 

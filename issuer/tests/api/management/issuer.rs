@@ -150,12 +150,13 @@ async fn no_page_of_another_origin_is_invited() {
     }
 }
 
-/// The listener's limit of 64 KiB, answered by the listener.
+/// The listener's limit of 16 MiB, answered by the listener.
 #[tokio::test]
-async fn a_body_is_64_kib_at_most() {
+async fn a_body_is_16_mib_at_most() {
+    const LIMIT: usize = 16 * 1024 * 1024;
     let world = World::start().await;
     let body = |bytes: usize| format!("{}{{}}", " ".repeat(bytes - 2));
-    assert_eq!(world.manage(Method::PUT, "/apps/web", &body(64 * 1024)).await.status, 200);
-    let answer = world.manage(Method::PUT, "/apps/web", &body(64 * 1024 + 1)).await;
+    assert_eq!(world.manage(Method::PUT, "/apps/web", &body(LIMIT)).await.status, 200);
+    let answer = world.manage(Method::PUT, "/apps/web", &body(LIMIT + 1)).await;
     assert_eq!(answer.status, 413);
 }

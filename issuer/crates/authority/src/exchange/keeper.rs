@@ -16,7 +16,7 @@ use crate::audit::{Actor, Event, Ledger};
 use crate::store::{Change, Collection, Expected, Generation, Record, load_records};
 
 /// Most mappings: each is some hundred bytes in the memory of every coordinator.
-pub const MAXIMUM_MAPPINGS: usize = 200_000;
+pub const MAXIMUM_MAPPINGS: usize = 100_000;
 
 /// Most scope mappings, which are looked up by name as mappings are.
 pub const MAXIMUM_SCOPES: usize = 20_000;

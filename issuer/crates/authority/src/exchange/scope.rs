@@ -186,3 +186,22 @@ impl Record for ScopeMapping {
         URL_SAFE_NO_PAD.encode(digest(&SHA256, named.as_bytes()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scope_is_of_the_characters_of_rfc_6749() {
+        let longest = "x".repeat(MAXIMUM_SCOPE_BYTES);
+        for good in ["read", "urn:x:read", "a'b", longest.as_str()] {
+            assert!(ScopeName::parse(good).is_ok(), "{good}");
+        }
+        for bad in ["", &format!("{longest}x")] {
+            assert_eq!(ScopeName::parse(bad), Err(ScopeNameError::Length), "{bad}");
+        }
+        for bad in ["a b", "a\"b", "a\\b", "\u{e9}", "a\n"] {
+            assert_eq!(ScopeName::parse(bad), Err(ScopeNameError::Alphabet), "{bad}");
+        }
+    }
+}

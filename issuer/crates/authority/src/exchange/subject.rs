@@ -366,6 +366,17 @@ mod tests {
     }
 
     #[test]
+    fn there_are_as_many_issuers_as_there_may_be() {
+        let several = |count: usize| {
+            let named = (0..count).map(|at| format!("c{at:02}"));
+            let each = named.map(|name| source(&name, SourceKind::Oidc, &format!("{name}/")));
+            SubjectSources::new(each.collect())
+        };
+        assert_eq!(several(MAXIMUM_SOURCES).unwrap().list().len(), MAXIMUM_SOURCES);
+        assert_eq!(several(MAXIMUM_SOURCES + 1), Err(SourceError::TooMany));
+    }
+
+    #[test]
     fn no_two_issuers_can_mean_the_same_client() {
         use SourceKind::{Kubernetes, Oidc};
         assert!(fit(&[("a", Kubernetes, ""), ("b", Kubernetes, "b/"), ("c", Oidc, "c/")]).is_ok());

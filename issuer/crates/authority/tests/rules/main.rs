@@ -20,6 +20,8 @@ mod claims;
 #[cfg(test)]
 mod durability;
 #[cfg(test)]
+mod exchange;
+#[cfg(test)]
 mod federation;
 #[cfg(test)]
 mod histories;

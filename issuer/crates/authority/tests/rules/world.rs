@@ -9,8 +9,8 @@ use moneyer_authority::enrollment::{
     AuthenticatedOperator, AuthenticatedRunner, Caller, Certificate, EnrollmentError, LocalPeer,
     PeerLeaf, Principal,
 };
-use moneyer_authority::keys::{KeyKinds, Schedule};
 use moneyer_authority::exchange::SubjectSources;
+use moneyer_authority::keys::{KeyKinds, Schedule};
 use moneyer_authority::login::LoginPlan;
 use moneyer_authority::registry::{
     App, AppChange, EndingChange, RegistryError, Sandbox, SystemWorkload,

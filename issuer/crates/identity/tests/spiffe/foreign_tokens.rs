@@ -137,6 +137,7 @@ fn claims_are_there_and_are_what_they_have_to_be() {
     }
     for good in [
         with(claims(), "aud", json!("moneyer")),
+        with(claims(), "sub", json!("x".repeat(255))),
         with(claims(), "exp", json!(NOW.0 - 4)),
         with(claims(), "nbf", json!(NOW.0 + 5)),
         without(without(claims(), "nbf"), "iat"),
