@@ -9,7 +9,8 @@ use std::time::Duration;
 use moneyer_authority::Authority;
 use moneyer_authority::svid::SvidError;
 use moneyer_daemon::tls::{ServerTls, TlsError, TlsIdentity};
-use moneyer_identity::KeyId;
+use moneyer_identity::{KeyId, UnixTime};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::app::certificate::Life;
@@ -36,6 +37,7 @@ enum EndpointError {
 pub(super) struct BundleEndpoint {
     tls: ServerTls,
     shown: Option<Shown>,
+    ends_at: watch::Sender<Option<UnixTime>>,
     failing: bool,
 }
 
@@ -49,12 +51,17 @@ impl BundleEndpoint {
     /// One that shows nothing yet.
     pub(super) fn new() -> Result<Self, StartError> {
         let tls = ServerTls::without_certificate().map_err(StartError::Tls)?;
-        Ok(Self { tls, shown: None, failing: false })
+        Ok(Self { tls, shown: None, ends_at: watch::Sender::new(None), failing: false })
     }
 
     /// What the listener serves with.
     pub(super) fn tls(&self) -> &ServerTls {
         &self.tls
+    }
+
+    /// When the SVID ends that it shows, where it shows one.
+    pub(super) fn ends_at(&self) -> watch::Receiver<Option<UnixTime>> {
+        self.ends_at.subscribe()
     }
 
     /// Takes another SVID up; where there is none, the one before is shown on, and the log says so once.
@@ -78,7 +85,9 @@ impl BundleEndpoint {
         let identity = TlsIdentity::new(chain, svid.key.to_vec().into());
         let fresh = ServerTls::server_only(&identity).map_err(EndpointError::Tls)?;
         self.tls.replace(&fresh);
-        let renewal = authority.x509_authorities().plan().lifetime() / 2;
+        let lifetime = authority.x509_authorities().plan().lifetime();
+        self.ends_at.send_replace(Some(svid.made_at.plus(lifetime)));
+        let renewal = lifetime / 2;
         let life = Life::begin(svid.made_at, renewal);
         self.shown = Some(Shown { authority: svid.authority, life });
         Ok(())

@@ -72,6 +72,7 @@ pub(super) fn start(
         started_at: authority.now(),
         going_down: going_down.clone(),
         certificate,
+        bundle_endpoint: listeners.spiffe_bundle.as_ref().map(|(_, endpoint)| endpoint.ends_at()),
     };
     let management = ManagementState {
         authority: authority.clone(),

@@ -55,8 +55,40 @@ impl Health {
         let standing = certificate.problem(now).map_or(Ok(()), Err);
         self.checks.push(check("public_certificate", standing));
     }
+
+    /// Tells of the SVID that the bundle endpoint shows, by when it ends. It has no part in readiness for the same
+    /// reason.
+    pub(crate) fn tell_bundle_endpoint(&mut self, ends_at: Option<UnixTime>, now: UnixTime) {
+        let standing = match ends_at {
+            Some(end) if now < end => Ok(()),
+            Some(_) => {
+                Err("the bundle endpoint's X.509-SVID has ended and was not renewed".to_owned())
+            }
+            None => {
+                Err("the bundle endpoint has no X.509-SVID, and refuses every handshake".to_owned())
+            }
+        };
+        self.checks.push(check("bundle_endpoint", standing));
+    }
 }
 
 fn check(name: &'static str, result: Result<(), String>) -> Check {
     Check { name, ok: result.is_ok(), problem: result.err() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bundle_endpoint_without_a_good_svid_is_told_and_takes_nothing_out_of_service() {
+        let told = |ends_at: Option<i64>| {
+            let mut health = Health { ready: true, checks: Vec::new() };
+            health.tell_bundle_endpoint(ends_at.map(UnixTime), UnixTime(100));
+            (health.ready, health.checks.remove(0).ok)
+        };
+        assert_eq!(told(Some(101)), (true, true));
+        assert_eq!(told(Some(100)), (true, false));
+        assert_eq!(told(None), (true, false));
+    }
 }

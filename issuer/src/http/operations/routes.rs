@@ -8,6 +8,7 @@ use axum::{Json, Router};
 use moneyer_authority::Authority;
 use moneyer_daemon::telemetry::Warnings;
 use moneyer_identity::UnixTime;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -30,6 +31,8 @@ pub(crate) struct Watched {
     pub(crate) going_down: CancellationToken,
     /// The public listener's certificate, where it has one of its own.
     pub(crate) certificate: Option<PublicCertificate>,
+    /// When the bundle endpoint's SVID ends, if it shows one, where there is such an endpoint.
+    pub(crate) bundle_endpoint: Option<watch::Receiver<Option<UnixTime>>>,
 }
 
 #[derive(Debug, Clone)]
@@ -57,6 +60,9 @@ impl Watched {
         let mut health = Health::of(&self.authority);
         if let Some(certificate) = &self.certificate {
             health.tell(certificate, self.authority.now());
+        }
+        if let Some(ends_at) = &self.bundle_endpoint {
+            health.tell_bundle_endpoint(*ends_at.borrow(), self.authority.now());
         }
         if self.going_down.is_cancelled() {
             health.ready = false;

@@ -62,6 +62,7 @@ impl Rig {
             started_at,
             going_down: going_down.clone(),
             certificate: None,
+            bundle_endpoint: None,
         });
         Self { store, audit, clock, warnings, going_down, router }
     }

@@ -228,6 +228,21 @@ async fn f6_its_certificate_is_the_svid_of_the_endpoint_by_the_bundle_it_serves(
 }
 
 #[tokio::test]
+async fn readyz_tells_of_the_endpoints_svid_and_stays_ready_without_one() {
+    let world = start(&[]).await;
+    let told = async || {
+        let answer = world.operations(Method::GET, "/readyz").await;
+        let body = crate::world::json(&answer);
+        let checks = body["checks"].as_array().unwrap();
+        let check = checks.iter().find(|check| check["name"] == "bundle_endpoint").unwrap();
+        (answer.status.as_u16(), check["ok"].as_bool().unwrap())
+    };
+    assert_eq!(told().await, (200, true));
+    let without = World::start().await.operations(Method::GET, "/readyz").await;
+    assert!(!String::from_utf8_lossy(&without.body).contains("bundle_endpoint"));
+}
+
+#[tokio::test]
 async fn f6_whoever_keeps_the_newest_bundle_is_never_cut_off_by_a_rotation() {
     let world = start(&[("SPIFFE__CA_PUBLISH_BEFORE_USE", "1h")]).await;
     let mut open = connect(&world).await;
