@@ -88,11 +88,11 @@ async fn what_is_no_request_is_told_by_its_parameter() {
 }
 
 /// What no mapping grants: the parameters, and the code in either dialect.
-const NOT_GRANTED: [([(&str, &str); 1], &str, &str); 4] = [
-    ([("resource", "pc2")], "invalid_target", "unauthorized_client"),
-    ([("audience", "other")], "invalid_target", "unauthorized_client"),
-    ([("scope", "admin")], "invalid_scope", "unauthorized_client"),
-    ([("scope", "read write")], "invalid_scope", "invalid_scope"),
+const NOT_GRANTED: [(&str, &str, &str, &str); 4] = [
+    ("resource", "pc2", "invalid_target", "unauthorized_client"),
+    ("audience", "other", "invalid_target", "unauthorized_client"),
+    ("scope", "admin", "invalid_scope", "unauthorized_client"),
+    ("scope", "read write", "invalid_scope", "invalid_scope"),
 ];
 
 async fn not_granted(jwtlet: bool) {
@@ -104,11 +104,11 @@ async fn not_granted(jwtlet: bool) {
     let method = moneyer_daemon::unix_http::Method::PUT;
     assert_eq!(scene.world.manage(method, "/scopes", &scopes.to_string()).await.status, 204);
     let proof = scene.account(&json!({}));
-    for (more, standard, theirs) in NOT_GRANTED {
-        let answer = scene.exchange(&proof, &more).await;
+    for (name, value, standard, theirs) in NOT_GRANTED {
+        let answer = scene.exchange(&proof, &[(name, value)]).await;
         let status = if jwtlet && theirs == "unauthorized_client" { 403 } else { 400 };
         let expected = (status, (if jwtlet { theirs } else { standard }).to_owned());
-        assert_eq!(code(&answer), expected, "{more:?}");
+        assert_eq!(code(&answer), expected, "{name}={value}");
     }
     let bad = code(&scene.exchange("garbage", &[]).await);
     let expected = if jwtlet { "invalid_grant" } else { "invalid_request" };

@@ -30,7 +30,7 @@ impl std::fmt::Debug for Svid<'_> {
 
 /// Whose SVID was shown, proved by an authority of that id's own trust domain, which may log in here.
 ///
-/// Only [`Svid::verify`] makes one.
+/// Only the check of an [`Svid`] makes one.
 #[derive(Debug, Clone)]
 pub struct VerifiedLogin {
     id: SpiffeId,
