@@ -13,12 +13,18 @@ use moneyer_identity::{Audience, Lifetime, LifetimeRange};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// How long the token of a log-in lives where nobody says anything: long enough for a build's calls, and short beside an
+/// SVID, which it may outlive.
+const USUAL_LIFETIME: Lifetime = Lifetime::from_seconds(15 * 60);
+
 /// Log-in with SVIDs at `listen.exchange`. What who may do: `moneyer policy put`.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LoginSection {
-    /// How long the token of a log-in lives where a policy says nothing else. Default: `15m`.
-    pub lifetime: Span,
+    /// How long the token of a log-in lives where a policy says nothing else. Default: `15m`, or what is nearest to
+    /// that of what tokens may live.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lifetime: Option<Span>,
     /// The trust domains whose workloads may log in. Default: none.
     #[serde(rename = "trust_domain", skip_serializing_if = "Vec::is_empty")]
     pub trust_domains: Vec<LoginDomainSection>,
@@ -91,12 +97,6 @@ fn no_leeway() -> Span {
     Span::from_secs(0)
 }
 
-impl Default for LoginSection {
-    fn default() -> Self {
-        Self { lifetime: Span::from_secs(15 * 60), trust_domains: Vec::new() }
-    }
-}
-
 impl LoginSection {
     /// Whose workloads may log in, with the files that are named.
     pub(super) fn plan(
@@ -104,7 +104,10 @@ impl LoginSection {
         lifetimes: &LifetimeRange,
         wrong: &mut impl FnMut(&str, String),
     ) -> Option<LoginPlan> {
-        let lifetime = Lifetime::of(self.lifetime.duration());
+        let lifetime = match self.lifetime {
+            None => USUAL_LIFETIME.clamp(lifetimes.minimum(), lifetimes.maximum()),
+            Some(span) => Lifetime::of(span.duration()),
+        };
         if let Err(error) = lifetimes.choose(Some(lifetime)) {
             wrong("login.lifetime", error.to_string());
             return None;
@@ -217,6 +220,9 @@ mod tests {
         let plan =
             load("login.lifetime = '5m'\n[[login.trust_domain]]\nname = 'ci.example'").unwrap();
         assert_eq!(plan.lifetime().seconds(), 300);
+        // Who narrows the life of tokens and wants no log-in has nothing to set here.
+        let short = "tokens.default_lifetime = '1m'\ntokens.maximum_lifetime = '1m'";
+        assert_eq!(load(short).unwrap().lifetime().seconds(), 60);
         let [domain] = plan.domains() else { panic!("{plan:?}") };
         let expected = LoginDomain {
             trust_domain: TrustDomain::parse("ci.example").unwrap(),
