@@ -3,8 +3,8 @@
 //!
 //! Each is fetched at start, then every few minutes, and sooner when somebody asks. What was fetched last and found
 //! good stays until it is too old. An operator names each in the configuration, so addresses of the own network are
-//! asked too; a server that asks who we are is shown the bearer token in a file, which is read anew each time and is
-//! carried to no other server.
+//! asked too, and no redirect is followed to others; a server that asks who we are is shown the bearer token in a file,
+//! which is read anew each time.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -105,7 +105,7 @@ impl KeySets {
         });
         let (sources, lines): (Vec<_>, Vec<_>) = domains.chain(issuers).unzip();
         let policy = OutboundPolicy::of_bundle(ONE_KEY_SET, MAXIMUM_BUNDLE_BYTES);
-        let document = ForeignDocument { policy, private_addresses: true };
+        let document = ForeignDocument { policy, private_addresses: true, redirects: false };
         let requests = KeySetRequests(Arc::new(lines.into_iter().collect()));
         (Self { document, sources }, requests)
     }

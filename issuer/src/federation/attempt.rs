@@ -30,7 +30,7 @@ enum AttemptError {
 /// What a fetch may take.
 pub(super) fn document(section: &FederationSection) -> ForeignDocument {
     let policy = OutboundPolicy::of_bundle(ONE_BUNDLE, MAXIMUM_BUNDLE_BYTES);
-    ForeignDocument { policy, private_addresses: section.private_addresses }
+    ForeignDocument { policy, private_addresses: section.private_addresses, redirects: true }
 }
 
 /// Tries once, keeps what came of it, and says how long to wait.

@@ -17,7 +17,7 @@ use crate::pages::{every_command_parses, is_up_to_date, read, root};
 const REQUIREMENTS: &str = include_str!("spiffe_requirements.txt");
 
 /// Where tests of SPIFFE are. Elsewhere the same letters number faults and hostile inputs.
-const PLACES: [&str; 9] = [
+const PLACES: [&str; 12] = [
     "/spiffe/",
     "/spiffe_bundle",
     "/svid",
@@ -27,6 +27,9 @@ const PLACES: [&str; 9] = [
     "/federation",
     "/trust_bundle",
     "/bundles",
+    "/login/",
+    "/openid_configuration",
+    "/keys/schedule",
 ];
 
 struct Requirement {
@@ -96,8 +99,8 @@ fn tests() -> BTreeMap<String, Vec<(String, String)>> {
 const HEAD: &str = "\
 # SPIFFE: requirements and tests
 
-Written from the names of the tests, and compared with them in `make test`, which runs them all. A requirement without a
-test is marked *open*; what is not for us says why. The sections are those of the standards
+Written from the names of the tests, and compared with them in `make test`, which runs them all. A requirement is *held* if
+every test of it passes there, and *open* without a test; what is not for us says why. The sections are those of the standards
 ([SPIFFE-ID](https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE-ID.md) and its neighbours).
 ";
 
@@ -118,21 +121,21 @@ fn page() -> String {
                 "F" => "Federation",
                 _ => "Beside OIDC",
             };
-            write!(page, "\n## {title}\n\n| | Requirement | Tests |\n| --- | --- | --- |\n")
-                .unwrap();
+            let head = "| | Requirement | Result | Tests |\n| --- | --- | --- | --- |";
+            writeln!(page, "\n## {title}\n\n{head}").unwrap();
             group = letters;
         }
         let named: Vec<_> = tests.get(&id).into_iter().flatten().collect();
-        let result = match (named.as_slice(), text.split_once(" — not for us: ")) {
-            ([], Some((_, why))) => format!("not for us: {why}"),
-            ([], None) => "*open*".to_owned(),
+        let (result, told) = match (named.as_slice(), text.split_once(" — not for us: ")) {
+            ([], Some((_, why))) => ("not for us", why.to_owned()),
+            ([], None) => ("*open*", "none".to_owned()),
             (named, _) => {
                 let cells = named.iter().map(|(file, name)| format!("`{file}` `{name}`"));
-                cells.collect::<Vec<_>>().join("<br>")
+                ("held", cells.collect::<Vec<_>>().join("<br>"))
             }
         };
         let text = text.split(" — not for us: ").next().unwrap();
-        writeln!(page, "| {id} | {text} ({section}) | {result} |").unwrap();
+        writeln!(page, "| {id} | {text} ({section}) | {result} | {told} |").unwrap();
     }
     page
 }

@@ -1,6 +1,7 @@
 //! `POST /v1/login/spiffe`: a token of this cluster for an SVID of a trust domain that may log in.
 //!
-//! A JWT-SVID is in the body; without one the X.509-SVID counts that the client showed in its handshake. The answer
+//! A JWT-SVID is a bearer token in `Authorization` (JWT-SVID section 5.2) or in the body; without one the X.509-SVID
+//! counts that the client showed in its handshake. The answer
 //! is that of OAuth 2.0 (RFC 6749 section 5.1), with who it is for and by which policies.
 
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use moneyer_authority::login::{LocalToken, LoginError, Svid};
@@ -19,6 +20,7 @@ use moneyer_identity::{Lifetime, PolicyName};
 use serde::{Deserialize, Serialize};
 
 use super::routes::ExchangeState;
+use crate::http::authenticate::bearer;
 use crate::http::error::Problem;
 
 /// What is asked for. A secret: it has no `Debug`.
@@ -46,12 +48,18 @@ struct LoginView<'a> {
 pub(super) async fn spiffe(
     State(state): State<ExchangeState>,
     Extension(peer): Extension<Arc<Peer>>,
+    headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let body = read(&body?)?;
+    let carried = bearer(&headers);
+    if carried.is_some() && body.jwt_svid.is_some() {
+        // Which of them is meant would be for us to guess.
+        return Err(Problem::invalid("a JWT-SVID is shown once: in Authorization or in the body"));
+    }
     let shown = peer.shown.iter().flat_map(ShownChain::certificates);
     let chain: Vec<&[u8]> = shown.map(AsRef::as_ref).collect();
-    let svid = match &body.jwt_svid {
+    let svid = match body.jwt_svid.as_deref().or(carried) {
         Some(text) => Svid::Jwt(text),
         None => Svid::X509(&chain),
     };

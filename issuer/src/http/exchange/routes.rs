@@ -2,6 +2,7 @@
 
 use axum::Router;
 use axum::routing::{get, post};
+use moneyer_authority::login::LOGIN_PATH;
 
 use super::{login, token};
 use crate::documents::PublicDocuments;
@@ -22,9 +23,8 @@ pub(crate) struct ExchangeState {
 /// The exchange listener's routes. Whoever was told one address for everything, as clients of Jwtlet are, finds the
 /// public documents here too, and `/health`, which says no more than that somebody answers.
 pub(crate) fn router(state: ExchangeState, documents: PublicDocuments) -> Router {
-    let routes = Router::new()
-        .route("/v1/login/spiffe", post(login::spiffe))
-        .route("/token", post(token::exchange));
+    let routes =
+        Router::new().route(LOGIN_PATH, post(login::spiffe)).route("/token", post(token::exchange));
     let routes = routes.route("/health", get(|| async { "OK" }));
     error::with_fallbacks(routes).with_state(state).fallback_service(public::router(documents))
 }

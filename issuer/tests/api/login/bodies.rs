@@ -141,3 +141,21 @@ async fn audiences_algorithms_skew_and_issuer_are_as_configured() {
     let late = svid_with(&ec, "/x", json!({}), json!({ "exp": world.authority().now().0 }));
     refused(&world.log_in(&late).await, "expired this second");
 }
+
+#[tokio::test]
+async fn j11_a_jwt_svid_is_a_bearer_token_in_authorization() {
+    let (world, foreign) = world().await;
+    world.let_in(&[]).await;
+    let bearer = format!("Bearer {}", svid(&foreign, "/x"));
+    let ask_with = async |fields: &[(&'static str, &str)], body: &str| {
+        ask(&world.exchange(), Method::POST, PATH, fields, body.as_bytes()).await
+    };
+    let carried = [("authorization", bearer.as_str())];
+    assert_eq!(ask_with(&carried, "").await.status, 200);
+    let shorter = ask_with(&carried, r#"{"lifetime": 60}"#).await;
+    assert_eq!(crate::world::json(&shorter)["expires_in"], 60);
+    refused(&ask_with(&[("authorization", "Bearer x")], "").await, "no token");
+    refused(&ask_with(&[("authorization", "Basic x")], "").await, "another scheme");
+    let twice = json!({ "jwt_svid": svid(&foreign, "/x") }).to_string();
+    assert_eq!(ask_with(&carried, &twice).await.status, 400);
+}

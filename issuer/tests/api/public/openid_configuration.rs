@@ -1,5 +1,9 @@
 //! `GET /.well-known/openid-configuration`.
 
+use moneyer::config::Config;
+use moneyer_authority::keys::KeyKinds;
+use moneyer_authority::signer::KeyKind;
+use moneyer_daemon::settings::Source;
 use moneyer_daemon::unix_http::Method;
 use serde_json::json;
 
@@ -7,7 +11,7 @@ use crate::public::behaves_as_a_document;
 use crate::world::{World, json, problem};
 
 #[tokio::test]
-async fn discovery_names_the_issuer_and_its_key_set() {
+async fn o8_discovery_names_the_issuer_and_its_key_set() {
     let world = World::start().await;
     let whole = behaves_as_a_document(&world, "/.well-known/openid-configuration").await;
     let expected = json!({
@@ -21,6 +25,14 @@ async fn discovery_names_the_issuer_and_its_key_set() {
     for (name, value) in expected.as_object().unwrap() {
         assert_eq!(document.get(name), Some(value), "{name}");
     }
+}
+
+#[test]
+fn o7_rs256_is_what_a_new_cluster_signs_with() {
+    let text = "issuer.url = 'https://id.example.com'";
+    let source = Source::from_parts("moneyer.toml", text, "MONEYER", &[]);
+    let (_, charter) = Config::load(&source).unwrap();
+    assert_eq!(charter.key_kinds, KeyKinds::only(KeyKind::Rsa2048));
 }
 
 /// OpenID Connect Discovery 1.0 section 4: appended to the issuer, its path included.

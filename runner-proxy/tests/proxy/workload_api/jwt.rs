@@ -98,3 +98,23 @@ async fn w12_key_sets_hold_jwt_keys_with_their_ids_alone_and_are_never_null() {
     assert_eq!(set("empty.test"), serde_json::json!({ "keys": [] }));
     proxy.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn o4_no_authority_of_x509_svids_is_in_a_key_set_and_every_key_has_its_id() {
+    let (_cluster, _coordinator, _host, proxy) = with_one_sandbox().await;
+    let workload = Workload::of(&proxy, "s-1").await;
+    let mut authorities = workload.x509_bundles().await.unwrap();
+    let own = format!("spiffe://{TRUST_DOMAIN}");
+    let authorities = next(&mut authorities).await.unwrap().bundles;
+    assert!(!authorities[&own].is_empty(), "there is one to be left out");
+    let mut keys = workload.jwt_bundles().await.unwrap();
+    let keys = next(&mut keys).await.unwrap().bundles;
+    let keys: Value = serde_json::from_slice(&keys[&own]).unwrap();
+    let keys = keys["keys"].as_array().unwrap();
+    assert!(!keys.is_empty());
+    for key in keys {
+        assert!(key["kid"].as_str().is_some_and(|kid| !kid.is_empty()), "{key}");
+        assert!(key.get("x5c").is_none(), "{key}");
+    }
+    proxy.stop().await;
+}

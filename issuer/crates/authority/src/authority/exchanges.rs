@@ -139,7 +139,11 @@ impl Authority {
     ) -> Result<ExchangedToken, ExchangeError> {
         let context = Some(ask.context.clone());
         let proofs = proofs.map_err(|error| {
-            self.refuse_exchange(&Actor::Nobody, &Actor::Nobody, context.clone(), error)
+            let who = match &error {
+                ExchangeError::TooOften(client) => Actor::Client(client.clone()),
+                _ => Actor::Nobody,
+            };
+            self.refuse_exchange(&Actor::Nobody, &who, context.clone(), error)
         })?;
         let who = Actor::Client(proofs.subject.client().clone());
         let together = Actor::ClientsOf(proofs.subject.issuer().to_owned());

@@ -17,14 +17,12 @@ use super::open::Authority;
 use crate::audit::{Actor, Holder, Refused, reason};
 use crate::enrollment::{AuthenticateError, AuthenticatedOperator, Places as _};
 use crate::login::{
-    Admission, Decision, Effect, FetchedKeys, KeySource, LocalToken, LoginDomain, LoginError,
-    LoginPlan, Permission, Policies, PoliciesError, Policy, Svid, Verdict, VerifiedLogin,
+    Admission, Decision, Effect, FetchedKeys, KeySource, LOGIN_PATH, LocalToken, LoginDomain,
+    LoginError, LoginPlan, Permission, Policies, PoliciesError, Policy, Svid, Verdict,
+    VerifiedLogin,
 };
 use crate::mint::MintError;
 use crate::unbroken::unbroken;
-
-/// Where log-ins come in, under the issuer: the audience that JWT-SVIDs for them name.
-const LOGIN_PATH: &str = "/v1/login/spiffe";
 
 impl Authority {
     /// Whose workloads may log in.

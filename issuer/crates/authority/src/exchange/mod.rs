@@ -16,6 +16,7 @@ mod mapping;
 mod refusal;
 mod request;
 mod scope;
+mod source;
 mod spent;
 mod subject;
 mod token;
@@ -34,9 +35,7 @@ pub use scope::{
     MAXIMUM_CLAIMS_BYTES, RESERVED_CLAIMS, ScopeKey, ScopeMapping, ScopeMappingError, ScopeName,
     ScopeNameError,
 };
+pub use source::{MAXIMUM_SOURCES, SourceError, SourceKind, SubjectSource, SubjectSources};
 pub use spent::SpentProofs;
-pub use subject::{
-    KubernetesFacts, KubernetesObject, MAXIMUM_SOURCES, SourceError, SourceKind, SubjectError,
-    SubjectSource, SubjectSources, VerifiedSubject,
-};
+pub use subject::{KubernetesFacts, KubernetesObject, SubjectError, VerifiedSubject};
 pub use token::{ExchangedToken, Proofs};

@@ -1,142 +1,13 @@
 //! Who somebody is, by a token of another issuer.
-//!
-//! A client has one name, whoever says it: each source puts its prefix before its subjects, no prefix is the beginning
-//! of another, and a source of service accounts names nothing else. So two issuers never mean the same client.
-
-use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use moneyer_identity::spiffe::SvidAlgorithm;
 use moneyer_identity::{
-    Audience, ForeignKeys, ForeignTokenError, ForeignTokenRules, UnixTime, VerifiedForeignToken,
-    claimed_issuer,
+    ForeignKeys, ForeignTokenError, UnixTime, VerifiedForeignToken, claimed_issuer,
 };
 use serde_json::{Map, Value};
 
 use super::client::{ClientIdentifier, ClientIdentifierError};
-use crate::federation::BundleUrl;
-
-/// Most sources: each has a key set in memory and a task that fetches it.
-pub const MAXIMUM_SOURCES: usize = 64;
-
-/// What kind of issuer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SourceKind {
-    /// A Kubernetes cluster: subjects are service accounts.
-    Kubernetes,
-    /// Any other OIDC issuer.
-    Oidc,
-}
-
-/// An issuer whose tokens are taken for a proof.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SubjectSource {
-    /// Its name here.
-    pub name: String,
-    /// What kind it is.
-    pub kind: SourceKind,
-    /// The value of `iss`, exactly.
-    pub issuer: String,
-    /// The audiences of which its tokens name one.
-    pub audiences: Vec<Audience>,
-    /// The algorithms they may have. Empty: every one that is known.
-    pub algorithms: Vec<SvidAlgorithm>,
-    /// How far its clock may be off.
-    pub leeway: Duration,
-    /// What stands before its subjects in a client.
-    pub prefix: String,
-    /// Where its JWK Set is.
-    pub key_set: BundleUrl,
-    /// The roots its server is known under, PEM. Without: those that this machine trusts.
-    pub roots: Option<String>,
-    /// A file with the bearer token that its server asks for.
-    pub bearer_file: Option<std::path::PathBuf>,
-}
-
-/// Why sources do not fit together.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SourceError {
-    /// More than [`MAXIMUM_SOURCES`].
-    #[error("at most {MAXIMUM_SOURCES} issuers are taken")]
-    TooMany,
-    /// Two of one issuer: which rules hold would be chance.
-    #[error("the issuer {0} stands twice")]
-    Issuer(String),
-    /// Two of one name.
-    #[error("the name {0} stands twice")]
-    Name(String),
-    /// A client could be of either.
-    #[error("the prefix {0:?} is the beginning of {1:?}: a client could be of either issuer")]
-    Prefix(String, String),
-    /// An OIDC issuer that could name anybody.
-    #[error(
-        "an OIDC issuer needs a prefix that no service account and no SPIFFE ID begins with, as its name and a slash: \
-         it chooses its subjects, and could name anybody"
-    )]
-    Open,
-    /// Without one a token for anybody would be taken.
-    #[error("at least one audience is needed")]
-    NoAudience,
-}
-
-/// The issuers whose tokens are taken.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SubjectSources(Vec<SubjectSource>);
-
-impl SubjectSources {
-    /// Checks that they fit together.
-    pub fn new(sources: Vec<SubjectSource>) -> Result<Self, SourceError> {
-        if sources.len() > MAXIMUM_SOURCES {
-            return Err(SourceError::TooMany);
-        }
-        for (at, source) in sources.iter().enumerate() {
-            if source.audiences.is_empty() {
-                return Err(SourceError::NoAudience);
-            }
-            let reserved = ["system:", "spiffe:"]
-                .iter()
-                .any(|own| source.prefix.starts_with(own) || own.starts_with(&source.prefix));
-            if source.kind == SourceKind::Oidc && reserved {
-                return Err(SourceError::Open);
-            }
-            for other in sources.iter().skip(at + 1) {
-                if other.issuer == source.issuer {
-                    return Err(SourceError::Issuer(other.issuer.clone()));
-                }
-                if other.name == source.name {
-                    return Err(SourceError::Name(other.name.clone()));
-                }
-                check_prefixes(source, other)?;
-            }
-        }
-        Ok(Self(sources))
-    }
-
-    /// Every one.
-    #[must_use]
-    pub fn list(&self) -> &[SubjectSource] {
-        &self.0
-    }
-
-    /// The one of this issuer.
-    #[must_use]
-    pub fn of_issuer(&self, issuer: &str) -> Option<&SubjectSource> {
-        self.0.iter().find(|source| source.issuer == issuer)
-    }
-}
-
-fn check_prefixes(one: &SubjectSource, other: &SubjectSource) -> Result<(), SourceError> {
-    // Every name of a cluster without a prefix begins with `system:`, and no other prefix does.
-    let apart = |short: &SubjectSource, long: &SubjectSource| {
-        short.kind == SourceKind::Kubernetes && short.prefix.is_empty() && !long.prefix.is_empty()
-    };
-    for (short, long) in [(one, other), (other, one)] {
-        if long.prefix.starts_with(&short.prefix) && !apart(short, long) {
-            return Err(SourceError::Prefix(short.prefix.clone(), long.prefix.clone()));
-        }
-    }
-    Ok(())
-}
+use super::source::{SourceKind, SubjectSource, SubjectSources};
 
 /// Why a proof is none: for logs and audit records, never for the caller.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -292,18 +163,6 @@ impl VerifiedSubject {
     }
 }
 
-impl SubjectSource {
-    fn rules(&self) -> ForeignTokenRules {
-        let audiences = self.audiences.iter().map(|audience| audience.as_str().to_owned());
-        ForeignTokenRules {
-            issuer: self.issuer.clone(),
-            audiences: audiences.collect(),
-            algorithms: self.algorithms.clone(),
-            leeway: self.leeway,
-        }
-    }
-}
-
 /// What a cluster's token says, which has to be of a service account.
 fn facts(token: &VerifiedForeignToken) -> Result<KubernetesFacts, SubjectError> {
     let account = token.subject().strip_prefix("system:serviceaccount:");
@@ -339,63 +198,4 @@ fn object(said: &Map<String, Value>, name: &str) -> Option<KubernetesObject> {
         (sound && !text.is_empty()).then(|| text.to_owned())
     };
     Some(KubernetesObject { name: text("name")?, uid: text("uid")? })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn source(name: &str, kind: SourceKind, prefix: &str) -> SubjectSource {
-        SubjectSource {
-            name: name.to_owned(),
-            kind,
-            issuer: format!("https://{name}.example"),
-            audiences: vec![Audience::parse("moneyer").unwrap()],
-            algorithms: Vec::new(),
-            leeway: Duration::ZERO,
-            prefix: prefix.to_owned(),
-            key_set: BundleUrl::parse("https://x.example/jwks").unwrap(),
-            roots: None,
-            bearer_file: None,
-        }
-    }
-
-    fn fit(sources: &[(&str, SourceKind, &str)]) -> Result<SubjectSources, SourceError> {
-        let sources = sources.iter().map(|(name, kind, prefix)| source(name, *kind, prefix));
-        SubjectSources::new(sources.collect())
-    }
-
-    #[test]
-    fn there_are_as_many_issuers_as_there_may_be() {
-        let several = |count: usize| {
-            let named = (0..count).map(|at| format!("c{at:02}"));
-            let each = named.map(|name| source(&name, SourceKind::Oidc, &format!("{name}/")));
-            SubjectSources::new(each.collect())
-        };
-        assert_eq!(several(MAXIMUM_SOURCES).unwrap().list().len(), MAXIMUM_SOURCES);
-        assert_eq!(several(MAXIMUM_SOURCES + 1), Err(SourceError::TooMany));
-    }
-
-    #[test]
-    fn no_two_issuers_can_mean_the_same_client() {
-        use SourceKind::{Kubernetes, Oidc};
-        assert!(fit(&[("a", Kubernetes, ""), ("b", Kubernetes, "b/"), ("c", Oidc, "c/")]).is_ok());
-        for bad in [
-            &[("a", Kubernetes, ""), ("b", Kubernetes, "")][..],
-            &[("a", Kubernetes, "b/"), ("b", Oidc, "b/")],
-            &[("a", Oidc, "b/"), ("b", Oidc, "b/c/")],
-        ] {
-            assert!(matches!(fit(bad), Err(SourceError::Prefix(..))), "{bad:?}");
-        }
-        for open in ["", "s", "system:", "system:serviceaccount:", "spiffe:", "spiffe://x/"] {
-            assert_eq!(fit(&[("a", Oidc, open)]), Err(SourceError::Open), "{open:?}");
-        }
-        assert!(matches!(
-            fit(&[("a", Oidc, "a/"), ("a", Oidc, "b/")]),
-            Err(SourceError::Issuer(_))
-        ));
-        let mut nobody = source("a", Oidc, "a/");
-        nobody.audiences.clear();
-        assert_eq!(SubjectSources::new(vec![nobody]), Err(SourceError::NoAudience));
-    }
 }

@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_schedule_does_not_fill_the_key_set() {
+    fn o9_a_schedule_does_not_fill_the_key_set() {
         let schedule = |every| Schedule::new(every, seconds(40), seconds(10), seconds(60));
         assert!(schedule(seconds(20)).is_ok());
         assert_eq!(schedule(Duration::ZERO), Err(ScheduleError::TooOften));

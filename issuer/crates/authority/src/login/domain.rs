@@ -14,6 +14,9 @@ use moneyer_identity::{Audience, Lifetime};
 
 use crate::federation::BundleUrl;
 
+/// Where log-ins come in. After the issuer it is the audience that JWT-SVIDs for them name.
+pub const LOGIN_PATH: &str = "/v1/login/spiffe";
+
 /// Most trust domains that may log in, those of the cluster and of every federation among them.
 pub const MAXIMUM_DOMAINS: usize = 128;
 

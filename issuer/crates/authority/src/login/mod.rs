@@ -16,7 +16,7 @@ mod policy;
 mod verified;
 
 pub use decision::{Admission, Candidate, Decision, Verdict, decide};
-pub use domain::{DomainError, KeySource, LoginDomain, LoginPlan, MAXIMUM_DOMAINS};
+pub use domain::{DomainError, KeySource, LOGIN_PATH, LoginDomain, LoginPlan, MAXIMUM_DOMAINS};
 pub use error::{LoginError, PoliciesError};
 pub use keeper::{MAXIMUM_POLICIES, Policies};
 pub use keys::FetchedKeys;

@@ -44,6 +44,21 @@ async fn j6_its_subject_is_the_sandboxs_spiffe_id_and_all_else_as_in_any_token()
 }
 
 #[tokio::test]
+async fn o6_the_caller_chooses_whether_a_subject_is_a_spiffe_id() {
+    let world = World::new().await;
+    let (one, _) = world.join("runner-1").await;
+    world.put_app("web").await;
+    world.place("web-1", "web", "runner-1").await;
+    let id = sandbox("web-1");
+    let plain = world.authority.mint(&one, &id, ask()).await.unwrap();
+    let (_, svid) = world.authority.mint_jwt_svid(&one, &id, ask()).await.unwrap();
+    assert_eq!(plain.key_id, svid.key_id, "one key signs both");
+    let subject = |minted| verified(&world, minted, "https://rp.example.com").subject().to_owned();
+    assert_eq!(subject(&plain), "org:acme:app:web:sandbox:web-1");
+    assert_eq!(subject(&svid), "spiffe://id.example.com/app/web/sandbox/web-1");
+}
+
+#[tokio::test]
 async fn j2_its_header_has_alg_kid_and_typ_and_nothing_else() {
     let world = World::new().await;
     let (one, _) = world.join("runner-1").await;
@@ -78,7 +93,7 @@ async fn an_app_may_end_its_ids_as_it_likes_and_never_begin_them() {
 }
 
 #[tokio::test]
-async fn an_id_longer_than_oidc_takes_a_subject_is_refused_and_said() {
+async fn o5_an_id_longer_than_oidc_takes_a_subject_is_refused_and_said() {
     let mut long = charter();
     long.parts.trust_domain = TrustDomain::parse(&"x".repeat(250)).unwrap();
     let world = World::chartered(long).await;

@@ -22,6 +22,9 @@ pub struct ForeignDocument {
     pub policy: OutboundPolicy,
     /// Whether addresses are asked that only this machine or its network reaches.
     pub private_addresses: bool,
+    /// Whether redirects are followed. Where private addresses are asked because somebody we trust named one, a server
+    /// must not name others.
+    pub redirects: bool,
 }
 
 impl ForeignDocument {
@@ -59,7 +62,7 @@ impl ForeignDocument {
             let response = request.send().await.map_err(OutboundError::Fetch)?;
             match response.status() {
                 StatusCode::OK => return self.body(response).await,
-                status if status.is_redirection() && bearer.is_some() => {
+                status if status.is_redirection() && (bearer.is_some() || !self.redirects) => {
                     return Err(OutboundError::Redirect(status));
                 }
                 status if status.is_redirection() => {

@@ -45,7 +45,7 @@ fn answering(identity: &TlsIdentity) -> String {
 
 fn document() -> ForeignDocument {
     let policy = OutboundPolicy::of_bundle(Duration::from_secs(20), LIMIT);
-    ForeignDocument { policy, private_addresses: true }
+    ForeignDocument { policy, private_addresses: true, redirects: true }
 }
 
 fn web(authority: &Authority) -> ServerProof {
@@ -199,11 +199,38 @@ async fn a_document_is_read_up_to_its_limit_and_a_server_that_drips_is_left() {
     assert!(matches!(long, OutboundError::TooLong(LIMIT)));
     assert!(matches!(refused(&format!("{base}/x"), &proof).await, OutboundError::Status(_)));
     let policy = OutboundPolicy::of_bundle(Duration::from_millis(500), LIMIT);
-    let impatient = ForeignDocument { policy, private_addresses: true };
+    let impatient = ForeignDocument { policy, private_addresses: true, redirects: true };
     for path in ["/drip", "/never"] {
         let error = impatient.get(&format!("{base}{path}"), &proof).await.unwrap_err();
         assert!(error.timed_out(), "{error}");
     }
+}
+
+/// A server that says what it was shown in `Authorization`.
+fn echoing(identity: &TlsIdentity) -> String {
+    let echo = async |headers: axum::http::HeaderMap| {
+        let shown = headers.get("authorization").map(|value| value.to_str().unwrap().to_owned());
+        shown.unwrap_or_default()
+    };
+    let router = Router::new().route("/", get(echo));
+    format!("https://localhost:{}/", serve(identity, router).port())
+}
+
+#[tokio::test]
+async fn a_bearer_token_is_shown_to_the_named_server_and_carried_to_no_other() {
+    let authority = Authority::new();
+    let leaf = authority.leaf_for_localhost();
+    let (url, proof) = (echoing(&leaf), web(&authority));
+    let shown = document().get_as(&url, &proof, Some("canary")).await.unwrap();
+    assert_eq!(shown, b"Bearer canary");
+    assert_eq!(document().get(&url, &proof).await.unwrap(), b"");
+    let away = redirecting(&leaf, url.clone());
+    assert!(document().get(&away, &proof).await.is_ok(), "without one it is followed");
+    let refused = document().get_as(&away, &proof, Some("canary")).await.unwrap_err();
+    assert!(matches!(refused, OutboundError::Redirect(_)), "{refused:?}");
+    let staying = ForeignDocument { redirects: false, ..document() };
+    let refused = staying.get(&away, &proof).await.unwrap_err();
+    assert!(matches!(refused, OutboundError::Redirect(_)), "{refused:?}");
 }
 
 #[tokio::test]
