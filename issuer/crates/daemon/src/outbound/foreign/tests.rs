@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::http::HeaderMap;
 use axum::response::Redirect;
 use axum::routing::get;
 use moneyer_identity::error_chain;
@@ -208,7 +209,7 @@ async fn a_document_is_read_up_to_its_limit_and_a_server_that_drips_is_left() {
 
 /// A server that says what it was shown in `Authorization`.
 fn echoing(identity: &TlsIdentity) -> String {
-    let echo = async |headers: axum::http::HeaderMap| {
+    let echo = async |headers: HeaderMap| {
         let shown = headers.get("authorization").map(|value| value.to_str().unwrap().to_owned());
         shown.unwrap_or_default()
     };
