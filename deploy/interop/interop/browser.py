@@ -9,10 +9,11 @@ import fcntl
 import json
 import os
 import select
+import signal
 import subprocess
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from . import child
 
@@ -126,7 +127,10 @@ class Browser:
 @contextmanager
 def running():
     """Starts a browser with a profile of its own, and ends it."""
-    with tempfile.TemporaryDirectory(prefix="moneyer-browser-") as profile:
+    # What the browser leaves behind may write to its profile for a moment after it has ended.
+    with tempfile.TemporaryDirectory(
+        prefix="moneyer-browser-", ignore_cleanup_errors=True
+    ) as profile:
         commands, to = map(_lifted, os.pipe())
         answers, out = map(_lifted, os.pipe())
         # No sandbox: it needs rights that a container lacks, and only our own page is opened.
@@ -137,6 +141,7 @@ def running():
              f"--user-data-dir={profile}"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             pass_fds=(commands, out), env={"PATH": os.environ["PATH"], "HOME": profile},
+            start_new_session=True,
         )
         os.close(commands)
         os.close(out)
@@ -146,6 +151,8 @@ def running():
         finally:
             os.close(answers)
             child.stop(process, STOP_SECONDS)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def _lifted(descriptor: int) -> int:
