@@ -127,7 +127,7 @@ fn of_trust_domain(authority: Authority, trust_domain: TrustDomain) -> Take {
         if keys.jwt_authorities().is_empty() {
             return Err(NOTHING.to_owned());
         }
-        authority.login_keys().take(keys, authority.now());
+        authority.login_keys().take(trust_domain.as_str(), keys, authority.now());
         Ok(())
     })
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
 use crate::cli::input;
-use crate::cli::output::{Column, Output, json, optional_time};
+use crate::cli::output::{Column, Output, joined, json, optional_time};
 use crate::http::management::{ExchangeDecision, ExchangeQuestion, MappingJson, escaped};
 
 /// Longest file that is imported, in bytes: what the management API takes.
@@ -224,9 +224,4 @@ impl PutArguments {
             spend_once: self.spend_once,
         }
     }
-}
-
-fn joined<T: ToString>(several: impl IntoIterator<Item = T>) -> String {
-    let texts: Vec<_> = several.into_iter().map(|one| one.to_string()).collect();
-    if texts.is_empty() { "-".to_owned() } else { texts.join(" ") }
 }

@@ -83,6 +83,12 @@ pub(super) fn optional_time(at: Option<UnixTime>) -> String {
     at.map_or_else(|| "-".to_owned(), time)
 }
 
+/// Several in one cell, or a dash.
+pub(super) fn joined<T: ToString>(several: impl IntoIterator<Item = T>) -> String {
+    let texts: Vec<_> = several.into_iter().map(|one| one.to_string()).collect();
+    if texts.is_empty() { "-".to_owned() } else { texts.join(" ") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,7 +7,7 @@ use moneyer_identity::{Lifetime, PolicyName};
 
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
-use crate::cli::output::{Column, Output};
+use crate::cli::output::{Column, Output, joined};
 use crate::http::management::{
     CandidateView, DecisionView, EffectName, PolicyBody, PolicyView, VerdictName,
 };
@@ -125,11 +125,6 @@ fn effect(effect: EffectName) -> &'static str {
         EffectName::Allow => "allow",
         EffectName::Deny => "deny",
     }
-}
-
-fn joined<T: ToString>(several: impl IntoIterator<Item = T>) -> String {
-    let texts: Vec<_> = several.into_iter().map(|one| one.to_string()).collect();
-    if texts.is_empty() { "-".to_owned() } else { texts.join(" ") }
 }
 
 fn lifetime(lifetime: Option<Lifetime>) -> String {

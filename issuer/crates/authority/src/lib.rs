@@ -14,6 +14,7 @@ mod authority;
 pub mod enrollment;
 pub mod exchange;
 pub mod federation;
+mod fetched_keys;
 pub mod issuers;
 pub mod keys;
 pub mod login;
@@ -31,4 +32,5 @@ mod x509;
 pub use authority::{
     AppFit, Authority, Charter, EndpointSvid, OpenError, Ports, RemoveError, SelfCheckError,
 };
+pub use fetched_keys::FetchedKeys;
 pub use upkeep::{ConfirmError, Outcome, Reissue};

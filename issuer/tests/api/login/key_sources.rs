@@ -6,7 +6,6 @@ use std::time::Duration;
 use moneyer_authority::enrollment::{Caller, PeerLeaf};
 use moneyer_authority::mint::Ask;
 use moneyer_daemon::unix_http::Answer;
-use moneyer_identity::spiffe::TrustDomain;
 use moneyer_identity::{Audience, Clock as _, SandboxId};
 use moneyer_testkit::{ForeignIssuer, TestCa};
 use serde_json::json;
@@ -35,9 +34,8 @@ fn unavailable(answer: &Answer) {
 
 /// Waits until a key set was fetched.
 async fn fetched(world: &World) {
-    let name = TrustDomain::parse(FOREIGN).unwrap();
     for _ in 0..5000 {
-        if world.authority().login_keys().find(&name, world.authority().now()).is_some() {
+        if world.authority().login_keys().find(FOREIGN, world.authority().now()).is_some() {
             return;
         }
         tokio::time::sleep(Duration::from_millis(1)).await;

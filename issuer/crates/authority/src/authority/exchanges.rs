@@ -5,14 +5,17 @@
 
 use std::sync::Arc;
 
+use moneyer_identity::ForeignKeys;
+
 use super::open::Authority;
 use crate::audit::{Actor, Holder, Refused, reason};
 use crate::enrollment::{AuthenticatedOperator, Places as _};
 use crate::exchange::{
     Catalog, ClientIdentifier, ExchangeAsk, ExchangeError, ExchangedToken, Grant, MappingKey,
     MappingsError, NotGranted, ParticipantContext, Place, Proofs, ResourceMapping, Rules, ScopeKey,
-    ScopeMapping, SourceKeys, SubjectError, SubjectSource, SubjectSources, VerifiedSubject,
+    ScopeMapping, SubjectError, SubjectSource, SubjectSources, VerifiedSubject,
 };
+use crate::fetched_keys::FetchedKeys;
 use crate::mint::MintError;
 use crate::store::{Generation, StoreError};
 use crate::unbroken::unbroken;
@@ -120,7 +123,7 @@ impl Authority {
 
     /// The key sets of those issuers.
     #[must_use]
-    pub fn source_keys(&self) -> &SourceKeys {
+    pub fn source_keys(&self) -> &FetchedKeys<ForeignKeys> {
         &self.source_keys
     }
 

@@ -16,10 +16,10 @@ use serde_json::Value;
 use super::open::Authority;
 use crate::audit::{Actor, Holder, Refused, reason};
 use crate::enrollment::{AuthenticateError, AuthenticatedOperator, Places as _};
+use crate::fetched_keys::FetchedKeys;
 use crate::login::{
-    Admission, Decision, Effect, FetchedKeys, KeySource, LOGIN_PATH, LocalToken, LoginDomain,
-    LoginError, LoginPlan, Permission, Policies, PoliciesError, Policy, Svid, Verdict,
-    VerifiedLogin,
+    Admission, Decision, Effect, KeySource, LOGIN_PATH, LocalToken, LoginDomain, LoginError,
+    LoginPlan, Permission, Policies, PoliciesError, Policy, Svid, Verdict, VerifiedLogin,
 };
 use crate::mint::MintError;
 use crate::unbroken::unbroken;
@@ -33,7 +33,7 @@ impl Authority {
 
     /// The key sets that were fetched for log-in.
     #[must_use]
-    pub fn login_keys(&self) -> &FetchedKeys {
+    pub fn login_keys(&self) -> &FetchedKeys<TrustBundle> {
         &self.login_keys
     }
 
@@ -85,7 +85,7 @@ impl Authority {
     fn login_bundle(&self, domain: &LoginDomain, now: UnixTime) -> Option<Arc<TrustBundle>> {
         match &domain.keys {
             KeySource::Keys(keys) => Some(Arc::clone(keys)),
-            KeySource::Url { .. } => self.login_keys.find(&domain.trust_domain, now),
+            KeySource::Url { .. } => self.login_keys.find(domain.trust_domain.as_str(), now),
             KeySource::Bundle => self.trust_bundles().find(&domain.trust_domain).cloned(),
         }
     }

@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
-use moneyer_identity::UnixTime;
+use moneyer_identity::spiffe::TrustBundle;
+use moneyer_identity::{ForeignKeys, UnixTime};
 
 use super::charter::{Charter, Ports};
 use crate::audiences::{AudiencesError, Profiles};
 use crate::audit::{Ledger, Refusals};
 use crate::enrollment::{ClusterAuthority, Enrollment, Member, Members};
-use crate::exchange::{Mappings, MappingsError, SourceKeys, SpentProofs};
+use crate::exchange::{Mappings, MappingsError, SpentProofs};
 use crate::federation::{Federations, FederationsError};
+use crate::fetched_keys::FetchedKeys;
 use crate::issuers::{Issuers, IssuersError};
 use crate::keys::{Keys, KeysError};
-use crate::login::{FetchedKeys, Policies, PoliciesError};
+use crate::login::{Policies, PoliciesError};
 use crate::mint::{Gate, Minter};
 use crate::registry::{Registry, RegistryError, SpiffeIds};
 use crate::store::{Store, StoreError, load_records};
@@ -73,9 +75,9 @@ pub struct Authority {
     pub(super) federations: Arc<Federations>,
     pub(super) mappings: Arc<Mappings>,
     pub(super) spent: Arc<SpentProofs>,
-    pub(super) source_keys: Arc<SourceKeys>,
+    pub(super) source_keys: Arc<FetchedKeys<ForeignKeys>>,
     pub(super) policies: Arc<Policies>,
-    pub(super) login_keys: Arc<FetchedKeys>,
+    pub(super) login_keys: Arc<FetchedKeys<TrustBundle>>,
     pub(super) spiffe_ids: SpiffeIds,
     pub(super) minter: Minter,
     pub(super) ledger: Ledger,
@@ -120,7 +122,7 @@ impl Authority {
         let mappings = Mappings::open(ledger.clone()).await;
         let mappings = Arc::new(mappings.map_err(OpenError::Mappings)?);
         let spent = Arc::new(SpentProofs::new(ledger.clone()));
-        let source_keys = Arc::new(SourceKeys::new(charter.maximum_bundle_age));
+        let source_keys = Arc::new(FetchedKeys::new(charter.maximum_bundle_age));
         let policies = Policies::open(ledger.clone()).await;
         let policies = Arc::new(policies.map_err(OpenError::Policies)?);
         let login_keys = Arc::new(FetchedKeys::new(charter.maximum_bundle_age));
