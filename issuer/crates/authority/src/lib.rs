@@ -1,7 +1,8 @@
 //! The rules of a Moneyer coordinator: which keys there are, who is placed where, who may have which
 //! token, and what it says.
 //!
-//! Everything outside is a port: [`store::Store`] keeps records, [`signer::Signer`] holds the private keys
+//! Everything outside is a port: [`store::Store`] keeps records, [`shared_store::SharedStore`] tells of those that other
+//! coordinators change, [`signer::Signer`] holds the private keys
 //! that sign tokens, [`audit::Audit`] keeps the audit log, a clock tells the time. The keys of
 //! X.509 authorities are held here: the cluster's own by [`enrollment::ClusterAuthority`], those of SVIDs by
 //! [`svid::X509Authorities`]. Nothing here knows HTTP, gRPC,
@@ -21,6 +22,7 @@ pub mod login;
 pub mod mint;
 pub mod public_certificate;
 pub mod registry;
+pub mod shared_store;
 pub mod signer;
 pub mod store;
 pub mod svid;

@@ -19,6 +19,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
+use crate::shared_store::SharedStore;
+
 /// Longest record in bytes, id excluded. Larger values are outside what the crash tests of the
 /// embedded store cover.
 pub const MAXIMUM_RECORD_BYTES: usize = 64 * 1024 - 1;
@@ -287,6 +289,14 @@ pub enum StoreError {
         /// What is there.
         there: Generation,
     },
+    /// It was asked what changed since a generation that is longer ago than it remembers what was removed.
+    #[error(
+        "the store no longer knows everything that changed since generation {since}; start this coordinator anew"
+    )]
+    Forgotten {
+        /// Since when.
+        since: Generation,
+    },
     /// The backend cannot be reached or no longer writes. Whether the change happened is not known.
     #[error("the store is unavailable")]
     Unavailable(#[source] Cause),
@@ -300,7 +310,9 @@ impl StoreError {
             Self::Conflict { .. } => ErrorClass::Conflict,
             Self::TooLarge { .. } => ErrorClass::Invalid,
             Self::Encode(_) | Self::Damaged { .. } => ErrorClass::Internal,
-            Self::Unavailable(_) | Self::RolledBack { .. } => ErrorClass::Unavailable,
+            Self::Unavailable(_) | Self::RolledBack { .. } | Self::Forgotten { .. } => {
+                ErrorClass::Unavailable
+            }
         }
     }
 }
@@ -343,11 +355,16 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Makes all changes or none. Returns when they survive power loss.
     async fn commit(&self, changes: Vec<Change>) -> Result<Generation, StoreError>;
 
-    /// The generation of the last acknowledged write.
+    /// The generation of the last acknowledged write; of a store that is shared, the latest one known here.
     fn generation(&self) -> Generation;
 
     /// Whether a write could be acknowledged now.
     fn health(&self) -> Result<(), StoreError>;
+
+    /// What it offers if several coordinators share it.
+    fn shared(&self) -> Option<&dyn SharedStore> {
+        None
+    }
 
     /// Proof of the generation of the last acknowledged write. Empty where a store gives none.
     fn receipt(&self) -> Receipt {
