@@ -118,6 +118,10 @@ impl App {
         if let Drain::Abandoned(tasks) = self.shutdown.drain(DRAIN).await {
             tracing::warn!(tasks, "some requests did not finish in time and were cut off");
         }
+        if let Err(error) = self.authority.leave().await {
+            let cause = crate::chain(&error);
+            tracing::warn!(error.cause = cause, "the others wait for this coordinator for a while");
+        }
         self.authority.settle_refusals(true);
         self.audit.close().await;
         self.store.close().await;

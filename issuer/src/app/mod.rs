@@ -9,6 +9,7 @@ mod bundle_endpoint;
 mod certificate;
 mod coordinator;
 mod error;
+mod following;
 mod listeners;
 mod rotation;
 mod services;

@@ -76,6 +76,8 @@ pub(super) async fn follow_bundle(authority: Authority) {
     let mut keys = authority.keys().changes();
     let mut authorities = authority.x509_authorities().changes();
     loop {
+        // The number of content that another coordinator has written already is that one's.
+        authority.catch_up().await.ok();
         let followed = authority.bundle().follow().await;
         let retry = followed.as_ref().err().map(|_failed| LOOK_EVERY);
         if let Err(error) = followed {

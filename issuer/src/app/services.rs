@@ -11,6 +11,7 @@ use moneyer_daemon::tls::ServerTls;
 use crate::app::certificate::{certify_coordinator, renew_certificate};
 use crate::app::coordinator::Kept;
 use crate::app::error::StartError;
+use crate::app::following::follow;
 use crate::app::listeners::Listeners;
 use crate::app::rotation::{follow_bundle, republish, rotate};
 use crate::config::Config;
@@ -114,8 +115,9 @@ pub(super) fn start(
     shutdown.spawn("documents", until(stop.clone(), republish(authority.clone(), documents)));
     shutdown.spawn("federation", until(stop.clone(), fetcher.run()));
     shutdown.spawn("key sets", until(stop.clone(), key_sets.run()));
-    let following = follow_bundle(authority.clone());
-    shutdown.spawn("trust bundle", until(stop.clone(), following));
+    let bundle = follow_bundle(authority.clone());
+    shutdown.spawn("trust bundle", until(stop.clone(), bundle));
+    shutdown.spawn("following", until(stop.clone(), follow(authority.clone())));
     shutdown.spawn("rotation", until(stop, rotate(authority.clone())));
     Ok(())
 }

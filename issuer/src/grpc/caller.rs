@@ -20,27 +20,38 @@ pub(super) fn leaf<T>(request: &Request<T>) -> Result<PeerLeaf, Status> {
 }
 
 /// The member that makes a request.
-pub(super) fn member<T>(authority: &Authority, request: &Request<T>) -> Result<Caller, Status> {
-    authority.authenticate(&leaf(request)?).map_err(status::authenticate)
+pub(super) async fn member<T: Sync>(
+    authority: &Authority,
+    request: &Request<T>,
+) -> Result<Caller, Status> {
+    let leaf = leaf(request)?;
+    authority.authenticate_caller(&leaf).await.map_err(status::authenticate)
 }
 
 /// The runner that makes a request.
-pub(super) fn runner<T>(
+pub(super) async fn runner<T: Sync>(
     authority: &Authority,
     request: &Request<T>,
 ) -> Result<AuthenticatedRunner, Status> {
-    match member(authority, request)? {
+    match member(authority, request).await? {
         Caller::Runner(runner) => Ok(runner),
         Caller::Controller(_) => Err(status::wrong_kind()),
     }
 }
 
-/// The sandbox controller that makes a request.
-pub(super) fn controller<T>(
+/// Takes in what other coordinators were told, before something is changed or watched here. Where the store is
+/// away a change fails by itself, and a watch tells what is known.
+pub(super) async fn latest(authority: &Authority) {
+    authority.catch_up().await.ok();
+}
+
+/// The sandbox controller that makes a request, which is about to change something.
+pub(super) async fn controller<T: Sync>(
     authority: &Authority,
     request: &Request<T>,
 ) -> Result<AuthenticatedController, Status> {
-    match member(authority, request)? {
+    latest(authority).await;
+    match member(authority, request).await? {
         Caller::Controller(controller) => Ok(controller),
         Caller::Runner(_) => Err(status::wrong_kind()),
     }

@@ -125,7 +125,7 @@ impl Minting for MintingService {
         &self,
         request: Request<v1::GetIssuerRequest>,
     ) -> Result<Response<v1::GetIssuerResponse>, Status> {
-        caller::runner(&self.authority, &request)?;
+        caller::runner(&self.authority, &request).await?;
         let charter = self.authority.charter();
         let lifetimes = charter.policy.lifetimes();
         let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
@@ -144,7 +144,7 @@ impl Minting for MintingService {
         &self,
         request: Request<v1::MintTokenRequest>,
     ) -> Result<Response<v1::MintTokenResponse>, Status> {
-        let runner = caller::runner(&self.authority, &request)?;
+        let runner = caller::runner(&self.authority, &request).await?;
         self.mint(&runner, request.into_inner()).await.map(Response::new)
     }
 
@@ -152,7 +152,7 @@ impl Minting for MintingService {
         &self,
         request: Request<v1::MintTokensRequest>,
     ) -> Result<Response<v1::MintTokensResponse>, Status> {
-        let runner = caller::runner(&self.authority, &request)?;
+        let runner = caller::runner(&self.authority, &request).await?;
         let requests = request.into_inner().requests;
         if requests.is_empty() || requests.len() > MAXIMUM_BATCH {
             return Err(status::invalid(format!("a batch has 1 to {MAXIMUM_BATCH} requests")));
@@ -177,7 +177,7 @@ impl Minting for MintingService {
         request: Request<v1::MintSystemTokenRequest>,
     ) -> Result<Response<v1::MintSystemTokenResponse>, Status> {
         let since = Instant::now();
-        let runner = caller::runner(&self.authority, &request)?;
+        let runner = caller::runner(&self.authority, &request).await?;
         let converted = self.convert_system(&runner, &request.into_inner());
         let (workload, ask) = converted.map_err(|status| self.refused(&runner, status))?;
         let minted = self.authority.mint_system(&runner, &workload, ask).await;
@@ -190,7 +190,7 @@ impl Minting for MintingService {
         request: Request<v1::MintJwtSvidRequest>,
     ) -> Result<Response<v1::MintJwtSvidResponse>, Status> {
         let since = Instant::now();
-        let runner = caller::runner(&self.authority, &request)?;
+        let runner = caller::runner(&self.authority, &request).await?;
         let v1::MintJwtSvidRequest { sandbox_id, audience, lifetime_seconds } =
             request.into_inner();
         if audience.is_empty() {
@@ -212,7 +212,7 @@ impl Minting for MintingService {
         &self,
         request: Request<v1::SignX509SvidRequest>,
     ) -> Result<Response<v1::SignX509SvidResponse>, Status> {
-        let runner = caller::runner(&self.authority, &request)?;
+        let runner = caller::runner(&self.authority, &request).await?;
         let request = request.into_inner();
         let sandbox = self.x509_share(&runner, &request.sandbox_id).inspect_err(|status| {
             self.authority.refused_x509_svid(&runner, status::class(status), status.message());
@@ -228,7 +228,7 @@ impl Minting for MintingService {
         &self,
         request: Request<v1::WatchTrustBundlesRequest>,
     ) -> Result<Response<BundleStream>, Status> {
-        let runner = caller::runner(&self.authority, &request)?;
+        let runner = caller::runner(&self.authority, &request).await?;
         let leaf = caller::leaf(&request)?;
         bundles::open(&self.authority, &runner, leaf, self.going_down.clone()).map(Response::new)
     }
@@ -237,10 +237,11 @@ impl Minting for MintingService {
         &self,
         request: Request<v1::WatchSandboxesRequest>,
     ) -> Result<Response<SandboxStream>, Status> {
-        let runner = caller::runner(&self.authority, &request)?;
+        let runner = caller::runner(&self.authority, &request).await?;
         let leaf = caller::leaf(&request)?;
         let receipt = request.into_inner().receipt;
         watch::open(&self.authority, &runner, leaf, receipt, self.going_down.clone())
+            .await
             .map(Response::new)
     }
 }

@@ -24,7 +24,7 @@ impl Placement for PlacementService {
         &self,
         request: Request<v1::PutAppRequest>,
     ) -> Result<Response<v1::PutAppResponse>, Status> {
-        let controller = caller::controller(&self.authority, &request)?;
+        let controller = caller::controller(&self.authority, &request).await?;
         let app = request.into_inner().app.ok_or_else(|| status::invalid("app is missing"))?;
         let audience = |text: &String| {
             Audience::parse(text).map_err(|error| status::invalid(error.to_string()))
@@ -47,7 +47,7 @@ impl Placement for PlacementService {
         &self,
         request: Request<v1::RemoveAppRequest>,
     ) -> Result<Response<v1::RemoveAppResponse>, Status> {
-        let controller = caller::controller(&self.authority, &request)?;
+        let controller = caller::controller(&self.authority, &request).await?;
         let name: AppName = convert::parse("name", &request.into_inner().name)?;
         let removed = self.authority.registry().remove_app(&controller, name).await;
         removed.map_err(|error| status::registry(&error))?;
@@ -58,7 +58,7 @@ impl Placement for PlacementService {
         &self,
         request: Request<v1::PutSandboxRequest>,
     ) -> Result<Response<v1::PutSandboxResponse>, Status> {
-        let controller = caller::controller(&self.authority, &request)?;
+        let controller = caller::controller(&self.authority, &request).await?;
         let sandbox = request.into_inner().sandbox;
         let sandbox = sandbox.ok_or_else(|| status::invalid("sandbox is missing"))?;
         let sandbox = Sandbox {
@@ -77,7 +77,7 @@ impl Placement for PlacementService {
         &self,
         request: Request<v1::RemoveSandboxRequest>,
     ) -> Result<Response<v1::RemoveSandboxResponse>, Status> {
-        let controller = caller::controller(&self.authority, &request)?;
+        let controller = caller::controller(&self.authority, &request).await?;
         let id: SandboxId = convert::parse("id", &request.into_inner().id)?;
         let removed = self.authority.registry().remove_sandbox(&controller, id).await;
         let generation = removed.map_err(|error| status::registry(&error))?.0;
@@ -88,7 +88,7 @@ impl Placement for PlacementService {
         &self,
         request: Request<v1::ListSandboxesRequest>,
     ) -> Result<Response<v1::ListSandboxesResponse>, Status> {
-        caller::controller(&self.authority, &request)?;
+        caller::controller(&self.authority, &request).await?;
         let request = request.into_inner();
         let page = PageRequest {
             app: convert::parse_optional("app", &request.app)?,
@@ -109,7 +109,7 @@ impl Placement for PlacementService {
         request: Request<v1::MintTokenRequest>,
     ) -> Result<Response<v1::MintTokenResponse>, Status> {
         let since = Instant::now();
-        let controller = caller::controller(&self.authority, &request)?;
+        let controller = caller::controller(&self.authority, &request).await?;
         let request = request.into_inner();
         let sandbox = convert::parse("sandbox_id", &request.sandbox_id)?;
         let ask = convert::ask(&request.audience, request.lifetime_seconds)?;

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use crate::grpc::standing::{Messages, Standing, Tells, stream};
-use crate::grpc::{convert, status};
+use crate::grpc::{caller, convert, status};
 
 /// What `WatchSandboxes` answers.
 pub(super) type SandboxStream = Messages<v1::WatchSandboxesResponse>;
@@ -25,7 +25,7 @@ struct Watch {
 }
 
 /// Opens the stream.
-pub(super) fn open(
+pub(super) async fn open(
     authority: &Authority,
     runner: &AuthenticatedRunner,
     leaf: PeerLeaf,
@@ -33,8 +33,9 @@ pub(super) fn open(
     going_down: CancellationToken,
 ) -> Result<SandboxStream, Status> {
     if let Some(receipt) = receipt {
-        hear(authority, runner, receipt);
+        hear(authority, runner, receipt).await;
     }
+    caller::latest(authority).await;
     let subscription = authority.registry().watch(runner).map_err(|_revoked| status::revoked())?;
     Ok(stream(Watch {
         authority: authority.clone(),
@@ -97,10 +98,10 @@ impl Watch {
 }
 
 /// Takes a runner's word on what the store had come to, as far as the store can tell that it is its own.
-fn hear(authority: &Authority, runner: &AuthenticatedRunner, receipt: v1::Receipt) {
+async fn hear(authority: &Authority, runner: &AuthenticatedRunner, receipt: v1::Receipt) {
     let seen = receipt.generation;
     let there = authority.store().generation().0;
-    match authority.ledger().hear(&convert::kept_receipt(receipt)) {
+    match authority.hear(&convert::kept_receipt(receipt)).await {
         Testimony::RolledBack(_) => tracing::error!(
             runner.id = runner.id().as_str(),
             store.generation = there,

@@ -37,9 +37,10 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let local = local_user(parts, &Operators::from_ref(state));
+        let (local, authority) =
+            (local_user(parts, &Operators::from_ref(state)), Authority::from_ref(state));
         if let Some(Ok(operator)) = local {
-            return Ok(Self(operator));
+            return Ok(Self::latest(&authority, operator).await);
         }
         let token = match (bearer(&parts.headers), local) {
             (Some(token), _) => token,
@@ -48,8 +49,17 @@ where
         };
         let asked = asked(&parts.method, parts.uri.path());
         let asked = asked.ok_or_else(|| Problem::not_found("there is nothing at this path"))?;
-        let authority = Authority::from_ref(state);
-        Ok(Self(authority.authenticate_token(token, asked)?))
+        let operator = authority.authenticate_token(token, asked)?;
+        Ok(Self::latest(&authority, operator).await)
+    }
+}
+
+impl Operator {
+    /// An operator is shown, and changes, what other coordinators were told a moment ago. Where the store is away a
+    /// change fails by itself, and what is known here is shown.
+    async fn latest(authority: &Authority, operator: AuthenticatedOperator) -> Self {
+        authority.catch_up().await.ok();
+        Self(operator)
     }
 }
 

@@ -16,6 +16,7 @@ pub mod enrollment;
 pub mod exchange;
 pub mod federation;
 mod fetched_keys;
+mod following;
 pub mod issuers;
 pub mod keys;
 pub mod login;
@@ -35,4 +36,5 @@ pub use authority::{
     AppFit, Authority, Charter, EndpointSvid, OpenError, Ports, RemoveError, SelfCheckError,
 };
 pub use fetched_keys::FetchedKeys;
+pub use following::FollowError;
 pub use upkeep::{ConfirmError, Outcome, Reissue};

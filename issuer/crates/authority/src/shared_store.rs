@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use zeroize::Zeroizing;
 
-use crate::store::{Collection, Generation, StoreError};
+use crate::store::{Collection, Generation, Record, StoreError, Stored, decode};
 
 /// A record that was written or removed.
 #[derive(Clone, PartialEq, Eq)]
@@ -23,6 +23,15 @@ pub struct Changed {
     pub revision: Generation,
     /// Its bytes as they are now; `None` where it was removed. Wiped when dropped: they may be a key.
     pub value: Option<Zeroizing<Vec<u8>>>,
+}
+
+impl Changed {
+    /// The record as it is now, if it is there.
+    pub(crate) fn decoded<R: Record>(&self) -> Result<Option<R>, StoreError> {
+        let Some(value) = &self.value else { return Ok(None) };
+        let (id, value) = (self.id.clone(), value.clone());
+        decode(Stored { id, revision: self.revision, value }).map(|(record, _)| Some(record))
+    }
 }
 
 /// Without the value, which may be a key.

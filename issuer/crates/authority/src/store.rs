@@ -12,6 +12,7 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use moneyer_identity::ErrorClass;
@@ -289,6 +290,16 @@ pub enum StoreError {
         /// What is there.
         there: Generation,
     },
+    /// This coordinator has heard nothing of a store that others share with it, for as long as they wait for it.
+    #[error(
+        "this coordinator has not followed the others for {} s, so it stands apart until it does: it reaches the \
+         store no more",
+        silent_for.as_secs()
+    )]
+    CutOff {
+        /// For how long.
+        silent_for: Duration,
+    },
     /// It was asked what changed since a generation that is longer ago than it remembers what was removed.
     #[error(
         "the store no longer knows everything that changed since generation {since}; start this coordinator anew"
@@ -310,9 +321,10 @@ impl StoreError {
             Self::Conflict { .. } => ErrorClass::Conflict,
             Self::TooLarge { .. } => ErrorClass::Invalid,
             Self::Encode(_) | Self::Damaged { .. } => ErrorClass::Internal,
-            Self::Unavailable(_) | Self::RolledBack { .. } | Self::Forgotten { .. } => {
-                ErrorClass::Unavailable
-            }
+            Self::Unavailable(_)
+            | Self::RolledBack { .. }
+            | Self::Forgotten { .. }
+            | Self::CutOff { .. } => ErrorClass::Unavailable,
         }
     }
 }
@@ -432,7 +444,8 @@ pub async fn load_records<R: Record>(
     Ok(records)
 }
 
-fn decode<R: Record>(stored: Stored) -> Result<(R, Generation), StoreError> {
+/// Reads a record's bytes.
+pub(crate) fn decode<R: Record>(stored: Stored) -> Result<(R, Generation), StoreError> {
     match serde_json::from_slice(&stored.value) {
         Ok(record) => Ok((record, stored.revision)),
         Err(error) => Err(StoreError::Damaged {

@@ -29,6 +29,10 @@ impl Authority {
         let mut outcomes = Vec::new();
         // A store that cannot be read says so by its health, and is asked again at the next turn.
         self.keys().settle().await.ok();
+        if self.keys().due_by(&proven).is_empty() {
+            return outcomes;
+        }
+        let Some(_turn) = self.turn().await else { return outcomes };
         for step in self.keys().due_by(&proven) {
             let outcome = self.keys().carry_out(&Actor::System, &step, now).await;
             outcomes.push((step, outcome));
@@ -44,6 +48,10 @@ impl Authority {
         let (x509, now) = (self.x509_authorities(), proven.now());
         let mut outcomes = Vec::new();
         x509.settle().await.ok();
+        if x509.due_by(&proven).is_empty() {
+            return outcomes;
+        }
+        let Some(_turn) = self.turn().await else { return outcomes };
         for step in x509.due_by(&proven) {
             let outcome = x509.carry_out(&Actor::System, &step, now).await;
             outcomes.push((step, outcome));

@@ -131,6 +131,15 @@ impl Profiles {
         Ok(())
     }
 
+    /// Reads the records again, since another coordinator has changed them.
+    pub(crate) async fn refresh(&self) -> Result<(), AudiencesError> {
+        let _changing = self.changing.lock().await;
+        let records = load(&self.ledger).await?;
+        let specs = records.into_iter().map(|(spec, _)| spec);
+        self.put_in_force(policy(&self.configured, self.kinds, specs)?);
+        Ok(())
+    }
+
     fn put_in_force(&self, policy: AudiencePolicy) {
         self.policy.store(Arc::new(policy));
         self.changed.send_modify(|count| *count = count.wrapping_add(1));

@@ -14,6 +14,8 @@ use crate::audit::actor::Actor;
 use crate::audit::event::{AuditEvent, Event};
 use crate::audit::port::{Audit, AuditError, Sequence};
 use crate::audit::refused::reason;
+use crate::following::{Standing, removed_by};
+use crate::shared_store::Changed;
 use crate::store::{Change, Generation, Receipt, Store, StoreError, Testimony};
 
 /// Why a change is not made.
@@ -35,13 +37,31 @@ pub struct Ledger {
     clock: Arc<dyn Clock>,
     /// The generation that a witness has seen of a store that is not there; 0 for none.
     seen: Arc<AtomicU64>,
+    /// How this coordinator stands to others that share the store; `None` where it has it to itself.
+    standing: Option<Arc<Standing>>,
 }
 
 impl Ledger {
     /// On this store and this log.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, audit: Arc<dyn Audit>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, audit, clock, seen: Arc::default() }
+        Self { store, audit, clock, seen: Arc::default(), standing: None }
+    }
+
+    /// The same, of a store that others share.
+    pub(crate) fn shared(self, standing: Arc<Standing>) -> Self {
+        Self { standing: Some(standing), ..self }
+    }
+
+    /// How this coordinator stands to others that share the store, if any do.
+    pub(crate) fn standing(&self) -> Option<&Standing> {
+        self.standing.as_deref()
+    }
+
+    /// Whether what is told of a record is older than its removal by this coordinator. To be asked under the lock
+    /// of whoever changes the record.
+    pub(crate) fn supersedes(&self, changed: &Changed) -> bool {
+        self.standing.as_ref().is_some_and(|standing| standing.supersedes(changed))
     }
 
     /// Where the records are kept, to be read.
@@ -66,11 +86,15 @@ impl Ledger {
         testimony
     }
 
-    /// That the store was rolled back, if a witness has told so.
+    /// That what is in memory is what is stored, as far as this coordinator can know: no witness has told that the
+    /// store was rolled back, and where others share it, it was heard of lately.
     pub fn check_witnesses(&self) -> Result<(), StoreError> {
         let seen = Generation(self.seen.load(Ordering::Acquire));
-        let there = self.store.generation();
-        if seen.0 == 0 { Ok(()) } else { Err(StoreError::RolledBack { seen, there }) }
+        if seen.0 != 0 {
+            let there = self.store.generation();
+            return Err(StoreError::RolledBack { seen, there });
+        }
+        self.standing.as_ref().map_or(Ok(()), |standing| standing.check())
     }
 
     /// Records what is about to change, and returns when that is durable. For what is no change of the
@@ -90,7 +114,7 @@ impl Ledger {
     ) -> Result<Generation, LedgerError> {
         self.check_witnesses().map_err(LedgerError::Store)?;
         let of = self.record(who, what).await.map_err(LedgerError::Audit)?;
-        let committed = self.store.commit(changes).await;
+        let committed = self.make(changes).await;
         if let Err(error) = &committed {
             self.fail(who, of, error);
         }
@@ -103,7 +127,15 @@ impl Ledger {
         changes: Vec<Change>,
     ) -> Result<Generation, LedgerError> {
         self.check_witnesses().map_err(LedgerError::Store)?;
-        self.store.commit(changes).await.map_err(LedgerError::Store)
+        self.make(changes).await.map_err(LedgerError::Store)
+    }
+
+    async fn make(&self, changes: Vec<Change>) -> Result<Generation, StoreError> {
+        let Some(standing) = &self.standing else { return self.store.commit(changes).await };
+        let removed = removed_by(&changes);
+        let generation = self.store.commit(changes).await?;
+        standing.removes(removed, generation);
+        Ok(generation)
     }
 
     /// Records that something was refused. Nothing follows from it, so nobody waits.

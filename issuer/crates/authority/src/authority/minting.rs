@@ -45,7 +45,7 @@ impl Authority {
         permit: impl Fn() -> Result<Permit, RegistryError> + Send + Sync,
     ) -> Result<MintedToken, MintError> {
         let (by, holder) = (self.request(who), Holder::Sandbox(sandbox.clone()));
-        let permitted = match permit() {
+        let permitted = match self.permitted(&permit).await {
             Ok(permitted) => permitted,
             Err(error) => return Err(self.gate.refuse(&by, holder, MintError::Registry(error))),
         };
@@ -68,8 +68,11 @@ impl Authority {
         sandbox: &SandboxId,
         ask: Ask,
     ) -> Result<(SpiffeId, MintedToken), MintError> {
-        let permit = self.registry.permit(runner, sandbox).map_err(MintError::Registry);
-        let id = match permit.and_then(|permit| self.minter.svid_id(&permit)) {
+        let permit = self.permitted(&|| self.registry.permit(runner, sandbox)).await;
+        let id = match permit
+            .map_err(MintError::Registry)
+            .and_then(|permit| self.minter.svid_id(&permit))
+        {
             Ok(id) => id,
             Err(error) => {
                 let holder = Holder::Sandbox(sandbox.clone());
@@ -94,6 +97,10 @@ impl Authority {
         let permit = |sandbox: &SandboxId| {
             self.registry.permit(runner, sandbox).map_err(MintError::Registry)
         };
+        let is_unknown = |(sandbox, _): &(SandboxId, Ask)| permit(sandbox).is_err();
+        if self.is_shared() && asked.iter().any(is_unknown) {
+            self.catch_up().await.ok();
+        }
         for (sandbox, ask) in &asked {
             let (permitted, draft) = match permit(sandbox) {
                 Ok(permitted) => {
@@ -157,6 +164,21 @@ impl Authority {
             self.minter.check_system_again(&policy, &ask)
         };
         self.gate.pass(by, holder, drafted, still).await
+    }
+
+    /// What is permitted. What is not known here another coordinator may have been told a moment ago.
+    pub(super) async fn permitted<P>(
+        &self,
+        permit: &(impl Fn() -> Result<P, RegistryError> + Send + Sync),
+    ) -> Result<P, RegistryError> {
+        match permit() {
+            Err(RegistryError::NoSuchSandbox) if self.is_shared() => {
+                // Where the store is away, what is known here decides.
+                self.catch_up().await.ok();
+                permit()
+            }
+            decided => decided,
+        }
     }
 
     /// The keys that sign, while the clock and the store can be trusted.

@@ -8,6 +8,7 @@ mod bundle_endpoint;
 mod charter;
 mod exchanges;
 mod federations;
+mod following;
 mod logins;
 mod minting;
 mod open;

@@ -6,12 +6,14 @@ use moneyer_identity::spiffe::TrustBundle;
 use moneyer_identity::{ForeignKeys, UnixTime};
 
 use super::charter::{Charter, Ports};
+use super::following::Following;
 use crate::audiences::{AudiencesError, Profiles};
 use crate::audit::{Ledger, Refusals};
 use crate::enrollment::{ClusterAuthority, Enrollment, Member, Members};
 use crate::exchange::{Mappings, MappingsError, SpentProofs};
 use crate::federation::{Federations, FederationsError};
 use crate::fetched_keys::FetchedKeys;
+use crate::following::Standing;
 use crate::issuers::{Issuers, IssuersError};
 use crate::keys::{Keys, KeysError};
 use crate::login::{Policies, PoliciesError};
@@ -24,6 +26,9 @@ use crate::trust_bundle::{BundleError, OwnBundle};
 /// Why an authority does not come up.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
+    /// The store does not give the turn to come up.
+    #[error("the store that several coordinators share does not let this one come up")]
+    Turn(#[source] StoreError),
     /// The cluster's own authority cannot be loaded or made.
     #[error("the cluster's certificate authority cannot be loaded")]
     ClusterAuthority(#[source] StoreError),
@@ -83,6 +88,7 @@ pub struct Authority {
     pub(super) ledger: Ledger,
     pub(super) refusals: Refusals,
     pub(super) gate: Gate,
+    pub(super) following: Arc<Following>,
 }
 
 impl Authority {
@@ -91,7 +97,14 @@ impl Authority {
     pub async fn open(mut charter: Charter, ports: Ports) -> Result<Self, OpenError> {
         let Ports { store, signer, audit, clock } = ports.clone();
         let now = clock.now();
-        let ledger = Ledger::new(store.clone(), audit.clone(), clock);
+        let mut ledger = Ledger::new(store.clone(), audit.clone(), clock);
+        let mut opening = None;
+        if let Some(shared) = store.shared() {
+            opening = Some(shared.turn_to_open().await.map_err(OpenError::Turn)?);
+            ledger = ledger.shared(Arc::new(Standing::for_schedule(&charter.schedule)));
+        }
+        // What others change while everything is loaded is told once more.
+        let following = Arc::new(Following::from(store.generation()));
         let cluster_authority = open_cluster(&mut charter, &*store, now).await?;
         let records = load_records::<Member>(&*store).await.map_err(OpenError::Members)?;
         let members = Arc::new(Members::new(records));
@@ -141,6 +154,7 @@ impl Authority {
         let charter = Arc::new(charter);
         let refusals = Refusals::new(audit.clone());
         let gate = Gate::new(audit, refusals.clone(), keys.clone());
+        drop(opening);
         Ok(Self {
             charter,
             ports,
@@ -163,6 +177,7 @@ impl Authority {
             ledger,
             refusals,
             gate,
+            following,
         })
     }
 }

@@ -151,9 +151,21 @@ impl Authority {
         )
     }
 
-    /// Who holds this verified certificate.
+    /// Who holds this verified certificate, by what is known here.
     pub fn authenticate(&self, leaf: &PeerLeaf) -> Result<Caller, AuthenticateError> {
         self.members.authenticate(leaf, self.trust_domain(), self.now())
+    }
+
+    /// The same of a new call: a member that is not known here another coordinator may have let in a moment ago.
+    pub async fn authenticate_caller(&self, leaf: &PeerLeaf) -> Result<Caller, AuthenticateError> {
+        match self.authenticate(leaf) {
+            Err(AuthenticateError::Removed | AuthenticateError::Superseded) if self.is_shared() => {
+                // Where the store is away, what is known here decides.
+                self.catch_up().await.ok();
+                self.authenticate(leaf)
+            }
+            decided => decided,
+        }
     }
 
     /// Removes a runner or a controller for good: its join tokens are withdrawn, its certificates refused

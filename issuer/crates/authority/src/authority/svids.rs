@@ -27,7 +27,8 @@ impl Authority {
     ) -> Result<X509Svid, SvidError> {
         let by = self.request(runner.actor());
         let permit = || self.registry.permit(runner, sandbox).map_err(SvidError::Registry);
-        let drafted = permit().and_then(|permit| {
+        let permitted = self.permitted(&|| self.registry.permit(runner, sandbox)).await;
+        let drafted = permitted.map_err(SvidError::Registry).and_then(|permit| {
             let unsigned = self.draft_x509_svid(&permit, &by, request)?;
             Ok((permit, unsigned))
         });

@@ -14,6 +14,7 @@ use crate::enrollment::cluster_authority::ClusterAuthority;
 use crate::enrollment::join_token::{Contents, Invitation, JoinToken};
 use crate::enrollment::leaf::PeerLeaf;
 use crate::enrollment::member::{Member, MemberKind, Members, full_name};
+use crate::shared_store::Changed;
 use crate::store::{Cause, Change, Collection, Expected, Generation, StoreError, load_records};
 use crate::unbroken::unbroken;
 use crate::x509::{Certificate, CertificateError};
@@ -154,6 +155,21 @@ impl Enrollment {
             async move { shared.withdraw(&who, kind, &name).await },
         )
         .await
+    }
+
+    /// Takes in the join tokens that another coordinator has made, and forgets those that it has spent.
+    pub(crate) async fn take_in(&self, changed: &[Changed]) -> Result<(), StoreError> {
+        let mut invitations = self.shared.invitations.lock().await;
+        let news = changed.iter().filter(|change| !self.shared.ledger.supersedes(change));
+        for change in news {
+            match change.decoded::<Invitation>()? {
+                Some(invitation) => {
+                    invitations.insert(change.id.clone(), (invitation, change.revision));
+                }
+                None => drop(invitations.remove(&change.id)),
+            }
+        }
+        Ok(())
     }
 
     /// Spends a join token and certifies the key of the request.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::audit::{Actor, Event, Ledger, LedgerError};
+use crate::shared_store::Changed;
 use crate::store::{Change, Collection, Expected, Generation, Record, StoreError};
 
 /// What a member is.
@@ -124,7 +125,40 @@ impl Members {
 
     pub(super) fn apply(&self, member: Member, revision: Generation) {
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
-        entries.insert((member.kind, member.name.clone()), (Arc::new(member), revision));
+        let key = (member.kind, member.name.clone());
+        if entries.get(&key).is_none_or(|(_, known)| *known < revision) {
+            entries.insert(key, (Arc::new(member), revision));
+        }
+    }
+
+    /// Takes in what another coordinator has written or removed, and gives the runners that are gone.
+    pub(crate) async fn take_in(
+        &self,
+        ledger: &Ledger,
+        changed: &[Changed],
+    ) -> Result<Vec<RunnerId>, StoreError> {
+        let _turn = self.turn().await;
+        let mut gone = Vec::new();
+        for change in changed.iter().filter(|change| !ledger.supersedes(change)) {
+            match change.decoded::<Member>()? {
+                Some(member) => self.apply(member, change.revision),
+                None => gone.extend(self.forget(&change.id, change.revision)),
+            }
+        }
+        Ok(gone)
+    }
+
+    /// Takes a member out of memory whose record was removed by `generation`; gives its id if it was a runner.
+    fn forget(&self, id: &str, generation: Generation) -> Option<RunnerId> {
+        let (kind, name) = id.split_once('/')?;
+        let kind = [MemberKind::Runner, MemberKind::Controller]
+            .into_iter()
+            .find(|one| one.as_str() == kind)?;
+        let key = (kind, name.to_owned());
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        entries.get(&key).filter(|(_, revision)| *revision < generation)?;
+        entries.remove(&key);
+        (kind == MemberKind::Runner).then(|| RunnerId::parse(name).ok()).flatten()
     }
 
     /// Removes a member durably, then from memory. Removing what is not there succeeds.

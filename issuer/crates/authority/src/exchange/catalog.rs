@@ -1,13 +1,14 @@
 //! Every mapping and every scope of one moment, in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::client::ClientIdentifier;
 use super::context::ParticipantContext;
 use super::mapping::{MappingKey, ResourceMapping};
 use super::scope::{ScopeKey, ScopeMapping, ScopeName};
-use crate::store::Generation;
+use crate::shared_store::Changed;
+use crate::store::{Collection, Generation, Record, StoreError};
 
 /// Something that is kept, and which change wrote it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +27,14 @@ pub struct Catalog {
 }
 
 impl Catalog {
+    /// Takes in what another coordinator has written or removed.
+    pub(super) fn take_in(&mut self, changed: &[&Changed]) -> Result<(), StoreError> {
+        let of =
+            |collection| changed.iter().copied().filter(move |one| one.collection == collection);
+        take_in(&mut self.mappings, of(Collection::Mappings), ResourceMapping::key)?;
+        take_in(&mut self.scopes, of(Collection::Scopes), ScopeMapping::key)
+    }
+
     /// Every mapping.
     pub fn mappings(&self) -> impl Iterator<Item = &Kept<ResourceMapping>> {
         self.mappings.values()
@@ -87,4 +96,33 @@ impl Catalog {
         };
         of(Some(context.clone())).or_else(|| of(None))
     }
+}
+
+/// Changes of others. A record's id is made of the key and does not give it back, so all that were removed are
+/// looked for in one pass.
+fn take_in<'a, K: Ord, T: Record>(
+    map: &mut BTreeMap<K, Kept<T>>,
+    changed: impl Iterator<Item = &'a Changed>,
+    key: impl Fn(&T) -> K,
+) -> Result<(), StoreError> {
+    let mut removed = HashMap::new();
+    for change in changed {
+        let revision = change.revision;
+        match change.decoded::<T>()? {
+            None => drop(removed.insert(change.id.as_str(), revision)),
+            Some(value) => {
+                let key = key(&value);
+                if map.get(&key).is_none_or(|kept| kept.revision < revision) {
+                    map.insert(key, Kept { value: Arc::new(value), revision });
+                }
+            }
+        }
+    }
+    if !removed.is_empty() {
+        let stays = |kept: &Kept<T>| {
+            removed.get(kept.value.id().as_str()).is_none_or(|at| *at < kept.revision)
+        };
+        map.retain(|_, kept| stays(kept));
+    }
+    Ok(())
 }

@@ -13,6 +13,7 @@ use super::error::MappingsError;
 use super::mapping::{MappingKey, ResourceMapping};
 use super::scope::{ScopeKey, ScopeMapping};
 use crate::audit::{Actor, Event, Ledger};
+use crate::shared_store::Changed;
 use crate::store::{Change, Collection, Expected, Generation, Record, load_records};
 
 /// Most mappings: each is some hundred bytes in the memory of every coordinator.
@@ -168,6 +169,17 @@ impl Mappings {
         batch.events.push(Event::ScopeRemoved(key.into()));
         batch.changes.push(Change::remove(Collection::Scopes, &kept.value.id(), kept.revision));
         self.commit(who, &mut turn, batch).await.map(|()| true)
+    }
+
+    /// Takes in what another coordinator has changed.
+    pub(crate) async fn take_in(&self, changed: &[Changed]) -> Result<(), MappingsError> {
+        let mut turn = self.changing.lock().await;
+        let mut catalog = self.batch(&mut turn).await?.catalog;
+        let news = changed.iter().filter(|change| !self.ledger.supersedes(change));
+        let news: Vec<_> = news.collect();
+        catalog.take_in(&news).map_err(MappingsError::Store)?;
+        self.catalog.store(Arc::new(catalog));
+        Ok(())
     }
 
     /// Begins a change from what is stored.

@@ -55,21 +55,7 @@ impl Federations {
         maximum_age: Duration,
         now: UnixTime,
     ) -> Result<Self, FederationsError> {
-        let mut texts = documents(load_pieces(&ledger).await?);
-        let known = load(&ledger).await?.into_iter().map(|(record, _)| {
-            let trust_domain = record.federation.trust_domain.clone();
-            let document = texts.remove(&trust_domain).unwrap_or_default();
-            // One that was written by another version and is refused by this one is fetched anew.
-            let bundle = TrustBundle::parse(trust_domain.clone(), document.as_bytes()).ok();
-            let fetched = record.fetched.zip(bundle).map(|(fetched, bundle)| Fetched {
-                notice: notice(None, &bundle),
-                bundle: Arc::new(bundle),
-                at: fetched.at,
-                proves_server: fetched.proves_server,
-            });
-            (trust_domain, Arc::new(Known::new(record.federation, fetched)))
-        });
-        let known = ArcSwap::from_pointee(known.collect());
+        let known = ArcSwap::from_pointee(load_known(&ledger).await?);
         let opened = Self {
             ledger,
             own,
@@ -82,6 +68,35 @@ impl Federations {
         };
         opened.settle(now);
         Ok(opened)
+    }
+
+    /// Reads the records again, since another coordinator has changed them or fetched a bundle.
+    pub(crate) async fn refresh(&self, now: UnixTime) -> Result<(), FederationsError> {
+        let _changing = self.changing.lock().await;
+        let loaded = load_known(&self.ledger).await?;
+        let (mut planned, mut renewed) = (false, false);
+        self.known.rcu(|known| {
+            (planned, renewed) = (known.len() != loaded.len(), false);
+            let mut next = BTreeMap::new();
+            for (trust_domain, one) in &loaded {
+                let before = known.get(trust_domain);
+                planned |= before.is_none_or(|before| before.federation != one.federation);
+                renewed |= before.is_none_or(|before| !before.has_the_bundle_of(one));
+                let trial = before.and_then(|before| before.trial.clone());
+                let one = Known { trial, ..Known::clone(one) };
+                next.insert(trust_domain.clone(), Arc::new(one));
+            }
+            next
+        });
+        if planned {
+            self.planned.send_modify(|count| *count = count.wrapping_add(1));
+        }
+        if renewed {
+            self.tell(now);
+        } else {
+            self.settle(now);
+        }
+        Ok(())
     }
 
     /// Every federation, in the order of the trust domains.
@@ -349,6 +364,27 @@ impl Federations {
         self.ledger.commit(&Actor::System, vec![what], changes).await?;
         Ok(())
     }
+}
+
+/// What is stored of the federations and their bundles.
+async fn load_known(
+    ledger: &Ledger,
+) -> Result<BTreeMap<TrustDomain, Arc<Known>>, FederationsError> {
+    let mut texts = documents(load_pieces(ledger).await?);
+    let known = load(ledger).await?.into_iter().map(|(record, _)| {
+        let trust_domain = record.federation.trust_domain.clone();
+        let document = texts.remove(&trust_domain).unwrap_or_default();
+        // One that was written by another version and is refused by this one is fetched anew.
+        let bundle = TrustBundle::parse(trust_domain.clone(), document.as_bytes()).ok();
+        let fetched = record.fetched.zip(bundle).map(|(fetched, bundle)| Fetched {
+            notice: notice(None, &bundle),
+            bundle: Arc::new(bundle),
+            at: fetched.at,
+            proves_server: fetched.proves_server,
+        });
+        (trust_domain, Arc::new(Known::new(record.federation, fetched)))
+    });
+    Ok(known.collect())
 }
 
 fn put_event(federation: &Federation) -> Event {

@@ -84,6 +84,12 @@ impl Known {
         Self { federation, fetched, trial: None, bootstrap }
     }
 
+    /// Whether the other is of the same bundle, whenever it was seen.
+    pub(super) fn has_the_bundle_of(&self, other: &Self) -> bool {
+        let bundle = |known: &Self| known.fetched.as_ref().map(|fetched| fetched.bundle.clone());
+        bundle(self) == bundle(other)
+    }
+
     /// How it stands with its bundle.
     #[must_use]
     pub fn standing(&self, now: UnixTime, maximum_age: Duration) -> Standing {

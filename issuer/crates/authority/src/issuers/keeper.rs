@@ -188,6 +188,17 @@ impl Issuers {
         self.put_in_force(who, vec![moved], changes, &after).await
     }
 
+    /// Reads the records again, since another coordinator has changed them.
+    pub(crate) async fn refresh(&self) -> Result<(), IssuersError> {
+        let _moving = self.moving.lock().await;
+        let records = load(self.ledger.store()).await?;
+        let list = list(records.iter().map(|(record, _)| record), self.maximum_lifetime)?;
+        if list != **self.list.load() {
+            self.put(list);
+        }
+        Ok(())
+    }
+
     /// Adds issuers that another system's live tokens name, left at these times.
     pub async fn adopt(
         &self,

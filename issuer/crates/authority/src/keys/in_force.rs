@@ -4,14 +4,30 @@
 //! ring, swapped whole. Changes follow one another. Where the outcome of a write is not known, the records
 //! are read again before the next one.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use moneyer_identity::KeyId;
 use tokio::sync::{Mutex, MutexGuard, watch};
 
 use crate::audit::{Actor, Event, Ledger};
 use crate::keys::error::KeysError;
 use crate::keys::shelf::{Shelf, ShelfDraft, Shelved, commit};
+
+/// Which keys relying parties are served, whichever coordinator they ask: those that are seen to be served here,
+/// and that others who share the store publish too.
+pub(crate) fn served_by_all(
+    served: Option<Arc<BTreeSet<KeyId>>>,
+    confirmed: Option<Arc<BTreeSet<KeyId>>>,
+) -> Option<Arc<BTreeSet<KeyId>>> {
+    match (served, confirmed) {
+        (Some(served), Some(confirmed)) => {
+            Some(Arc::new(served.intersection(&confirmed).cloned().collect()))
+        }
+        (served, _) => served,
+    }
+}
 
 /// The records of a ring; `None` while it is not known whether the last change was stored.
 pub(crate) type Known<K> = Option<Shelf<K>>;

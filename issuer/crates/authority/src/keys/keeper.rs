@@ -13,7 +13,7 @@ use crate::keys::certificate::{certify, certify_all};
 use crate::keys::command::KeyCommand;
 use crate::keys::error::KeysError;
 use crate::keys::import::{Import, newcomers};
-use crate::keys::in_force::InForce;
+use crate::keys::in_force::{InForce, served_by_all};
 use crate::keys::line::{KeyKinds, Line};
 use crate::keys::record::{KeyRecord, KeyState, RingRecord};
 use crate::keys::ring::{KeyRing, RingKey};
@@ -40,6 +40,7 @@ pub struct Keys {
     schedule: Schedule,
     kept: InForce<KeyRecord, KeyRing>,
     served: ArcSwapOption<BTreeSet<KeyId>>,
+    confirmed: ArcSwapOption<BTreeSet<KeyId>>,
 }
 
 impl Keys {
@@ -76,7 +77,14 @@ impl Keys {
         }
         let ring = open_ring(&*signer, plan, book.records(), book.ring.clone(), None).await?;
         let kept = InForce::new(ledger, book, ring);
-        Ok(Self { signer, plan, schedule, kept, served: ArcSwapOption::empty() })
+        Ok(Self {
+            signer,
+            plan,
+            schedule,
+            kept,
+            served: ArcSwapOption::empty(),
+            confirmed: ArcSwapOption::empty(),
+        })
     }
 
     /// The ring of this moment.
@@ -179,6 +187,18 @@ impl Keys {
         }
         let why = if matches!(step, Step::Withdraw(_)) { Why::Emergency } else { Why::Schedule };
         self.put_in_force(&mut book, draft, who, why).await
+    }
+
+    /// Reads the records again, since another coordinator has changed them, and puts in force what they say.
+    pub(crate) async fn refresh(&self) -> Result<(), KeysError> {
+        *self.kept.lock().await = None;
+        self.settle().await
+    }
+
+    /// Hears which keys every coordinator publishes that shares the store: no other one ripens. For one that
+    /// has the store to itself this is never called.
+    pub(crate) fn confirmed(&self, key_ids: &BTreeSet<KeyId>) {
+        self.confirmed.store(Some(Arc::new(key_ids.clone())));
     }
 
     /// Where it is not known what became of the last change, reads the records again and puts in force
@@ -288,7 +308,7 @@ impl Keys {
 
     /// Asks the rotation of every line.
     fn ask<T>(&self, question: impl Fn(Rotation<'_>) -> T) -> Vec<T> {
-        let (ring, served) = (self.ring(), self.served.load_full());
+        let (ring, served) = (self.ring(), self.served_by_all());
         let kinds = self.plan.kinds;
         let times = |key: &KeyRecord| key.times(kinds.algorithm(key.line));
         let keys: Vec<_> = ring.records().map(times).collect();
@@ -302,6 +322,11 @@ impl Keys {
             })
         };
         self.plan.kinds.lines().map(of_line).collect()
+    }
+
+    /// Which keys relying parties are served, whichever coordinator they ask; `None` where nobody can tell.
+    fn served_by_all(&self) -> Option<Arc<BTreeSet<KeyId>>> {
+        served_by_all(self.served.load_full(), self.confirmed.load_full())
     }
 
     /// The records, read again where it is not known what became of the last change.

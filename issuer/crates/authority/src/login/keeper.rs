@@ -82,6 +82,14 @@ impl Policies {
         Ok(())
     }
 
+    /// Reads the records again, since another coordinator has changed them.
+    pub(crate) async fn refresh(&self) -> Result<(), PoliciesError> {
+        let _changing = self.changing.lock().await;
+        let records = load(&self.ledger).await?;
+        self.put_in_force(records.into_iter().map(|(policy, _)| policy));
+        Ok(())
+    }
+
     fn put_in_force(&self, policies: impl Iterator<Item = Policy>) {
         let mut policies: Vec<_> = policies.map(Arc::new).collect();
         policies.sort_by(|one, other| one.name.cmp(&other.name));

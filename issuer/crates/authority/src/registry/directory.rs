@@ -22,11 +22,11 @@ use crate::unbroken::unbroken;
 /// What the registry and its running changes share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    ledger: Ledger,
+    pub(super) ledger: Ledger,
     members: Arc<Members>,
     placements: RwLock<Placements>,
-    apps: Stripes,
-    sandboxes: Stripes,
+    pub(super) apps: Stripes,
+    pub(super) sandboxes: Stripes,
 }
 
 impl Shared {
@@ -247,7 +247,9 @@ impl Registry {
     fn find(&self, id: &SandboxId) -> Result<Permit, RegistryError> {
         let placements = self.shared.read();
         let placed = placements.sandboxes.get(id).ok_or(RegistryError::NoSuchSandbox)?;
-        let entry = placements.apps.get(&placed.sandbox.app).ok_or(RegistryError::NoSuchSandbox)?;
+        let entry = placements.apps.get(&placed.sandbox.app);
+        let entry = entry.filter(|entry| placed.is_of(&entry.app));
+        let entry = entry.ok_or(RegistryError::NoSuchSandbox)?;
         Ok(Permit { placed: placed.clone(), app: entry.app.clone() })
     }
 }
@@ -316,22 +318,27 @@ impl Shared {
         // The app's lock first, then the sandbox's: remove_app takes only the former.
         let _app = self.apps.read(&sandbox.app).await;
         let _sandbox = self.sandboxes.write(&sandbox.id).await;
-        let (expected, placement) = {
+        let (expected, placement, app_uid) = {
             let placements = self.read();
-            if !placements.apps.contains_key(&sandbox.app) {
+            let Some(entry) = placements.apps.get(&sandbox.app) else {
                 return Err(RegistryError::NoSuchApp(sandbox.app));
-            }
+            };
+            let app_uid = entry.app.uid.clone();
             if !self.members.has_runner(&sandbox.runner) {
                 return Err(RegistryError::NoSuchRunner(sandbox.runner));
             }
             match placements.sandboxes.get(&sandbox.id) {
-                Some(before) if same_placement(&before.sandbox, &sandbox) => {
+                Some(before)
+                    if same_placement(&before.sandbox, &sandbox) && before.is_of(&entry.app) =>
+                {
                     return Ok(before.revision);
                 }
                 Some(before) => {
-                    (Expected::Revision(before.revision), before.placement_as(&sandbox))
+                    let placement = before.placement_as(&sandbox);
+                    let placement = placement.filter(|_| before.is_of(&entry.app));
+                    (Expected::Revision(before.revision), placement, app_uid)
                 }
-                None => (Expected::Absent, None),
+                None => (Expected::Absent, None, app_uid),
             }
         };
         let random = |error: getrandom::Error| RegistryError::Random(error.into());
@@ -342,7 +349,7 @@ impl Shared {
             runner: sandbox.runner.clone(),
             role: sandbox.role.clone(),
         };
-        let record = SandboxRecord::new(&sandbox, placement);
+        let record = SandboxRecord::new(&sandbox, placement, app_uid);
         let revision = self.commit(who, what, Change::put(&record, expected)).await?;
         self.write().apply_sandbox(record.placed(revision));
         Ok(revision)

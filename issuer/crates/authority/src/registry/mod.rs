@@ -9,6 +9,7 @@
 mod app;
 mod directory;
 mod error;
+mod following;
 mod listing;
 mod permit;
 mod placement;

@@ -58,7 +58,9 @@ impl Placements {
         self.apps.insert(app.name.clone(), entry);
         let reached = self.reached(revision);
         let of_app = |id: &SandboxId| {
-            self.sandboxes.get(id).filter(|placed| placed.sandbox.app == app.name).cloned()
+            let of_app =
+                |placed: &&Arc<Placed>| placed.sandbox.app == app.name && placed.is_of(&app);
+            self.sandboxes.get(id).filter(of_app).cloned()
         };
         for places in self.runners.values().filter(|places| places.changes.is_some()) {
             for placed in places.sandboxes.iter().filter_map(of_app) {
@@ -125,7 +127,7 @@ impl Placements {
         let find = |id| {
             let placed = self.sandboxes.get(id)?;
             let entry = self.apps.get(&placed.sandbox.app)?;
-            Some((placed.clone(), entry.app.clone()))
+            placed.is_of(&entry.app).then(|| (placed.clone(), entry.app.clone()))
         };
         on_runner.sandboxes.iter().filter_map(find).collect()
     }
@@ -140,7 +142,7 @@ impl Placements {
     /// The generation these placements have come to. Changes of different sandboxes that were stored
     /// together may be applied in either order; a watcher is never told a smaller number than before,
     /// since to it that is a store from a backup.
-    fn reached(&mut self, generation: Generation) -> Generation {
+    pub(super) fn reached(&mut self, generation: Generation) -> Generation {
         self.generation = self.generation.max(generation);
         self.generation
     }
@@ -161,7 +163,7 @@ mod tests {
             role: None,
             placed_at: UnixTime(0),
         };
-        Placed { sandbox, revision: Generation(revision), placement: None }
+        Placed { sandbox, revision: Generation(revision), placement: None, app_uid: None }
     }
 
     #[test]

@@ -5,9 +5,10 @@
 
 use std::num::NonZeroU64;
 
-use moneyer_identity::{AppName, RoleName, RunnerId, SandboxId, UnixTime};
+use moneyer_identity::{AppName, AppUid, RoleName, RunnerId, SandboxId, UnixTime};
 use serde::{Deserialize, Serialize};
 
+use crate::registry::app::App;
 use crate::store::{Collection, Generation, Record};
 
 /// What a controller or operator says of a sandbox.
@@ -54,6 +55,9 @@ pub(super) struct SandboxRecord {
     /// Missing where it was written before there were any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     placement: Option<PlacementNumber>,
+    /// Which app of that name. Missing where it was written before it was noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    app_uid: Option<AppUid>,
 }
 
 impl Record for SandboxRecord {
@@ -65,15 +69,17 @@ impl Record for SandboxRecord {
 }
 
 impl SandboxRecord {
-    pub(super) fn new(sandbox: &Sandbox, placement: PlacementNumber) -> Self {
+    pub(super) fn new(sandbox: &Sandbox, placement: PlacementNumber, app_uid: AppUid) -> Self {
         let Sandbox { id, app, runner, role, placed_at } = sandbox.clone();
-        Self { id, app, runner, role, placed_at, placement: Some(placement) }
+        let (placement, app_uid) = (Some(placement), Some(app_uid));
+        Self { id, app, runner, role, placed_at, placement, app_uid }
     }
 
     /// In force from `revision` on.
     pub(super) fn placed(self, revision: Generation) -> Placed {
-        let Self { id, app, runner, role, placed_at, placement } = self;
-        Placed { sandbox: Sandbox { id, app, runner, role, placed_at }, revision, placement }
+        let Self { id, app, runner, role, placed_at, placement, app_uid } = self;
+        let sandbox = Sandbox { id, app, runner, role, placed_at };
+        Placed { sandbox, revision, placement, app_uid }
     }
 }
 
@@ -86,9 +92,16 @@ pub struct Placed {
     pub revision: Generation,
     /// Which stay on its runner.
     pub placement: Option<PlacementNumber>,
+    /// Which app of that name it is an instance of: one that is made anew under the name is another.
+    pub(super) app_uid: Option<AppUid>,
 }
 
 impl Placed {
+    /// Whether it is an instance of this app, and not of one that had the name before.
+    pub(super) fn is_of(&self, app: &App) -> bool {
+        self.app_uid.as_ref().is_none_or(|uid| *uid == app.uid)
+    }
+
     /// The number of its stay, if it becomes `next`.
     pub(super) fn placement_as(&self, next: &Sandbox) -> Option<PlacementNumber> {
         let stays = self.sandbox.app == next.app && self.sandbox.runner == next.runner;

@@ -11,7 +11,7 @@ use tokio::sync::{MutexGuard, watch};
 use crate::audit::{Actor, Ledger};
 use crate::keys::{
     InForce, KeyCommand, KeyState, KeysError, Known, Line, Outlook, RingError, Rotation, Step,
-    commit,
+    commit, served_by_all,
 };
 use crate::signer::SignerError;
 use crate::svid::book::{Book, Draft, activate, prepared};
@@ -28,6 +28,7 @@ pub struct X509Authorities {
     trust_domain: TrustDomain,
     kept: InForce<X509AuthorityRecord, X509Ring>,
     served: ArcSwapOption<BTreeSet<KeyId>>,
+    confirmed: ArcSwapOption<BTreeSet<KeyId>>,
 }
 
 impl X509Authorities {
@@ -56,7 +57,13 @@ impl X509Authorities {
         }
         let ring = ring_of(book.records(), &book.ring, &trust_domain, None)?;
         let kept = InForce::new(ledger, book, ring);
-        Ok(Self { plan, trust_domain, kept, served: ArcSwapOption::empty() })
+        Ok(Self {
+            plan,
+            trust_domain,
+            kept,
+            served: ArcSwapOption::empty(),
+            confirmed: ArcSwapOption::empty(),
+        })
     }
 
     /// The ring of this moment.
@@ -135,6 +142,18 @@ impl X509Authorities {
         self.put_in_force(&mut book, draft, who, exception).await
     }
 
+    /// Reads the records again, since another coordinator has changed them, and puts in force what they say.
+    pub(crate) async fn refresh(&self) -> Result<(), KeysError> {
+        *self.kept.lock().await = None;
+        self.settle().await
+    }
+
+    /// Hears which keys every coordinator publishes that shares the store: no other one ripens. For one that
+    /// has the store to itself this is never called.
+    pub(crate) fn confirmed(&self, key_ids: &BTreeSet<KeyId>) {
+        self.confirmed.store(Some(Arc::new(key_ids.clone())));
+    }
+
     /// Where it is not known what became of the last change, reads the records again and puts in force
     /// what they say.
     pub async fn settle(&self) -> Result<(), KeysError> {
@@ -146,7 +165,7 @@ impl X509Authorities {
     }
 
     fn ask<T>(&self, question: impl FnOnce(Rotation<'_>) -> T) -> T {
-        let (ring, served) = (self.ring(), self.served.load_full());
+        let (ring, served) = (self.ring(), self.served_by_all());
         let keys: Vec<_> = ring.records().map(X509AuthorityRecord::times).collect();
         question(Rotation {
             keys: &keys,
@@ -155,6 +174,11 @@ impl X509Authorities {
             served: served.as_deref(),
             requested: ring.record().requested_at.is_some(),
         })
+    }
+
+    /// Which keys relying parties are served, whichever coordinator they ask; `None` where nobody can tell.
+    fn served_by_all(&self) -> Option<Arc<BTreeSet<KeyId>>> {
+        served_by_all(self.served.load_full(), self.confirmed.load_full())
     }
 
     /// The records, read again where it is not known what became of the last change.

@@ -103,6 +103,24 @@ impl OwnBundle {
         self.refresh_hint
     }
 
+    /// Reads the number again, since another coordinator has written it: the same content has the same number,
+    /// whichever coordinator is asked.
+    pub(crate) async fn refresh(&self) -> Result<(), BundleError> {
+        let mut stored = self.stored.lock().await;
+        *stored = None;
+        let read = load(&self.ledger).await?;
+        let bundle = self.bundle.load();
+        if let Some((record, _)) = &read
+            && record.content == bundle.content_digest()
+            && Some(record.sequence) != bundle.sequence()
+        {
+            self.bundle.store(Arc::new(TrustBundle::clone(&bundle).with_sequence(record.sequence)));
+            self.changed.send_modify(|count| *count = count.wrapping_add(1));
+        }
+        *stored = Some(read);
+        Ok(())
+    }
+
     /// Follows the rings: new content gets the next number, and is the bundle once that is durable. To be
     /// called whenever a ring has changed, and again where it failed.
     pub async fn follow(&self) -> Result<(), BundleError> {

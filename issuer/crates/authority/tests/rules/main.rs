@@ -24,6 +24,8 @@ mod exchange;
 #[cfg(test)]
 mod federation;
 #[cfg(test)]
+mod following;
+#[cfg(test)]
 mod histories;
 #[cfg(test)]
 mod issuers;

@@ -26,7 +26,7 @@ use moneyer_identity::{
 };
 use moneyer_testkit::audit::MemoryAudit;
 use moneyer_testkit::signer::{FixtureSigner, FreshSigner};
-use moneyer_testkit::store::MemoryStore;
+use moneyer_testkit::store::{MemoryPlace, MemoryStore};
 use moneyer_testkit::{ManualClock, MemberRequest};
 
 pub(crate) const ISSUER: &str = "https://id.example.com";
@@ -69,6 +69,15 @@ impl World {
     /// The same under another configuration.
     pub(crate) async fn of_many_keys_as(charter: Charter) -> Self {
         Self::with(charter, MemoryStore::default(), Arc::new(FreshSigner)).await
+    }
+
+    /// One coordinator of several that share a place.
+    pub(crate) async fn sharing(place: &MemoryPlace, name: &str, clock: &ManualClock) -> Self {
+        let signer: Arc<dyn Signer> = Arc::new(FreshSigner);
+        let audit = MemoryAudit::default();
+        let ports = ports(place.replica(name), &audit, clock, &signer);
+        let authority = Authority::open(charter(), ports).await.unwrap();
+        Self { store: MemoryStore::default(), audit, clock: clock.clone(), authority, signer }
     }
 
     async fn with(charter: Charter, store: MemoryStore, signer: Arc<dyn Signer>) -> Self {

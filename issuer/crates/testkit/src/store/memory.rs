@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use moneyer_authority::shared_store::{Changed, Changes};
 use moneyer_authority::store::{
     Change, Collection, Expected, Generation, MAXIMUM_RECORD_BYTES, Receive, Store, StoreError,
     Stored,
@@ -24,6 +25,8 @@ type Records = BTreeMap<(Collection, String), (Generation, Vec<u8>)>;
 struct State {
     generation: Generation,
     records: Records,
+    /// What was removed, and by which generation.
+    removed: BTreeMap<(Collection, String), Generation>,
     unavailable: bool,
 }
 
@@ -37,6 +40,27 @@ impl MemoryStore {
     /// Refuses every call from now on with [`StoreError::Unavailable`], or no longer.
     pub fn set_unavailable(&self, unavailable: bool) {
         self.state().unavailable = unavailable;
+    }
+
+    /// What became of the records since a generation.
+    pub(super) fn changes(&self, since: Generation) -> Result<Changes, StoreError> {
+        let state = self.available()?;
+        let written = state.records.iter().map(|((collection, id), (revision, value))| Changed {
+            collection: *collection,
+            id: id.clone(),
+            revision: *revision,
+            value: Some(value.clone().into()),
+        });
+        let removed = state.removed.iter().map(|((collection, id), revision)| Changed {
+            collection: *collection,
+            id: id.clone(),
+            revision: *revision,
+            value: None,
+        });
+        let mut changed: Vec<_> =
+            written.chain(removed).filter(|one| one.revision > since).collect();
+        changed.sort_by_key(|one| one.revision);
+        Ok(Changes { changed, through: state.generation })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -79,8 +103,17 @@ impl Store for MemoryStore {
         let mut state = self.available()?;
         let generation = Generation(state.generation.0.saturating_add(1));
         let mut records = state.records.clone();
+        let touched: Vec<_> =
+            changes.iter().map(|change| (change.collection, change.id.clone())).collect();
         for change in changes {
             make(&mut records, change, generation)?;
+        }
+        for record in touched {
+            if records.contains_key(&record) {
+                state.removed.remove(&record);
+            } else {
+                state.removed.insert(record, generation);
+            }
         }
         state.records = records;
         state.generation = generation;

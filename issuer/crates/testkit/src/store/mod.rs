@@ -2,16 +2,19 @@
 //!
 //! The checks are the port's contract in executable form. A backend says how it is opened
 //! ([`Backend`]) and runs them all with [`store_suite!`](crate::store_suite), one test for each
-//! check. [`MemoryStore`] is for the tests of whatever uses a store.
+//! check. [`MemoryStore`] is for the tests of whatever uses a store, [`MemoryPlace`]
+//! for those of several coordinators that share one.
 
 mod backend;
 mod checks;
 mod concurrent_checks;
 mod limit_checks;
 mod memory;
+mod replica;
 
 pub use backend::Backend;
 pub use checks::*;
 pub use concurrent_checks::*;
 pub use limit_checks::*;
 pub use memory::{MemoryBackend, MemoryStore};
+pub use replica::{MemoryPlace, MemoryReplica};

@@ -1,0 +1,189 @@
+//! Following what other coordinators change in a store they share.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use moneyer_identity::KeyId;
+use tokio::time::Instant;
+
+use super::open::Authority;
+use crate::following::{Confirmations, FollowError, Rounds, Standing};
+use crate::shared_store::{Changed, Replica, SharedStore, Turn};
+use crate::store::{Collection, Generation, Receipt, StoreError, Testimony};
+
+/// Where an authority has come to in following the others.
+#[derive(Debug)]
+pub(super) struct Following {
+    rounds: Rounds,
+    confirmations: Mutex<Confirmations>,
+}
+
+impl Following {
+    /// From what was loaded.
+    pub(super) fn from(through: Generation) -> Self {
+        Self { rounds: Rounds::from(through), confirmations: Mutex::default() }
+    }
+}
+
+/// The turn to keep the keys: of those who share the store one has it.
+#[derive(Debug)]
+pub(crate) struct KeepersTurn {
+    _shared: Option<Box<dyn Turn>>,
+}
+
+impl Authority {
+    /// Whether others share the store.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.store().shared().is_some()
+    }
+
+    /// Takes in everything that others have changed up to this call. Costs nothing where the store is not shared.
+    /// Whoever is about to change something calls it, so that one coordinator goes by what another was told.
+    pub async fn catch_up(&self) -> Result<(), FollowError> {
+        let Some(shared) = self.store().shared() else { return Ok(()) };
+        let Some((mut at, number)) = self.following.rounds.next().await else { return Ok(()) };
+        let published = self.published_keys();
+        let changes = shared.changes(at.through).await.map_err(FollowError::Store)?;
+        self.take_in(&changes.changed).await?;
+        self.registry.reach(changes.through);
+        let mut confirmations = self.confirmations();
+        confirmations.publish(published, changes.through);
+        drop(confirmations);
+        at.end(number, changes.through);
+        Ok(())
+    }
+
+    /// Takes in what others have changed, tells them how far this coordinator has come, and hears how all stand:
+    /// a key that everyone publishes may ripen. Gives how they stand; nobody where the store is not shared.
+    pub async fn follow(&self) -> Result<Vec<Replica>, FollowError> {
+        let Some(shared) = self.store().shared() else { return Ok(Vec::new()) };
+        let begun = Instant::now();
+        self.catch_up().await?;
+        let through = self.following.rounds.through().await;
+        let replicas = shared.report(through).await.map_err(FollowError::Store)?;
+        if let Some(standing) = self.ledger.standing() {
+            standing.followed(through, begun);
+            let mut confirmations = self.confirmations();
+            let confirmed = confirmations.hear(&replicas, standing.patience());
+            self.keys.confirmed(confirmed);
+            self.x509.confirmed(confirmed);
+        }
+        Ok(replicas)
+    }
+
+    /// Returns when there may be more to take in; never where the store is not shared.
+    pub async fn news(&self) {
+        match self.store().shared() {
+            Some(shared) => shared.news(self.following.rounds.through().await).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Tells the others that this coordinator goes, so that nobody waits for it.
+    pub async fn leave(&self) -> Result<(), StoreError> {
+        match self.store().shared() {
+            Some(shared) => shared.leave().await,
+            None => Ok(()),
+        }
+    }
+
+    /// That this coordinator still follows the others, if there are any.
+    pub fn check_following(&self) -> Result<(), StoreError> {
+        self.ledger.standing().map_or(Ok(()), Standing::check)
+    }
+
+    /// Hears a witness of what the store had come to. One that has seen more than this coordinator has heard of is
+    /// not believed before the store was asked: another coordinator may have written it.
+    pub async fn hear(&self, receipt: &Receipt) -> Testimony {
+        let is_behind = |testimony| matches!(testimony, Testimony::RolledBack(_));
+        if self.is_shared()
+            && is_behind(self.store().hear(receipt))
+            && self.catch_up().await.is_err()
+        {
+            return Testimony::OtherLife;
+        }
+        self.ledger.hear(receipt)
+    }
+
+    /// The turn to keep the keys, with everything taken in that others have changed; `None` while another
+    /// coordinator has it, or nobody can tell.
+    pub(crate) async fn turn(&self) -> Option<KeepersTurn> {
+        let Some(shared) = self.store().shared() else {
+            return Some(KeepersTurn { _shared: None });
+        };
+        let turn = self.turn_of(shared).await?;
+        Some(KeepersTurn { _shared: Some(turn) })
+    }
+
+    async fn turn_of(&self, shared: &dyn SharedStore) -> Option<Box<dyn Turn>> {
+        let turn = shared.turn().await.ok().flatten()?;
+        self.catch_up().await.ok()?;
+        Some(turn)
+    }
+
+    async fn take_in(&self, changed: &[Changed]) -> Result<(), FollowError> {
+        let of = |collection| -> Vec<Changed> {
+            changed.iter().filter(|one| one.collection == collection).cloned().collect()
+        };
+        let touches = |collections: &[Collection]| {
+            changed.iter().any(|one| collections.contains(&one.collection))
+        };
+        // Members before what is placed on them, apps before their sandboxes, keys before the bundle of them.
+        let gone = self.members.take_in(&self.ledger, &of(Collection::Members)).await;
+        for runner in gone.map_err(FollowError::Store)? {
+            self.registry.revoke(&runner);
+        }
+        let invitations = self.enrollment.take_in(&of(Collection::JoinTokens)).await;
+        invitations.map_err(FollowError::Store)?;
+        let apps = self.registry.take_in_apps(&of(Collection::Apps)).await;
+        apps.map_err(FollowError::Store)?;
+        let sandboxes = self.registry.take_in_sandboxes(&of(Collection::Sandboxes)).await;
+        sandboxes.map_err(FollowError::Store)?;
+        if touches(&[Collection::Keys, Collection::KeyRings]) {
+            self.keys.refresh().await.map_err(FollowError::Keys)?;
+        }
+        if touches(&[Collection::X509Authorities, Collection::KeyRings]) {
+            self.x509.refresh().await.map_err(FollowError::Keys)?;
+        }
+        if touches(&[Collection::BundleSequences]) {
+            self.bundle.refresh().await.map_err(FollowError::Bundle)?;
+        }
+        if touches(&[Collection::Issuers]) {
+            self.issuers.refresh().await.map_err(FollowError::Issuers)?;
+        }
+        if touches(&[Collection::Audiences]) {
+            self.profiles.refresh().await.map_err(FollowError::Audiences)?;
+        }
+        self.take_in_foreign(changed).await
+    }
+
+    /// What concerns tokens of others.
+    async fn take_in_foreign(&self, changed: &[Changed]) -> Result<(), FollowError> {
+        let touches = |collections: &[Collection]| {
+            changed.iter().any(|one| collections.contains(&one.collection))
+        };
+        if touches(&[Collection::Federations, Collection::FederatedBundles]) {
+            self.federations.refresh(self.now()).await.map_err(FollowError::Federations)?;
+        }
+        if touches(&[Collection::Mappings, Collection::Scopes]) {
+            self.mappings.take_in(changed).await.map_err(FollowError::Mappings)?;
+        }
+        if touches(&[Collection::Policies]) {
+            self.policies.refresh().await.map_err(FollowError::Policies)?;
+        }
+        Ok(())
+    }
+
+    /// The keys that this coordinator publishes now, of both kinds: their ids are digests of them.
+    fn published_keys(&self) -> BTreeSet<KeyId> {
+        let ring = self.keys.ring();
+        let published = ring.records().filter(|key| key.state.is_published());
+        let keys = published.map(|key| key.key_id.clone());
+        keys.chain(self.x509.ring().key_ids()).collect()
+    }
+
+    fn confirmations(&self) -> MutexGuard<'_, Confirmations> {
+        self.following.confirmations.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,391 @@
+//! Several coordinators on one store: each goes by what another was told, keys wait for all of them, and one that
+//! is cut off stands apart.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use moneyer_authority::audiences::ProfileSpec;
+use moneyer_authority::enrollment::{EnrollmentError, Principal};
+use moneyer_authority::exchange::{Place, ResourceMapping};
+use moneyer_authority::keys::{KeyCommand, KeyState, Line, Step};
+use moneyer_authority::mint::{Ask, MintError};
+use moneyer_authority::registry::{PlacementChange, RegistryError};
+use moneyer_authority::store::{Generation, StoreError};
+use moneyer_identity::{IssuerUrl, KeyId};
+use moneyer_testkit::ManualClock;
+use moneyer_testkit::store::MemoryPlace;
+use serde_json::json;
+
+use crate::world::{DAY, HOUR, World, operator, runner, sandbox};
+
+/// As long as a coordinator that is silent is waited for, by the schedule of these tests.
+const PATIENCE: Duration = DAY;
+
+struct Pair {
+    place: MemoryPlace,
+    clock: ManualClock,
+    one: World,
+    other: World,
+}
+
+impl Pair {
+    async fn new() -> Self {
+        let (place, clock) = (MemoryPlace::default(), ManualClock::default());
+        let one = World::sharing(&place, "one", &clock).await;
+        let other = World::sharing(&place, "other", &clock).await;
+        Self { place, clock, one, other }
+    }
+
+    /// Both take in everything and report.
+    async fn follow(&self) {
+        for world in [&self.one, &self.other] {
+            world.authority.follow().await.unwrap();
+        }
+    }
+
+    /// Relying parties are served everything that is published, as far as the publisher can tell.
+    fn serve(&self) {
+        for authority in [&self.one.authority, &self.other.authority] {
+            let ring = authority.keys().ring();
+            let published = ring.records().filter(|key| key.state.is_published());
+            authority.keys().served(published.map(|key| key.key_id.clone()));
+        }
+    }
+
+    /// What one coordinator does of itself with its keys, and how many steps that were.
+    async fn rotate(&self, world: &World) -> usize {
+        let outcomes = world.authority.rotate().await;
+        outcomes.into_iter().filter(|(_, outcome)| outcome.is_ok()).count()
+    }
+
+    async fn settle(&self) {
+        for _ in 0..4 {
+            self.follow().await;
+            self.serve();
+            self.rotate(&self.one).await;
+            self.rotate(&self.other).await;
+        }
+        self.follow().await;
+    }
+}
+
+fn of_state(world: &World, state: KeyState) -> Vec<KeyId> {
+    let ring = world.authority.keys().ring();
+    ring.records().filter(|key| key.state == state).map(|key| key.key_id.clone()).collect()
+}
+
+fn published(world: &World) -> BTreeSet<KeyId> {
+    let ring = world.authority.keys().ring();
+    ring.records().map(|key| key.key_id.clone()).collect()
+}
+
+#[tokio::test]
+async fn coordinators_that_come_up_together_are_one_cluster() {
+    let (place, clock) = (MemoryPlace::default(), ManualClock::default());
+    let (one, other) =
+        tokio::join!(World::sharing(&place, "a", &clock), World::sharing(&place, "b", &clock));
+    assert_eq!(published(&one), published(&other));
+    let certificate =
+        |world: &World| world.authority.enrollment().authority().certificate().to_vec();
+    assert_eq!(certificate(&one), certificate(&other));
+    assert_eq!(*one.authority.bundle().now(), *other.authority.bundle().now());
+}
+
+#[tokio::test]
+async fn a_runner_that_joined_at_one_has_its_tokens_of_the_other_at_once() {
+    let pair = Pair::new().await;
+    pair.one.put_app("web").await;
+    let (_, leaf) = pair.one.join("runner-1").await;
+    pair.one.place("web-1", "web", "runner-1").await;
+    assert!(pair.other.authority.authenticate(&leaf).is_err(), "nobody told it yet");
+    let caller = pair.other.authority.authenticate_caller(&leaf).await.unwrap();
+    let moneyer_authority::enrollment::Caller::Runner(known) = caller else { panic!() };
+    let minted = pair.other.authority.mint(&known, &sandbox("web-1"), Ask::default()).await;
+    minted.unwrap();
+    // Placed after it has taken in the rest.
+    pair.one.place("web-2", "web", "runner-1").await;
+    pair.other.authority.mint(&known, &sandbox("web-2"), Ask::default()).await.unwrap();
+    let svid = pair.other.authority.mint(&known, &sandbox("web-3"), Ask::default()).await;
+    assert!(matches!(svid, Err(MintError::Registry(RegistryError::NoSuchSandbox))));
+}
+
+#[tokio::test]
+async fn a_removal_at_one_ends_tokens_and_watches_at_the_other() {
+    let pair = Pair::new().await;
+    pair.one.put_app("web").await;
+    let (known, _) = pair.one.join("runner-1").await;
+    for id in ["web-1", "web-2"] {
+        pair.one.place(id, "web", "runner-1").await;
+    }
+    pair.follow().await;
+    let mut watch = pair.other.authority.registry().watch(&known).unwrap();
+    let PlacementChange::All(all, _) = watch.next().await.unwrap() else { panic!() };
+    assert_eq!(all.len(), 2);
+    pair.one.take_away("web-1").await;
+    pair.follow().await;
+    let removed = watch.next().await.unwrap();
+    assert!(matches!(removed, PlacementChange::Removed(id, _) if id == sandbox("web-1")));
+    let refused = pair.other.authority.mint(&known, &sandbox("web-1"), Ask::default()).await;
+    assert!(matches!(refused, Err(MintError::Registry(RegistryError::NoSuchSandbox))));
+    pair.one.remove_runner("runner-1").await;
+    pair.follow().await;
+    assert!(watch.next().await.is_err());
+    let refused = pair.other.authority.mint(&known, &sandbox("web-2"), Ask::default()).await;
+    assert!(matches!(refused, Err(MintError::Registry(RegistryError::NoSuchSandbox))));
+}
+
+#[tokio::test]
+async fn what_was_removed_here_is_not_brought_back_by_word_of_an_older_change() {
+    let pair = Pair::new().await;
+    pair.one.put_app("web").await;
+    pair.one.join("runner-1").await;
+    pair.one.place("web-1", "web", "runner-1").await;
+    pair.other.authority.catch_up().await.unwrap();
+    // What it is told next begins before its own removal.
+    pair.one.put_app("other").await;
+    pair.other.take_away("web-1").await;
+    pair.other.authority.catch_up().await.unwrap();
+    assert!(pair.other.authority.registry().find_sandbox(&sandbox("web-1")).is_err());
+    pair.one.authority.catch_up().await.unwrap();
+    assert!(pair.one.authority.registry().find_sandbox(&sandbox("web-1")).is_err());
+}
+
+#[tokio::test]
+async fn a_sandbox_of_an_app_that_was_removed_meanwhile_is_none_of_the_app_made_anew() {
+    let pair = Pair::new().await;
+    pair.one.put_app("web").await;
+    let (known, _) = pair.one.join("runner-1").await;
+    pair.follow().await;
+    let registry = pair.one.authority.registry();
+    registry.remove_app(&operator(), crate::world::app("web")).await.unwrap();
+    // It was not told: so it takes the app to be there.
+    pair.other.place("web-1", "web", "runner-1").await;
+    pair.one.put_app("web").await;
+    pair.follow().await;
+    for world in [&pair.one, &pair.other] {
+        let refused = world.authority.mint(&known, &sandbox("web-1"), Ask::default()).await;
+        assert!(matches!(refused, Err(MintError::Registry(RegistryError::NoSuchSandbox))));
+        let mut watch = world.authority.registry().watch(&known).unwrap();
+        let PlacementChange::All(all, _) = watch.next().await.unwrap() else { panic!() };
+        assert!(all.is_empty());
+    }
+    // Placed once more it is one of the new app.
+    pair.other.place("web-1", "web", "runner-1").await;
+    pair.one.authority.mint(&known, &sandbox("web-1"), Ask::default()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_join_token_is_spent_once_whichever_coordinator_is_asked() {
+    let pair = Pair::new().await;
+    let invited = pair
+        .one
+        .authority
+        .enrollment()
+        .invite(&operator(), Principal::Runner(runner("runner-1")), HOUR, pair.one.now())
+        .await
+        .unwrap();
+    pair.other.authority.catch_up().await.unwrap();
+    let (first, second) =
+        tokio::join!(pair.one.present(invited.expose()), pair.other.present(invited.expose()));
+    let joined = [first, second].into_iter().filter(Result::is_ok).count();
+    assert_eq!(joined, 1);
+    pair.follow().await;
+    for world in [&pair.one, &pair.other] {
+        let refused = world.present(invited.expose()).await;
+        assert!(matches!(refused, Err(EnrollmentError::JoinToken)), "{refused:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f23_a_key_signs_only_when_every_coordinator_publishes_it() {
+    let pair = Pair::new().await;
+    pair.settle().await;
+    let first = of_state(&pair.one, KeyState::Active);
+    pair.clock.advance(29 * DAY);
+    pair.rotate(&pair.one).await;
+    let prepared = of_state(&pair.one, KeyState::Prepared);
+    assert_eq!(prepared.len(), 1);
+    // One has it and the other has not: what relying parties are served depends on whom they ask.
+    pair.place.set_away("other", true);
+    for _ in 0..10 {
+        pair.one.authority.follow().await.unwrap();
+        pair.one.authority.keys().served(published(&pair.one));
+        pair.rotate(&pair.one).await;
+        pair.clock.advance(HOUR);
+    }
+    pair.clock.advance(DAY);
+    pair.one.authority.follow().await.unwrap();
+    pair.rotate(&pair.one).await;
+    assert_eq!(
+        of_state(&pair.one, KeyState::Active),
+        first,
+        "the other may serve a set without it"
+    );
+    pair.place.set_away("other", false);
+    pair.settle().await;
+    pair.clock.advance(DAY);
+    pair.settle().await;
+    assert_eq!(of_state(&pair.one, KeyState::Active), prepared);
+    assert_eq!(of_state(&pair.other, KeyState::Active), prepared);
+    assert_eq!(published(&pair.one), published(&pair.other));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_gone_is_waited_for_as_long_as_it_may_serve_and_one_that_left_is_not() {
+    for leaves in [false, true] {
+        let pair = Pair::new().await;
+        pair.settle().await;
+        pair.clock.advance(29 * DAY);
+        pair.rotate(&pair.one).await;
+        let prepared = of_state(&pair.one, KeyState::Prepared);
+        if leaves {
+            pair.other.authority.leave().await.unwrap();
+        }
+        let round = async |more| {
+            pair.clock.advance(more);
+            tokio::time::advance(more).await;
+            pair.one.authority.follow().await.unwrap();
+            pair.one.authority.keys().served(published(&pair.one));
+            pair.rotate(&pair.one).await;
+        };
+        round(Duration::from_secs(1)).await;
+        round(PATIENCE).await;
+        let active = of_state(&pair.one, KeyState::Active);
+        assert_eq!(active == prepared, leaves, "{active:?}");
+        round(Duration::from_secs(30)).await;
+        round(PATIENCE).await;
+        assert_eq!(of_state(&pair.one, KeyState::Active), prepared);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f22_one_that_is_cut_off_mints_on_for_its_time_then_stands_apart_and_comes_back() {
+    let pair = Pair::new().await;
+    pair.one.put_app("web").await;
+    let (known, _) = pair.one.join("runner-1").await;
+    pair.one.place("web-1", "web", "runner-1").await;
+    pair.follow().await;
+    pair.place.set_away("other", true);
+    let id = sandbox("web-1");
+    let mint = || pair.other.authority.mint(&known, &id, Ask::default());
+    tokio::time::advance(PATIENCE.saturating_sub(Duration::from_secs(1))).await;
+    assert!(pair.other.authority.follow().await.is_err());
+    mint().await.unwrap();
+    pair.other.authority.check_following().unwrap();
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let refused = mint().await;
+    assert!(
+        matches!(refused, Err(MintError::RolledBack(StoreError::CutOff { .. }))),
+        "{refused:?}"
+    );
+    assert!(pair.other.authority.check_following().is_err());
+    // What relying parties need it goes on serving.
+    assert!(!pair.other.authority.published().key_set.is_empty());
+    pair.place.set_away("other", false);
+    pair.other.authority.follow().await.unwrap();
+    mint().await.unwrap();
+}
+
+#[tokio::test]
+async fn f21_two_that_rotate_at_the_same_instant_make_one_new_key() {
+    let pair = Pair::new().await;
+    pair.settle().await;
+    pair.clock.advance(29 * DAY);
+    tokio::join!(pair.rotate(&pair.one), pair.rotate(&pair.other));
+    pair.follow().await;
+    assert_eq!(of_state(&pair.one, KeyState::Prepared).len(), 1);
+    assert_eq!(published(&pair.one), published(&pair.other));
+    // The same on the word of two operators.
+    let pair = Pair::new().await;
+    pair.settle().await;
+    let command = |world: &World| {
+        let authority = world.authority.clone();
+        let prepare = KeyCommand::Prepare(Line::Primary);
+        async move { authority.command_keys(&operator(), &prepare).await }
+    };
+    let (first, second) = tokio::join!(command(&pair.one), command(&pair.other));
+    assert_eq!([first.is_ok(), second.is_ok()].iter().filter(|made| **made).count(), 1);
+    pair.follow().await;
+    assert_eq!(of_state(&pair.other, KeyState::Prepared).len(), 1);
+    assert_eq!(published(&pair.one), published(&pair.other));
+}
+
+#[tokio::test]
+async fn a_key_that_is_withdrawn_at_one_signs_nothing_at_the_other() {
+    let pair = Pair::new().await;
+    pair.settle().await;
+    let withdrawn = of_state(&pair.one, KeyState::Active);
+    let done = pair.one.authority.command_keys(&operator(), &KeyCommand::Emergency(None)).await;
+    assert!(matches!(done.unwrap()[..], [Step::Withdraw(_)]));
+    let reissued = pair.other.authority.reissue();
+    pair.follow().await;
+    assert_ne!(of_state(&pair.other, KeyState::Active), withdrawn);
+    assert_eq!(published(&pair.one), published(&pair.other));
+    assert_ne!(pair.other.authority.reissue(), reissued, "who holds tokens gets new ones");
+}
+
+#[tokio::test]
+async fn everything_that_operators_put_at_one_is_in_force_at_the_other() {
+    let pair = Pair::new().await;
+    let (one, other) = (&pair.one.authority, &pair.other.authority);
+    let mapping: ResourceMapping = serde_json::from_value(json!({
+        "clientIdentifier": "a", "participantContext": "pc1", "scopes": ["read"]
+    }))
+    .unwrap();
+    one.put_mappings(&operator(), vec![mapping.clone()], Place::New).await.unwrap();
+    let spec: ProfileSpec =
+        serde_json::from_value(json!({ "name": "vault", "audience": "https://vault.example" }))
+            .unwrap();
+    one.put_audience(&operator(), spec).await.unwrap();
+    let moved = IssuerUrl::parse("https://new.example.com").unwrap();
+    one.move_issuer(&operator(), &moved).await.unwrap();
+    pair.follow().await;
+    assert!(other.exchange_catalog().mapping(&mapping.key()).is_some());
+    assert_eq!(other.profiles().policy().profiles().count(), 1);
+    assert_eq!(*other.issuers().list(), *one.issuers().list());
+    assert_eq!(other.issuer(), moved);
+    other.remove_mapping(&operator(), mapping.key(), None).await.unwrap();
+    pair.follow().await;
+    assert!(one.exchange_catalog().mapping(&mapping.key()).is_none());
+    // Its own removal is not undone by the word that made it.
+    assert!(other.exchange_catalog().mapping(&mapping.key()).is_none());
+}
+
+#[tokio::test]
+async fn a_change_from_records_that_another_has_changed_is_refused_and_goes_through_afterwards() {
+    let pair = Pair::new().await;
+    pair.one.put_app("web").await;
+    pair.follow().await;
+    pair.one.put_app_limited("web", &["vault"]).await;
+    let change = || moneyer_authority::registry::AppChange {
+        name: crate::world::app("web"),
+        audiences: vec![crate::world::audience("aws")],
+        accounts: None,
+        spiffe_ending: moneyer_authority::registry::EndingChange::AsBefore,
+    };
+    let refused = pair.other.authority.put_app(&operator(), change()).await;
+    assert!(matches!(refused, Err(RegistryError::Store(StoreError::Conflict { .. }))));
+    pair.other.authority.catch_up().await.unwrap();
+    pair.other.authority.put_app(&operator(), change()).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_trust_bundle_has_one_number_whichever_coordinator_is_asked() {
+    let pair = Pair::new().await;
+    pair.settle().await;
+    pair.one
+        .authority
+        .command_keys(&operator(), &KeyCommand::Prepare(Line::Primary))
+        .await
+        .unwrap();
+    pair.clock.advance(Duration::from_secs(5));
+    pair.one.authority.bundle().follow().await.unwrap();
+    pair.clock.advance(Duration::from_secs(5));
+    pair.follow().await;
+    pair.other.authority.bundle().follow().await.ok();
+    pair.follow().await;
+    pair.other.authority.bundle().follow().await.unwrap();
+    let bundle = |world: &World| world.authority.bundle().now();
+    assert_eq!(*bundle(&pair.one), *bundle(&pair.other));
+    assert!(Generation(0) < pair.one.authority.store().generation());
+}
