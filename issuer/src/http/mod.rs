@@ -2,6 +2,9 @@
 //!
 //! A handler converts, makes one call into the authority, converts. Only `error` knows status codes.
 
+use axum::Router;
+use axum::routing::get;
+
 mod authenticate;
 mod error;
 pub(crate) mod exchange;
@@ -12,3 +15,8 @@ pub(crate) mod public;
 
 pub(crate) use authenticate::Operators;
 pub(crate) use oauth_error::Dialect;
+
+/// `/health`, where clients of Jwtlet look: that somebody answers, and no more.
+fn health<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    Router::new().route("/health", get(|| async { "OK" }))
+}

@@ -4,7 +4,6 @@ show it, and use the token at the management API and at a service of their own."
 import json
 import os
 import pathlib
-import socket
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ import requests
 
 from interop import authority, sandbox, workload
 from interop import cluster as development
+from interop.exchange import free_addresses
 
 FOREIGN = development.FOREIGN_TRUST_DOMAIN
 OWN = development.TRUST_DOMAIN
@@ -183,10 +183,3 @@ def test_a_policy_that_is_gone_ends_its_tokens(site, client):
     assert site.log_in(client.fetch_jwt_svid({site.audience}).token).status_code == 401
     development.command(site.cluster, "policy", "remove", "closed")
     assert site.manage(token, "GET", "/apps").status_code == 200
-
-
-def free_addresses(count: int) -> list[str]:
-    """Addresses of this machine where nobody listens. All are held until the last is found."""
-    with ExitStack() as held:
-        found = [held.enter_context(socket.create_server((authority.ADDRESS, 0))) for _ in range(count)]
-        return ["{}:{}".format(*one.getsockname()) for one in found]

@@ -1,13 +1,13 @@
 //! The exchange listener's paths.
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::post;
 use moneyer_authority::login::LOGIN_PATH;
 
 use super::{login, token};
 use crate::documents::PublicDocuments;
 use crate::exchange::ExchangeDesk;
-use crate::http::{Dialect, error, public};
+use crate::http::{self, Dialect, error, public};
 use crate::login::LoginDesk;
 use crate::metrics::Metrics;
 
@@ -25,6 +25,7 @@ pub(crate) struct ExchangeState {
 pub(crate) fn router(state: ExchangeState, documents: PublicDocuments) -> Router {
     let routes =
         Router::new().route(LOGIN_PATH, post(login::spiffe)).route("/token", post(token::exchange));
-    let routes = routes.route("/health", get(|| async { "OK" }));
-    error::with_fallbacks(routes).with_state(state).fallback_service(public::router(documents))
+    error::with_fallbacks(routes.merge(http::health()))
+        .with_state(state)
+        .fallback_service(public::router(documents))
 }

@@ -10,11 +10,11 @@ use moneyer_store::SledStore;
 
 use crate::federation::FederationRequests;
 use crate::http::authenticate::Operators;
-use crate::http::error;
 use crate::http::management::{
     apps, audiences, clock, federations, issuer, keys, mappings, members, policies, publish,
     sandboxes, scopes, store, x509_authorities,
 };
+use crate::http::{self, error};
 use crate::metrics::Metrics;
 use crate::publish::PublishRequests;
 
@@ -69,7 +69,7 @@ impl FromRef<ManagementState> for Operators {
     }
 }
 
-/// The management listener's routes.
+/// The management listener's routes, and `/health`, which needs nobody's permission.
 pub(crate) fn router(state: ManagementState) -> Router {
     let api = Router::new()
         .route("/clock", get(clock::show))
@@ -122,5 +122,6 @@ pub(crate) fn router(state: ManagementState) -> Router {
         .route("/controllers/{id}", delete(members::remove_controller));
     // The listener limits bodies.
     let api = api.layer(DefaultBodyLimit::disable());
-    error::with_fallbacks(Router::new().nest("/api/v1", api)).with_state(state)
+    error::with_fallbacks(Router::new().nest("/api/v1", api).merge(http::health()))
+        .with_state(state)
 }
