@@ -113,6 +113,12 @@ impl App {
         &self.authority
     }
 
+    /// Tells whoever asks whether it is ready that it is not, and goes on with everything: a load balancer has to see that
+    /// before a connection is refused. [`App::stop`] comes after it.
+    pub fn leave(&self) {
+        self.shutdown.leave();
+    }
+
     /// Takes no more work, lets what is open finish, and closes the audit log and the store.
     pub async fn stop(self) {
         if let Drain::Abandoned(tasks) = self.shutdown.drain(DRAIN).await {

@@ -1,7 +1,7 @@
 //! Wiring: the only place that picks implementations.
 //!
 //! [`App::start`] opens the store and the audit log, brings up the authority, binds every listener and returns the bound
-//! addresses; nothing answers before all of it stands. [`App::stop`] turns readiness off, lets what is
+//! addresses; nothing answers before all of it stands. [`App::leave`] turns readiness off, and [`App::stop`] lets what is
 //! open finish, and closes both.
 
 mod adoption;

@@ -71,7 +71,7 @@ pub(super) fn start(
         publishing: publishing.clone(),
         warnings: moneyer_daemon::telemetry::warnings(),
         started_at: authority.now(),
-        going_down: going_down.clone(),
+        leaving: shutdown.leaving().clone(),
         certificate,
         bundle_endpoint: listeners.spiffe_bundle.as_ref().map(|(_, endpoint)| endpoint.ends_at()),
     };

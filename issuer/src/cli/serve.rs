@@ -3,12 +3,13 @@
 use std::io::IsTerminal as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use moneyer_authority::Authority;
 use moneyer_authority::store::Generation;
 use moneyer_daemon::clock::GuardedClock;
-use moneyer_daemon::lifecycle::{Signal, signals};
+use moneyer_daemon::lifecycle::{Signal, Signals, signals};
 use moneyer_daemon::notify::ServiceManager;
 use moneyer_daemon::progress::Progress;
 use moneyer_daemon::settings::Source;
@@ -72,8 +73,17 @@ pub(super) async fn run(arguments: &ServeArguments, path: &Path) -> Result<(), F
     beat.abort();
     watch.abort();
     clock.keep_or_say();
+    leave(&app, config.listen.leave_after.duration(), &mut signals).await;
     app.stop().await;
     Ok(())
+}
+
+/// Gives load balancers the time to see that it is no longer ready. Another signal cuts it short.
+async fn leave(app: &App, wait: Duration, signals: &mut Signals) {
+    app.leave();
+    let another = async { while signals.recv().await != Signal::Terminate {} };
+    // Over, or cut short: it ends either way.
+    tokio::time::timeout(wait, another).await.ok();
 }
 
 /// Feeds the service manager's watchdog until aborted.

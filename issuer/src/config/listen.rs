@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use moneyer_daemon::listener::ListenAddress;
+use moneyer_daemon::settings::Span;
 use moneyer_daemon::tls::TlsFiles;
 use moneyer_identity::IssuerUrl;
 use schemars::JsonSchema;
@@ -53,6 +54,9 @@ pub struct ListenSection {
     pub management_remote: Option<ListenAddress>,
     /// User ids that may use the management socket, beside root and the daemon's own. Default: none.
     pub operators: Vec<u32>,
+    /// How long everything is still served after the signal to end, while `/readyz` says 503: what a load balancer needs
+    /// to see it. Another signal cuts it short. Default: `3s`.
+    pub leave_after: Span,
 }
 
 /// Why plain HTTP may be served to other machines.
@@ -104,6 +108,7 @@ impl Default for ListenSection {
             management: ListenAddress::Unix("/run/moneyer/management.sock".into()),
             management_remote: None,
             operators: Vec::new(),
+            leave_after: Span::from_secs(3),
         }
     }
 }

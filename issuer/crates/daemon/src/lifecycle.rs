@@ -24,6 +24,7 @@ use tokio_util::task::TaskTracker;
 /// Clones share the same switch and list.
 #[derive(Debug, Clone, Default)]
 pub struct Shutdown {
+    leaving: CancellationToken,
     token: CancellationToken,
     tasks: TaskTracker,
 }
@@ -45,6 +46,18 @@ impl Shutdown {
         Self::default()
     }
 
+    /// The token that is cancelled when the daemon is about to stop and still does everything: whoever sends work is told
+    /// to send it elsewhere.
+    #[must_use]
+    pub fn leaving(&self) -> &CancellationToken {
+        &self.leaving
+    }
+
+    /// Tells that the daemon is about to stop. No task is asked to.
+    pub fn leave(&self) {
+        self.leaving.cancel();
+    }
+
     /// The token that is cancelled when the daemon should stop.
     #[must_use]
     pub fn token(&self) -> &CancellationToken {
@@ -53,6 +66,7 @@ impl Shutdown {
 
     /// Asks every task to stop, without waiting.
     pub fn begin(&self) {
+        self.leave();
         self.token.cancel();
     }
 
@@ -79,7 +93,7 @@ impl Shutdown {
 
     /// Asks every task to stop and waits for them, at most for `deadline`.
     pub async fn drain(&self, deadline: Duration) -> Drain {
-        self.token.cancel();
+        self.begin();
         self.tasks.close();
         match tokio::time::timeout(deadline, self.tasks.wait()).await {
             Ok(()) => Drain::Complete,
@@ -171,6 +185,16 @@ mod tests {
         let shutdown = Shutdown::new();
         shutdown.spawn("deaf", std::future::pending());
         assert_eq!(shutdown.drain(Duration::from_secs(1)).await, Drain::Abandoned(1));
+    }
+
+    #[tokio::test]
+    async fn who_leaves_has_stopped_nothing_and_who_stops_has_left() {
+        let shutdown = Shutdown::new();
+        shutdown.leave();
+        assert!(shutdown.leaving().is_cancelled() && !shutdown.token().is_cancelled());
+        let shutdown = Shutdown::new();
+        assert_eq!(shutdown.drain(Duration::from_secs(1)).await, Drain::Complete);
+        assert!(shutdown.leaving().is_cancelled() && shutdown.token().is_cancelled());
     }
 
     #[tokio::test]

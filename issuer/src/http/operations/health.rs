@@ -1,4 +1,7 @@
-//! Readiness: each dependency by name.
+//! Readiness: each dependency by name, and whether a coordinator without it can serve nobody.
+//!
+//! Where all stand behind one load balancer, what takes one out of service takes all out: what tokens are minted and
+//! verified without is told, and no more.
 
 use moneyer_authority::Authority;
 use moneyer_identity::UnixTime;
@@ -13,26 +16,54 @@ pub(crate) struct Check {
     pub(crate) name: &'static str,
     /// Whether it works.
     pub(crate) ok: bool,
+    /// Whether nothing is minted without it.
+    pub(crate) needed: bool,
     /// What is wrong, if anything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) problem: Option<String>,
 }
 
+/// What it comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Readiness {
+    /// Everything works.
+    Ready,
+    /// Tokens are minted and the public documents are served; something else does not work.
+    Degraded,
+    /// Nothing is minted.
+    Failing,
+    /// Everything is still served, and will not be in a moment.
+    Leaving,
+}
+
 /// All of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Health {
-    /// Whether every one works that minting needs.
+    /// Whether it is to be asked.
     pub(crate) ready: bool,
+    /// Why, or why not.
+    pub(crate) state: Readiness,
     /// In a fixed order.
     pub(crate) checks: Vec<Check>,
 }
 
+/// Whether nothing is minted without it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Need {
+    Needed,
+    Told,
+}
+
 impl Health {
-    /// Looks at the store, the audit log, the key ring and the clock.
+    /// Looks at the store, what runners saw of it, the audit log, the key ring and the clock.
+    ///
+    /// A store that is away stops changes alone: what is minted is in memory. One that was put back to an older state
+    /// stops minting, since what was removed would be in force again.
     pub(crate) fn of(authority: &Authority) -> Self {
+        let store = authority.store().health().map_err(|error| crate::chain(&error));
         let witnessed = authority.ledger().check_witnesses();
-        let store = authority.store().health().and(witnessed);
-        let store = store.map_err(|error| crate::chain(&error));
+        let witnessed = witnessed.map_err(|error| crate::chain(&error));
         let audit = authority.audit().health().map_err(|error| crate::chain(&error));
         let ring = authority.keys().ring();
         let signing = match ring.signing_key(authority.now()) {
@@ -40,24 +71,41 @@ impl Health {
             None => Err("the active key has reached the end of its signing time".to_owned()),
         };
         let clock = authority.sound_time().map(drop).map_err(|fault| fault.to_string());
-        let checks = vec![
-            check("store", store),
-            check("audit", audit),
-            check("signing_key", signing),
-            check("clock", clock),
-        ];
-        Self { ready: checks.iter().all(|check| check.ok), checks }
+        let mut health = Self { ready: true, state: Readiness::Ready, checks: Vec::new() };
+        health.add("store", Need::Told, store);
+        health.add("store_generation", Need::Needed, witnessed);
+        health.add("audit", Need::Needed, audit);
+        health.add("signing_key", Need::Needed, signing);
+        health.add("clock", Need::Needed, clock);
+        health
     }
 
-    /// Tells of the public listener's certificate. It has no part in readiness: a coordinator that is taken
+    fn add(&mut self, name: &'static str, need: Need, result: Result<(), String>) {
+        let (ok, needed) = (result.is_ok(), need == Need::Needed);
+        self.state = match (ok, needed, self.state) {
+            (false, true, Readiness::Ready | Readiness::Degraded) => Readiness::Failing,
+            (false, false, Readiness::Ready) => Readiness::Degraded,
+            (_, _, state) => state,
+        };
+        self.ready = matches!(self.state, Readiness::Ready | Readiness::Degraded);
+        self.checks.push(Check { name, ok, needed, problem: result.err() });
+    }
+
+    /// Tells that the daemon is about to end, whatever works.
+    pub(crate) fn tell_leaving(&mut self) {
+        let problem = Err("the daemon is going down".to_owned());
+        self.state = Readiness::Leaving;
+        self.add("lifecycle", Need::Needed, problem);
+    }
+
+    /// Tells of the public listener's certificate. It is not needed: a coordinator that is taken
     /// out of service for it would stop minting too, and serve no relying party better.
     pub(crate) fn tell(&mut self, certificate: &PublicCertificate, now: UnixTime) {
         let standing = certificate.problem(now).map_or(Ok(()), Err);
-        self.checks.push(check("public_certificate", standing));
+        self.add("public_certificate", Need::Told, standing);
     }
 
-    /// Tells of the SVID that the bundle endpoint shows, by when it ends. It has no part in readiness for the same
-    /// reason.
+    /// Tells of the SVID that the bundle endpoint shows, by when it ends. It is not needed for the same reason.
     pub(crate) fn tell_bundle_endpoint(&mut self, ends_at: Option<UnixTime>, now: UnixTime) {
         let standing = match ends_at {
             Some(end) if now < end => Ok(()),
@@ -68,22 +116,45 @@ impl Health {
                 Err("the bundle endpoint has no X.509-SVID, and refuses every handshake".to_owned())
             }
         };
-        self.checks.push(check("bundle_endpoint", standing));
+        self.add("bundle_endpoint", Need::Told, standing);
     }
-}
-
-fn check(name: &'static str, result: Result<(), String>) -> Check {
-    Check { name, ok: result.is_ok(), problem: result.err() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn working() -> Health {
+        Health { ready: true, state: Readiness::Ready, checks: Vec::new() }
+    }
+
+    #[test]
+    fn only_what_is_needed_takes_it_out_of_service() {
+        let fails = || Err("it fails".to_owned());
+        let state = |of: &[(Need, Result<(), String>)]| {
+            let mut health = working();
+            for (need, result) in of {
+                health.add("part", *need, result.clone());
+            }
+            (health.ready, health.state)
+        };
+        assert_eq!(
+            state(&[(Need::Needed, Ok(())), (Need::Told, Ok(()))]),
+            (true, Readiness::Ready)
+        );
+        assert_eq!(state(&[(Need::Told, fails())]), (true, Readiness::Degraded));
+        for order in [[Need::Told, Need::Needed], [Need::Needed, Need::Told]] {
+            assert_eq!(state(&order.map(|need| (need, fails()))), (false, Readiness::Failing));
+        }
+        let mut leaving = working();
+        leaving.tell_leaving();
+        assert_eq!((leaving.ready, leaving.state), (false, Readiness::Leaving));
+    }
+
     #[test]
     fn a_bundle_endpoint_without_a_good_svid_is_told_and_takes_nothing_out_of_service() {
         let told = |ends_at: Option<i64>| {
-            let mut health = Health { ready: true, checks: Vec::new() };
+            let mut health = working();
             health.tell_bundle_endpoint(ends_at.map(UnixTime), UnixTime(100));
             (health.ready, health.checks.remove(0).ok)
         };

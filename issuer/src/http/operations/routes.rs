@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::http::error;
-use crate::http::operations::health::{Check, Health};
+use crate::http::operations::health::Health;
 use crate::http::operations::status::{Moment, StatusView, content_security_policy, page};
 use crate::metrics::Metrics;
 use crate::public_tls::PublicCertificate;
@@ -28,7 +28,8 @@ pub(crate) struct Watched {
     pub(crate) warnings: Warnings,
     /// When the coordinator started.
     pub(crate) started_at: UnixTime,
-    pub(crate) going_down: CancellationToken,
+    /// Cancelled once it is about to end.
+    pub(crate) leaving: CancellationToken,
     /// The public listener's certificate, where it has one of its own.
     pub(crate) certificate: Option<PublicCertificate>,
     /// When the bundle endpoint's SVID ends, if it shows one, where there is such an endpoint.
@@ -64,10 +65,8 @@ impl Watched {
         if let Some(ends_at) = &self.bundle_endpoint {
             health.tell_bundle_endpoint(*ends_at.borrow(), self.authority.now());
         }
-        if self.going_down.is_cancelled() {
-            health.ready = false;
-            let problem = Some("the daemon is going down".to_owned());
-            health.checks.push(Check { name: "lifecycle", ok: false, problem });
+        if self.leaving.is_cancelled() {
+            health.tell_leaving();
         }
         health
     }

@@ -32,7 +32,7 @@ struct Rig {
     audit: Arc<MemoryAudit>,
     clock: ManualClock,
     warnings: Warnings,
-    going_down: CancellationToken,
+    leaving: CancellationToken,
     router: Router,
 }
 
@@ -53,18 +53,18 @@ impl Rig {
         let metrics = Metrics::new(metrics_recorder(), None);
         let publishing = publishing(&config, &authority, &metrics);
         let started_at = authority.now();
-        let going_down = CancellationToken::new();
+        let leaving = CancellationToken::new();
         let router = router(Watched {
             authority,
             metrics,
             publishing,
             warnings: warnings.clone(),
             started_at,
-            going_down: going_down.clone(),
+            leaving: leaving.clone(),
             certificate: None,
             bundle_endpoint: None,
         });
-        Self { store, audit, clock, warnings, going_down, router }
+        Self { store, audit, clock, warnings, leaving, router }
     }
 
     async fn get(&self, path: &str) -> (StatusCode, HeaderMap, String) {
@@ -106,10 +106,10 @@ async fn a_daemon_that_goes_down_is_not_ready_and_says_so() {
     let rig = Rig::start("").await;
     assert_eq!(rig.json("/readyz").await.0, StatusCode::OK);
     assert_eq!(rig.verdict().await["state"], "good");
-    rig.going_down.cancel();
+    rig.leaving.cancel();
     let (status, body) = rig.json("/readyz").await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(body["ready"], false);
+    assert_eq!((&body["ready"], &body["state"]), (&false.into(), &"leaving".into()));
     let lifecycle = body["checks"].as_array().unwrap().last().unwrap();
     assert_eq!((&lifecycle["name"], &lifecycle["ok"]), (&"lifecycle".into(), &false.into()));
     assert_eq!(lifecycle["problem"], "the daemon is going down");
@@ -133,10 +133,6 @@ async fn what_fails_is_said_first_with_its_cause_and_what_to_do() {
         assert!(page.contains(finding["todo"].as_str().unwrap()), "{page}");
         assert!(page.contains(command));
     };
-    rig.store.set_unavailable(true);
-    told("The store takes no change.", "", "df -h").await;
-    rig.store.set_unavailable(false);
-
     rig.audit.set_failing(true);
     let sentence = "The audit log cannot be written: no token is minted and nothing is changed.";
     told(sentence, "cannot be written", "df -h").await;
@@ -150,6 +146,23 @@ async fn what_fails_is_said_first_with_its_cause_and_what_to_do() {
     rig.clock.advance(Duration::from_secs(40 * 24 * 3600));
     told("No key may sign: no token is minted.", "end of its signing time", "moneyer key list")
         .await;
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_leaves_the_coordinator_in_service() {
+    let rig = Rig::start("").await;
+    rig.store.set_unavailable(true);
+    let (status, body) = rig.json("/readyz").await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!((&body["ready"], &body["state"]), (&true.into(), &"degraded".into()));
+    let store = &body["checks"][0];
+    assert_eq!((&store["name"], &store["ok"]), (&"store".into(), &false.into()));
+    let verdict = rig.verdict().await;
+    assert_eq!(verdict["sentence"], "Tokens are minted. The store takes no change.");
+    rig.audit.set_failing(true);
+    let (status, body) = rig.json("/readyz").await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!((&body["ready"], &body["state"]), (&false.into(), &"failing".into()));
 }
 
 #[tokio::test]

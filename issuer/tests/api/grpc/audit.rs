@@ -63,7 +63,7 @@ async fn p5_a_log_that_is_gone_stops_minting_and_changes_and_nothing_else_until_
     }
     let ready = world.operations(Method::GET, "/readyz").await;
     assert_eq!(ready.status, 503);
-    let check = &json(&ready)["checks"][1];
+    let check = &json(&ready)["checks"][2];
     assert_eq!((&check["name"], &check["ok"]), (&"audit".into(), &false.into()));
     let told = check["problem"].as_str().unwrap();
     assert!(told.starts_with("the audit log cannot be written: "), "{told}");

@@ -12,7 +12,13 @@ async fn each_dependency_is_named() {
     let answer = world.operations(Method::GET, "/readyz").await;
     assert_eq!(answer.status, 200);
     assert_eq!(field(&answer, "cache-control"), "no-store");
-    let named = ["store", "audit", "signing_key", "clock"];
-    let checks = named.map(|name| json!({ "name": name, "ok": true }));
-    assert_eq!(json(&answer), json!({ "ready": true, "checks": checks }));
+    let named = [
+        ("store", false),
+        ("store_generation", true),
+        ("audit", true),
+        ("signing_key", true),
+        ("clock", true),
+    ];
+    let checks = named.map(|(name, needed)| json!({ "name": name, "ok": true, "needed": needed }));
+    assert_eq!(json(&answer), json!({ "ready": true, "state": "ready", "checks": checks }));
 }

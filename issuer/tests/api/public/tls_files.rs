@@ -165,7 +165,7 @@ async fn one_that_has_ended_is_told_and_stops_no_token() {
         assert_eq!(health["ready"], true);
         health["checks"].as_array().unwrap().last().unwrap().clone()
     };
-    let good = serde_json::json!({ "name": "public_certificate", "ok": true });
+    let good = serde_json::json!({ "name": "public_certificate", "ok": true, "needed": false });
     assert_eq!(check(&world).await, good);
 
     world.clock.advance(Duration::from_secs(45));

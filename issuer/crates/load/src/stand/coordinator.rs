@@ -219,6 +219,7 @@ public = "{public}"
 grpc = "{grpc}"
 operations = "{operations}"
 management = "unix:{management}"
+leave_after = "0s"
 
 [keys]
 algorithm = "RS256"

@@ -18,10 +18,16 @@ pub(super) struct Advice {
 }
 
 pub(super) const STORE: Advice = Advice {
-    todo: "If its disk is full or failing, make space or repair it: it goes on by itself. If the cause is an \
-           older state, restore the newest backup.",
+    todo: "If its disk is full or failing, make space or repair it: it goes on by itself.",
     commands: &["df -h"],
     section: "The disk is full",
+};
+
+pub(super) const OLDER_STORE: Advice = Advice {
+    todo: "Restore the newest backup. If there is none that is newer, start once with the generation that the log \
+           names, and rotate every key.",
+    commands: &["moneyer store check"],
+    section: "It does not start, and exits with 65",
 };
 
 pub(super) const AUDIT: Advice = Advice {
@@ -50,6 +56,13 @@ pub(super) const PUBLIC_CERTIFICATE: Advice = Advice {
            set go on with it.",
     commands: &["moneyer doctor"],
     section: "Serve the public documents over https",
+};
+
+pub(super) const BUNDLE_ENDPOINT: Advice = Advice {
+    todo: "See whether an authority of X.509-SVIDs signs, and what the next one waits for. It is tried again by \
+           itself.",
+    commands: &["moneyer key list"],
+    section: "Rotate keys",
 };
 
 pub(super) const LIFECYCLE: Advice = Advice {
@@ -112,12 +125,14 @@ mod tests {
     use super::*;
     use crate::cli::Arguments;
 
-    const ALL: [Advice; 13] = [
+    const ALL: [Advice; 15] = [
         STORE,
+        OLDER_STORE,
         AUDIT,
         SIGNING_KEY,
         CLOCK,
         PUBLIC_CERTIFICATE,
+        BUNDLE_ENDPOINT,
         LIFECYCLE,
         NOT_SERVED,
         NOT_READABLE,

@@ -43,7 +43,15 @@ fn attention(what: String, cause: Option<String>, advice: Advice) -> Finding {
 /// A dependency that does not work. The cause is the check's own.
 fn of_check(check: &Check, is_read_elsewhere: bool) -> Finding {
     let (what, advice) = match check.name {
-        "store" => ("The store takes no change.", advice::STORE),
+        // Nothing of what is minted is in it.
+        "store" => {
+            let what = "The store takes no change.".to_owned();
+            return attention(what, check.problem.clone(), advice::STORE);
+        }
+        "store_generation" => (
+            "The store was put back to an older state: no token is minted and nothing is changed.",
+            advice::OLDER_STORE,
+        ),
         "audit" => (
             "The audit log cannot be written: no token is minted and nothing is changed.",
             advice::AUDIT,
@@ -61,6 +69,11 @@ fn of_check(check: &Check, is_read_elsewhere: bool) -> Finding {
             "Relying parties cannot fetch the key set: the public listener has no good certificate.",
             advice::PUBLIC_CERTIFICATE,
         ),
+        "bundle_endpoint" => {
+            let what =
+                "Other trust domains cannot fetch the trust bundle: its endpoint has no good SVID.";
+            return attention(what.to_owned(), check.problem.clone(), advice::BUNDLE_ENDPOINT);
+        }
         _ => ("The coordinator is going down: it takes no more work.", advice::LIFECYCLE),
     };
     Finding { state: State::Failing, what: what.to_owned(), cause: check.problem.clone(), advice }

@@ -126,8 +126,9 @@ async fn a_first_certificate_is_ordered_proved_and_served() {
     assert_eq!(ready.status, 200);
     let last = json(&ready)["checks"].as_array().unwrap().last().unwrap().clone();
     let problem = "there is no certificate yet";
-    let expected =
-        serde_json::json!({ "name": "public_certificate", "ok": false, "problem": problem });
+    let expected = serde_json::json!({
+        "name": "public_certificate", "ok": false, "needed": false, "problem": problem,
+    });
     assert_eq!(last, expected);
     let status = json(&world.operations(Method::GET, "/status.json").await);
     let sentence = status["verdict"]["sentence"].as_str().unwrap();

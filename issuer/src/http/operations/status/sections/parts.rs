@@ -21,7 +21,9 @@ pub(in crate::http::operations::status) fn checks(view: &StatusView) -> Markup {
                 tbody { @for check in &view.checks { tr {
                     th scope="row" { (check.name.replace('_', " ")) }
                     td data-label="State" {
-                        @if check.ok { (mark("good", "works")) } @else { (mark("failing", "fails")) }
+                        @if check.ok { (mark("good", "works")) }
+                        @else if check.needed { (mark("failing", "fails")) }
+                        @else { (mark("attention", "fails")) }
                     }
                     td data-label="Where it stands" {
                         @match &check.problem {
@@ -39,7 +41,8 @@ pub(in crate::http::operations::status) fn checks(view: &StatusView) -> Markup {
 fn stands(part: &str, view: &StatusView) -> Markup {
     html! {
         @match (part, &view.audit) {
-            ("store", _) => { "generation " (view.store_generation) }
+            ("store", _) => { "takes changes" }
+            ("store_generation", _) => { "generation " (view.store_generation) }
             ("audit", Some(audit)) => {
                 "record " (audit.sequence)
                 @if audit.failures > 0 { ", " (audit.failures) " writes failed since the start" }
