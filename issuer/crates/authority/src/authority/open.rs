@@ -19,6 +19,7 @@ use crate::keys::{Keys, KeysError};
 use crate::login::{Policies, PoliciesError};
 use crate::mint::{Gate, Minter};
 use crate::registry::{Registry, RegistryError, SpiffeIds};
+use crate::shared_store::Turn;
 use crate::store::{Store, StoreError, load_records};
 use crate::svid::X509Authorities;
 use crate::trust_bundle::{BundleError, OwnBundle};
@@ -97,12 +98,7 @@ impl Authority {
     pub async fn open(mut charter: Charter, ports: Ports) -> Result<Self, OpenError> {
         let Ports { store, signer, audit, clock } = ports.clone();
         let now = clock.now();
-        let mut ledger = Ledger::new(store.clone(), audit.clone(), clock);
-        let mut opening = None;
-        if let Some(shared) = store.shared() {
-            opening = Some(shared.turn_to_open().await.map_err(OpenError::Turn)?);
-            ledger = ledger.shared(Arc::new(Standing::for_schedule(&charter.schedule)));
-        }
+        let (ledger, opening) = open_ledger(&charter, &ports).await?;
         // What others change while everything is loaded is told once more.
         let following = Arc::new(Following::from(store.generation()));
         let cluster_authority = open_cluster(&mut charter, &*store, now).await?;
@@ -180,6 +176,20 @@ impl Authority {
             following,
         })
     }
+}
+
+/// What records changes and makes them, and the turn to come up where others share the store: what a new cluster
+/// lacks is made by one of them.
+async fn open_ledger(
+    charter: &Charter,
+    ports: &Ports,
+) -> Result<(Ledger, Option<Box<dyn Turn>>), OpenError> {
+    let Ports { store, audit, clock, .. } = ports.clone();
+    let ledger = Ledger::new(store.clone(), audit, clock);
+    let Some(shared) = store.shared() else { return Ok((ledger, None)) };
+    let turn = shared.turn_to_open().await.map_err(OpenError::Turn)?;
+    let standing = Arc::new(Standing::for_schedule(&charter.schedule));
+    Ok((ledger.shared(standing), Some(turn)))
 }
 
 /// The cluster's own authority. Its trust domain is the cluster's for good: the configuration's is taken

@@ -7,27 +7,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use moneyer_identity::KeyId;
 use tokio::sync::{Mutex, MutexGuard, watch};
 
 use crate::audit::{Actor, Event, Ledger};
 use crate::keys::error::KeysError;
 use crate::keys::shelf::{Shelf, ShelfDraft, Shelved, commit};
-
-/// Which keys relying parties are served, whichever coordinator they ask: those that are seen to be served here,
-/// and that others who share the store publish too.
-pub(crate) fn served_by_all(
-    served: Option<Arc<BTreeSet<KeyId>>>,
-    confirmed: Option<Arc<BTreeSet<KeyId>>>,
-) -> Option<Arc<BTreeSet<KeyId>>> {
-    match (served, confirmed) {
-        (Some(served), Some(confirmed)) => {
-            Some(Arc::new(served.intersection(&confirmed).cloned().collect()))
-        }
-        (served, _) => served,
-    }
-}
 
 /// The records of a ring; `None` while it is not known whether the last change was stored.
 pub(crate) type Known<K> = Option<Shelf<K>>;
@@ -39,12 +25,44 @@ pub(crate) struct InForce<K: Shelved, R> {
     known: Mutex<Known<K>>,
     ring: ArcSwap<R>,
     changed: watch::Sender<u64>,
+    served: ArcSwapOption<BTreeSet<KeyId>>,
+    /// Which keys every coordinator publishes that shares the store; `None` where none does.
+    confirmed: ArcSwapOption<BTreeSet<KeyId>>,
 }
 
 impl<K: Shelved, R: Send + Sync> InForce<K, R> {
     pub(crate) fn new(ledger: Ledger, shelf: Shelf<K>, ring: R) -> Self {
         let (known, ring) = (Mutex::new(Some(shelf)), ArcSwap::from_pointee(ring));
-        Self { ledger, known, ring, changed: watch::Sender::new(0) }
+        // Until the others have said so, nobody knows that they publish a key.
+        let nothing = ledger.standing().map(|_shared| Arc::default());
+        Self {
+            ledger,
+            known,
+            ring,
+            changed: watch::Sender::new(0),
+            served: ArcSwapOption::empty(),
+            confirmed: ArcSwapOption::new(nothing),
+        }
+    }
+
+    /// Hears which keys relying parties are served, or that nobody can tell.
+    pub(crate) fn serve(&self, key_ids: Option<BTreeSet<KeyId>>) {
+        self.served.store(key_ids.map(Arc::new));
+    }
+
+    /// Hears which keys every coordinator publishes that shares the store.
+    pub(crate) fn confirm(&self, key_ids: BTreeSet<KeyId>) {
+        self.confirmed.store(Some(Arc::new(key_ids)));
+    }
+
+    /// Which of these keys relying parties are served, whichever coordinator they ask; `None` while nobody can tell.
+    /// `published` are those of which it was written down: then everybody published them, and who came later has
+    /// loaded them.
+    pub(crate) fn served_by_all(&self, published: &[KeyId]) -> Option<BTreeSet<KeyId>> {
+        let (served, confirmed) = (self.served.load_full()?, self.confirmed.load_full());
+        let Some(confirmed) = confirmed else { return Some(BTreeSet::clone(&served)) };
+        let by_all = |key_id: &&KeyId| confirmed.contains(key_id) || published.contains(key_id);
+        Some(served.iter().filter(by_all).cloned().collect())
     }
 
     /// The ring of this moment.

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arc_swap::ArcSwapOption;
 use moneyer_identity::{KeyId, ProvenTime, UnixTime};
 use tokio::sync::{MutexGuard, watch};
 
@@ -13,7 +12,7 @@ use crate::keys::certificate::{certify, certify_all};
 use crate::keys::command::KeyCommand;
 use crate::keys::error::KeysError;
 use crate::keys::import::{Import, newcomers};
-use crate::keys::in_force::{InForce, served_by_all};
+use crate::keys::in_force::InForce;
 use crate::keys::line::{KeyKinds, Line};
 use crate::keys::record::{KeyRecord, KeyState, RingRecord};
 use crate::keys::ring::{KeyRing, RingKey};
@@ -39,8 +38,6 @@ pub struct Keys {
     plan: KeyPlan,
     schedule: Schedule,
     kept: InForce<KeyRecord, KeyRing>,
-    served: ArcSwapOption<BTreeSet<KeyId>>,
-    confirmed: ArcSwapOption<BTreeSet<KeyId>>,
 }
 
 impl Keys {
@@ -77,14 +74,7 @@ impl Keys {
         }
         let ring = open_ring(&*signer, plan, book.records(), book.ring.clone(), None).await?;
         let kept = InForce::new(ledger, book, ring);
-        Ok(Self {
-            signer,
-            plan,
-            schedule,
-            kept,
-            served: ArcSwapOption::empty(),
-            confirmed: ArcSwapOption::empty(),
-        })
+        Ok(Self { signer, plan, schedule, kept })
     }
 
     /// The ring of this moment.
@@ -114,13 +104,13 @@ impl Keys {
     /// Hears from whoever serves the documents which keys relying parties are served now. A prepared key
     /// begins to ripen when it is among them, and begins anew when it was away.
     pub fn served(&self, key_ids: impl IntoIterator<Item = KeyId>) {
-        self.served.store(Some(Arc::new(key_ids.into_iter().collect())));
+        self.kept.serve(Some(key_ids.into_iter().collect()));
     }
 
     /// Hears that nobody can tell what relying parties are served. No prepared key signs meanwhile, and
     /// none loses the time it has been served.
     pub fn served_is_unknown(&self) {
-        self.served.store(None);
+        self.kept.serve(None);
     }
 
     /// What comes next for every key, when, and what it waits for.
@@ -198,7 +188,7 @@ impl Keys {
     /// Hears which keys every coordinator publishes that shares the store: no other one ripens. For one that
     /// has the store to itself this is never called.
     pub(crate) fn confirmed(&self, key_ids: &BTreeSet<KeyId>) {
-        self.confirmed.store(Some(Arc::new(key_ids.clone())));
+        self.kept.confirm(key_ids.clone());
     }
 
     /// Where it is not known what became of the last change, reads the records again and puts in force
@@ -308,7 +298,10 @@ impl Keys {
 
     /// Asks the rotation of every line.
     fn ask<T>(&self, question: impl Fn(Rotation<'_>) -> T) -> Vec<T> {
-        let (ring, served) = (self.ring(), self.served_by_all());
+        let ring = self.ring();
+        let published = ring.records().filter(|key| key.published_at.is_some());
+        let published: Vec<_> = published.map(|key| key.key_id.clone()).collect();
+        let served = self.kept.served_by_all(&published);
         let kinds = self.plan.kinds;
         let times = |key: &KeyRecord| key.times(kinds.algorithm(key.line));
         let keys: Vec<_> = ring.records().map(times).collect();
@@ -317,16 +310,11 @@ impl Keys {
                 keys: &keys,
                 line,
                 schedule: &self.schedule,
-                served: served.as_deref(),
+                served: served.as_ref(),
                 requested: ring.record().is_requested(line),
             })
         };
         self.plan.kinds.lines().map(of_line).collect()
-    }
-
-    /// Which keys relying parties are served, whichever coordinator they ask; `None` where nobody can tell.
-    fn served_by_all(&self) -> Option<Arc<BTreeSet<KeyId>>> {
-        served_by_all(self.served.load_full(), self.confirmed.load_full())
     }
 
     /// The records, read again where it is not known what became of the last change.

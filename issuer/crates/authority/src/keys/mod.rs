@@ -25,7 +25,7 @@ pub(crate) use book::end_of_withdrawn;
 pub use command::{CommandError, KeyCommand};
 pub use error::KeysError;
 pub use import::{Import, ImportRefusal};
-pub(crate) use in_force::{InForce, Known, served_by_all};
+pub(crate) use in_force::{InForce, Known};
 pub use keeper::{KeyPlan, Keys};
 pub use line::{KeyKinds, Line};
 pub use published::Published;

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arc_swap::ArcSwapOption;
 use moneyer_identity::spiffe::TrustDomain;
 use moneyer_identity::{KeyId, ProvenTime, UnixTime};
 use tokio::sync::{MutexGuard, watch};
@@ -11,7 +10,7 @@ use tokio::sync::{MutexGuard, watch};
 use crate::audit::{Actor, Ledger};
 use crate::keys::{
     InForce, KeyCommand, KeyState, KeysError, Known, Line, Outlook, RingError, Rotation, Step,
-    commit, served_by_all,
+    commit,
 };
 use crate::signer::SignerError;
 use crate::svid::book::{Book, Draft, activate, prepared};
@@ -27,8 +26,6 @@ pub struct X509Authorities {
     plan: X509Plan,
     trust_domain: TrustDomain,
     kept: InForce<X509AuthorityRecord, X509Ring>,
-    served: ArcSwapOption<BTreeSet<KeyId>>,
-    confirmed: ArcSwapOption<BTreeSet<KeyId>>,
 }
 
 impl X509Authorities {
@@ -57,13 +54,7 @@ impl X509Authorities {
         }
         let ring = ring_of(book.records(), &book.ring, &trust_domain, None)?;
         let kept = InForce::new(ledger, book, ring);
-        Ok(Self {
-            plan,
-            trust_domain,
-            kept,
-            served: ArcSwapOption::empty(),
-            confirmed: ArcSwapOption::empty(),
-        })
+        Ok(Self { plan, trust_domain, kept })
     }
 
     /// The ring of this moment.
@@ -87,13 +78,13 @@ impl X509Authorities {
     /// Hears from whoever serves the bundle which authorities it lists. A prepared authority begins to ripen
     /// when it is listed, and begins anew when it was away.
     pub fn served(&self, key_ids: impl IntoIterator<Item = KeyId>) {
-        self.served.store(Some(Arc::new(key_ids.into_iter().collect())));
+        self.kept.serve(Some(key_ids.into_iter().collect()));
     }
 
     /// Hears that nobody can tell what is served. No prepared authority signs meanwhile, and none loses the
     /// time it has been served.
     pub fn served_is_unknown(&self) {
-        self.served.store(None);
+        self.kept.serve(None);
     }
 
     /// What comes next for every authority, when, and what it waits for.
@@ -151,7 +142,7 @@ impl X509Authorities {
     /// Hears which keys every coordinator publishes that shares the store: no other one ripens. For one that
     /// has the store to itself this is never called.
     pub(crate) fn confirmed(&self, key_ids: &BTreeSet<KeyId>) {
-        self.confirmed.store(Some(Arc::new(key_ids.clone())));
+        self.kept.confirm(key_ids.clone());
     }
 
     /// Where it is not known what became of the last change, reads the records again and puts in force
@@ -165,20 +156,18 @@ impl X509Authorities {
     }
 
     fn ask<T>(&self, question: impl FnOnce(Rotation<'_>) -> T) -> T {
-        let (ring, served) = (self.ring(), self.served_by_all());
+        let ring = self.ring();
+        let published = ring.records().filter(|key| key.published_at.is_some());
+        let published: Vec<_> = published.map(|key| key.key_id.clone()).collect();
+        let served = self.kept.served_by_all(&published);
         let keys: Vec<_> = ring.records().map(X509AuthorityRecord::times).collect();
         question(Rotation {
             keys: &keys,
             line: Line::Primary,
             schedule: self.plan.schedule(),
-            served: served.as_deref(),
+            served: served.as_ref(),
             requested: ring.record().requested_at.is_some(),
         })
-    }
-
-    /// Which keys relying parties are served, whichever coordinator they ask; `None` where nobody can tell.
-    fn served_by_all(&self) -> Option<Arc<BTreeSet<KeyId>>> {
-        served_by_all(self.served.load_full(), self.confirmed.load_full())
     }
 
     /// The records, read again where it is not known what became of the last change.

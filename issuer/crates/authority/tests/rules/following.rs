@@ -187,7 +187,7 @@ async fn a_join_token_is_spent_once_whichever_coordinator_is_asked() {
     pair.other.authority.catch_up().await.unwrap();
     let (first, second) =
         tokio::join!(pair.one.present(invited.expose()), pair.other.present(invited.expose()));
-    let joined = [first, second].into_iter().filter(Result::is_ok).count();
+    let joined = usize::from(first.is_ok()) + usize::from(second.is_ok());
     assert_eq!(joined, 1);
     pair.follow().await;
     for world in [&pair.one, &pair.other] {
@@ -228,6 +228,28 @@ async fn f23_a_key_signs_only_when_every_coordinator_publishes_it() {
     assert_eq!(of_state(&pair.one, KeyState::Active), prepared);
     assert_eq!(of_state(&pair.other, KeyState::Active), prepared);
     assert_eq!(published(&pair.one), published(&pair.other));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_starts_anew_costs_a_key_none_of_the_time_it_has_been_published() {
+    let pair = Pair::new().await;
+    pair.settle().await;
+    pair.clock.advance(29 * DAY);
+    pair.settle().await;
+    let published_at = |world: &World| {
+        let ring = world.authority.keys().ring();
+        let prepared = ring.records().find(|key| key.state == KeyState::Prepared);
+        prepared.and_then(|key| key.published_at)
+    };
+    let before = published_at(&pair.one);
+    assert!(before.is_some());
+    pair.clock.advance(HOUR);
+    let again = World::sharing(&pair.place, "other", &pair.clock).await;
+    let ring = again.authority.keys().ring();
+    again.authority.keys().served(ring.records().map(|key| key.key_id.clone()));
+    // Before it has heard how the others stand.
+    assert_eq!(pair.rotate(&again).await, 0);
+    assert_eq!(published_at(&again), before);
 }
 
 #[tokio::test(start_paused = true)]
