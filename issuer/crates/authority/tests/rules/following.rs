@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use moneyer_authority::audiences::ProfileSpec;
 use moneyer_authority::enrollment::{EnrollmentError, Principal};
 use moneyer_authority::exchange::{Place, ResourceMapping};
@@ -139,15 +140,21 @@ async fn what_was_removed_here_is_not_brought_back_by_word_of_an_older_change() 
     let pair = Pair::new().await;
     pair.one.put_app("web").await;
     pair.one.join("runner-1").await;
-    pair.one.place("web-1", "web", "runner-1").await;
     pair.other.authority.catch_up().await.unwrap();
-    // What it is told next begins before its own removal.
-    pair.one.put_app("other").await;
+    pair.other.place("web-1", "web", "runner-1").await;
+    let word = pair.place.hold_word().await;
+    let mut asked = Box::pin(pair.other.authority.catch_up());
+    // What it is going to be told was true when it asked.
+    assert!((&mut asked).now_or_never().is_none());
     pair.other.take_away("web-1").await;
-    pair.other.authority.catch_up().await.unwrap();
-    assert!(pair.other.authority.registry().find_sandbox(&sandbox("web-1")).is_err());
-    pair.one.authority.catch_up().await.unwrap();
-    assert!(pair.one.authority.registry().find_sandbox(&sandbox("web-1")).is_err());
+    drop(word);
+    asked.await.unwrap();
+    let registry = pair.other.authority.registry();
+    assert!(registry.find_sandbox(&sandbox("web-1")).is_err());
+    pair.follow().await;
+    for world in [&pair.one, &pair.other] {
+        assert!(world.authority.registry().find_sandbox(&sandbox("web-1")).is_err());
+    }
 }
 
 #[tokio::test]

@@ -32,6 +32,8 @@ struct Shared {
     written: Notify,
     keeping: Arc<tokio::sync::Mutex<()>>,
     opening: Arc<tokio::sync::Mutex<()>>,
+    /// Word of changes is on its way while somebody holds it.
+    telling: tokio::sync::RwLock<()>,
 }
 
 impl MemoryPlace {
@@ -39,6 +41,11 @@ impl MemoryPlace {
     #[must_use]
     pub fn replica(&self, name: &str) -> Arc<MemoryReplica> {
         Arc::new(MemoryReplica { name: name.to_owned(), place: self.clone() })
+    }
+
+    /// Holds back what coordinators are told of changes, from when they asked, until it is dropped.
+    pub async fn hold_word(&self) -> impl Drop + '_ {
+        self.shared.telling.write().await
     }
 
     /// Cuts a coordinator off from the place, or no longer.
@@ -97,7 +104,10 @@ impl Store for MemoryReplica {
 #[async_trait]
 impl SharedStore for MemoryReplica {
     async fn changes(&self, since: Generation) -> Result<Changes, StoreError> {
-        self.available()?.store.changes(since)
+        let place = self.available()?;
+        let changes = place.store.changes(since)?;
+        drop(place.shared.telling.read().await);
+        Ok(changes)
     }
 
     async fn news(&self, seen: Generation) {
