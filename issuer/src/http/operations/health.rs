@@ -74,6 +74,10 @@ impl Health {
         let mut health = Self { ready: true, state: Readiness::Ready, checks: Vec::new() };
         health.add("store", Need::Told, store);
         health.add("store_generation", Need::Needed, witnessed);
+        if authority.is_shared() {
+            let following = authority.check_following().map_err(|error| crate::chain(&error));
+            health.add("following", Need::Needed, following);
+        }
         health.add("audit", Need::Needed, audit);
         health.add("signing_key", Need::Needed, signing);
         health.add("clock", Need::Needed, clock);

@@ -86,14 +86,17 @@ impl Ledger {
         testimony
     }
 
-    /// That what is in memory is what is stored, as far as this coordinator can know: no witness has told that the
-    /// store was rolled back, and where others share it, it was heard of lately.
+    /// That the store was rolled back, if a witness has told so.
     pub fn check_witnesses(&self) -> Result<(), StoreError> {
         let seen = Generation(self.seen.load(Ordering::Acquire));
-        if seen.0 != 0 {
-            let there = self.store.generation();
-            return Err(StoreError::RolledBack { seen, there });
-        }
+        let there = self.store.generation();
+        if seen.0 == 0 { Ok(()) } else { Err(StoreError::RolledBack { seen, there }) }
+    }
+
+    /// That what is in memory is what is stored, as far as this coordinator can know: no witness has told that the
+    /// store was rolled back, and where others share it, it was heard of lately.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        self.check_witnesses()?;
         self.standing.as_ref().map_or(Ok(()), |standing| standing.check())
     }
 
@@ -112,7 +115,7 @@ impl Ledger {
         what: Vec<Event>,
         changes: Vec<Change>,
     ) -> Result<Generation, LedgerError> {
-        self.check_witnesses().map_err(LedgerError::Store)?;
+        self.check().map_err(LedgerError::Store)?;
         let of = self.record(who, what).await.map_err(LedgerError::Audit)?;
         let committed = self.make(changes).await;
         if let Err(error) = &committed {
@@ -126,7 +129,7 @@ impl Ledger {
         &self,
         changes: Vec<Change>,
     ) -> Result<Generation, LedgerError> {
-        self.check_witnesses().map_err(LedgerError::Store)?;
+        self.check().map_err(LedgerError::Store)?;
         self.make(changes).await.map_err(LedgerError::Store)
     }
 

@@ -32,7 +32,7 @@ impl Authority {
     /// An X.509-SVID for the bundle endpoint, by the authority of this moment.
     pub async fn certify_bundle_endpoint(&self) -> Result<EndpointSvid, SvidError> {
         let now = self.sound_time().map_err(SvidError::Clock)?;
-        self.ledger.check_witnesses().map_err(SvidError::RolledBack)?;
+        self.ledger.check().map_err(SvidError::RolledBack)?;
         let id = SpiffeId::of(self.trust_domain(), &["moneyer", "bundle"]);
         let id = id.map_err(SvidError::Id)?;
         let made = new_key().map_err(SvidError::Certificate)?;

@@ -184,7 +184,7 @@ impl Authority {
     /// The keys that sign, while the clock and the store can be trusted.
     pub(super) fn minting_ring(&self, by: &Request) -> Result<Arc<KeyRing>, MintError> {
         let now = by.sound.map_err(MintError::Clock)?;
-        self.ledger.check_witnesses().map_err(MintError::RolledBack)?;
+        self.ledger.check().map_err(MintError::RolledBack)?;
         self.minter.ring(now)
     }
 

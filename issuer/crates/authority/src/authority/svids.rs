@@ -73,7 +73,7 @@ impl Authority {
         request: &[u8],
     ) -> Result<Unsigned, SvidError> {
         let now = by.sound.map_err(SvidError::Clock)?;
-        self.ledger.check_witnesses().map_err(SvidError::RolledBack)?;
+        self.ledger.check().map_err(SvidError::RolledBack)?;
         let ring: Arc<X509Ring> = self.x509.ring();
         let id = self.spiffe_id(permit)?;
         let unsigned = draft(&ring, id, request, (self.charter.x509.lifetime(), now))?;
