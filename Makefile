@@ -28,7 +28,7 @@ run: ## Start a coordinator and a runner proxy with one sandbox, in .dev
 	$(TARGET)/quick/moneyer dev --dir .dev
 
 test: ## Run everything a fresh machine can run, verifiers by others included
-	.ci/packages build-essential pkg-config libssl-dev python3-venv nodejs npm libfaketime age e2fsprogs mount
+	.ci/packages build-essential pkg-config libssl-dev python3-venv nodejs npm libfaketime age e2fsprogs mount postgresql pgbouncer
 	# All targets at once, so that the tests' features and the daemons' are built once, not twice.
 	cargo build --workspace --all-targets --locked
 	cargo test --workspace --locked
@@ -43,7 +43,7 @@ interop: ## Try go-spiffe and a Kubernetes API server, which are built from sour
 	MONEYER_KUBE_APISERVER=$$program deploy/interop/run.sh $(TARGET)/debug tests_kubernetes
 
 soak: ## Run faults for hours: 1,000 kills and rotations, 500 losses of power, an end at every write, ten minutes of outage and of rotation
-	.ci/packages build-essential pkg-config libssl-dev python3-venv nodejs npm libfaketime age e2fsprogs mount
+	.ci/packages build-essential pkg-config libssl-dev python3-venv nodejs npm libfaketime age e2fsprogs mount postgresql pgbouncer
 	cargo build --workspace --all-targets --locked
 	MONEYER_KILL_ROUNDS=1000 MONEYER_RACE_KEYS=100 MONEYER_CRASH_IMAGES=500 MONEYER_ABORT_POINTS=all \
 	MONEYER_AWAY_SECONDS=600 MONEYER_AWAY_SANDBOXES=1000 \

@@ -8,6 +8,7 @@ mod clock;
 mod fixture_key;
 mod foreign_issuer;
 mod path;
+pub mod postgres;
 mod redaction;
 pub mod signer;
 pub mod store;

@@ -23,9 +23,8 @@ use std::path::{Path, PathBuf};
 
 use moneyer_authority::store::Generation;
 
-use super::head::Head;
-use super::identity::Identity;
 use super::replace::replace;
+use crate::record::{Head, Identity};
 
 /// Bytes after which the file is written anew, if that makes it half as long: appending is what makes
 /// commits fast, and reading is what makes a start slow.

@@ -12,11 +12,7 @@ use moneyer_authority::store::{Change, Collection, Expected, Generation, StoreEr
 use sled::IVec;
 
 use super::catalogue::NameChange;
-use super::envelope::Envelope;
-use super::head::{Head, SetHash};
-use super::identity::{Identity, Sealing};
-use super::key::{HEAD, record_key};
-use super::sealing::enclose;
+use crate::record::{Envelope, HEAD, Head, Identity, Sealing, SetHash, enclose, record_key};
 
 /// How a group looks at records and makes them.
 #[derive(Debug, Clone, Copy)]

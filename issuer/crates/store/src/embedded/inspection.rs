@@ -6,58 +6,19 @@
 //! else is a loss, a rollback or somebody's hand, and is named record by record.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::io;
 
 use moneyer_authority::store::{Cause, Generation};
 
 use super::catalogue::{Catalogue, Names, Reading};
 use super::directory::StoreDirectory;
-use super::envelope::Envelope;
 use super::group::SecretChange;
-use super::head::{Head, SetHash};
-use super::identity::{Identity, Sealing};
-use super::key::{HEAD, record_of, shown};
+use super::identity_file;
 use super::open::{OpenError, OpenSled, Opened};
-use super::sealing::disclose;
 use super::secret_files::{Contents, SecretFiles};
+use crate::findings::Findings;
+use crate::record::{Envelope, HEAD, Head, Identity, Sealing, SetHash, disclose, record_of, shown};
 use crate::seal::SealError;
-
-/// Most findings that are told one by one.
-const TOLD: usize = 20;
-
-/// What is wrong with a store, record by record.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Findings {
-    texts: Vec<String>,
-    more: usize,
-}
-
-impl Findings {
-    fn add(&mut self, text: impl FnOnce() -> String) {
-        if self.texts.len() < TOLD {
-            self.texts.push(text());
-        } else {
-            self.more = self.more.saturating_add(1);
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.texts.is_empty()
-    }
-
-    /// Each finding, as far as they are told one by one.
-    pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.texts.iter().map(String::as_str)
-    }
-}
-
-impl fmt::Display for Findings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.texts.join("; "))?;
-        if self.more > 0 { write!(f, "; and {} more", self.more) } else { Ok(()) }
-    }
-}
 
 /// A store that is being opened.
 pub(super) struct Inspection<'a> {
@@ -268,7 +229,7 @@ impl Inspection<'_> {
         let identity_path = self.directory.identity();
         let identity = Identity::random(&self.identity.cluster)
             .and_then(|identity| {
-                identity.write(&identity_path, self.sealing.as_ref())?;
+                identity_file::write(&identity_path, &identity, self.sealing.as_ref())?;
                 Ok(identity)
             })
             .map_err(|error| OpenError::File { path: identity_path, cause: error.into() })?;

@@ -10,10 +10,8 @@ use moneyer_authority::store::{Cause, Collection, Receive, StoreError, Stored};
 use tokio::sync::mpsc;
 
 use super::failure::{Failure, panic_text};
-use super::identity::Sealing;
-use super::key::collection_byte;
 use super::open::OpenSled;
-use super::sealing::disclose;
+use crate::record::{Sealing, collection_byte, disclose};
 
 /// Records in a block: enough that crossing threads costs little.
 const BLOCK_RECORDS: usize = 1024;

@@ -22,27 +22,21 @@
 mod barrier;
 mod catalogue;
 mod directory;
-mod envelope;
 mod failure;
 mod group;
-mod head;
-mod identity;
+mod identity_file;
 mod inspection;
-mod key;
 mod load;
 mod lock;
 mod open;
 mod recovery;
 mod reopen;
 mod replace;
-mod sealing;
 mod secret_files;
 mod snapshot;
 mod store;
 mod writer;
 
-pub use identity::{Incarnation, Sealing};
-pub use inspection::Findings;
 pub use open::OpenError;
 pub use recovery::{RecoveryError, RecoverySource, has_recovery_copy};
 pub use snapshot::{Copied, RestoreError};

@@ -15,13 +15,14 @@ use moneyer_authority::store::{Cause, Generation};
 use super::catalogue::Catalogue;
 use super::directory::{RECOVERY, StoreDirectory};
 use super::failure::panic_text;
-use super::head::Head;
-use super::identity::{Identity, IdentityError, Sealing, newer_format};
-use super::inspection::{Findings, Inspection};
+use super::identity_file::{self, newer_format_of};
+use super::inspection::Inspection;
 use super::lock::{LockError, SledLog, StoreLock};
 use super::recovery;
 use super::secret_files::SecretFiles;
 use super::store::SledOptions;
+use crate::findings::Findings;
+use crate::record::{Head, Identity, IdentityError, Sealing};
 use crate::seal::{KekId, SealError};
 
 /// Bytes in one segment of sled's log, fixed when a store is made.
@@ -215,7 +216,7 @@ impl Opened {
 fn refuse_newer(directory: &StoreDirectory) -> Result<(), OpenError> {
     let file = directory.identity();
     let format =
-        newer_format(&file).map_err(|source| OpenError::Io { path: file.clone(), source })?;
+        newer_format_of(&file).map_err(|source| OpenError::Io { path: file.clone(), source })?;
     match format {
         Some(format) => Err(OpenError::Newer { path: directory.root().to_owned(), format }),
         None => Ok(()),
@@ -233,7 +234,7 @@ fn open_identity(directory: &StoreDirectory, options: &SledOptions) -> Result<Id
         error => OpenError::File { path: path.clone(), cause: error.into() },
     };
     let sealing = options.sealing.as_ref();
-    if let Some(identity) = Identity::read(&path, sealing).map_err(failed)? {
+    if let Some(identity) = identity_file::read(&path, sealing).map_err(failed)? {
         return Ok(identity);
     }
     if directory.holds_anything()? {
@@ -242,7 +243,7 @@ fn open_identity(directory: &StoreDirectory, options: &SledOptions) -> Result<Id
     }
     let cluster = sealing.map_or("", |sealing| &sealing.cluster);
     let identity = Identity::random(cluster).map_err(failed)?;
-    identity.write(&path, sealing).map_err(failed)?;
+    identity_file::write(&path, &identity, sealing).map_err(failed)?;
     Ok(identity)
 }
 

@@ -14,11 +14,11 @@ use std::sync::Arc;
 use moneyer_authority::store::Cause;
 
 use super::directory::RECOVERY;
-use super::identity::{Identity, IdentityError, Sealing};
+use super::identity_file;
 use super::replace::replace;
-use super::sealing::disclose;
 use super::secret_files::SecretFiles;
 use super::snapshot::{self, RestoreError};
+use crate::record::{IdentityError, Sealing, disclose};
 use crate::seal::{MAXIMUM_RECOVERY_BYTES, RecoveryCopy, SealError, Seals};
 
 /// The encrypted copy, or nothing where nobody is to have one.
@@ -171,7 +171,7 @@ impl RecoverySource {
 
 fn verify_store(directory: &Path, given: &Sealing) -> Result<u64, RecoveryError> {
     let path = directory.join("IDENTITY");
-    let identity = match Identity::read(&path, Some(given)) {
+    let identity = match identity_file::read(&path, Some(given)) {
         Ok(Some(identity)) => identity,
         Ok(None) => return Err(unclear(&path, "it is missing".into())),
         Err(IdentityError::Seal(cause)) => return Err(other_key(directory, given, cause.into())),

@@ -8,16 +8,13 @@ use moneyer_authority::store::Generation;
 
 use super::barrier::Barrier;
 use super::catalogue::{Catalogue, NameChange};
-use super::envelope::Envelope;
 use super::failure::Failure;
 use super::group::Undo;
-use super::head::{Head, SetHash};
-use super::identity::Identity;
-use super::key::{HEAD, record_of};
 use super::open::{OpenSled, Opened};
 use super::snapshot;
 use super::store::SledOptions;
 use super::writer::{Pen, names};
+use crate::record::{Envelope, HEAD, Head, Identity, SetHash, record_of};
 
 /// Makes the barrier of a directory that was just opened.
 pub(super) type MakeBarrier<B> = Box<dyn Fn(&Path) -> io::Result<B> + Send>;

@@ -10,8 +10,8 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use super::group::SecretChange;
-use super::key::{record_key, record_of};
 use super::replace::{UNFINISHED, replace, sync_parent};
+use crate::record::{record_key, record_of};
 
 /// What the files hold by record key, and the files that hold something else.
 pub(super) type Contents = (BTreeMap<Vec<u8>, Vec<u8>>, Vec<PathBuf>);

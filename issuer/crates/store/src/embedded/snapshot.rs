@@ -18,16 +18,14 @@ use moneyer_identity::ErrorClass;
 
 use super::catalogue::Catalogue;
 use super::directory::StoreDirectory;
-use super::envelope::Envelope;
 use super::group::SecretChange;
-use super::head::{Head, SetHash};
-use super::identity::{Identity, IdentityError, Sealing};
-use super::key::{HEAD, record_of, shown};
 use super::open::{OpenError, Opened};
 use super::recovery;
 use super::replace::sync_parent;
-use super::sealing::disclose;
 use super::store::SledOptions;
+use crate::record::{
+    Envelope, HEAD, Head, Identity, IdentityError, Sealing, SetHash, disclose, record_of, shown,
+};
 use crate::seal::{KekId, SealError};
 
 /// First bytes of a copy.

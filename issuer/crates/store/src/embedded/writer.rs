@@ -22,18 +22,17 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::barrier::Barrier;
 use super::catalogue::{Catalogue, NameChange};
-use super::envelope::Envelope;
 use super::failure::{Failure, panic_text};
 use super::group::{Group, Press, SecretChange, Undo, Written};
-use super::head::{Head, SetHash};
-use super::identity::{Identity, Sealing};
-use super::key::{HEAD, record_of};
+use super::identity_file;
 use super::open::OpenSled;
 use super::recovery;
 use super::reopen::Reopen;
-use super::sealing::{disclose, enclose};
 use super::secret_files::SecretFiles;
 use super::snapshot::{self, Copied, RestoreError};
+use crate::record::{
+    Envelope, HEAD, Head, Identity, Sealing, SetHash, disclose, enclose, record_of,
+};
 
 /// Most commits in a group. More would not lower the share each has of a sync by much, and would
 /// let the first wait for the last.
@@ -389,8 +388,7 @@ impl<B: Barrier> Pen<B> {
         self.head = head;
         let catalogue = Catalogue::create(self.catalogue.path(), &head, names(db), &self.identity);
         self.catalogue = catalogue.map_err(|error| Failure::Catalogue(Arc::new(error)))?;
-        self.identity
-            .write(&path.join("IDENTITY"), Some(&sealing))
+        identity_file::write(&path.join("IDENTITY"), &self.identity, Some(&sealing))
             .map_err(|error| Failure::Rekey(error.to_string()))
     }
 

@@ -16,13 +16,13 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::embedded::barrier::{Barrier, DiskBarrier};
 use crate::embedded::failure::Failure;
-use crate::embedded::identity::{Identity, Incarnation, Sealing};
 use crate::embedded::load::load;
 use crate::embedded::open::{OpenError, Opened};
 use crate::embedded::reopen::Reopen;
 use crate::embedded::snapshot::{self, Copied, RestoreError};
 use crate::embedded::writer::{Pen, Progress, Waiting, Work, Writer};
 use crate::limits::check_sizes;
+use crate::record::{Identity, Incarnation, Sealing};
 
 /// Commits that wait before callers do: eight full groups.
 const QUEUE_COMMITS: usize = 4096;

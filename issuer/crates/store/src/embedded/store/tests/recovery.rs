@@ -2,8 +2,8 @@
 
 use super::sealed::{all_keys, key, open, sealed_with};
 use super::*;
-use crate::embedded::identity::Sealing;
 use crate::embedded::recovery::{RecoveryError, RecoverySource};
+use crate::record::Sealing;
 use crate::seal::{KeyEncryptionKey, MAXIMUM_RECOVERY_BYTES, RecoveryCopy, RecoveryRecipient};
 
 /// Turns every bit, so that what is on disk is not what was given, and breaks when told.

@@ -1,7 +1,7 @@
 //! Sealed records: nothing of a key is on disk, and only its own place opens it (promise P9).
 
 use super::*;
-use crate::embedded::identity::Sealing;
+use crate::record::Sealing;
 use crate::seal::{KeyEncryptionKey, Seals};
 
 const CANARY: &[u8] = b"-----the private key nobody may read-----";

@@ -1,4 +1,4 @@
-//! What makes a directory this store and no other: its incarnation, and the key of its checksums.
+//! What makes a store this one and no other: its incarnation, and the key of its checksums.
 //!
 //! ```text
 //! magic | 16 incarnation | 1 length | cluster | 1 sealed | key of 32 bytes, sealed or plain | CRC-32
@@ -12,14 +12,12 @@
 
 use std::fmt;
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
 use aws_lc_rs::hmac;
 use moneyer_authority::store::{Generation, Receipt, Testimony};
 use zeroize::Zeroizing;
 
-use super::replace::replace;
 use crate::seal::{Place, RecoveryRecipient, SealError, Seals};
 
 /// First bytes of the file, the last of which is the format of the whole directory: whatever changes there,
@@ -34,7 +32,7 @@ const RECORD: &str = "store/identity";
 
 /// Tells one life of a store from another.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Incarnation(pub(super) [u8; 16]);
+pub struct Incarnation(pub(crate) [u8; 16]);
 
 impl fmt::Display for Incarnation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -61,7 +59,7 @@ pub struct Sealing {
 
 /// Why the file is not an identity.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum IdentityError {
+pub(crate) enum IdentityError {
     /// Not written by us, cut off, or changed.
     #[error("it is damaged")]
     Damaged,
@@ -85,30 +83,25 @@ pub(super) enum IdentityError {
 }
 
 /// The format of a store that a newer version has written, where it is one.
-pub(super) fn newer_format(path: &Path) -> io::Result<Option<char>> {
-    let bytes = match std::fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
+pub(crate) fn newer_format(bytes: &[u8]) -> Option<char> {
     let [family @ .., own] = MAGIC;
     let found = bytes.strip_prefix(family).and_then(|rest| rest.first());
     let newer = found.filter(|found| found.is_ascii_alphanumeric() && *found > own);
-    Ok(newer.map(|format| char::from(*format)))
+    newer.map(|format| char::from(*format))
 }
 
 /// An incarnation and its key.
 #[derive(Clone)]
-pub(super) struct Identity {
-    pub(super) incarnation: Incarnation,
-    pub(super) cluster: String,
+pub(crate) struct Identity {
+    pub(crate) incarnation: Incarnation,
+    pub(crate) cluster: String,
     key: Zeroizing<[u8; KEY_BYTES]>,
     mac: hmac::Key,
 }
 
 impl Identity {
     /// A new incarnation with a key of its own.
-    pub(super) fn random(cluster: &str) -> Result<Self, IdentityError> {
+    pub(crate) fn random(cluster: &str) -> Result<Self, IdentityError> {
         let (mut incarnation, mut key) = ([0; 16], Zeroizing::new([0; KEY_BYTES]));
         aws_lc_rs::rand::fill(&mut incarnation).map_err(IdentityError::Random)?;
         aws_lc_rs::rand::fill(&mut *key).map_err(IdentityError::Random)?;
@@ -121,12 +114,12 @@ impl Identity {
     }
 
     /// How this store's records are sealed: with these keys, bound to its own name.
-    pub(super) fn sealing(&self, given: Option<&Sealing>) -> Option<Sealing> {
+    pub(crate) fn sealing(&self, given: Option<&Sealing>) -> Option<Sealing> {
         given.map(|given| Sealing { cluster: self.cluster.clone(), ..given.clone() })
     }
 
     /// Authenticates bytes.
-    pub(super) fn tag(&self, parts: &[&[u8]]) -> [u8; 32] {
+    pub(crate) fn tag(&self, parts: &[&[u8]]) -> [u8; 32] {
         let mut context = hmac::Context::with_key(&self.mac);
         for part in parts {
             context.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
@@ -138,19 +131,19 @@ impl Identity {
     }
 
     /// Whether a tag is that of these bytes.
-    pub(super) fn is_tag(&self, parts: &[&[u8]], tag: &[u8]) -> bool {
+    pub(crate) fn is_tag(&self, parts: &[&[u8]], tag: &[u8]) -> bool {
         // In constant time: whoever writes to the disk must not learn a tag by trying.
         aws_lc_rs::constant_time::verify_slices_are_equal(&self.tag(parts), tag).is_ok()
     }
 
     /// Proof that the store had come to a generation.
-    pub(super) fn receipt(&self, generation: Generation) -> Receipt {
+    pub(crate) fn receipt(&self, generation: Generation) -> Receipt {
         let tag = self.tag(&[b"receipt", &generation.0.to_be_bytes()]);
         Receipt { incarnation: self.incarnation.0.to_vec(), generation, tag: tag.to_vec() }
     }
 
     /// What a receipt says of a store that has come to `reached`.
-    pub(super) fn hear(&self, receipt: &Receipt, reached: Generation) -> Testimony {
+    pub(crate) fn hear(&self, receipt: &Receipt, reached: Generation) -> Testimony {
         if receipt.incarnation != self.incarnation.0 {
             return Testimony::OtherLife;
         }
@@ -162,7 +155,7 @@ impl Identity {
     }
 
     /// The bytes of the file.
-    pub(super) fn encode(&self, sealing: Option<&Sealing>) -> Result<Vec<u8>, IdentityError> {
+    pub(crate) fn encode(&self, sealing: Option<&Sealing>) -> Result<Vec<u8>, IdentityError> {
         let mut bytes = MAGIC.to_vec();
         bytes.extend_from_slice(&self.incarnation.0);
         // A trust domain has at most 255 bytes.
@@ -182,7 +175,7 @@ impl Identity {
     }
 
     /// Reads the bytes of the file.
-    pub(super) fn decode(bytes: &[u8], sealing: Option<&Sealing>) -> Result<Self, IdentityError> {
+    pub(crate) fn decode(bytes: &[u8], sealing: Option<&Sealing>) -> Result<Self, IdentityError> {
         let damaged = || IdentityError::Damaged;
         let (body, checksum) = bytes.split_last_chunk::<4>().ok_or_else(damaged)?;
         if crc32fast::hash(body) != u32::from_be_bytes(*checksum) {
@@ -214,27 +207,6 @@ impl Identity {
         }
         fixed.copy_from_slice(&key);
         Ok(Self::of(incarnation, cluster.to_owned(), fixed))
-    }
-
-    /// Reads the file; `None` where there is none.
-    pub(super) fn read(
-        path: &Path,
-        sealing: Option<&Sealing>,
-    ) -> Result<Option<Self>, IdentityError> {
-        match std::fs::read(path) {
-            Ok(bytes) => Self::decode(&bytes, sealing).map(Some),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(IdentityError::Io(error)),
-        }
-    }
-
-    /// Writes the file, whole or not at all.
-    pub(super) fn write(
-        &self,
-        path: &Path,
-        sealing: Option<&Sealing>,
-    ) -> Result<(), IdentityError> {
-        replace(path, &self.encode(sealing)?).map_err(IdentityError::Io)
     }
 }
 

@@ -7,10 +7,10 @@
 use moneyer_authority::store::Collection;
 
 /// Under which the store keeps its head.
-pub(super) const HEAD: &[u8] = b"\0head";
+pub(crate) const HEAD: &[u8] = b"\0head";
 
 /// The key of a record.
-pub(super) fn record_key(collection: Collection, id: &str) -> Vec<u8> {
+pub(crate) fn record_key(collection: Collection, id: &str) -> Vec<u8> {
     let mut key = Vec::with_capacity(id.len().saturating_add(1));
     key.push(collection_byte(collection));
     key.extend_from_slice(id.as_bytes());
@@ -18,7 +18,7 @@ pub(super) fn record_key(collection: Collection, id: &str) -> Vec<u8> {
 }
 
 /// The byte with which the keys of a collection begin.
-pub(super) fn collection_byte(collection: Collection) -> u8 {
+pub(crate) fn collection_byte(collection: Collection) -> u8 {
     match collection {
         Collection::Keys => 1,
         Collection::Authorities => 2,
@@ -42,14 +42,14 @@ pub(super) fn collection_byte(collection: Collection) -> u8 {
 }
 
 /// The collection and id of a key; `None` if it is not a record's.
-pub(super) fn record_of(key: &[u8]) -> Option<(Collection, &str)> {
+pub(crate) fn record_of(key: &[u8]) -> Option<(Collection, &str)> {
     let (&byte, id) = key.split_first()?;
     let collection = Collection::ALL.into_iter().find(|known| collection_byte(*known) == byte)?;
     Some((collection, std::str::from_utf8(id).ok()?))
 }
 
 /// A record's name for people, as `keys/abc`.
-pub(super) fn shown(key: &[u8]) -> String {
+pub(crate) fn shown(key: &[u8]) -> String {
     match record_of(key) {
         Some((collection, id)) => format!("{}/{id}", collection.as_str()),
         None => format!("unknown/{}", String::from_utf8_lossy(key).escape_debug()),

@@ -12,7 +12,7 @@ use super::key::record_of;
 use crate::seal::Place;
 
 /// The bytes to store under a record's key.
-pub(super) fn enclose(
+pub(crate) fn enclose(
     sealing: Option<&Sealing>,
     (collection, id): (Collection, &str),
     key: &[u8],
@@ -30,7 +30,7 @@ pub(super) fn enclose(
 }
 
 /// A record's revision and value.
-pub(super) fn disclose(
+pub(crate) fn disclose(
     sealing: Option<&Sealing>,
     key: &[u8],
     bytes: &[u8],

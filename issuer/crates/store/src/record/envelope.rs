@@ -18,16 +18,16 @@ const HEADER_BYTES: usize = 1 + 8 + 4 + 4;
 
 /// A record as it was read.
 #[derive(PartialEq, Eq)]
-pub(super) struct Envelope<'a> {
+pub(crate) struct Envelope<'a> {
     /// The generation that wrote it.
-    pub(super) revision: Generation,
+    pub(crate) revision: Generation,
     /// Its bytes.
-    pub(super) value: &'a [u8],
+    pub(crate) value: &'a [u8],
 }
 
 /// Why stored bytes are not a record.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum EnvelopeError {
+pub(crate) enum EnvelopeError {
     /// Fewer bytes than a header has.
     #[error("the record is cut off")]
     Short,
@@ -44,7 +44,7 @@ pub(super) enum EnvelopeError {
 
 impl<'a> Envelope<'a> {
     /// The bytes to store under `key`. A value is far shorter than 4 GiB.
-    pub(super) fn encode(key: &[u8], revision: Generation, value: &[u8]) -> Vec<u8> {
+    pub(crate) fn encode(key: &[u8], revision: Generation, value: &[u8]) -> Vec<u8> {
         let length = u32::try_from(value.len()).unwrap_or(u32::MAX);
         let mut bytes = Vec::with_capacity(HEADER_BYTES.saturating_add(value.len()));
         bytes.push(VERSION);
@@ -56,7 +56,7 @@ impl<'a> Envelope<'a> {
     }
 
     /// What was stored under `key`.
-    pub(super) fn decode(key: &[u8], bytes: &'a [u8]) -> Result<Self, EnvelopeError> {
+    pub(crate) fn decode(key: &[u8], bytes: &'a [u8]) -> Result<Self, EnvelopeError> {
         let (&[version], rest) = bytes.split_first_chunk().ok_or(EnvelopeError::Short)?;
         if version != VERSION {
             return Err(EnvelopeError::Version(version));

@@ -12,11 +12,11 @@ const BYTES: usize = 8 + 8 + 8 + 32 + 32;
 
 /// A sum of 256-bit hashes, modulo 2^256, the least significant limb first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct SetHash([u64; 4]);
+pub(crate) struct SetHash([u64; 4]);
 
 impl SetHash {
     /// The hash of one record.
-    pub(super) fn of(identity: &Identity, key: &[u8], envelope: &[u8]) -> Self {
+    pub(crate) fn of(identity: &Identity, key: &[u8], envelope: &[u8]) -> Self {
         let tag = identity.tag(&[b"record", key, envelope]);
         let mut limbs = [0; 4];
         for (limb, bytes) in limbs.iter_mut().zip(tag.chunks_exact(8)) {
@@ -27,7 +27,7 @@ impl SetHash {
         Self(limbs)
     }
 
-    pub(super) fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: Self) {
         let mut carry = false;
         for (limb, add) in self.0.iter_mut().zip(other.0) {
             let (sum, first) = limb.overflowing_add(add);
@@ -36,7 +36,7 @@ impl SetHash {
         }
     }
 
-    pub(super) fn subtract(&mut self, other: Self) {
+    pub(crate) fn subtract(&mut self, other: Self) {
         let mut borrow = false;
         for (limb, subtract) in self.0.iter_mut().zip(other.0) {
             let (rest, first) = limb.overflowing_sub(subtract);
@@ -45,7 +45,7 @@ impl SetHash {
         }
     }
 
-    pub(super) fn to_bytes(self) -> [u8; 32] {
+    pub(crate) fn to_bytes(self) -> [u8; 32] {
         let mut bytes = [0; 32];
         for (chunk, limb) in bytes.chunks_exact_mut(8).zip(self.0) {
             chunk.copy_from_slice(&limb.to_be_bytes());
@@ -53,7 +53,7 @@ impl SetHash {
         bytes
     }
 
-    pub(super) fn from_bytes(bytes: &[u8; 32]) -> Self {
+    pub(crate) fn from_bytes(bytes: &[u8; 32]) -> Self {
         let mut limbs = [0; 4];
         for (limb, chunk) in limbs.iter_mut().zip(bytes.chunks_exact(8)) {
             let mut fixed = [0; 8];
@@ -66,20 +66,20 @@ impl SetHash {
 
 /// What a store holds after a batch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Head {
+pub(crate) struct Head {
     /// The generation of the last commit in it.
-    pub(super) generation: u64,
+    pub(crate) generation: u64,
     /// The generation of the head before this one.
-    pub(super) previous: u64,
+    pub(crate) previous: u64,
     /// Records.
-    pub(super) count: u64,
+    pub(crate) count: u64,
     /// The sum of their hashes.
-    pub(super) hash: SetHash,
+    pub(crate) hash: SetHash,
 }
 
 impl Head {
     /// The bytes, authenticated.
-    pub(super) fn encode(&self, identity: &Identity) -> Vec<u8> {
+    pub(crate) fn encode(&self, identity: &Identity) -> Vec<u8> {
         let mut bytes = self.body();
         let tag = identity.tag(&[b"head", &bytes]);
         bytes.extend_from_slice(&tag);
@@ -87,7 +87,7 @@ impl Head {
     }
 
     /// The head of these bytes; `None` if they are not this store's.
-    pub(super) fn decode(bytes: &[u8], identity: &Identity) -> Option<Self> {
+    pub(crate) fn decode(bytes: &[u8], identity: &Identity) -> Option<Self> {
         if bytes.len() != BYTES {
             return None;
         }
@@ -98,7 +98,7 @@ impl Head {
         Self::of_body(body)
     }
 
-    pub(super) fn body(&self) -> Vec<u8> {
+    pub(crate) fn body(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(BYTES);
         bytes.extend_from_slice(&self.generation.to_be_bytes());
         bytes.extend_from_slice(&self.previous.to_be_bytes());
@@ -107,7 +107,7 @@ impl Head {
         bytes
     }
 
-    pub(super) fn of_body(body: &[u8]) -> Option<Self> {
+    pub(crate) fn of_body(body: &[u8]) -> Option<Self> {
         let (generation, rest) = body.split_first_chunk::<8>()?;
         let (previous, rest) = rest.split_first_chunk::<8>()?;
         let (count, rest) = rest.split_first_chunk::<8>()?;
