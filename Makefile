@@ -28,7 +28,7 @@ run: ## Start a coordinator and a runner proxy with one sandbox, in .dev
 	$(TARGET)/quick/moneyer dev --dir .dev
 
 test: ## Run everything a fresh machine can run, verifiers by others included
-	.ci/packages build-essential pkg-config libssl-dev python3-venv nodejs npm libfaketime age e2fsprogs mount postgresql pgbouncer
+	.ci/packages build-essential pkg-config libssl-dev python3-venv nodejs npm libfaketime age e2fsprogs mount postgresql pgbouncer softhsm2 opensc
 	# All targets at once, so that the tests' features and the daemons' are built once, not twice.
 	cargo build --workspace --all-targets --locked
 	cargo test --workspace --locked

@@ -65,7 +65,7 @@ pub use random_id::{AppUid, RandomIdError, TokenId};
 pub use relying_party::{RelyingParty, RelyingPartyError};
 pub use subject::{Subject, SubjectForm, SubjectFormError, SubjectParts};
 pub use token::{
-    Expectations, MAXIMUM_TOKEN_BYTES, Token, UnsignedToken, UnverifiedToken, VerifiedToken,
-    Verifier, VerifyError,
+    Expectations, MAXIMUM_TOKEN_BYTES, NotItsSignature, SigningInput, Token, UnsignedToken,
+    UnverifiedToken, VerifiedToken, Verifier, VerifyError,
 };
 pub use token_issuer::{IssueError, MintedToken, SystemTokenRequest, TokenIssuer, TokenRequest};

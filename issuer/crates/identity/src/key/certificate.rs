@@ -15,6 +15,7 @@ use openssl::ecdsa::EcdsaSig;
 use openssl::error::ErrorStack;
 
 use crate::algorithm::Algorithm;
+use crate::key::verifying_key::VerifyingKey;
 
 /// The tag of a SEQUENCE, with which everything in a certificate that is signed begins. No token does:
 /// its first character is an `e`.
@@ -29,6 +30,9 @@ pub enum KeyCertificateError {
     /// The signer failed.
     #[error("the signer could not sign the certificate")]
     Sign(#[source] josekit::JoseError),
+    /// A signature was made elsewhere and is not that of the key over the certificate.
+    #[error("what came as the signature is not one of this key over this certificate")]
+    NotItsSignature,
     /// The signature cannot be written as certificates write it.
     #[error("the signature cannot be written as DER")]
     Signature(#[source] ErrorStack),
@@ -55,6 +59,28 @@ impl UnsignedCertificate {
     pub fn signed_by(&self, signer: &dyn JwsSigner) -> Result<Vec<u8>, KeyCertificateError> {
         let signature = signer.sign(&self.0).map_err(KeyCertificateError::Sign)?;
         if signer.algorithm().name() == Algorithm::ES256.as_str() {
+            return der_of(&signature).map_err(KeyCertificateError::Signature);
+        }
+        Ok(signature)
+    }
+
+    /// The bytes to sign, for a key whose private half is not in this process.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The same as [`signed_by`](Self::signed_by) of a signature that was made elsewhere, in the form tokens
+    /// have, if it is the key's.
+    pub fn signed(
+        &self,
+        key: &VerifyingKey,
+        signature: Vec<u8>,
+    ) -> Result<Vec<u8>, KeyCertificateError> {
+        if !key.signed(&self.0, &signature) {
+            return Err(KeyCertificateError::NotItsSignature);
+        }
+        if key.algorithm() == Algorithm::ES256 {
             return der_of(&signature).map_err(KeyCertificateError::Signature);
         }
         Ok(signature)

@@ -163,6 +163,15 @@ impl VerifyingKey {
         &self.jwk
     }
 
+    /// How long its signatures are in a token: as its modulus, or two numbers of 32 bytes.
+    pub(crate) fn signature_bytes(&self) -> usize {
+        match self.algorithm {
+            // Base64 without padding: four characters for three bytes.
+            Algorithm::RS256 => self.jwk.n.as_ref().map_or(0, |n| n.len() * 3 / 4),
+            Algorithm::ES256 | Algorithm::EdDsa => 64,
+        }
+    }
+
     /// Whether the signature is this key's over these bytes. Private to the verifier: a `bool` must
     /// not travel.
     pub(crate) fn signed(&self, message: &[u8], signature: &[u8]) -> bool {

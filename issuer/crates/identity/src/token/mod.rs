@@ -18,7 +18,7 @@ mod verifier;
 pub use compact::MAXIMUM_TOKEN_BYTES;
 pub(crate) use compact::{Compact, CompactError};
 pub use secret::Token;
-pub use unsigned::UnsignedToken;
+pub use unsigned::{NotItsSignature, SigningInput, UnsignedToken};
 pub use unverified::UnverifiedToken;
 pub use verified::VerifiedToken;
 pub use verifier::{Expectations, Verifier, VerifyError};

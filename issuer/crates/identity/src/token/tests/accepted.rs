@@ -18,7 +18,7 @@ use crate::key::KeyId;
 use crate::random_id::TokenId;
 use crate::spiffe::TrustDomain;
 use crate::subject::{SubjectForm, SubjectParts};
-use crate::token::{Expectations, UnsignedToken, UnverifiedToken};
+use crate::token::{Expectations, NotItsSignature, UnsignedToken, UnverifiedToken};
 
 fn claim_set() -> ClaimSet {
     let parts = SubjectParts {
@@ -116,6 +116,33 @@ fn a_signer_with_another_key_id_is_refused() {
     assert!(unsigned.signed_by(&signer).is_ok());
     signer.set_key_id("another");
     assert!(unsigned.signed_by(&signer).is_err());
+}
+
+#[test]
+fn a_signature_made_elsewhere_makes_the_same_token_and_another_none() {
+    for key in [&RSA, &EC, &ED] {
+        let verifying = &key.verifying;
+        let unsigned = UnsignedToken::new(verifying.key_id().clone(), &claim_set()).unwrap();
+        let input = || unsigned.signing_input(verifying).unwrap();
+        let signature = key.sign(input().as_bytes());
+        let token = input().signed(verifying, &signature).unwrap();
+        assert_eq!(verify(token.expose()).unwrap().key_id(), verifying.key_id());
+        assert_eq!(token.expose().matches('.').count(), 2);
+        let mut flipped = signature.clone();
+        flipped[7] ^= 1;
+        let longer = [&signature[..], &[0]].concat();
+        for bad in [&flipped[..], &longer, &signature[1..], &[]] {
+            assert!(matches!(input().signed(verifying, bad), Err(NotItsSignature)));
+        }
+        assert_eq!(format!("{:?}", input()), "SigningInput(redacted)");
+    }
+    let unsigned = UnsignedToken::new(EC.verifying.key_id().clone(), &claim_set()).unwrap();
+    assert!(unsigned.signing_input(&RSA.verifying).is_err(), "it names another key");
+    let elsewhere = unsigned.signing_input(&EC.verifying).unwrap();
+    let here = ES256.signer_from_pem(fixture!("ec-p256-a.pem")).unwrap();
+    let here = unsigned.signed_by(&here).unwrap();
+    let (signed, _) = here.expose().rsplit_once('.').unwrap();
+    assert_eq!(elsewhere.as_bytes(), signed.as_bytes(), "both sign the same bytes");
 }
 
 #[test]
