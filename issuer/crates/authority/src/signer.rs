@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use moneyer_identity::{
-    Algorithm, ErrorClass, Token, UnsignedCertificate, UnsignedToken, VerifyingKey,
+    Algorithm, ErrorClass, Token, UnixTime, UnsignedCertificate, UnsignedToken, VerifyingKey,
 };
 use zeroize::Zeroizing;
 
@@ -131,18 +131,43 @@ impl SignerError {
     }
 }
 
+/// Where a key is kept that is not in this process, and how it stands there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dependency {
+    /// By which name it is told of.
+    pub name: &'static str,
+    /// Why it does not sign; `None`: nothing is known against it.
+    pub fault: Option<Fault>,
+}
+
+/// Why a dependency does not do its work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Since when.
+    pub since: UnixTime,
+    /// What it is, for operators.
+    pub problem: String,
+}
+
 /// Makes and opens keys.
 #[async_trait]
 pub trait Signer: Send + Sync + fmt::Debug {
     /// Makes a key pair. May take seconds.
     async fn generate(&self, kind: KeyKind) -> Result<NewKey, SignerError>;
 
-    /// Opens a stored key and proves that it belongs to the public half.
+    /// Opens a stored key and proves that it belongs to the public half. A signer that is away opens all
+    /// the same, by what the handle says: then every signature proves it.
     async fn open(
         &self,
         verifying_key: &VerifyingKey,
         handle: &KeyHandle,
     ) -> Result<Arc<dyn SigningKey>, SignerError>;
+
+    /// The newest key of this kind that somebody else made where the keys are kept, after the newest that
+    /// was made or opened here. It signs nothing here before it was published as any other.
+    async fn found(&self, _: KeyKind) -> Result<Option<NewKey>, SignerError> {
+        Ok(None)
+    }
 }
 
 /// An opened key.
@@ -153,6 +178,11 @@ pub trait SigningKey: Send + Sync + fmt::Debug {
 
     /// Signs a token that names this key.
     async fn sign(&self, token: UnsignedToken) -> Result<Token, SignerError>;
+
+    /// Where its private half is, if that is not in this process.
+    fn dependency(&self) -> Option<Dependency> {
+        None
+    }
 
     /// Signs the certificate over this key, and gives the signature as certificates hold it: DER for
     /// ECDSA. A signer that signs nothing but tokens refuses, and `keys.x5c` is not for it.

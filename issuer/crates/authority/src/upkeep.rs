@@ -9,7 +9,7 @@ use crate::audit::{Actor, AuditError, Event};
 use crate::authority::Authority;
 use crate::enrollment::{AuthenticatedOperator, Places as _};
 use crate::issuers::IssuersError;
-use crate::keys::{Import, KeyCommand, KeyRecord, KeysError, Step};
+use crate::keys::{Import, KeyCommand, KeyRecord, KeysError, Line, Step};
 use crate::store::Generation;
 use crate::unbroken::unbroken;
 
@@ -29,6 +29,10 @@ impl Authority {
         let mut outcomes = Vec::new();
         // A store that cannot be read says so by its health, and is asked again at the next turn.
         self.keys().settle().await.ok();
+        match self.keys().take_up(now).await {
+            Ok(lines) => outcomes.extend(lines.into_iter().map(|line| (Step::Prepare(line), Ok(())))),
+            Err(error) => outcomes.push((Step::Prepare(Line::Primary), Err(error))),
+        }
         if self.keys().due_by(&proven).is_empty() {
             return outcomes;
         }

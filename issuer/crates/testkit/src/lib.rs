@@ -12,6 +12,7 @@ pub mod postgres;
 mod redaction;
 pub mod signer;
 pub mod store;
+pub mod vault_model;
 
 pub use certificates::{LeafForm, MemberRequest, TestCa};
 pub use clock::{ManualClock, START};

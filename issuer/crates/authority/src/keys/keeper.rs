@@ -20,7 +20,7 @@ use crate::keys::rotation::{Outlook, Rotation, Step};
 use crate::keys::schedule::Schedule;
 use crate::keys::shelf::commit;
 use crate::keys::told::{Why, requested, told};
-use crate::signer::Signer;
+use crate::signer::{Dependency, NewKey, Signer};
 
 /// What keys to make, and how they are published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -189,6 +189,56 @@ impl Keys {
     /// has the store to itself this is never called.
     pub(crate) fn confirmed(&self, key_ids: &BTreeSet<KeyId>) {
         self.kept.confirm(key_ids.clone());
+    }
+
+    /// Takes up as prepared what somebody else made where the keys are kept, as a rotation in Vault does, and
+    /// gives the lines it is for. One key of a line at a time, so that whoever rotates there without end does
+    /// not fill the key set; none that was known before, and none that was withdrawn.
+    pub async fn take_up(&self, now: UnixTime) -> Result<Vec<Line>, KeysError> {
+        let mut lines = Vec::new();
+        for line in self.plan.kinds.lines() {
+            let is_prepared =
+                |key: &KeyRecord| key.line == line && key.state == KeyState::Prepared;
+            let waits = self.ring().records().any(is_prepared);
+            let Some(kind) = self.plan.kinds.of(line).filter(|_| !waits) else { continue };
+            let Some(found) = self.signer.found(kind).await.map_err(KeysError::Generate)? else {
+                continue;
+            };
+            let key_id = found.verifying_key.thumbprint().clone();
+            let is_known = |draft: &Draft| {
+                draft.records().any(|key| is_prepared(key) || *key.thumbprint() == key_id)
+                    || draft.ring().withdrawn.contains(&key_id)
+            };
+            if is_known(&current(self.book().await?.as_ref())?.draft()) {
+                continue;
+            }
+            let record = made(&*self.signer, self.plan, line, found, now).await?;
+            let mut book = self.book().await?;
+            let mut draft = current(book.as_ref())?.draft();
+            if is_known(&draft) {
+                continue;
+            }
+            draft.add(record);
+            self.put_in_force(&mut book, draft, &Actor::System, Why::Schedule).await?;
+            lines.push(line);
+        }
+        Ok(lines)
+    }
+
+    /// Where the keys are kept that sign now, if that is not in this process; each once.
+    #[must_use]
+    pub fn dependencies(&self, now: UnixTime) -> Vec<Dependency> {
+        let ring = self.ring();
+        let signing = Line::ALL.into_iter().filter_map(|line| ring.signing_key_of(line, now));
+        let mut dependencies: Vec<Dependency> = Vec::new();
+        for dependency in signing.filter_map(|key| key.dependency()) {
+            match dependencies.iter_mut().find(|other| other.name == dependency.name) {
+                Some(other) if other.fault.is_none() => *other = dependency,
+                Some(_) => {}
+                None => dependencies.push(dependency),
+            }
+        }
+        dependencies
     }
 
     /// Where it is not known what became of the last change, reads the records again and puts in force
@@ -362,6 +412,17 @@ async fn generate(
 ) -> Result<KeyRecord, KeysError> {
     let kind = plan.kinds.of(line).ok_or(KeysError::NoSuchLine)?;
     let new = signer.generate(kind).await.map_err(KeysError::Generate)?;
+    made(signer, plan, line, new, now).await
+}
+
+/// The record of a key that its signer has.
+async fn made(
+    signer: &dyn Signer,
+    plan: KeyPlan,
+    line: Line,
+    new: NewKey,
+    now: UnixTime,
+) -> Result<KeyRecord, KeysError> {
     let mut record = prepared(line, new, now);
     if plan.x5c {
         certify(signer, &mut record).await?;

@@ -7,11 +7,9 @@
 //! one that a cluster began with signs until its successor has been published long enough.
 
 mod jws_signer;
-mod pool;
 mod signer;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use jws_signer::{PrivateKey, ed25519_pkcs8};
-pub use pool::PoolLimits;
 pub use signer::LocalSigner;

@@ -7,7 +7,7 @@ use moneyer_authority::signer::{KeyHandle, KeyKind, NewKey, Signer, SignerError,
 use moneyer_identity::{Token, UnsignedCertificate, UnsignedToken, VerifyingKey};
 
 use crate::local::jws_signer::PrivateKey;
-use crate::local::pool::{Answer, Pool, PoolLimits};
+use crate::pool::{Answer, Pool, PoolLimits};
 
 /// Tokens signed by one thread in one go. Sixteen RSA-2048 signatures are 4 ms, which a token that comes
 /// alone may wait behind; and a change of threads for sixteen costs each next to nothing.

@@ -6,8 +6,8 @@ use moneyer_identity::{Token, UnsignedCertificate, UnsignedToken};
 use moneyer_testkit::FixtureKey;
 use moneyer_testkit::signer::{FixtureSigner, adopted_suite, sample_claims, suite};
 
-use super::pool::Pool;
-use super::{LocalSigner, PoolLimits};
+use super::LocalSigner;
+use crate::pool::{Pool, PoolLimits};
 
 fn limits(threads: usize, queue: usize) -> PoolLimits {
     PoolLimits { threads: NonZeroUsize::new(threads).unwrap(), queue }

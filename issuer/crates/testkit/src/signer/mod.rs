@@ -12,4 +12,4 @@ mod suite;
 
 pub use fixture::FixtureSigner;
 pub use fresh::FreshSigner;
-pub use suite::{adopted_suite, sample_claims, suite};
+pub use suite::{adopted_suite, existing_suite, sample_claims, suite};

@@ -64,7 +64,12 @@ pub async fn suite(signer: &dyn Signer) {
 pub async fn adopted_suite(signer: &dyn Signer) {
     let keys = FixtureKey::ADOPTED
         .map(|key| NewKey { verifying_key: key.verifying_key(), handle: key.handle() });
-    for key in &keys {
+    existing_suite(signer, &keys).await;
+}
+
+/// Checks a signer with two keys of one algorithm that somebody else made.
+pub async fn existing_suite(signer: &dyn Signer, keys: &[NewKey; 2]) {
+    for key in keys {
         for _ in 0..2 {
             check_token(&*open(signer, key).await).await;
         }
@@ -72,7 +77,7 @@ pub async fn adopted_suite(signer: &dyn Signer) {
         shows_no_key(signer, key).await;
         signs_at_once(open(signer, key).await).await;
     }
-    let [first, second] = &keys;
+    let [first, second] = keys;
     refuses_the_wrong_half(signer, first, second).await;
     refuses_a_token_of_another_key(signer, first, second).await;
 }

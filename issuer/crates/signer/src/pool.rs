@@ -1,4 +1,4 @@
-//! The threads that sign.
+//! The threads that sign, and those that wait for a security module.
 //!
 //! A fixed number of threads and a bounded queue: what does not fit is refused at once, since a token
 //! that comes after its caller's deadline is wasted work. A job that panics costs its caller the answer
@@ -47,7 +47,7 @@ const HAND_OVER_AFTER: Duration = Duration::from_millis(8);
 
 /// A bounded pool. Its threads end when the last handle is dropped.
 #[derive(Debug, Clone)]
-pub(super) struct Pool {
+pub(crate) struct Pool {
     handle: Arc<Handle>,
 }
 
@@ -76,7 +76,7 @@ struct Waiting {
 
 /// The right to do a job where it is asked for, while nothing else is being done. It ends when it is
 /// dropped.
-pub(super) struct Turn(Arc<Queue>);
+pub(crate) struct Turn(Arc<Queue>);
 
 impl Drop for Turn {
     fn drop(&mut self) {
@@ -85,7 +85,7 @@ impl Drop for Turn {
 }
 
 impl Pool {
-    pub(super) fn start(limits: PoolLimits) -> std::io::Result<Self> {
+    pub(crate) fn start(limits: PoolLimits) -> std::io::Result<Self> {
         let waiting = Mutex::new(Waiting::default());
         let queue = Arc::new(Queue { waiting, ready: Condvar::new() });
         // Made first: if a thread cannot be started, dropping it ends those that were.
@@ -100,7 +100,7 @@ impl Pool {
     }
 
     /// Runs a job on the pool and waits for it without holding a thread.
-    pub(super) async fn run<T: Send + 'static>(
+    pub(crate) async fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, SignerError> {
@@ -110,7 +110,7 @@ impl Pool {
     /// The turn to do a short job without the pool, if the pool has nothing to do: what comes alone is
     /// spared two changes of threads, which cost a fifth of a signature. One at a time has it, so that it
     /// never keeps more than one async thread from its other work.
-    pub(super) fn turn(&self) -> Option<Turn> {
+    pub(crate) fn turn(&self) -> Option<Turn> {
         let queue = &self.handle.queue;
         let mut waiting = queue.lock();
         if waiting.working > 0 || !waiting.jobs.is_empty() {
@@ -121,7 +121,7 @@ impl Pool {
     }
 
     /// Hands a job to the pool at once; what is returned waits for it.
-    pub(super) fn submit<T: Send + 'static>(
+    pub(crate) fn submit<T: Send + 'static>(
         &self,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Result<Answer<T>, SignerError> {
@@ -214,11 +214,11 @@ impl Queue {
 
 /// What a job will answer.
 #[derive(Debug)]
-pub(super) struct Answer<T>(oneshot::Receiver<T>);
+pub(crate) struct Answer<T>(oneshot::Receiver<T>);
 
 impl<T> Answer<T> {
     /// Waits for it.
-    pub(super) async fn wait(self) -> Result<T, SignerError> {
+    pub(crate) async fn wait(self) -> Result<T, SignerError> {
         self.0.await.map_err(|error| SignerError::Unavailable(error.into()))
     }
 }
