@@ -30,7 +30,9 @@ impl Authority {
         // A store that cannot be read says so by its health, and is asked again at the next turn.
         self.keys().settle().await.ok();
         match self.keys().take_up(now).await {
-            Ok(lines) => outcomes.extend(lines.into_iter().map(|line| (Step::Prepare(line), Ok(())))),
+            Ok(lines) => {
+                outcomes.extend(lines.into_iter().map(|line| (Step::Prepare(line), Ok(()))))
+            }
             Err(error) => outcomes.push((Step::Prepare(Line::Primary), Err(error))),
         }
         if self.keys().due_by(&proven).is_empty() {

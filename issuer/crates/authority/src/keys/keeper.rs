@@ -197,8 +197,7 @@ impl Keys {
     pub async fn take_up(&self, now: UnixTime) -> Result<Vec<Line>, KeysError> {
         let mut lines = Vec::new();
         for line in self.plan.kinds.lines() {
-            let is_prepared =
-                |key: &KeyRecord| key.line == line && key.state == KeyState::Prepared;
+            let is_prepared = |key: &KeyRecord| key.line == line && key.state == KeyState::Prepared;
             let waits = self.ring().records().any(is_prepared);
             let Some(kind) = self.plan.kinds.of(line).filter(|_| !waits) else { continue };
             let Some(found) = self.signer.found(kind).await.map_err(KeysError::Generate)? else {

@@ -86,6 +86,11 @@ impl Membership {
         connect(self.address, &self.tls).await
     }
 
+    /// The same to another coordinator of the cluster.
+    pub async fn connect_at(&self, address: SocketAddr) -> Result<Channel, MembershipError> {
+        connect(address, &self.tls).await
+    }
+
     /// Several of them.
     pub async fn connect_many(&self, count: usize) -> Result<Vec<Channel>, MembershipError> {
         let mut channels = Vec::with_capacity(count);

@@ -191,8 +191,11 @@ impl Device {
                 Ok(())
             }
             Err(Error::Pkcs11(
-                RvError::PinIncorrect | RvError::PinLocked | RvError::PinLenRange
-                | RvError::PinInvalid | RvError::PinExpired,
+                RvError::PinIncorrect
+                | RvError::PinLocked
+                | RvError::PinLenRange
+                | RvError::PinInvalid
+                | RvError::PinExpired,
                 _,
             )) => {
                 *refused = Some(pin);

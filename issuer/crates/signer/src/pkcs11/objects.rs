@@ -61,9 +61,7 @@ pub(super) fn make(
         KeyKind::Rsa2048 => (Mechanism::RsaPkcsKeyPairGen, rsa(2048)),
         KeyKind::Rsa3072 => (Mechanism::RsaPkcsKeyPairGen, rsa(3072)),
         KeyKind::Rsa4096 => (Mechanism::RsaPkcsKeyPairGen, rsa(4096)),
-        KeyKind::P256 => {
-            (Mechanism::EccKeyPairGen, vec![Attribute::EcParams(P256.to_vec())])
-        }
+        KeyKind::P256 => (Mechanism::EccKeyPairGen, vec![Attribute::EcParams(P256.to_vec())]),
     };
     public.extend([
         Attribute::Token(true),
@@ -193,7 +191,8 @@ mod tests {
     fn a_point_is_read_with_and_without_its_wrapping() {
         use moneyer_testkit::FixtureKey;
         let key = FixtureKey::P256_A.verifying_key();
-        let member = |text: &Option<String>| URL_SAFE_NO_PAD.decode(text.as_ref().unwrap()).unwrap();
+        let member =
+            |text: &Option<String>| URL_SAFE_NO_PAD.decode(text.as_ref().unwrap()).unwrap();
         let bare = [vec![4], member(&key.jwk().x), member(&key.jwk().y)].concat();
         let wrapped = [&[0x04, 0x41], &bare[..]].concat();
         for point in [&bare, &wrapped] {

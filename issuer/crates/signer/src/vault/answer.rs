@@ -115,9 +115,7 @@ pub(super) fn judged(answer: Response<Bytes>) -> Result<Judged, VaultError> {
         StatusCode::FORBIDDEN => Ok(Judged::Denied(text)),
         StatusCode::TOO_MANY_REQUESTS => Err(VaultError::Quota),
         // 472 and 473: standbys of a disaster recovery or of performance.
-        status
-            if matches!(status.as_u16(), 412 | 472 | 473 | 502..=504) =>
-        {
+        status if matches!(status.as_u16(), 412 | 472 | 473 | 502..=504) => {
             Err(VaultError::Away { status, text })
         }
         status => Err(VaultError::Refused { status, text }),

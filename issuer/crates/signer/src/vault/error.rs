@@ -77,7 +77,9 @@ pub enum VaultError {
         version: u32,
     },
     /// The transit key is of another type.
-    #[error("the transit key {name} is of type {found}, and {wanted} is needed; take another key_prefix")]
+    #[error(
+        "the transit key {name} is of type {found}, and {wanted} is needed; take another key_prefix"
+    )]
     Type {
         /// Which key.
         name: String,

@@ -118,7 +118,11 @@ impl Life {
     /// One that begins now; `None`: without an end.
     pub(super) fn begin(seconds: u64, renewable: bool) -> Option<Self> {
         let granted = Duration::from_secs(seconds);
-        (seconds > 0).then(|| Self { granted, renewable, renew_at: Instant::now() + granted * 2 / 3 })
+        (seconds > 0).then(|| Self {
+            granted,
+            renewable,
+            renew_at: Instant::now() + granted * 2 / 3,
+        })
     }
 }
 

@@ -158,10 +158,8 @@ fn request(version: u32, algorithm: Algorithm, messages: &[&[u8]]) -> Value {
 /// The bytes of `vault:vN:SIGNATURE`, if it is of this version.
 fn signature_of(text: &str, asked: u32) -> Result<Vec<u8>, VaultError> {
     let malformed = || VaultError::Answer("a signature is not written as vault:vN:…");
-    let (version, signature) = text
-        .strip_prefix("vault:v")
-        .and_then(|rest| rest.split_once(':'))
-        .ok_or_else(malformed)?;
+    let (version, signature) =
+        text.strip_prefix("vault:v").and_then(|rest| rest.split_once(':')).ok_or_else(malformed)?;
     let found = version.parse().map_err(|_not_a_number| malformed())?;
     if found != asked {
         return Err(VaultError::Version { asked, found });

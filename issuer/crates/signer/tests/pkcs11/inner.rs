@@ -157,10 +157,7 @@ async fn kept_keys() {
         let label = format!("moneyer {}", key.verifying_key.thumbprint());
         let objects: Vec<_> = said.split(" Object; ").filter(|one| one.contains(&label)).collect();
         assert_eq!(objects.len(), 2, "{said}");
-        assert!(
-            said.contains("sensitive, always sensitive, never extractable, local"),
-            "{said}"
-        );
+        assert!(said.contains("sensitive, always sensitive, never extractable, local"), "{said}");
     }
 }
 

@@ -27,6 +27,8 @@ struct State {
     records: Records,
     /// What was removed, and by which generation.
     removed: BTreeMap<(Collection, String), Generation>,
+    /// What was removed up to here is forgotten.
+    forgotten: Generation,
     unavailable: bool,
 }
 
@@ -42,9 +44,20 @@ impl MemoryStore {
         self.state().unavailable = unavailable;
     }
 
+    /// Forgets all that was removed until now.
+    pub(super) fn forget_removals(&self) {
+        let mut state = self.state();
+        let last = state.removed.values().max().copied();
+        state.forgotten = state.forgotten.max(last.unwrap_or_default());
+        state.removed.clear();
+    }
+
     /// What became of the records since a generation.
     pub(super) fn changes(&self, since: Generation) -> Result<Changes, StoreError> {
         let state = self.available()?;
+        if since < state.forgotten {
+            return Err(StoreError::Forgotten { since });
+        }
         let written = state.records.iter().map(|((collection, id), (revision, value))| Changed {
             collection: *collection,
             id: id.clone(),

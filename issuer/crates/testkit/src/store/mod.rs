@@ -21,7 +21,7 @@ pub use checks::*;
 pub use concurrent_checks::*;
 pub use limit_checks::*;
 pub use memory::{MemoryBackend, MemoryStore};
-pub use replica::{MemoryPlace, MemoryReplica};
+pub use replica::{MemoryPlace, MemoryReplica, MemorySharedBackend};
 pub use shared_backend::SharedBackend;
 pub use shared_checks::*;
 pub use shared_stress::*;

@@ -4,6 +4,7 @@
 //! moves it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use moneyer_authority::store::{Change, Collection, Generation, Receive, Store, S
 use tokio::sync::{Notify, OwnedMutexGuard};
 use tokio::time::Instant;
 
-use super::MemoryStore;
+use super::{MemoryStore, SharedBackend};
 
 /// How long word of a change may be lost.
 const ASKS_EVERY: Duration = Duration::from_secs(1);
@@ -154,4 +155,32 @@ impl Turn for MemoryTurn {}
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Opens one [`MemoryPlace`] again and again, each time as another coordinator.
+#[derive(Debug, Default)]
+pub struct MemorySharedBackend {
+    place: MemoryPlace,
+    opened: AtomicUsize,
+}
+
+#[async_trait]
+impl SharedBackend for MemorySharedBackend {
+    type Store = MemoryReplica;
+
+    async fn open(&self) -> Arc<MemoryReplica> {
+        let number = self.opened.fetch_add(1, Ordering::Relaxed);
+        self.place.replica(&format!("coordinator-{number}"))
+    }
+
+    async fn forget_removals(&self, _: &MemoryReplica) {
+        self.place.store.forget_removals();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    crate::shared_store_suite!(MemorySharedBackend::default());
 }

@@ -56,7 +56,12 @@ impl ModelKey {
         })
     }
 
-    pub(super) fn sign(&self, hash: Option<&str>, body: &Value, fault: Option<ModelFault>) -> Answer {
+    pub(super) fn sign(
+        &self,
+        hash: Option<&str>,
+        body: &Value,
+        fault: Option<ModelFault>,
+    ) -> Answer {
         let text = |name: &str| body.get(name).and_then(Value::as_str);
         let hash = hash.or_else(|| text("hash_algorithm")).unwrap_or("sha2-256");
         if hash != "sha2-256" {
@@ -68,7 +73,8 @@ impl ModelKey {
         }
         let scheme = text("signature_algorithm").unwrap_or("pss");
         if self.kind.starts_with("rsa") && !["pss", "pkcs1v15"].contains(&scheme) {
-            let text = format!("1 error occurred:\n\t* unsupported rsa signature algorithm {scheme}\n\n");
+            let text =
+                format!("1 error occurred:\n\t* unsupported rsa signature algorithm {scheme}\n\n");
             return (500, errors(&text));
         }
         let asked = body.get("key_version").and_then(Value::as_u64).unwrap_or(0);
