@@ -28,7 +28,9 @@ pub(super) fn known() -> i32 {
 
 /// The version that is there; 0 where there is nothing.
 pub(super) async fn version(connection: &mut PgConnection) -> Result<i32, Failure> {
-    let asked = "SELECT to_regclass('moneyer_schema') IS NOT NULL";
+    // Asked of the table of tables: a name that was looked up in vain is remembered by the session.
+    let asked = "SELECT EXISTS (SELECT FROM pg_catalog.pg_class \
+                 WHERE relname = 'moneyer_schema' AND pg_catalog.pg_table_is_visible(oid))";
     if !connection.fetch_one(sqlx::raw_sql(asked)).await?.try_get(0)? {
         return Ok(0);
     }

@@ -85,6 +85,7 @@ impl PostgresStore {
             connections: Arc::clone(&connections),
             standing: Arc::clone(&standing),
             trouble,
+            replica: replica.clone(),
         };
         let (writer, watch) = (tokio::spawn(writer.run()), tokio::spawn(watch.run()));
         let running = Mutex::new(Some(Running { queue, writer, watch }));

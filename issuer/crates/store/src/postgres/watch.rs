@@ -1,13 +1,15 @@
 //! The task that asks the head, for what others wrote and for whether the server is there.
 //!
-//! It asks on word of a commit, when something failed, and every second or so in any case: word is lost with a
-//! connection, and does not come through a pooler at all. Once an hour it forgets removals that are long past.
+//! It asks on word of a commit, when something failed, and every second or so in any case, for word is lost with a
+//! connection. Word goes to a session, so nothing listens where there is none of its own: what a pooler would
+//! subscribe is a connection that it gives to others, who know nothing of it. Once an hour it forgets removals that are
+//! long past.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::Executor as _;
 use sqlx::postgres::{PgListener, PgPoolOptions};
+use sqlx::{Executor as _, Row as _};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -19,6 +21,12 @@ use super::standing::Standing;
 
 /// How often what is long past is forgotten.
 const FORGET_EVERY: Duration = Duration::from_secs(3600);
+
+/// How long it is until it listens again where it could not.
+const LISTEN_EVERY: Duration = Duration::from_secs(10);
+
+/// A setting that nobody knows: a session that has it is this process's own from its first byte on.
+const OWN: &str = "moneyer.session";
 
 /// Forgets removals and the head's way of longer ago than `$1` seconds. The head says up to where nothing is known.
 const FORGET: &str = "WITH gone AS ( \
@@ -36,19 +44,23 @@ pub(super) struct Watch {
     pub(super) connections: Arc<Connections>,
     pub(super) standing: Arc<Standing>,
     pub(super) trouble: Arc<Notify>,
+    /// The name of this process.
+    pub(super) replica: String,
 }
 
 impl Watch {
     /// Watches until aborted.
     pub(super) async fn run(self) {
         let every = self.servers.options().poll_every;
-        let (mut listener, mut forgotten_at) = (None, Instant::now());
+        let mut forgotten_at = Instant::now();
+        let (mut listener, mut listen_at) = (None, Instant::now());
         loop {
             let asked = self.ask().await;
             if asked.is_err() {
                 listener = None;
-            } else if listener.is_none() {
+            } else if listener.is_none() && listen_at <= Instant::now() {
                 listener = self.listen().await;
+                listen_at = Instant::now() + LISTEN_EVERY;
             }
             self.standing.judge(asked);
             if forgotten_at.elapsed() >= FORGET_EVERY {
@@ -62,7 +74,9 @@ impl Watch {
             tokio::select! {
                 () = tokio::time::sleep(every) => {}
                 () = self.trouble.notified() => {}
-                heard = word(&mut listener) => if !heard { listener = None },
+                heard = word(&mut listener) => if !heard {
+                    (listener, listen_at) = (None, Instant::now());
+                },
             }
         }
     }
@@ -80,20 +94,29 @@ impl Watch {
         let how = self.servers.last_good()?;
         let limit = self.servers.options().connect_timeout;
         let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(limit);
+        let own = self.replica.as_str();
         let listening = async {
-            let mut listener = PgListener::connect_with(&pool.connect_lazy_with(how)).await?;
+            let pool = pool.connect_lazy_with(how.options([(OWN, own)]));
+            let mut listener = PgListener::connect_with(&pool).await?;
             listener.eager_reconnect(false);
-            listener.listen(CHANNEL).await?;
-            Ok::<_, sqlx::Error>(listener)
-        };
-        match within(limit, listening).await {
-            Ok(listener) => Some(listener),
-            Err(failure) => {
-                let error = moneyer_identity::error_chain(&failure);
-                tracing::debug!(error.cause = error, "no word of commits comes; the head is asked");
-                None
+            let asked = format!("SELECT current_setting('{OWN}', true)");
+            let row = (&mut listener).fetch_one(sqlx::raw_sql(&asked)).await?;
+            let said: Option<String> = row.try_get(0)?;
+            if said.as_deref() != Some(own) {
+                return Ok(None);
             }
+            listener.listen(CHANNEL).await?;
+            Ok::<_, sqlx::Error>(Some(listener))
+        };
+        let listening = within(limit, listening).await.unwrap_or_else(|failure| {
+            let error = moneyer_identity::error_chain(&failure);
+            tracing::debug!(error.cause = error, "it does not listen");
+            None
+        });
+        if listening.is_none() {
+            tracing::debug!("no word of commits comes, as behind a pooler; the head is asked");
         }
+        listening
     }
 }
 

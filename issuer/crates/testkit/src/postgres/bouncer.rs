@@ -7,6 +7,7 @@ use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -17,12 +18,14 @@ use super::server::{as_user_of, give};
 /// How long it may take to listen.
 const STARTS_WITHIN: u32 = 100;
 
+/// Ends it and removes its directory when the test's process is gone, however it ended.
+const GUARD: &str = "trap '' INT TERM HUP; \"$@\" & read -r nothing; kill $!; wait; rm -rf \"$0\"";
+
 /// A pooler that gives each transaction to any of few connections.
 #[derive(Debug)]
 pub struct PgBouncer {
-    process: Child,
+    guard: Child,
     port: u16,
-    _directory: TempDir,
 }
 
 impl PgBouncer {
@@ -31,26 +34,33 @@ impl PgBouncer {
     pub fn before(server: &PostgresServer) -> Self {
         let program = Path::new("/usr/sbin/pgbouncer");
         assert!(program.exists(), "PgBouncer is not installed: run .ci/packages pgbouncer");
-        let directory = TempDir::with_prefix("moneyer-pgb-").expect("a temporary directory");
-        give(directory.path());
+        let directory = TempDir::with_prefix("moneyer-pgb-").expect("a temporary directory").keep();
+        give(&directory);
         let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
         let port = port.expect("a free port").port();
         let settings = format!(
             "[databases]\n* = host=127.0.0.1 port={} user=postgres\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
-             listen_port = {port}\nauth_type = any\npool_mode = transaction\ndefault_pool_size = 3\n\
-             server_round_robin = 1\nunix_socket_dir =\nlogfile = {}/log\n",
+             listen_port = {port}\nauth_type = any\npool_mode = transaction\ndefault_pool_size = 20\n\
+             server_round_robin = 1\nmax_client_conn = 1000\nunix_socket_dir =\nlogfile = {}/log\n",
             server.port(),
-            directory.path().display()
+            directory.display()
         );
-        let file = directory.path().join("pgbouncer.ini");
+        let file = directory.join("pgbouncer.ini");
         fs::write(&file, settings).expect("its configuration can be written");
-        let mut words = as_user_of(program).into_iter();
-        let mut command = Command::new(words.next().expect("a program"));
-        command.args(words).arg("-q").arg(&file).stdout(Stdio::null()).stderr(Stdio::null());
-        let process = command.spawn().expect("PgBouncer runs");
-        let bouncer = Self { process, port, _directory: directory };
+        let mut command = Command::new("sh");
+        command.args(["-c", GUARD]).arg(&directory).args(as_user_of(program)).arg("-q").arg(&file);
+        let guard =
+            command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let bouncer = Self { guard: guard.expect("a shell runs"), port };
         bouncer.wait();
         bouncer
+    }
+
+    /// One that all tests of a process share, before the server that they share.
+    #[must_use]
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<PgBouncer> = OnceLock::new();
+        SHARED.get_or_init(|| Self::before(PostgresServer::shared()))
     }
 
     /// How a database is reached through it.
@@ -70,7 +80,7 @@ impl PgBouncer {
 
 impl Drop for PgBouncer {
     fn drop(&mut self) {
-        drop(self.process.kill());
-        drop(self.process.wait());
+        drop(self.guard.stdin.take());
+        drop(self.guard.wait());
     }
 }
