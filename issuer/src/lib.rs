@@ -14,6 +14,7 @@ mod exchange;
 mod federation;
 mod grpc;
 mod http;
+mod kept_store;
 mod key_sets;
 mod login;
 mod metrics;
@@ -25,6 +26,6 @@ pub mod seal;
 mod shares;
 mod trust;
 
-pub use app::{Addresses, App, StartError};
+pub use app::{Addresses, App, DatabaseUrlFileError, StartError};
 pub(crate) use moneyer_identity::error_chain as chain;
 pub use public_tls::PublicTlsError;

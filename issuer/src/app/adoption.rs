@@ -4,7 +4,6 @@
 //! keys last, so that an adoption that was cut off is simply done again. A store that has keys is left as
 //! it is.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use moneyer_authority::Charter;
@@ -12,12 +11,13 @@ use moneyer_authority::audit::{Actor, Ledger};
 use moneyer_authority::issuers::Issuers;
 use moneyer_authority::keys::{KeyRecord, Keys, KeysError};
 use moneyer_identity::{Clock, IssuerUrl, UnixTime};
+use moneyer_store::{PostgresError, PostgresStore};
 
 use crate::adoption::Adopted;
 use crate::app::coordinator::open_audit;
 use crate::app::error::StartError;
-use crate::app::store::open_store;
-use crate::config::Config;
+use crate::app::store::{database_options, open_store};
+use crate::config::{Config, StoreBackend};
 
 /// What an adoption wrote.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ pub(crate) async fn settle(
     let store = open_store(config, charter, None).await?;
     let settled = match open_audit(config).await {
         Ok(audit) => {
-            let ledger = Ledger::new(store.clone(), audit.clone(), clock.clone());
+            let ledger = Ledger::new(store.port(), audit.clone(), clock.clone());
             let settled = write(&ledger, charter, &*clock, who, adopted).await;
             audit.close().await;
             settled
@@ -56,13 +56,13 @@ pub(crate) async fn check_unsettled(
     charter: &Charter,
     clock: Arc<dyn Clock>,
 ) -> Result<(), StartError> {
-    if !holds_store(&config.store.path) {
+    if !holds_store(config, charter).await? {
         return Ok(());
     }
     let store = open_store(config, charter, None).await?;
     let checked = match open_audit(config).await {
         Ok(audit) => {
-            let ledger = Ledger::new(store.clone(), audit.clone(), clock);
+            let ledger = Ledger::new(store.port(), audit.clone(), clock);
             let empty = Keys::none_yet(&ledger).await.map_err(StartError::AdoptKeys);
             audit.close().await;
             empty
@@ -73,9 +73,21 @@ pub(crate) async fn check_unsettled(
     checked
 }
 
-/// A directory with nothing in it is no store.
-fn holds_store(path: &Path) -> bool {
-    std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some())
+/// A directory with nothing in it is no store, and a database without its tables is none.
+async fn holds_store(config: &Config, charter: &Charter) -> Result<bool, StartError> {
+    match config.store.backend {
+        StoreBackend::Sled => {
+            let entries = std::fs::read_dir(&config.store.path);
+            Ok(entries.is_ok_and(|mut entries| entries.next().is_some()))
+        }
+        StoreBackend::Postgres => {
+            match PostgresStore::check(database_options(config, charter)?).await {
+                Ok(_) => Ok(true),
+                Err(PostgresError::Absent) => Ok(false),
+                Err(error) => Err(StartError::Database(error)),
+            }
+        }
+    }
 }
 
 async fn write(

@@ -11,13 +11,13 @@ use moneyer_authority::{Authority, Charter, OpenError, Ports};
 use moneyer_daemon::lifecycle::{Drain, Shutdown};
 use moneyer_identity::{Clock, Evidence};
 use moneyer_signer::{LocalSigner, PoolLimits};
-use moneyer_store::SledStore;
 
 use crate::app::error::StartError;
 use crate::app::listeners::{Addresses, Listeners};
 use crate::app::services;
 use crate::app::store::open_store;
 use crate::config::Config;
+use crate::kept_store::KeptStore;
 
 /// Time that open requests get to finish. Minting takes milliseconds.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -27,7 +27,7 @@ const DRAIN: Duration = Duration::from_secs(10);
 pub struct App {
     addresses: Addresses,
     authority: Authority,
-    store: Arc<SledStore>,
+    store: KeptStore,
     audit: Arc<FileAudit>,
     shutdown: Shutdown,
 }
@@ -78,7 +78,7 @@ impl App {
         let mut listeners = Listeners::bind(config)?;
         let signer = Arc::new(signer);
         hear_witnesses(&*clock, &kept).await?;
-        let (store, audit) = (kept.store.clone(), kept.audit.clone());
+        let (store, audit) = (kept.store.port(), kept.audit.clone());
         let ports = Ports { store, signer, audit, clock };
         let authority = Authority::open(charter, ports).await.map_err(StartError::Authority)?;
         let shutdown = Shutdown::new();
@@ -90,7 +90,7 @@ impl App {
         note_missing_mark(&authority).await?;
         note_uncertified(config, &authority);
         if let Some(source) = &mut listeners.public_tls {
-            let loaded = source.load(kept.store.clone(), authority.now()).await;
+            let loaded = source.load(kept.store.port(), authority.now()).await;
             loaded.map_err(StartError::PublicTls)?;
         }
         if let Some((_, endpoint)) = &mut listeners.spiffe_bundle {
@@ -136,16 +136,17 @@ impl App {
 
 /// What is kept on disk.
 pub(super) struct Kept {
-    pub(super) store: Arc<SledStore>,
+    pub(super) store: KeptStore,
     pub(super) audit: Arc<FileAudit>,
 }
 
 /// Tells the clock which times the records have seen, so that its mark is missed when it is missing.
 async fn hear_witnesses(clock: &dyn Clock, kept: &Kept) -> Result<(), StartError> {
-    let keys = load_records::<KeyRecord>(&*kept.store).await;
+    let store = kept.store.port();
+    let keys = load_records::<KeyRecord>(&*store).await;
     let keys =
         keys.map_err(|error| StartError::Authority(OpenError::Keys(KeysError::Store(error))))?;
-    let authorities = load_records::<X509AuthorityRecord>(&*kept.store).await;
+    let authorities = load_records::<X509AuthorityRecord>(&*store).await;
     let authorities = authorities.map_err(|error| {
         StartError::Authority(OpenError::X509Authorities(KeysError::Store(error)))
     })?;

@@ -7,6 +7,7 @@ use moneyer_authority::keys::KeysError;
 use moneyer_daemon::listener::BindError;
 use moneyer_daemon::tls::TlsError;
 
+use crate::app::store::DatabaseUrlFileError;
 use crate::documents::RenderError;
 use crate::public_tls::PublicTlsError;
 use crate::publish::SetUpError;
@@ -17,6 +18,21 @@ pub enum StartError {
     /// The store refused or is damaged.
     #[error(transparent)]
     Store(moneyer_store::OpenError),
+    /// The store in the database refused, is damaged or cannot be reached.
+    #[error(transparent)]
+    Database(moneyer_store::PostgresError),
+    /// It is not known where the database is.
+    #[error(transparent)]
+    DatabaseUrl(DatabaseUrlFileError),
+    /// The directory for what the coordinator keeps for itself cannot be used.
+    #[error("cannot use {path}")]
+    OwnDirectory {
+        /// The directory.
+        path: std::path::PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
     /// The audit log refused or is damaged.
     #[error(transparent)]
     Audit(moneyer_audit::OpenError),

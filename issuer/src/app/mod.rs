@@ -19,4 +19,5 @@ pub(crate) use adoption::{Settled, check_unsettled, settle};
 pub use coordinator::App;
 pub use error::StartError;
 pub use listeners::Addresses;
-pub(crate) use store::store_options;
+pub use store::DatabaseUrlFileError;
+pub(crate) use store::{database_options, store_options};

@@ -1,29 +1,94 @@
 //! Opening the store as the configuration says: the one place that does.
 
-use std::path::PathBuf;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use moneyer_authority::Charter;
 use moneyer_authority::store::Generation;
+use moneyer_daemon::file::{ReadSecretError, read_secret};
 use moneyer_store::seal::RecoveryRecipient;
-use moneyer_store::{Sealing, SledOptions, SledStore};
+use moneyer_store::{
+    DatabaseUrl, DatabaseUrlError, PostgresOptions, PostgresStore, Sealing, SledOptions, SledStore,
+    keep_recovery_copy,
+};
 
 use crate::app::error::StartError;
-use crate::config::{Config, SealSection};
+use crate::config::{Config, SealSection, StoreBackend, StoreSection};
+use crate::kept_store::KeptStore;
 use crate::seal::{Recovery, SealKeyError, seals};
 
-/// How the store is opened: with the configured keys, and under the trust domain's name if it is new.
+/// Most bytes of the file with the database's URL.
+const MAXIMUM_URL_BYTES: usize = 4096;
+
+/// Why it is not known where the database is. The URL is in none of it.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseUrlFileError {
+    /// No file is named.
+    #[error("store.url_file is not set: it names the file with the database's URL")]
+    None,
+    /// The file cannot be read, or others can.
+    #[error("the file with the database's URL cannot be used")]
+    Read(#[source] ReadSecretError),
+    /// It holds something else.
+    #[error("what {path} holds {error}", path = .path.display())]
+    Url {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: DatabaseUrlError,
+    },
+    /// It is not text.
+    #[error("what {0} holds is no text")]
+    Text(PathBuf),
+}
+
+/// How secrets are sealed: with the configured keys, and under the trust domain's name if the store is new.
+fn sealing(config: &Config, charter: &Charter) -> Result<Option<Sealing>, SealKeyError> {
+    let seals = seals(&config.seal, &config.store)?;
+    Ok(seals.map(|seals| Sealing {
+        cluster: charter.parts.trust_domain.as_str().to_owned(),
+        seals: Arc::new(seals),
+        recovery: recovery_recipient(&config.seal),
+    }))
+}
+
+/// How the store in the configured directory is opened.
 pub(crate) fn store_options(
     config: &Config,
     charter: &Charter,
 ) -> Result<SledOptions, SealKeyError> {
     let mut options = SledOptions::default();
-    options.sealing = seals(&config.seal, &config.store)?.map(|seals| Sealing {
-        cluster: charter.parts.trust_domain.as_str().to_owned(),
-        seals: Arc::new(seals),
-        recovery: recovery_recipient(&config.seal),
-    });
+    options.sealing = sealing(config, charter)?;
     Ok(options)
+}
+
+/// How the store in the configured database is opened.
+pub(crate) fn database_options(
+    config: &Config,
+    charter: &Charter,
+) -> Result<PostgresOptions, StartError> {
+    let store = &config.store;
+    let mut options = PostgresOptions::new(database_url(store).map_err(StartError::DatabaseUrl)?);
+    options.sealing = sealing(config, charter).map_err(StartError::Seal)?;
+    options.ca_file.clone_from(&store.ca_file);
+    options.plain_allowed = store.insecure_plain;
+    options.connections = store.connections;
+    options.connect_timeout = store.connect_timeout.duration();
+    options.timeout = store.timeout.duration();
+    options.poll_every = store.poll_every.duration();
+    options.remote_apply = store.remote_apply;
+    Ok(options)
+}
+
+fn database_url(store: &StoreSection) -> Result<DatabaseUrl, DatabaseUrlFileError> {
+    let path = store.url_file.as_ref().ok_or(DatabaseUrlFileError::None)?;
+    let bytes = read_secret(path, MAXIMUM_URL_BYTES).map_err(DatabaseUrlFileError::Read)?;
+    let text = std::str::from_utf8(bytes.expose());
+    let text = text.or_else(|_| Err(DatabaseUrlFileError::Text(path.clone())))?;
+    DatabaseUrl::parse(text.trim())
+        .map_err(|error| DatabaseUrlFileError::Url { path: path.clone(), error })
 }
 
 /// To whom the recovery copy of the seal keys is encrypted.
@@ -37,7 +102,18 @@ pub(crate) async fn open_store(
     config: &Config,
     charter: &Charter,
     accept_loss: Option<Generation>,
-) -> Result<Arc<SledStore>, StartError> {
+) -> Result<KeptStore, StartError> {
+    match config.store.backend {
+        StoreBackend::Sled => open_directory(config, charter, accept_loss).await,
+        StoreBackend::Postgres => open_database(config, charter, accept_loss).await,
+    }
+}
+
+async fn open_directory(
+    config: &Config,
+    charter: &Charter,
+    accept_loss: Option<Generation>,
+) -> Result<KeptStore, StartError> {
     let mut options = store_options(config, charter).map_err(StartError::Seal)?;
     options.accept_loss = accept_loss;
     let path: PathBuf = config.store.path.clone();
@@ -45,6 +121,27 @@ pub(crate) async fn open_store(
     tokio::task::spawn_blocking(move || SledStore::open(&path, &options))
         .await
         .map_err(|error| StartError::Documents(error.into()))?
-        .map(Arc::new)
+        .map(|store| KeptStore::Sled(Arc::new(store)))
         .map_err(StartError::Store)
+}
+
+async fn open_database(
+    config: &Config,
+    charter: &Charter,
+    accept_loss: Option<Generation>,
+) -> Result<KeptStore, StartError> {
+    let mut options = database_options(config, charter)?;
+    options.accept_loss = accept_loss;
+    let failed = |source| StartError::OwnDirectory { path: config.store.path.clone(), source };
+    make_own_directory(&config.store.path).map_err(failed)?;
+    if let Some(sealing) = &options.sealing {
+        keep_recovery_copy(&config.store.path, sealing).map_err(failed)?;
+    }
+    let store = PostgresStore::open(options).await.map_err(StartError::Database)?;
+    Ok(KeptStore::Postgres(Arc::new(store)))
+}
+
+/// The directory for what a coordinator keeps for itself.
+fn make_own_directory(path: &Path) -> std::io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
 }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use moneyer_daemon::exit::Exit;
 use moneyer_daemon::settings::SettingsErrors;
+use moneyer_store::PostgresError;
 
 use crate::app::StartError;
 use crate::public_tls::PublicTlsError;
@@ -84,7 +85,11 @@ impl From<StartError> for Failure {
             StartError::Store(_) | StartError::PublicTls(PublicTlsError::Record(_)) => {
                 Exit::StoreRefused
             }
-            StartError::Seal(_) | StartError::PublicTls(_) => Exit::BadConfiguration,
+            StartError::Database(error) if error.is_damage() => Exit::StoreRefused,
+            StartError::Database(PostgresError::Plain(_))
+            | StartError::DatabaseUrl(_)
+            | StartError::Seal(_)
+            | StartError::PublicTls(_) => Exit::BadConfiguration,
             StartError::Audit(error) if error.is_damage() => Exit::StoreRefused,
             _ => Exit::StartFailed,
         };

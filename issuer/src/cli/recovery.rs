@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
-use crate::config::Config;
+use crate::config::{Config, StoreBackend};
 use crate::seal::{RecoverKeyError, Recovered, configured_place, recover};
 
 /// What `store recover` is told.
@@ -42,6 +42,13 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     let (config, _charter) = Config::load(&Source::read(config, "MONEYER")?)?;
     let store = config.store.path;
+    if config.store.backend == StoreBackend::Postgres && arguments.from.is_none() {
+        return Err(Failure::usage(format!(
+            "the store is in a database: the recovery copy is {}/RECOVERY.age, and `age -d -i IDENTITY` prints the \
+             seal keys in it, a line each, the one that seals first (docs/postgres.md)",
+            store.display()
+        )));
+    }
     let source = match &arguments.from {
         Some(backup) => RecoverySource::Backup(backup.clone()),
         None => RecoverySource::Store(store.clone()),

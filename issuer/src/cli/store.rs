@@ -3,23 +3,27 @@
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use moneyer_authority::store::Store as _;
+use moneyer_authority::Charter;
+use moneyer_authority::store::{Generation, Store as _};
 use moneyer_daemon::progress::Progress;
 use moneyer_daemon::settings::Source;
-use moneyer_store::{OpenError, SledOptions, SledStore};
+use moneyer_store::{
+    CopyError, Findings, OpenError, PostgresError, PostgresStore, SledOptions, SledStore,
+    copy_to_postgres,
+};
 use serde::Serialize;
 
-use crate::app::store_options;
+use crate::app::{StartError, database_options, store_options};
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::cli::recovery::{self, RecoverArguments};
-use crate::config::Config;
+use crate::config::{Config, StoreBackend};
 use crate::http::management::{BackupBody, CopiedView};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum StoreCommand {
-    /// Look whether the store holds everything it acknowledged. The coordinator must not run.
+    /// Look whether the store holds everything it acknowledged. With `sled` the coordinator must not run.
     ///
     /// Every record is read and compared with what there must be. What is missing or changed is named.
     Check,
@@ -38,6 +42,15 @@ pub(super) enum StoreCommand {
         /// The copy.
         file: PathBuf,
     },
+    /// Copy the store in `store.path` into the database of `store.url_file`, and compare every record.
+    ///
+    /// The coordinator must not run, and the database must hold no store. Everything is copied or nothing, and the
+    /// store that is copied stays as it is. Start with `store.backend = "postgres"` afterwards.
+    Copy {
+        /// What it is copied to.
+        #[arg(long, value_enum)]
+        to: CopyTarget,
+    },
     /// Seal every private key anew under the present seal key, in a running coordinator.
     ///
     /// First name the new key as `seal.key_file` and the old one in `seal.older_key_files`, and restart. When
@@ -51,12 +64,27 @@ pub(super) enum StoreCommand {
     Recover(RecoverArguments),
 }
 
+/// What a store can be copied to.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(super) enum CopyTarget {
+    /// The database of `store.url_file`.
+    Postgres,
+}
+
 /// What was found.
 #[derive(Debug, Serialize)]
 struct CheckView {
     whole: bool,
     generation: u64,
     findings: Vec<String>,
+}
+
+/// What is in the database now.
+#[derive(Debug, Serialize)]
+struct CopiedToDatabaseView {
+    database: String,
+    generation: u64,
+    records: u64,
 }
 
 pub(super) async fn run(
@@ -66,12 +94,16 @@ pub(super) async fn run(
     output: Output,
 ) -> Result<(), Failure> {
     match command {
-        StoreCommand::Check => {
-            let (path, options) = store_of(config)?;
-            check(&path, &options, output).await
-        }
+        StoreCommand::Check => check(config, output).await,
+        StoreCommand::Copy { to: CopyTarget::Postgres } => copy(config, output).await,
         StoreCommand::Restore { file } => {
-            let (path, options) = store_of(config)?;
+            let (config, charter) = load(config)?;
+            if config.store.backend == StoreBackend::Postgres {
+                return Err(Failure::usage(
+                    "the store is in a database: restore it with pg_restore or from its WAL (docs/postgres.md)",
+                ));
+            }
+            let (path, options) = store_of(config, &charter)?;
             let progress = Progress::start("restoring the store");
             let copied = SledStore::restore(file, &path, &options)
                 .map_err(|error| Failure::damaged(&error))?;
@@ -104,9 +136,12 @@ pub(super) async fn run(
     }
 }
 
-fn store_of(config: &Path) -> Result<(PathBuf, SledOptions), Failure> {
-    let (config, charter) = Config::load(&Source::read(config, "MONEYER")?)?;
-    let options = store_options(&config, &charter)
+fn load(config: &Path) -> Result<(Config, Charter), Failure> {
+    Ok(Config::load(&Source::read(config, "MONEYER")?)?)
+}
+
+fn store_of(config: Config, charter: &Charter) -> Result<(PathBuf, SledOptions), Failure> {
+    let options = store_options(&config, charter)
         .map_err(|error| Failure::bad_configuration(&crate::chain(&error)))?;
     Ok((config.store.path, options))
 }
@@ -116,7 +151,79 @@ fn sentence(done: &str, file: &Path, copied: moneyer_store::Copied) -> String {
     format!("{done} {file}: generation {generation}, {records} records")
 }
 
-async fn check(path: &Path, options: &SledOptions, output: Output) -> Result<(), Failure> {
+/// Into the database, from a directory that nobody else has open.
+async fn copy(config: &Path, output: Output) -> Result<(), Failure> {
+    let (config, charter) = load(config)?;
+    let to = database_options(&config, &charter)?;
+    let place = to.url.shown();
+    let (path, options) = store_of(config, &charter)?;
+    if !path.join("IDENTITY").exists() {
+        return Err(Failure::new(format!("there is no store at {}", path.display())));
+    }
+    let progress = Progress::start("copying the store, and comparing the copy");
+    let from = SledStore::open(&path, &options).map_err(|error| Failure::damaged(&error))?;
+    let copied = copy_to_postgres(&from, to).await;
+    from.close().await;
+    let copied = copied.map_err(|error| match error {
+        CopyError::Database(error) => StartError::Database(error).into(),
+        error => Failure::damaged(&error),
+    })?;
+    progress.finish("the store is copied, and every record compared");
+    let (generation, records) = (copied.generation, copied.records);
+    let text = format!("{place} holds generation {generation} ({records} records)");
+    output
+        .record(&CopiedToDatabaseView { database: place, generation: generation.0, records }, &text)
+}
+
+async fn check(config: &Path, output: Output) -> Result<(), Failure> {
+    let (config, charter) = load(config)?;
+    match config.store.backend {
+        StoreBackend::Postgres => check_database(&config, &charter, output).await,
+        StoreBackend::Sled => {
+            let (path, options) = store_of(config, &charter)?;
+            check_directory(&path, &options, output).await
+        }
+    }
+}
+
+/// Coordinators may run meanwhile: one state of the database is looked at.
+async fn check_database(config: &Config, charter: &Charter, output: Output) -> Result<(), Failure> {
+    let options = database_options(config, charter)?;
+    let progress = Progress::start("reading every record");
+    let checked = PostgresStore::check(options).await;
+    if matches!(checked, Ok(_) | Err(PostgresError::Loss { .. })) {
+        progress.finish("every record was read");
+    }
+    match checked {
+        Ok(generation) => whole(generation, output),
+        Err(error) => {
+            if let PostgresError::Loss { findings, generation } = &error {
+                tell_loss(findings, *generation, output)?;
+            }
+            Err(StartError::Database(error).into())
+        }
+    }
+}
+
+fn whole(generation: Generation, output: Output) -> Result<(), Failure> {
+    let view = CheckView { whole: true, generation: generation.0, findings: Vec::new() };
+    output.record(&view, &format!("the store is whole (generation {generation})"))
+}
+
+/// Tells programs what is missing; people read it in the failure.
+fn tell_loss(findings: &Findings, generation: Generation, output: Output) -> Result<(), Failure> {
+    if !output.is_json() {
+        return Ok(());
+    }
+    let findings = findings.iter().map(str::to_owned).collect();
+    output.record(&CheckView { whole: false, generation: generation.0, findings }, "")
+}
+
+async fn check_directory(
+    path: &Path,
+    options: &SledOptions,
+    output: Output,
+) -> Result<(), Failure> {
     if !path.exists() {
         return Err(Failure::new(format!("there is no store at {}", path.display())));
     }
@@ -127,17 +234,13 @@ async fn check(path: &Path, options: &SledOptions, output: Output) -> Result<(),
     }
     match opened {
         Ok(store) => {
-            let generation = store.generation().0;
+            let generation = store.generation();
             store.close().await;
-            let view = CheckView { whole: true, generation, findings: Vec::new() };
-            output.record(&view, &format!("the store is whole (generation {generation})"))
+            whole(generation, output)
         }
         Err(error) => {
-            if let (true, OpenError::Loss { findings, generation, .. }) = (output.is_json(), &error)
-            {
-                let findings = findings.iter().map(str::to_owned).collect();
-                let view = CheckView { whole: false, generation: generation.0, findings };
-                output.record(&view, "")?;
+            if let OpenError::Loss { findings, generation, .. } = &error {
+                tell_loss(findings, *generation, output)?;
             }
             Err(Failure::damaged(&error))
         }

@@ -42,7 +42,7 @@ pub use login::{LoginAlgorithm, LoginDomainSection, LoginSection};
 pub use publish::{BucketSection, PublishSection, ServerSection};
 pub use seal::{AgeRecipient, AgeRecipientError, SealSection};
 pub use spiffe::SpiffeSection;
-pub use store::StoreSection;
+pub use store::{StoreBackend, StoreSection};
 pub use system_workload::SystemWorkloadSection;
 pub use telemetry::{LogFormat, TelemetrySection};
 pub use tokens::TokensSection;

@@ -23,9 +23,9 @@ use moneyer_authority::registry::RegistryError;
 use moneyer_authority::store::StoreError;
 use moneyer_authority::{ConfirmError, RemoveError};
 use moneyer_identity::{ErrorClass, TokenId};
-use moneyer_store::RestoreError;
 use serde::Serialize;
 
+use crate::kept_store::BackupError;
 use crate::publish::NoTarget;
 
 /// All that is told to whoever is not authenticated.
@@ -85,8 +85,8 @@ impl From<StoreError> for Problem {
     }
 }
 
-impl From<RestoreError> for Problem {
-    fn from(error: RestoreError) -> Self {
+impl From<BackupError> for Problem {
+    fn from(error: BackupError) -> Self {
         Self::of(error.class(), error)
     }
 }

@@ -15,7 +15,7 @@ pub mod seal;
 
 pub use embedded::{
     Copied, OpenError, RecoveryError, RecoverySource, RestoreError, SledOptions, SledStore,
-    has_recovery_copy,
+    has_recovery_copy, keep_recovery_copy,
 };
 pub use findings::Findings;
 pub use postgres::{

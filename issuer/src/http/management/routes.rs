@@ -1,12 +1,9 @@
 //! The management API's paths.
 
-use std::sync::Arc;
-
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::routing::{delete, get, post};
 use moneyer_authority::Authority;
-use moneyer_store::SledStore;
 
 use crate::federation::FederationRequests;
 use crate::http::authenticate::Operators;
@@ -15,6 +12,7 @@ use crate::http::management::{
     sandboxes, scopes, store, x509_authorities,
 };
 use crate::http::{self, error};
+use crate::kept_store::KeptStore;
 use crate::metrics::Metrics;
 use crate::publish::PublishRequests;
 
@@ -23,7 +21,7 @@ use crate::publish::PublishRequests;
 pub(crate) struct ManagementState {
     pub(crate) authority: Authority,
     pub(crate) operators: Operators,
-    pub(crate) store: Arc<SledStore>,
+    pub(crate) store: KeptStore,
     pub(crate) metrics: Metrics,
     pub(crate) publishing: PublishRequests,
     pub(crate) federations: FederationRequests,
@@ -31,7 +29,7 @@ pub(crate) struct ManagementState {
 
 /// The store itself, for what is done with all of it.
 #[derive(Debug, Clone)]
-pub(super) struct Keeping(pub(super) Arc<SledStore>);
+pub(super) struct Keeping(pub(super) KeptStore);
 
 impl FromRef<ManagementState> for Keeping {
     fn from_ref(state: &ManagementState) -> Self {

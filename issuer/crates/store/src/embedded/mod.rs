@@ -38,6 +38,6 @@ mod store;
 mod writer;
 
 pub use open::OpenError;
-pub use recovery::{RecoveryError, RecoverySource, has_recovery_copy};
+pub use recovery::{RecoveryError, RecoverySource, has_recovery_copy, keep_recovery_copy};
 pub use snapshot::{Copied, RestoreError};
 pub use store::{SledOptions, SledStore};

@@ -64,6 +64,11 @@ pub(super) fn write_at_start(directory: &Path, sealing: Option<&Sealing>) -> io:
     Ok(())
 }
 
+/// Puts the recovery copy into a directory that holds no store: beside a coordinator whose store is elsewhere.
+pub fn keep_recovery_copy(directory: &Path, sealing: &Sealing) -> io::Result<()> {
+    write_at_start(directory, Some(sealing))
+}
+
 /// Whether a recovery copy lies in the directory of a store.
 #[must_use]
 pub fn has_recovery_copy(store: &Path) -> bool {

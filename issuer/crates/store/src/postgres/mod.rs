@@ -22,6 +22,7 @@ mod group;
 mod inspection;
 mod open;
 mod options;
+mod rekey;
 mod rows;
 mod schema;
 mod servers;

@@ -145,8 +145,8 @@ fn sealing(current: u8, older: &[u8]) -> Sealing {
     Sealing { cluster: "id.example.com".to_owned(), seals, recovery: None }
 }
 
-#[expect(clippy::future_not_send, reason = "tests wait where they are")]
 /// Waits until something is true that the store does by itself.
+#[expect(clippy::future_not_send, reason = "tests wait where they are")]
 async fn until(what: &str, is_true: impl AsyncFn() -> bool) {
     let waiting = async {
         while !is_true().await {

@@ -70,3 +70,26 @@ async fn a_sealed_record_opens_in_its_own_place_only() {
     let damaged = ids_of(&store, Collection::Keys).await.unwrap_err();
     assert!(matches!(&damaged, StoreError::Damaged { id, .. } if id == "key-2"), "{damaged:?}");
 }
+
+// F30.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_sealing_anew_nothing_needs_the_old_key_and_others_go_on() {
+    use moneyer_authority::shared_store::SharedStore as _;
+    let place = Place::new();
+    let before = open(&place, Some(sealing(7, &[]))).await.unwrap();
+    before.commit(vec![key("key-1"), key("key-2")]).await.unwrap();
+    before.commit(add("a")).await.unwrap();
+    before.close().await;
+    let both = || Some(sealing(8, &[7]));
+    let (one, other) = (open(&place, both()).await.unwrap(), open(&place, both()).await.unwrap());
+    assert_eq!(one.rekey().await.unwrap(), Generation(3));
+    until("the other knows", async || other.generation() == Generation(3)).await;
+    other.health().unwrap();
+    let changes = other.changes(Generation(2)).await.unwrap();
+    assert_eq!((changes.changed.len(), changes.through), (0, Generation(3)));
+    other.commit(add("b")).await.unwrap();
+    let after = open(&place, Some(sealing(8, &[]))).await.unwrap();
+    assert_eq!(ids_of(&after, Collection::Keys).await.unwrap(), ["key-1", "key-2"]);
+    let refused = open(&place, Some(sealing(7, &[]))).await.unwrap_err();
+    assert!(matches!(refused, PostgresError::Key(_)), "{refused:?}");
+}
