@@ -24,6 +24,7 @@ mod publish;
 mod rates;
 pub mod seal;
 mod shares;
+mod signer;
 mod trust;
 
 pub use app::{Addresses, App, DatabaseUrlFileError, StartError};

@@ -42,6 +42,7 @@ const AUDIT_SYNCS: &str = "moneyer_audit_syncs_total";
 const AUDIT_FAILURES: &str = "moneyer_audit_failures_total";
 const AUDIT_SEQUENCE: &str = "moneyer_audit_sequence";
 const AUDIT_GROUP: &str = "moneyer_audit_records_per_sync";
+const SIGNER_UP: &str = "moneyer_signer_up";
 const CLOCK_SOUND: &str = "moneyer_clock_sound";
 const PUBLISHED: &str = "moneyer_published";
 const PUBLIC_NOT_AFTER: &str = "moneyer_public_certificate_not_after_seconds";
@@ -146,6 +147,10 @@ impl Metrics {
             EXCHANGE_SECONDS,
             Unit::Seconds,
             "Time from an exchange's request to its token"
+        );
+        describe_gauge!(
+            SIGNER_UP,
+            "1 while the keeper of a key that signs and is not in the coordinator works, else 0"
         );
         describe_gauge!(CLOCK_SOUND, "1 while the clock can be trusted, else 0: nothing is minted");
         describe_gauge!(
@@ -273,6 +278,10 @@ impl Metrics {
             gauge.set(certificate.not_after().map_or(0.0, |time| time.0 as f64));
         }
         self.observe_federations(authority);
+        for keeper in authority.keys().dependencies(authority.now()) {
+            let up = if keeper.fault.is_none() { 1.0 } else { 0.0 };
+            gauge!(SIGNER_UP, "signer" => keeper.name).set(up);
+        }
         let ring = authority.keys().ring();
         for (state, gauge) in &self.keys {
             let count = ring.records().filter(|record| record.state == *state).count();

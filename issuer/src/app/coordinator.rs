@@ -10,11 +10,11 @@ use moneyer_authority::svid::X509AuthorityRecord;
 use moneyer_authority::{Authority, Charter, OpenError, Ports};
 use moneyer_daemon::lifecycle::{Drain, Shutdown};
 use moneyer_identity::{Clock, Evidence};
-use moneyer_signer::{LocalSigner, PoolLimits};
 
 use crate::app::error::StartError;
 use crate::app::listeners::{Addresses, Listeners};
 use crate::app::services;
+use crate::app::signers;
 use crate::app::store::open_store;
 use crate::config::Config;
 use crate::kept_store::KeptStore;
@@ -73,7 +73,7 @@ impl App {
         clock: Arc<dyn Clock>,
         kept: Kept,
     ) -> Result<Self, StartError> {
-        let signer = LocalSigner::start(pool_limits(config)).map_err(StartError::Signer)?;
+        let (signer, outside) = signers::start(config, &clock)?;
         // Bound first: a taken port is told before a key is made.
         let mut listeners = Listeners::bind(config)?;
         let signer = Arc::new(signer);
@@ -97,6 +97,7 @@ impl App {
             endpoint.renew(&authority).await;
         }
         services::start(config, &authority, &kept, listeners, &shutdown)?;
+        outside.keep(&shutdown);
         let Kept { store, audit } = kept;
         Ok(Self { addresses, authority, store, audit, shutdown })
     }
@@ -186,12 +187,4 @@ pub(super) async fn open_audit(config: &Config) -> Result<Arc<FileAudit>, StartE
     let opened = tokio::task::spawn_blocking(move || FileAudit::open(&path, options)).await;
     let audit = opened.map_err(|error| StartError::Documents(error.into()))?;
     Ok(Arc::new(audit.map_err(StartError::Audit)?))
-}
-
-fn pool_limits(config: &Config) -> PoolLimits {
-    let default = PoolLimits::default();
-    PoolLimits {
-        threads: config.keys.threads.unwrap_or(default.threads),
-        queue: config.limits.signer_queue,
-    }
 }

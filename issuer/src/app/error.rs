@@ -42,6 +42,9 @@ pub enum StartError {
     /// The signing threads did not start.
     #[error("the signing threads could not be started")]
     Signer(#[source] std::io::Error),
+    /// Vault cannot be asked with this configuration.
+    #[error("the signer vault cannot be used")]
+    Vault(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The authority did not come up.
     #[error(transparent)]
     Authority(OpenError),

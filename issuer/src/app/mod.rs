@@ -13,6 +13,7 @@ mod following;
 mod listeners;
 mod rotation;
 mod services;
+mod signers;
 mod store;
 
 pub(crate) use adoption::{Settled, check_unsettled, settle};

@@ -62,6 +62,7 @@ impl Config {
         }
         self.minimums(&mut wrong);
         self.store.check(&mut wrong);
+        self.signer.check(&mut wrong);
         self.listen.check_public(&self.issuer.url, &mut wrong);
         self.listen.check_shared("listen.exchange", self.listen.exchange.as_ref(), &mut wrong);
         let remote = self.listen.management_remote.as_ref();

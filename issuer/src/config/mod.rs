@@ -19,6 +19,7 @@ mod listen;
 mod login;
 mod publish;
 mod seal;
+mod signer;
 mod spiffe;
 mod store;
 mod system_workload;
@@ -41,6 +42,10 @@ pub use listen::{ListenSection, PublicPlain, PublicTlsSection};
 pub use login::{LoginAlgorithm, LoginDomainSection, LoginSection};
 pub use publish::{BucketSection, PublishSection, ServerSection};
 pub use seal::{AgeRecipient, AgeRecipientError, SealSection};
+pub use signer::{
+    Pkcs11Section, SignerBackend, SignerSection, VaultAppRoleSection, VaultKubernetesSection,
+    VaultSection,
+};
 pub use spiffe::SpiffeSection;
 pub use store::{StoreBackend, StoreSection};
 pub use system_workload::SystemWorkloadSection;
@@ -59,6 +64,9 @@ pub struct Config {
     /// What keys it signs with.
     #[serde(default)]
     pub keys: KeysSection,
+    /// Who keeps the private keys of tokens.
+    #[serde(default)]
+    pub signer: SignerSection,
     /// What tokens may be asked for.
     #[serde(default)]
     pub tokens: TokensSection,

@@ -45,19 +45,10 @@ pub struct Signers {
 }
 
 impl Signers {
-    /// Those of a cluster whose new keys are made by the one that is given here.
+    /// Those that are there, and the one of them that makes the new keys.
     #[must_use]
-    pub fn making(makes: Backend, signer: Arc<dyn Signer>) -> Self {
-        Self { makes, there: vec![(makes, signer)] }
-    }
-
-    /// Opens the keys of another one too.
-    #[must_use]
-    pub fn opening(mut self, backend: Backend, signer: Arc<dyn Signer>) -> Self {
-        if self.of(backend).is_none() {
-            self.there.push((backend, signer));
-        }
-        self
+    pub fn new(makes: Backend, there: Vec<(Backend, Arc<dyn Signer>)>) -> Self {
+        Self { makes, there }
     }
 
     fn of(&self, backend: Backend) -> Option<&Arc<dyn Signer>> {

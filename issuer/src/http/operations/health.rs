@@ -4,9 +4,11 @@
 //! verified without is told, and no more.
 
 use moneyer_authority::Authority;
+use moneyer_authority::signer::Fault;
 use moneyer_identity::UnixTime;
 use serde::Serialize;
 
+use crate::http::operations::status::words::machine_time;
 use crate::public_tls::PublicCertificate;
 
 /// One dependency.
@@ -56,10 +58,12 @@ enum Need {
 }
 
 impl Health {
-    /// Looks at the store, what runners saw of it, the audit log, the key ring and the clock.
+    /// Looks at the store, what runners saw of it, the audit log, the key ring, the clock, and what keeps the keys that
+    /// sign where that is not the coordinator.
     ///
     /// A store that is away stops changes alone: what is minted is in memory. One that was put back to an older state
-    /// stops minting, since what was removed would be in force again.
+    /// stops minting, since what was removed would be in force again. What keeps keys is away for every coordinator
+    /// at once, and the public documents are served without it.
     pub(crate) fn of(authority: &Authority) -> Self {
         let store = authority.store().health().map_err(|error| crate::chain(&error));
         let witnessed = authority.ledger().check_witnesses();
@@ -81,6 +85,9 @@ impl Health {
         health.add("audit", Need::Needed, audit);
         health.add("signing_key", Need::Needed, signing);
         health.add("clock", Need::Needed, clock);
+        for dependency in authority.keys().dependencies(authority.now()) {
+            health.add(dependency.name, Need::Told, keeper(dependency.fault));
+        }
         health
     }
 
@@ -122,6 +129,12 @@ impl Health {
         };
         self.add("bundle_endpoint", Need::Told, standing);
     }
+}
+
+/// How it stands with what keeps keys outside the coordinator.
+fn keeper(fault: Option<Fault>) -> Result<(), String> {
+    let told = |fault: Fault| format!("since {}: {}", machine_time(fault.since), fault.problem);
+    fault.map_or(Ok(()), |fault| Err(told(fault)))
 }
 
 #[cfg(test)]

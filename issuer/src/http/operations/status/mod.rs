@@ -19,7 +19,7 @@ mod sections;
 mod traffic;
 mod verdict;
 mod view;
-mod words;
+pub(super) mod words;
 
 pub(super) use page::{content_security_policy, page};
 pub(super) use view::{Moment, StatusView};

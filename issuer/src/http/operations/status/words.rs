@@ -8,7 +8,7 @@ use time::format_description::well_known::Rfc3339;
 const SHORT: usize = 12;
 
 /// RFC 3339, for programs.
-pub(super) fn machine_time(at: UnixTime) -> String {
+pub(in crate::http::operations) fn machine_time(at: UnixTime) -> String {
     OffsetDateTime::from_unix_timestamp(at.0)
         .ok()
         .and_then(|time| time.format(&Rfc3339).ok())
