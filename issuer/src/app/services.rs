@@ -199,7 +199,10 @@ fn run(
     shutdown.spawn(name, async move { listener.serve(router, limits, tls, &within).await });
 }
 
-pub(super) async fn until(stop: tokio_util::sync::CancellationToken, work: impl Future<Output = ()> + Send) {
+pub(super) async fn until(
+    stop: tokio_util::sync::CancellationToken,
+    work: impl Future<Output = ()> + Send,
+) {
     stop.run_until_cancelled(work).await;
 }
 

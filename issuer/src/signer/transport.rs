@@ -16,7 +16,7 @@ const CONNECT: Duration = Duration::from_secs(2);
 const TOTAL: Duration = Duration::from_secs(30);
 
 /// Longest answer in bytes: a thousand signatures of RSA-4096 have 800 KiB.
-const MAXIMUM_ANSWER_BYTES: usize = 2 * 1024 * 1024;
+const LONGEST_ANSWER: usize = 2 * 1024 * 1024;
 
 /// Why Vault cannot be asked with this configuration.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +57,7 @@ impl VaultHttp {
         let policy = OutboundPolicy {
             connect: CONNECT.min(timeout),
             total: TOTAL,
-            max_body: MAXIMUM_ANSWER_BYTES,
+            max_body: LONGEST_ANSWER,
             extra_roots,
         };
         let client = OutboundClient::new(policy).map_err(VaultHttpError::Client)?;

@@ -25,4 +25,6 @@ mod public;
 #[cfg(test)]
 mod publish;
 #[cfg(test)]
+mod signers;
+#[cfg(test)]
 mod world;

@@ -19,6 +19,7 @@ mod certificates;
 mod claims;
 #[cfg(test)]
 mod durability;
+mod elsewhere;
 #[cfg(test)]
 mod exchange;
 #[cfg(test)]

@@ -223,3 +223,26 @@ fn pin(path: &Path) -> Result<SecretString, Pkcs11Error> {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pin_is_a_line_of_256_bytes_at_most() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("pin");
+        let read = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            pin(&path)
+        };
+        assert_eq!(read(b" 56 78\r\n").unwrap().expose_secret(), " 56 78");
+        let longest = usize::try_from(MAXIMUM_PIN_BYTES).unwrap();
+        assert!(read(&vec![b'1'; longest]).is_ok());
+        for bad in [&vec![b'1'; longest + 1][..], b"", b"\n", b"\xff"] {
+            assert!(matches!(read(bad), Err(Pkcs11Error::NoPin(_))));
+        }
+        let missing = pin(&directory.path().join("none"));
+        assert!(matches!(missing, Err(Pkcs11Error::PinFile { .. })));
+    }
+}

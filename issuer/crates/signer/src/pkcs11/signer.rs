@@ -23,7 +23,7 @@ use crate::remote::{KeyStanding, RemoteHandle, Standing};
 const PKCS11: &str = "pkcs11";
 
 /// Time to make a key: RSA-4096 takes a small device a minute.
-const MAKING: Duration = Duration::from_secs(120);
+const LONGEST_MAKING: Duration = Duration::from_secs(120);
 
 /// How often it is asked whether the module is there: every tick while it is away, and every so many else.
 const KEEP_EVERY: Duration = Duration::from_secs(1);
@@ -117,7 +117,7 @@ impl Failure {
 #[async_trait]
 impl Signer for Pkcs11Signer {
     async fn generate(&self, kind: KeyKind) -> Result<NewKey, SignerError> {
-        let made = self.desk.clone().run(MAKING, move |desk| {
+        let made = self.desk.clone().run(LONGEST_MAKING, move |desk| {
             desk.device.in_session(|borrowed| make(&borrowed.session, kind))
         });
         let (verifying_key, id) =

@@ -50,6 +50,20 @@ pub(super) const CLOCK: Advice = Advice {
     section: "The clock is wrong",
 };
 
+pub(super) const SIGNER: Advice = Advice {
+    todo: "Mend what the cause names: it goes on by itself, and no restart is needed. If that takes too long, let \
+           the coordinator make keys itself (`signer.backend = \"local\"`, a restart, and an emergency).",
+    commands: &["moneyer key list"],
+    section: "The signer is away",
+};
+
+pub(super) const FOLLOWING: Advice = Advice {
+    todo: "Bring the database back, or the way to it: it follows again by itself. While one coordinator alone is cut \
+           off, the others mint.",
+    commands: &["moneyer store check"],
+    section: "Several coordinators",
+};
+
 pub(super) const PUBLIC_CERTIFICATE: Advice = Advice {
     todo: "Put a good pair into the files of `listen.public_tls`: they are read again within a second. With \
            `listen.acme`, mend what the warnings below name, then restart. Relying parties that have the key \
@@ -125,12 +139,14 @@ mod tests {
     use super::*;
     use crate::cli::Arguments;
 
-    const ALL: [Advice; 15] = [
+    const ALL: [Advice; 17] = [
         STORE,
         OLDER_STORE,
         AUDIT,
         SIGNING_KEY,
         CLOCK,
+        SIGNER,
+        FOLLOWING,
         PUBLIC_CERTIFICATE,
         BUNDLE_ENDPOINT,
         LIFECYCLE,

@@ -61,6 +61,15 @@ fn of_check(check: &Check, is_read_elsewhere: bool) -> Finding {
             "The clock of this machine is wrong: no token is minted and no key changes.",
             advice::CLOCK,
         ),
+        "following" => (
+            "It has heard nothing of the other coordinators for too long: it mints and changes nothing.",
+            advice::FOLLOWING,
+        ),
+        "vault" => ("Vault signs nothing: no token is minted with the keys in it.", advice::SIGNER),
+        "pkcs11" => (
+            "The security module signs nothing: no token is minted with the keys in it.",
+            advice::SIGNER,
+        ),
         "public_certificate" if is_read_elsewhere => {
             let what = "The public listener has no good certificate; relying parties read a copy.";
             return attention(what.to_owned(), check.problem.clone(), advice::PUBLIC_CERTIFICATE);

@@ -42,6 +42,17 @@ async fn a_token_costs_one_call_and_so_does_a_batch() {
     assert_eq!(world.model().calls().len(), 1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_batch_of_more_than_a_thousand_is_two_calls() {
+    let world = World::new();
+    let key = world.key().await;
+    for (tokens, calls) in [(1000, 1), (1001, 2)] {
+        let signed = key.sign_all((0..tokens).map(|_| unsigned(&*key)).collect()).await;
+        assert!(signed.len() == tokens && signed.iter().all(Result::is_ok));
+        assert_eq!(world.model().calls().len(), calls, "{tokens}");
+    }
+}
+
 #[tokio::test]
 async fn a_batch_answers_each_token_by_itself() {
     let world = World::new();

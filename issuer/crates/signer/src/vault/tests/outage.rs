@@ -142,3 +142,29 @@ async fn a_batch_that_fails_fails_whole_and_with_its_reason() {
     assert_eq!(signed.len(), 3);
     assert!(signed.iter().all(|one| matches!(one, Err(SignerError::Unavailable(_)))));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_has_more_time_than_a_token() {
+    let world = World::new();
+    let key = world.key().await;
+    world.wire.delay_ms.store(2_085, Ordering::Relaxed);
+    let batch = |tokens| key.sign_all((0..tokens).map(|_| unsigned(&*key)).collect());
+    assert!(
+        batch(10).await.iter().all(Result::is_ok),
+        "ten milliseconds for each beside the first"
+    );
+    assert!(batch(9).await.iter().all(Result::is_err));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_takes_longer_than_half_a_minute_is_not_waited_for() {
+    let world = World::new();
+    world.wire.delay_ms.store(9_000, Ordering::Relaxed);
+    // A log-in of two requests, and three for the key, are in time one after the other or not at all.
+    let began = Instant::now();
+    let refused = world.signer.generate(KeyKind::P256).await.unwrap_err();
+    assert!(matches!(refused, SignerError::Unavailable(_)), "{refused:?}");
+    assert_eq!(began.elapsed(), Duration::from_secs(30));
+    world.wire.delay_ms.store(5_000, Ordering::Relaxed);
+    world.signer.generate(KeyKind::P256).await.unwrap();
+}
