@@ -85,7 +85,7 @@ pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// What a request asks for; `None` where no resource is named so.
-fn asked(method: &Method, path: &str) -> Option<Permission> {
+pub(super) fn asked(method: &Method, path: &str) -> Option<Permission> {
     let path = path.strip_prefix("/api/v1").unwrap_or(path);
     let mut segments = path.trim_start_matches('/').split('/');
     let resource = match (segments.next()?, segments.nth(1)) {

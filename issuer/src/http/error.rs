@@ -23,6 +23,8 @@ use moneyer_authority::registry::RegistryError;
 use moneyer_authority::store::StoreError;
 use moneyer_authority::{ConfirmError, RemoveError};
 use moneyer_identity::{ErrorClass, TokenId};
+use moneyer_store::RestoreError;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::kept_store::BackupError;
@@ -207,8 +209,9 @@ impl From<QueryRejection> for Problem {
 }
 
 /// RFC 9457 section 3.
-#[derive(Serialize)]
-struct Body<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
+pub(super) struct Body<'a> {
     title: &'static str,
     status: u16,
     detail: &'a str,

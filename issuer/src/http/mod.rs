@@ -10,6 +10,7 @@ mod error;
 pub(crate) mod exchange;
 pub(crate) mod management;
 mod oauth_error;
+pub(crate) mod openapi;
 pub(crate) mod operations;
 pub(crate) mod public;
 

@@ -8,6 +8,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use moneyer_authority::exchange::{ExchangeError, NotGranted, RequestError};
 use moneyer_identity::{ErrorClass, TokenId};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Whose error codes.
@@ -28,8 +29,9 @@ pub(crate) struct OauthError {
     reason: String,
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "OauthError")]
+pub(super) struct Body<'a> {
     error: &'static str,
     error_description: &'a str,
     request_id: &'a str,

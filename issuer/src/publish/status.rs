@@ -1,10 +1,11 @@
 //! How it stands with the copies, and with what relying parties read.
 
 use moneyer_identity::{KeyId, UnixTime};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How it stands with all of it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct PublishStatus {
     /// Every place where copies are written.
     pub(crate) targets: Vec<TargetStatus>,
@@ -14,7 +15,7 @@ pub(crate) struct PublishStatus {
 }
 
 /// One place where copies are written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct TargetStatus {
     /// A directory, a bucket or an address.
     pub(crate) target: String,
@@ -27,7 +28,7 @@ pub(crate) struct TargetStatus {
 }
 
 /// What relying parties read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct PublicCopyStatus {
     /// The issuer's URL there.
     pub(crate) url: String,

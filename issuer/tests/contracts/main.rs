@@ -18,6 +18,7 @@ mod configuration;
 mod doctor;
 #[cfg(test)]
 mod limits;
+mod openapi;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]

@@ -11,7 +11,17 @@ use crate::proven_time::ProvenTime;
 
 /// Seconds since 1970-01-01T00:00:00Z, leap seconds ignored. Never negative in our own records.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
 )]
 #[serde(transparent)]
 pub struct UnixTime(pub i64);

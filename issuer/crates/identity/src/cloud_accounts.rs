@@ -24,7 +24,7 @@ pub struct ServiceAccountError;
 const LONGEST_SERVICE_ACCOUNT: usize = 160;
 
 macro_rules! text {
-    ($(#[$about:meta])* $name:ident, $error:ident, $is_one:expr) => {
+    ($(#[$about:meta])* $name:ident, $error:ident, $pattern:literal, $is_one:expr) => {
         $(#[$about])*
         #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -58,6 +58,16 @@ macro_rules! text {
             }
         }
 
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({ "type": "string", "pattern": $pattern })
+            }
+        }
+
         impl From<$name> for String {
             fn from(it: $name) -> Self {
                 it.0
@@ -82,6 +92,7 @@ text!(
     /// A client or tenant id of Azure: a GUID in its usual form.
     AzureId,
     AzureIdError,
+    "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$",
     |text| {
         let lengths: Vec<usize> = text.split('-').map(str::len).collect();
         let is_digit = |byte: u8| byte.is_ascii_hexdigit() || byte == b'-';
@@ -93,6 +104,7 @@ text!(
     /// The address of a service account of Google Cloud.
     ServiceAccount,
     ServiceAccountError,
+    r"^[a-z0-9-]{1,30}@[a-z0-9.-]{1,100}\.iam\.gserviceaccount\.com$",
     |text| {
         let is_part = |text: &str, also: &[u8]| {
             let is_letter = |byte: u8| {
@@ -108,7 +120,7 @@ text!(
 );
 
 /// Who an app's sandboxes are at the clouds.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CloudAccounts {
     /// The AWS role its sandboxes assume.

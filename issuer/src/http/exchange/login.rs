@@ -17,6 +17,7 @@ use moneyer_daemon::listener::Peer;
 use moneyer_daemon::tls::ShownChain;
 use moneyer_identity::spiffe::SpiffeId;
 use moneyer_identity::{Lifetime, PolicyName};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::routes::ExchangeState;
@@ -24,9 +25,9 @@ use crate::http::authenticate::bearer;
 use crate::http::error::Problem;
 
 /// What is asked for. A secret: it has no `Debug`.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct LoginBody {
+pub(crate) struct LoginBody {
     /// A JWT-SVID.
     #[serde(default)]
     jwt_svid: Option<String>,
@@ -36,8 +37,8 @@ struct LoginBody {
 }
 
 /// The token, and what it is.
-#[derive(Serialize)]
-struct LoginView<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct LoginView<'a> {
     access_token: &'a str,
     token_type: &'static str,
     expires_in: u32,

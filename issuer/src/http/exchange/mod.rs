@@ -7,4 +7,6 @@ mod login;
 mod routes;
 mod token;
 
+pub(crate) use login::{LoginBody, LoginView};
 pub(crate) use routes::{ExchangeState, router};
+pub(crate) use token::TokenView;

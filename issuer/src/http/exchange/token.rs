@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use moneyer_authority::exchange::{
     ExchangeError, ExchangeRequest, ExchangedToken, ScopeName, TokenType,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -19,8 +20,8 @@ use super::routes::ExchangeState;
 use crate::http::oauth_error::OauthError;
 
 /// The answer of RFC 8693 section 2.2.1.
-#[derive(Serialize)]
-struct TokenView<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct TokenView<'a> {
     access_token: &'a str,
     issued_token_type: &'static str,
     token_type: &'static str,

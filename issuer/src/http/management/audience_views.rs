@@ -5,10 +5,11 @@ use moneyer_authority::audiences::{AudienceProfile, AwsExtras, ProfileSpec};
 use moneyer_identity::{
     Algorithm, AppName, Audience, Lifetime, ProfileName, RelyingParty, SubjectForm,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Who named a profile.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum NamedBy {
     /// The coordinator's configuration: it is changed there.
@@ -18,7 +19,7 @@ pub(crate) enum NamedBy {
 }
 
 /// An audience profile as it holds.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct AudienceView {
     pub(crate) name: ProfileName,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -52,7 +53,7 @@ impl AudienceView {
 }
 
 /// What is said of an audience. What is left out follows from the preset and the cluster.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct AudienceBody {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -88,7 +89,7 @@ impl AudienceBody {
 }
 
 /// A profile and the apps that may ask for it.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct AudienceCheckView {
     pub(crate) audience: AudienceView,
     /// By name.
@@ -96,7 +97,7 @@ pub(crate) struct AudienceCheckView {
 }
 
 /// What an app's tokens for an audience say.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct CheckedAppView {
     pub(crate) app: AppName,
     /// The subject; `SANDBOX` stands for a sandbox's id where it names one.

@@ -7,10 +7,11 @@ use moneyer_authority::federation::{BundleUrl, EndpointProfile, Federation, Fetc
 use moneyer_daemon::outbound::ServerProof;
 use moneyer_identity::UnixTime;
 use moneyer_identity::spiffe::{SpiffeId, TrustDomain};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How the server of a bundle is known (SPIFFE Federation, section 5.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[value(rename_all = "snake_case")]
 pub(crate) enum EndpointProfileName {
@@ -21,7 +22,7 @@ pub(crate) enum EndpointProfileName {
 }
 
 /// What is said of a federation.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FederationBody {
     pub(crate) url: BundleUrl,
@@ -74,7 +75,7 @@ impl FederationBody {
 }
 
 /// A federation, and how it stands.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct FederationView {
     pub(crate) trust_domain: TrustDomain,
     pub(crate) url: BundleUrl,
@@ -95,7 +96,7 @@ pub(crate) struct FederationView {
 }
 
 /// The bundle that was fetched last.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct FederatedBundleView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sequence: Option<u64>,

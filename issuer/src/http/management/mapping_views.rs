@@ -7,12 +7,13 @@ use moneyer_authority::exchange::{
     ScopeName,
 };
 use moneyer_identity::{Audience, Lifetime, UnixTime};
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// A mapping.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct MappingJson {
     pub(crate) client_identifier: ClientIdentifier,
@@ -72,7 +73,7 @@ impl From<&ResourceMapping> for MappingJson {
 }
 
 /// The claims of a scope.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ScopeJson {
     pub(crate) scope: ScopeName,
@@ -108,7 +109,7 @@ pub(crate) fn several<T: DeserializeOwned>(body: Value) -> Result<Vec<T>, String
 }
 
 /// What a client would ask for.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ExchangeQuestion {
     pub(crate) client_identifier: ClientIdentifier,
@@ -123,7 +124,7 @@ pub(crate) struct ExchangeQuestion {
 }
 
 /// What it would get, or why it would get nothing.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ExchangeDecision {
     pub(crate) granted: bool,

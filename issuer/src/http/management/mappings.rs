@@ -12,6 +12,7 @@ use moneyer_authority::exchange::{
     ClientIdentifier, ExchangeAsk, MappingKey, MappingsError, ParticipantContext, Place,
     ResourceMapping, ScopeName,
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -26,9 +27,9 @@ use crate::http::management::revision::{IfMatch, etag};
 const MAXIMUM_PAGE: usize = 10_000;
 
 /// Which mappings.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct MappingQuery {
+pub(crate) struct MappingQuery {
     client_identifier: Option<ClientIdentifier>,
     participant_context: Option<ParticipantContext>,
     scope: Option<ScopeName>,

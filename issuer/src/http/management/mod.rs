@@ -34,15 +34,18 @@ pub(crate) use federation_views::{
     EndpointProfileName, FederatedBundleView, FederationBody, FederationView,
 };
 pub(crate) use mapping_views::{ExchangeDecision, ExchangeQuestion, MappingJson, ScopeJson};
-pub(crate) use mappings::escaped;
+pub(crate) use mappings::{MappingQuery, escaped};
+pub(crate) use policies::About;
 pub(crate) use policy_views::{
     CandidateView, DecisionView, EffectName, PolicyBody, PolicyView, VerdictName,
 };
 pub(crate) use routes::{ManagementState, router};
+pub(crate) use scopes::ScopeQuery;
+pub(crate) use store::RekeyedView;
 pub(crate) use views::{
     AppBody, AppView, BackupBody, ClockBody, ClockView, CopiedView, ImportBody, ImportedView,
     InvitationBody, InvitationView, IssuerView, KeyCommandBody, KeyStepsView, KeyVerb, KeyView,
-    MemberView, MintBody, MintView, MoveBody, PublicKeyBody, SandboxBody, SandboxPage, SandboxView,
-    StepView,
+    MemberView, MintBody, MintView, MoveBody, PublicKeyBody, SandboxBody, SandboxPage,
+    SandboxQuery, SandboxView, StepView,
 };
 pub(crate) use x509_authorities::X509AuthorityView;

@@ -8,6 +8,7 @@ use moneyer_authority::Authority;
 use moneyer_authority::login::PoliciesError;
 use moneyer_identity::PolicyName;
 use moneyer_identity::spiffe::SpiffeId;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::http::authenticate::Operator;
@@ -51,9 +52,9 @@ pub(super) async fn remove(
 }
 
 /// About whom it is asked.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct About {
+pub(crate) struct About {
     spiffe_id: SpiffeId,
 }
 

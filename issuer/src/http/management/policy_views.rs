@@ -7,10 +7,11 @@ use moneyer_authority::login::{
 };
 use moneyer_identity::spiffe::{SpiffeId, SpiffeIdPattern};
 use moneyer_identity::{Lifetime, PolicyName};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What it means to be named by a policy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum EffectName {
     /// To be let in.
@@ -20,7 +21,7 @@ pub(crate) enum EffectName {
 }
 
 /// What is said of a policy.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PolicyBody {
     /// Whom it is about.
@@ -54,7 +55,7 @@ impl PolicyBody {
 }
 
 /// A policy.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct PolicyView {
     pub(crate) name: PolicyName,
     pub(crate) patterns: Vec<SpiffeIdPattern>,
@@ -78,7 +79,7 @@ impl From<&Policy> for PolicyView {
 }
 
 /// How it is decided about an id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum VerdictName {
     /// It is let in.
@@ -92,7 +93,7 @@ pub(crate) enum VerdictName {
 }
 
 /// A policy that matches an id.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct CandidateView {
     pub(crate) policy: PolicyName,
     /// By which of its patterns.
@@ -118,7 +119,7 @@ impl From<&Candidate> for CandidateView {
 }
 
 /// Who decides about an id, and how.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct DecisionView {
     pub(crate) spiffe_id: SpiffeId,
     pub(crate) verdict: VerdictName,

@@ -1,8 +1,11 @@
 //! The management API's paths.
 
 use axum::Router;
+use std::sync::Arc;
+
 use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::routing::{delete, get, post};
+use axum::{Json, Router};
 use moneyer_authority::Authority;
 
 use crate::federation::FederationRequests;
@@ -13,6 +16,7 @@ use crate::http::management::{
 };
 use crate::http::{self, error};
 use crate::kept_store::KeptStore;
+use crate::http::{self, error, openapi};
 use crate::metrics::Metrics;
 use crate::publish::PublishRequests;
 
@@ -69,7 +73,9 @@ impl FromRef<ManagementState> for Operators {
 
 /// The management listener's routes, and `/health`, which needs nobody's permission.
 pub(crate) fn router(state: ManagementState) -> Router {
+    let document = Arc::new(openapi::document());
     let api = Router::new()
+        .route("/openapi.json", get(async || Json(document)))
         .route("/clock", get(clock::show))
         .route("/clock/confirm", post(clock::confirm))
         .route("/issuer", get(issuer::show))

@@ -12,6 +12,7 @@ use moneyer_authority::Authority;
 use moneyer_authority::exchange::{
     MappingsError, ParticipantContext, Place, ScopeKey, ScopeMapping, ScopeName,
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -21,9 +22,9 @@ use crate::http::management::mapping_views::{ScopeJson, several};
 use crate::http::management::revision::{IfMatch, etag};
 
 /// In which context.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct ScopeQuery {
+pub(crate) struct ScopeQuery {
     participant_context: Option<ParticipantContext>,
 }
 

@@ -4,11 +4,20 @@ use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use moneyer_authority::Authority;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::http::authenticate::Operator;
 use crate::http::error::Problem;
 use crate::http::management::routes::Keeping;
 use crate::http::management::views::{BackupBody, CopiedView};
+
+/// What was sealed anew.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct RekeyedView {
+    /// The generation of the store with it.
+    generation: u64,
+}
 
 /// Writes a copy of everything into a new file on this machine, and reads it back. For users of this machine alone:
 /// nobody else is to choose where files are written here.
@@ -35,9 +44,9 @@ pub(super) async fn rekey(
     Operator(operator): Operator,
     State(Keeping(store)): State<Keeping>,
     State(authority): State<Authority>,
-) -> Result<Json<serde_json::Value>, Problem> {
+) -> Result<Json<RekeyedView>, Problem> {
     let kek = store.sealed_under().unwrap_or_default();
     authority.note_rekey(&operator, kek).await?;
     let generation = store.rekey().await?;
-    Ok(Json(serde_json::json!({ "generation": generation })))
+    Ok(Json(RekeyedView { generation: generation.0 }))
 }

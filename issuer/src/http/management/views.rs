@@ -13,10 +13,11 @@ use moneyer_identity::{
     OrganizationId, RoleName, RunnerId, SandboxId, TokenId, UnixTime, VerifyingKey,
 };
 use moneyer_store::Copied;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The issuer.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct IssuerView {
     /// The value of `iss`.
     pub(crate) issuer: IssuerUrl,
@@ -36,7 +37,7 @@ pub(crate) struct IssuerView {
 }
 
 /// A previous issuer.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct PreviousIssuerView {
     pub(crate) issuer: IssuerUrl,
     pub(crate) left_at: UnixTime,
@@ -45,7 +46,7 @@ pub(crate) struct PreviousIssuerView {
 }
 
 /// How it stands with the clock.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct ClockView {
     /// `sound`, or the fault: `jumped`, `behind`, `ahead`.
     pub(crate) state: String,
@@ -82,21 +83,21 @@ impl From<ClockReport> for ClockView {
 }
 
 /// The time that an operator says it is.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ClockBody {
     pub(crate) time: UnixTime,
 }
 
 /// Where the issuer moves.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MoveBody {
     pub(crate) issuer: IssuerUrl,
 }
 
 /// A signing key, without anything private.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct KeyView {
     pub(crate) key_id: KeyId,
     pub(crate) state: KeyState,
@@ -111,7 +112,7 @@ pub(crate) struct KeyView {
 }
 
 /// A step to come, or one that was or would be done.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct StepView {
     /// `prepare`, `publish`, `lapse`, `activate`, `extend`, `prune`, `request`, `retire` or `withdraw`.
     pub(crate) step: String,
@@ -179,7 +180,7 @@ impl KeyView {
 }
 
 /// What is asked of the keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum KeyVerb {
     Prepare,
@@ -191,7 +192,7 @@ pub(crate) enum KeyVerb {
 }
 
 /// A command for the keys.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct KeyCommandBody {
     pub(crate) command: KeyVerb,
@@ -227,7 +228,7 @@ impl KeyCommandBody {
 }
 
 /// What became of a command.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct KeyStepsView {
     /// Whether nothing was done.
     pub(crate) dry_run: bool,
@@ -241,7 +242,7 @@ pub(crate) struct KeyStepsView {
 }
 
 /// A public key as in a key set. Members of a private key are unknown here, so they are refused.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PublicKeyBody {
     pub(crate) kty: String,
@@ -283,7 +284,7 @@ impl PublicKeyBody {
 }
 
 /// Keys of another issuer, to verify with.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ImportBody {
     pub(crate) keys: Vec<PublicKeyBody>,
@@ -293,7 +294,7 @@ pub(crate) struct ImportBody {
 }
 
 /// What an import added.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct ImportedView {
     /// Whether nothing was done.
     pub(crate) dry_run: bool,
@@ -302,7 +303,7 @@ pub(crate) struct ImportedView {
 }
 
 /// A key that was or would be added.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct ImportedKeyView {
     pub(crate) key_id: KeyId,
     #[serde(default)]
@@ -325,7 +326,7 @@ impl ImportedKeyView {
 }
 
 /// An app.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct AppView {
     pub(crate) name: AppName,
     pub(crate) uid: String,
@@ -355,7 +356,7 @@ impl AppView {
 }
 
 /// What is said of an app.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AppBody {
     #[serde(default)]
@@ -367,7 +368,7 @@ pub(crate) struct AppBody {
 }
 
 /// A sandbox.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct SandboxView {
     pub(crate) id: SandboxId,
     pub(crate) app: AppName,
@@ -390,7 +391,7 @@ impl From<&Placed> for SandboxView {
 }
 
 /// What is said of a sandbox.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SandboxBody {
     pub(crate) app: AppName,
@@ -400,7 +401,7 @@ pub(crate) struct SandboxBody {
 }
 
 /// Some sandboxes.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct SandboxPage {
     pub(crate) sandboxes: Vec<SandboxView>,
     /// Ask for `after` this; `null` on the last page.
@@ -408,7 +409,7 @@ pub(crate) struct SandboxPage {
 }
 
 /// Which sandboxes.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SandboxQuery {
     pub(crate) app: Option<AppName>,
@@ -419,7 +420,7 @@ pub(crate) struct SandboxQuery {
 }
 
 /// What token is asked for.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MintBody {
     #[serde(default)]
@@ -429,7 +430,7 @@ pub(crate) struct MintBody {
 }
 
 /// A minted token.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 pub(crate) struct MintView {
     pub(crate) token: String,
     pub(crate) expires_at: UnixTime,
@@ -439,7 +440,7 @@ pub(crate) struct MintView {
 }
 
 /// A runner or controller.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct MemberView {
     pub(crate) name: String,
     pub(crate) joined_at: UnixTime,
@@ -459,7 +460,7 @@ impl MemberView {
 }
 
 /// Who is invited.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct InvitationBody {
     pub(crate) name: String,
@@ -469,7 +470,7 @@ pub(crate) struct InvitationBody {
 }
 
 /// An invitation. The join token is shown this once.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 pub(crate) struct InvitationView {
     pub(crate) name: String,
     pub(crate) join_token: String,
@@ -477,7 +478,7 @@ pub(crate) struct InvitationView {
 }
 
 /// Where a copy of the store goes.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct BackupBody {
     /// A file that does not exist yet, by its whole path on the coordinator's machine.
@@ -485,7 +486,7 @@ pub(crate) struct BackupBody {
 }
 
 /// A copy of the store.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct CopiedView {
     pub(crate) file: PathBuf,
     pub(crate) generation: u64,

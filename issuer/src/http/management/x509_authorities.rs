@@ -9,6 +9,7 @@ use moneyer_authority::Authority;
 use moneyer_authority::keys::{KeyState, Line, Outlook};
 use moneyer_authority::svid::X509AuthorityRecord;
 use moneyer_identity::{KeyCertificate, KeyId, UnixTime};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::http::authenticate::Operator;
@@ -16,7 +17,7 @@ use crate::http::error::Problem;
 use crate::http::management::views::{KeyCommandBody, KeyStepsView, StepView};
 
 /// An authority of X.509-SVIDs, without anything private.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct X509AuthorityView {
     pub(crate) key_id: KeyId,
     pub(crate) state: KeyState,

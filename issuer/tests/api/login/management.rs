@@ -77,6 +77,9 @@ POST /controllers controllers:write
 DELETE /controllers/{id} controllers:write
 ";
 
+/// What is open to whoever can connect.
+const OPEN: &str = "GET /openapi.json";
+
 /// The table's rows: method, path and permission.
 fn needed() -> Vec<(Method, &'static str, &'static str)> {
     let row = |row: &'static str| {
@@ -97,6 +100,19 @@ fn routed() -> BTreeSet<String> {
             if names(" ") || names(".") {
                 found.insert(format!("{} {path}", method.to_uppercase()));
             }
+        }
+    }
+    found
+}
+
+/// The operations of the document: each with the permission that it says.
+fn described(document: &serde_json::Value) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let Some(path) = path.strip_prefix("/api/v1") else { continue };
+        for (method, operation) in item.as_object().unwrap() {
+            let permission = operation["x-permission"].as_str().unwrap_or("nobody's");
+            found.insert(format!("{} {path} {permission}", method.to_uppercase()));
         }
     }
     found
@@ -125,13 +141,27 @@ async fn with(world: &World, method: Method, path: &str, token: &str) -> Answer 
 fn every_route_is_in_the_table_and_every_resource_has_one() {
     let listed: BTreeSet<_> =
         needed().into_iter().map(|(method, path, _)| format!("{method} {path}")).collect();
-    assert_eq!(routed(), listed);
+    let mut routed = routed();
+    assert!(routed.remove(OPEN), "{OPEN} is gone");
+    assert_eq!(routed, listed);
     for resource in Resource::ALL {
         let named = |(_, _, permission): &(_, _, &str)| {
             permission.split(':').next() == Some(resource.as_str())
         };
         assert!(needed().iter().any(named), "{resource:?}");
     }
+}
+
+#[tokio::test]
+async fn the_openapi_document_has_every_route_with_its_permission_and_no_other() {
+    let (world, _) = world().await;
+    // Nobody is asked who it is: the document says nothing of this cluster.
+    let answer = send(&world, Method::GET, "/openapi.json", &[]).await;
+    assert_eq!(answer.status, 200);
+    let mut expected: BTreeSet<_> = NEEDED.trim().lines().map(str::to_owned).collect();
+    expected.insert(format!("{OPEN} nobody's"));
+    assert_eq!(described(&read(&answer)), expected);
+    assert_eq!(read(&answer), moneyer::openapi());
 }
 
 #[tokio::test]

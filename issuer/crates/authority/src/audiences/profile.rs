@@ -17,7 +17,7 @@ use crate::keys::{KeyKinds, Line};
 pub const MAXIMUM_ROLES_BYTES: usize = 3 * 1024;
 
 /// Claims that AWS STS reads, each only where it is asked for.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AwsExtras {
     /// The roles that tokens may be used for. Empty: any whose trust policy allows it.

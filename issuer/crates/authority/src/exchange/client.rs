@@ -119,6 +119,21 @@ impl From<ClientIdentifier> for String {
     }
 }
 
+impl schemars::JsonSchema for ClientIdentifier {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ClientIdentifier".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "`system:serviceaccount:NAMESPACE:NAME`, with `*` for the name for all of a namespace; of \
+                            another issuer its name, a slash and the subject.",
+            "pattern": r"^([!-)+-~]{1,512}|system:serviceaccount:[!-)+-9;-~]{1,63}:\*)$"
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -93,6 +93,22 @@ impl From<ParticipantContext> for String {
     }
 }
 
+impl schemars::JsonSchema for ParticipantContext {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ParticipantContext".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "Whom a token speaks for. Never in the form of a subject of the cluster.",
+            "pattern": "^[!-~]{1,255}$",
+            "not": { "pattern": "^([Oo][Rr][Gg]|[Aa][Pp][Pp]|[Cc][Ll][Uu][Ss][Tt][Ee][Rr]|[Ss][Yy][Ss][Tt][Ee][Mm]|\
+                                 [Ww][Oo][Rr][Kk][Ll][Oo][Aa][Dd]|[Ss][Pp][Ii][Ff][Ff][Ee]):" }
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use moneyer_identity::spiffe::{SpiffeId, TrustDomain};

@@ -187,6 +187,20 @@ impl Record for ScopeMapping {
     }
 }
 
+impl schemars::JsonSchema for ScopeName {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ScopeName".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "RFC 6749 section 3.3.",
+            "pattern": r"^[!#-\[\]-~]{1,256}$"
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -232,6 +232,21 @@ fn reduced(trust_domain: &TrustDomain, document: &str) -> Result<TrustBundle, Fe
     Ok(reduced)
 }
 
+impl schemars::JsonSchema for BundleUrl {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "BundleUrl".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "https, with a host, without a name, a password and a fragment.",
+            "maxLength": MAXIMUM_URL_BYTES,
+            "pattern": "^https://[^/?#@:\\\\ ][^#@\\\\ ]*$"
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

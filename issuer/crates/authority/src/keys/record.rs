@@ -15,7 +15,19 @@ use crate::store::{Collection, Record};
 const MAXIMUM_WITHDRAWN_KEYS: usize = 256;
 
 /// Where a key stands in its life. It only ever moves forward; a pruned key has no record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyState {
     /// Published, not yet signing.

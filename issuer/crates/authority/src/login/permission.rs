@@ -179,6 +179,21 @@ impl From<Permission> for String {
     }
 }
 
+impl schemars::JsonSchema for Permission {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Permission".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let resources = Resource::ALL.map(Resource::as_str).join("|");
+        schemars::json_schema!({
+            "type": "string",
+            "description": "A verb on one resource, or on every one (`*`).",
+            "pattern": format!(r"^({resources}|\*):(read|write)$")
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

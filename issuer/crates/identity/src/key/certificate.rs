@@ -94,7 +94,7 @@ fn der_of(signature: &[u8]) -> Result<Vec<u8>, ErrorStack> {
 }
 
 /// A certificate, as `x5c` holds it: base64 of its DER.
-#[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(transparent)]
 pub struct KeyCertificate(String);
 

@@ -8,7 +8,9 @@ use crate::key::certificate::KeyCertificate;
 use crate::key::key_id::KeyId;
 
 /// One entry of a published key set.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 pub struct Jwk {
     /// `RSA`, `EC` or `OKP`.
     pub kty: String,

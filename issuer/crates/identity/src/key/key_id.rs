@@ -73,6 +73,20 @@ impl fmt::Debug for KeyId {
     }
 }
 
+impl schemars::JsonSchema for KeyId {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "KeyId".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "A key id (`kid`). Ours are RFC 7638 thumbprints.",
+            "pattern": "^[!-~]{1,1024}$"
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -121,6 +121,22 @@ impl serde::Serialize for KeySet {
     }
 }
 
+impl schemars::JsonSchema for KeySet {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "KeySet".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let key = generator.subschema_for::<Jwk>();
+        schemars::json_schema!({
+            "type": "object",
+            "description": "A JWK Set (RFC 7517 section 5).",
+            "properties": { "keys": { "type": "array", "items": key } },
+            "required": ["keys"]
+        })
+    }
+}
+
 /// The key of an entry meant for checking signatures, if it is one that can be used.
 fn usable(entry: &Value) -> Option<VerifyingKey> {
     let jwk: Jwk = serde_json::from_value(entry.clone()).ok()?;

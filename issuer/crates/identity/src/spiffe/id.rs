@@ -121,6 +121,20 @@ impl fmt::Debug for SpiffeId {
     }
 }
 
+impl schemars::JsonSchema for SpiffeId {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "SpiffeId".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "maxLength": MAXIMUM_SPIFFE_ID_BYTES,
+            "pattern": "^spiffe://[a-z0-9._-]{1,255}(/[A-Za-z0-9._-]+)*$"
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

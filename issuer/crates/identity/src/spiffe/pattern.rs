@@ -149,6 +149,21 @@ impl From<SpiffeIdPattern> for String {
     }
 }
 
+impl schemars::JsonSchema for SpiffeIdPattern {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "SpiffeIdPattern".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "Matches SPIFFE IDs: `*` stands for one segment, `**` at the end for all that follow.",
+            "maxLength": MAXIMUM_PATTERN_BYTES,
+            "pattern": r"^spiffe://[a-z0-9._-]{1,255}(/([A-Za-z0-9._-]+|\*))*/([A-Za-z0-9._-]+|\*\*?)$"
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -225,6 +225,20 @@ impl JsonSchema for SpiffeIdTemplate {
     }
 }
 
+impl JsonSchema for SpiffeIdEnding {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "SpiffeIdEnding".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "maxLength": MAXIMUM_TEMPLATE_BYTES,
+            "pattern": r"^(/([A-Za-z0-9._-]+|\{sandbox\}))*$"
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
