@@ -28,7 +28,6 @@ mod signer;
 mod trust;
 
 pub use app::{Addresses, App, DatabaseUrlFileError, StartError};
-pub use app::{Addresses, App, StartError};
 pub use http::openapi::document as openapi;
 pub(crate) use moneyer_identity::error_chain as chain;
 pub use public_tls::PublicTlsError;

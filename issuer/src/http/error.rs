@@ -23,7 +23,6 @@ use moneyer_authority::registry::RegistryError;
 use moneyer_authority::store::StoreError;
 use moneyer_authority::{ConfirmError, RemoveError};
 use moneyer_identity::{ErrorClass, TokenId};
-use moneyer_store::RestoreError;
 use schemars::JsonSchema;
 use serde::Serialize;
 

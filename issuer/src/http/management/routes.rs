@@ -1,6 +1,5 @@
 //! The management API's paths.
 
-use axum::Router;
 use std::sync::Arc;
 
 use axum::extract::{DefaultBodyLimit, FromRef};
@@ -14,9 +13,8 @@ use crate::http::management::{
     apps, audiences, clock, federations, issuer, keys, mappings, members, policies, publish,
     sandboxes, scopes, store, x509_authorities,
 };
-use crate::http::{self, error};
-use crate::kept_store::KeptStore;
 use crate::http::{self, error, openapi};
+use crate::kept_store::KeptStore;
 use crate::metrics::Metrics;
 use crate::publish::PublishRequests;
 

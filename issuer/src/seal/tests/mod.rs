@@ -32,7 +32,7 @@ impl Directory {
     }
 
     fn store(&self) -> StoreSection {
-        StoreSection { path: self.0.path().join("store") }
+        StoreSection { path: self.0.path().join("store"), ..StoreSection::default() }
     }
 
     fn read(&self, path: &Path) -> Result<moneyer_store::seal::Seals, SealKeyError> {

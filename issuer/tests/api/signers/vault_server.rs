@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::Request;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use http_body_util::BodyExt as _;
 use moneyer_daemon::lifecycle::Shutdown;
 use moneyer_daemon::listener::{Limits, ListenAddress, Listener, Tls, UnixMode};
@@ -82,5 +82,5 @@ async fn answer(model: &VaultTransitModel, request: Request) -> Response {
     let body = body.collect().await.unwrap().to_bytes();
     let answer = model.answer(&http::Request::from_parts(parts, body));
     let (parts, body): (_, Bytes) = answer.into_parts();
-    http::Response::from_parts(parts, body).into_response()
+    Response::from_parts(parts, body.into())
 }
