@@ -61,6 +61,8 @@ mod rollback;
 #[cfg(test)]
 mod rotation_race;
 #[cfg(test)]
+mod several;
+#[cfg(test)]
 mod soak;
 #[cfg(test)]
 mod spiffe;

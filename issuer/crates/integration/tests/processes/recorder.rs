@@ -97,8 +97,13 @@ pub(crate) struct Recorder {
 impl Recorder {
     /// Begins to fetch the key set.
     pub(crate) fn start(stand: &Stand) -> Self {
+        Self::polling(stand.coordinator.public())
+    }
+
+    /// The same of the coordinator at this public address.
+    pub(crate) fn polling(public: SocketAddr) -> Self {
         let (kept, done) = (Arc::<Mutex<Kept>>::default(), Arc::<AtomicBool>::default());
-        let (into, until, public) = (kept.clone(), done.clone(), stand.coordinator.public());
+        let (into, until) = (kept.clone(), done.clone());
         let poller = std::thread::spawn(move || {
             while !until.load(Ordering::Relaxed) {
                 let at = SystemClock.since_epoch();
@@ -193,7 +198,7 @@ impl Recorder {
         self.assert_every_token_is_among(&minted(log));
     }
 
-    fn assert_every_token_is_among(&self, minted: &BTreeSet<String>) {
+    pub(crate) fn assert_every_token_is_among(&self, minted: &BTreeSet<String>) {
         let kept = self.kept.lock().unwrap();
         for Received { jti, .. } in &kept.tokens {
             assert!(minted.contains(jti), "P5: {jti} is not in the audit log");

@@ -91,7 +91,7 @@ impl Stand {
     }
 
     pub(crate) fn management(&self) -> Management {
-        Management(self.directory.path().join("management.sock"))
+        Management::in_directory(self.directory.path())
     }
 
     pub(crate) async fn placement(&self) -> PlacementClient<Channel> {
@@ -108,6 +108,11 @@ impl Stand {
 pub(crate) struct Management(PathBuf);
 
 impl Management {
+    /// That of the coordinator whose configuration is in this directory.
+    pub(crate) fn in_directory(directory: &Path) -> Self {
+        Self(directory.join("management.sock"))
+    }
+
     /// The answer, or the status and text of a refusal; `None` where nobody answers.
     pub(crate) fn call(
         &self,
