@@ -85,8 +85,9 @@ pub(crate) fn database_options(
 fn database_url(store: &StoreSection) -> Result<DatabaseUrl, DatabaseUrlFileError> {
     let path = store.url_file.as_ref().ok_or(DatabaseUrlFileError::None)?;
     let bytes = read_secret(path, MAXIMUM_URL_BYTES).map_err(DatabaseUrlFileError::Read)?;
-    let text = std::str::from_utf8(bytes.expose());
-    let text = text.or_else(|_| Err(DatabaseUrlFileError::Text(path.clone())))?;
+    let Ok(text) = std::str::from_utf8(bytes.expose()) else {
+        return Err(DatabaseUrlFileError::Text(path.clone()));
+    };
     DatabaseUrl::parse(text.trim())
         .map_err(|error| DatabaseUrlFileError::Url { path: path.clone(), error })
 }
@@ -144,4 +145,37 @@ async fn open_database(
 /// The directory for what a coordinator keeps for itself.
 fn make_own_directory(path: &Path) -> std::io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn url_of(text: &str, mode: u32) -> Result<DatabaseUrl, DatabaseUrlFileError> {
+        let directory = tempfile::TempDir::new().unwrap();
+        let file = directory.path().join("url");
+        std::fs::write(&file, text).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+        database_url(&StoreSection { url_file: Some(file), ..StoreSection::default() })
+    }
+
+    #[test]
+    fn the_file_with_the_url_is_read_up_to_its_limit_and_not_one_byte_more() {
+        let url = "postgres://moneyer:secret@db.example/moneyer";
+        let filled = format!("{url}{}", "\n".repeat(MAXIMUM_URL_BYTES - url.len()));
+        assert_eq!(url_of(&filled, 0o600).unwrap().shown(), "moneyer at db.example:5432");
+        let refused = url_of(&format!("{filled}\n"), 0o600).unwrap_err();
+        assert!(matches!(refused, DatabaseUrlFileError::Read(ReadSecretError::TooLarge { .. })));
+    }
+
+    #[test]
+    fn a_file_that_others_may_read_and_one_without_a_url_are_refused_and_not_repeated() {
+        let url = "postgres://moneyer:secret@db.example/moneyer";
+        for (text, mode) in [(url, 0o640), ("postgres://moneyer:secret@db.example", 0o600)] {
+            let refused = crate::chain(&url_of(text, mode).unwrap_err());
+            assert!(!refused.contains("secret"), "{refused}");
+        }
+    }
 }

@@ -340,6 +340,27 @@ spiffe.ca_rotate_every = '366d'
         assert_eq!(errors(text), expected);
     }
 
+    #[test]
+    fn a_store_in_a_database_needs_its_url_and_time_to_answer() {
+        let text = "\
+store.backend = 'postgres'
+store.connections = 1
+store.timeout = '99ms'
+store.poll_every = '0s'
+";
+        let expected = [
+            "moneyer.toml:2:1: store.url_file: is needed with store.backend = \"postgres\": a file with the database's URL",
+            "moneyer.toml:3:7: store.connections: must be from 2 to 64",
+            "moneyer.toml:4:7: store.timeout: must be at least 100ms",
+            "moneyer.toml:5:7: store.poll_every: must be at least 100ms",
+        ];
+        assert_eq!(errors(text), expected);
+        assert_eq!(errors("store.connections = 65").len(), 1);
+        for connections in [2, 64] {
+            assert!(loads(&format!("store.connections = {connections}\nstore.timeout = '100ms'")));
+        }
+    }
+
     // Case 168.
     #[test]
     fn a_schedule_that_would_break_relying_parties_is_refused() {

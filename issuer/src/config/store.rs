@@ -30,7 +30,7 @@ pub enum StoreBackend {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct StoreSection {
-    /// What keeps the records: `"sled"` in `store.path`, or `"postgres"` at `store.url_file`. Default: `"sled"`.
+    /// What keeps the records: `"sled"` in `store.path`, or `"postgres"` at `store.url_file`. Default: `sled`.
     pub backend: StoreBackend,
     /// A directory of this coordinator's own, made with mode 0700: the store itself with `"sled"`, and with
     /// either the latest time seen and the recovery copy. Default: `/var/lib/moneyer/store`.

@@ -7,8 +7,9 @@
 //!
 //! A command may have variables before it, as in a shell, and `| head N` or `< FILE` after it. Beside
 //! `moneyer` there are `write FILE` (its lines follow, each after `> `), `fixture NAME FILE`, which puts a
-//! private key into a file of its owner's alone, `coordinator`, which starts one in this process by
-//! `moneyer.toml`, and `join NAME`, which lets an invited runner join.
+//! private key into a file of its owner's alone, `database FILE`, which puts the URL of a new database there,
+//! `coordinator`, which starts one in this process by
+//! `moneyer.toml`, `stop`, which ends it, and `join NAME`, which lets an invited runner join.
 
 #[cfg(test)]
 mod command_line;

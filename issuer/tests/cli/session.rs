@@ -11,6 +11,7 @@ use moneyer::config::Config;
 use moneyer_authority::enrollment::{LocalPeer, Principal};
 use moneyer_daemon::settings::Source;
 use moneyer_identity::{RunnerId, SystemClock};
+use moneyer_testkit::postgres::PostgresServer;
 use moneyer_testkit::{FixtureKey, MemberRequest};
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -57,11 +58,19 @@ impl Session {
                 fixture(name, &self.path(file));
                 String::new()
             }
+            ["database", file] => {
+                self.make_database(file);
+                String::new()
+            }
             ["coordinator"] => {
                 let source = Source::read(&self.path("moneyer.toml"), "MONEYER").unwrap();
                 let (config, charter) = Config::load(&source).unwrap();
                 let started = App::start(&config, charter, Arc::new(SystemClock)).await;
                 self.coordinator = Some(started.unwrap());
+                String::new()
+            }
+            ["stop"] => {
+                self.coordinator.take().unwrap().stop().await;
                 String::new()
             }
             ["join", name] => {
@@ -96,6 +105,15 @@ impl Session {
             Some(0) => printed,
             code => format!("{printed}[exit {}]\n", code.unwrap_or(-1)),
         }
+    }
+
+    /// A new database of a real server, by a file with its URL.
+    fn make_database(&self, file: &str) {
+        use std::os::unix::fs::PermissionsExt as _;
+        let server = PostgresServer::shared();
+        let path = self.path(file);
+        std::fs::write(&path, server.url(&server.create_database())).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
     }
 
     async fn join(&self, name: &str) {

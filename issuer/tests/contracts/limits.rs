@@ -86,8 +86,12 @@ fn every_number_is_the_codes() {
 }
 
 /// What paces the work and refuses nothing: there is nothing at its end to be shown.
-const PACING: [&str; 22] = [
+const PACING: [&str; 26] = [
     "QUEUE_COMMITS",
+    "IDLE_AT_MOST",
+    "LISTEN_EVERY",
+    "FORGET_EVERY",
+    "SAY_EVERY",
     "COMPACT_AFTER_BYTES",
     "KEPT",
     "BATCH_RECORDS",

@@ -11,7 +11,7 @@ use moneyer_daemon::file::{SecretBytes, read_secret};
 use moneyer_signer::import::ImportedKey;
 use moneyer_signer::{LocalSigner, PoolLimits};
 use moneyer_store::seal::{KeyEncryptionKey, RecoveryCopy, Seals};
-use moneyer_store::{Sealing, SledOptions, SledStore};
+use moneyer_store::{DatabaseUrl, PostgresOptions, Sealing, SledOptions, SledStore};
 use moneyer_testkit::{FixtureKey, shown_as};
 
 use crate::pages::root;
@@ -112,6 +112,17 @@ async fn no_type_shows_the_seal_key_it_holds() {
     ];
     assert_hidden(&shown, &secret);
     store.close().await;
+}
+
+#[test]
+fn no_type_shows_the_password_of_the_database() {
+    let secret = b"a password of the database";
+    let text = "postgres://moneyer:a%20password%20of%20the%20database@db.example/moneyer";
+    let url = DatabaseUrl::parse(text).unwrap();
+    let options = PostgresOptions::new(url.clone());
+    let shown: [(&str, &dyn Debug); 2] = [("DatabaseUrl", &url), ("PostgresOptions", &options)];
+    assert_hidden(&shown, secret);
+    assert_hidden(&shown, b"a%20password");
 }
 
 #[test]

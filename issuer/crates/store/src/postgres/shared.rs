@@ -118,6 +118,12 @@ impl PostgresStore {
         rows.iter().map(replica).collect()
     }
 
+    /// The lock of the turn to keep the keys.
+    #[cfg(test)]
+    pub(super) fn keeping(&self) -> i64 {
+        self.lock(TurnKind::Keep)
+    }
+
     /// The number of an advisory lock: no other store of the same database has it.
     fn lock(&self, kind: TurnKind) -> i64 {
         let first = self.standing.identity().incarnation.0.first_chunk();

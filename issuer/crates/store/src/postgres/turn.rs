@@ -74,7 +74,7 @@ impl Queue {
         Ok(self.hold())
     }
 
-    async fn lock(&mut self) -> Result<bool, Failure> {
+    pub(super) async fn lock(&mut self) -> Result<bool, Failure> {
         let lock = format!("SELECT pg_try_advisory_xact_lock({})", self.lock);
         let row = within(self.timeout, self.connection.fetch_one(sqlx::raw_sql(&lock))).await?;
         Ok(row.try_get(0)?)

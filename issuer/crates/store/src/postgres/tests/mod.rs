@@ -22,6 +22,7 @@ mod outage;
 mod sealed;
 mod tables;
 mod tls;
+mod turns;
 mod word;
 
 /// Longer than anything here takes on a busy machine.
