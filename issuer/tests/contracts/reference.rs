@@ -109,7 +109,7 @@ fn tables<'a>(schema: &'a Value, property: &'a Value) -> Option<&'a Value> {
 fn keys<'a>(schema: &'a Value, section: &'a Value, within: &str) -> Vec<(String, &'a Value)> {
     let mut all = Vec::new();
     for (key, property) in section["properties"].as_object().unwrap() {
-        let (key, definition) = (format!("{within}{key}"), resolve(schema, property));
+        let (key, definition) = (format!("{within}{key}"), resolve(schema, given(property)));
         if definition["properties"].is_object() {
             all.extend(keys(schema, definition, &format!("{key}.")));
         } else {
@@ -117,6 +117,11 @@ fn keys<'a>(schema: &'a Value, section: &'a Value, within: &str) -> Vec<(String,
         }
     }
     all
+}
+
+/// What stands there where it is given: a section may be left out.
+fn given(property: &Value) -> &Value {
+    property["anyOf"].get(0).unwrap_or(property)
 }
 
 fn resolve<'a>(schema: &'a Value, reference: &'a Value) -> &'a Value {

@@ -31,7 +31,7 @@ impl Authority {
         self.keys().settle().await.ok();
         match self.keys().take_up(now).await {
             Ok(lines) => {
-                outcomes.extend(lines.into_iter().map(|line| (Step::Prepare(line), Ok(()))))
+                outcomes.extend(lines.into_iter().map(|line| (Step::Prepare(line), Ok(()))));
             }
             Err(error) => outcomes.push((Step::Prepare(Line::Primary), Err(error))),
         }

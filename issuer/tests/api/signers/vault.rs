@@ -85,7 +85,9 @@ async fn a_key_rotated_in_vault_between_two_mints_is_published_before_it_signs()
 /// The other key of a key set of two, whose first is this one.
 async fn until_two_are_served(world: &World, first: &str) -> String {
     for _ in 0..400 {
-        if let [active, prepared] = served(world).await.as_slice() {
+        let ring = world.authority().keys().ring();
+        let noted = ring.records().all(|key| key.published_at.is_some());
+        if let ([active, prepared], true) = (served(world).await.as_slice(), noted) {
             assert_eq!(active, first);
             return prepared.clone();
         }
@@ -172,7 +174,6 @@ async fn a_cluster_moves_from_its_own_keys_to_vault_by_a_rotation() {
     world.manage(Method::POST, "/keys", r#"{"command":"rotate"}"#).await;
     let next = until_two_are_served(&world, &before.key_id).await;
     until_keys(&world, KeyState::Prepared, 1).await;
-    tokio::time::sleep(Duration::from_millis(1500)).await;
     world.clock.advance(Duration::from_secs(63));
     let after = until_signed_by(&member, &next).await;
     verified(&world, &after).await;

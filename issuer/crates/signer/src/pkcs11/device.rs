@@ -1,5 +1,6 @@
 //! The library, the token and the sessions with it.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -42,7 +43,6 @@ pub struct Pkcs11Options {
 }
 
 /// A token and the sessions with it.
-#[derive(Debug)]
 pub(super) struct Device {
     options: Pkcs11Options,
     library: Mutex<Option<Pkcs11>>,
@@ -50,7 +50,13 @@ pub(super) struct Device {
     refused: Mutex<Option<SecretString>>,
 }
 
-#[derive(Debug, Default)]
+impl fmt::Debug for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Device").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+#[derive(Default)]
 struct Sessions {
     /// Counts how often all of them were lost.
     generation: u64,
