@@ -91,8 +91,7 @@ pub(super) fn make(
 }
 
 fn rsa(bits: u64) -> Vec<Attribute> {
-    let bits = Ulong::try_from(bits).map(Attribute::ModulusBits);
-    bits.into_iter().chain([Attribute::PublicExponent(vec![1, 0, 1])]).collect()
+    vec![Attribute::ModulusBits(Ulong::from(bits)), Attribute::PublicExponent(vec![1, 0, 1])]
 }
 
 /// Calls a pair that was just made by its thumbprint, if it is kept as it has to be.

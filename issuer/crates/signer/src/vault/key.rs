@@ -50,7 +50,7 @@ impl VaultKey {
         let signed = signed.unwrap_or(Err(VaultError::Slow(allowed)));
         desk.note(&signed);
         let first = signed.as_ref().map(|signed| signed.iter().find_map(|one| one.as_ref().err()));
-        self.judge(first.map_or_else(Some, |item| item));
+        self.judge(first.unwrap_or_else(Some));
         signed.map_err(VaultError::into_signing)
     }
 

@@ -4,9 +4,12 @@
 //! with undefined behaviour: so each test starts this very program again with the variable set, and names the
 //! test in `inner` that is to run there. Without SoftHSM2 they fail and say what to install.
 
+#[cfg(test)]
 mod inner;
+#[cfg(test)]
 mod token;
 
+#[cfg(test)]
 use token::run_with_token;
 
 #[test]
