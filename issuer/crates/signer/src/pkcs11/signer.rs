@@ -1,5 +1,6 @@
 //! The PKCS#11 signer and its keys.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -29,6 +30,9 @@ const LONGEST_MAKING: Duration = Duration::from_secs(120);
 const KEEP_EVERY: Duration = Duration::from_secs(1);
 const TICKS_BETWEEN_LOOKS: u32 = 10;
 
+/// What is signed to find out whether the module signs: no token and no certificate begins so.
+const PROBE: &[u8] = b"moneyer: is the module back?";
+
 /// Signs with keys in a security module. Clones are one.
 #[derive(Debug, Clone)]
 pub struct Pkcs11Signer {
@@ -41,6 +45,8 @@ struct Desk {
     pool: Pool,
     standing: Standing,
     timeout: Duration,
+    /// The key that the module failed to sign with last.
+    failed: Mutex<Option<Arc<ModuleKey>>>,
 }
 
 impl Pkcs11Signer {
@@ -49,7 +55,8 @@ impl Pkcs11Signer {
     pub fn start(options: Pkcs11Options, clock: Arc<dyn Clock>) -> std::io::Result<Self> {
         let pool = Pool::start(options.pool)?;
         let (standing, timeout) = (Standing::new(PKCS11, clock), options.timeout);
-        let desk = Desk { device: Device::new(options), pool, standing, timeout };
+        let (device, failed) = (Device::new(options), Mutex::new(None));
+        let desk = Desk { device, pool, standing, timeout, failed };
         Ok(Self { desk: Arc::new(desk) })
     }
 
@@ -64,11 +71,7 @@ impl Pkcs11Signer {
             if (!is_away && ticks % TICKS_BETWEEN_LOOKS == 0)
                 || (is_away && self.desk.standing.admit().is_ok())
             {
-                let looked = self.desk.clone().run(self.desk.timeout, |desk| {
-                    desk.device.in_session(|borrowed| {
-                        borrowed.session.get_session_info().map(drop).map_err(Pkcs11Error::from)
-                    })
-                });
+                let looked = self.desk.clone().run(self.desk.timeout, Desk::look);
                 // What is wrong is noted, and told to operators.
                 looked.await.ok();
             }
@@ -78,17 +81,25 @@ impl Pkcs11Signer {
 }
 
 impl Desk {
-    /// Does work on a thread of the pool, and notes whether the module did its part.
+    /// Does work on a thread of the pool, and notes whether the module did its part. What no thread had
+    /// time for is no fault of the module's.
     async fn run<T: Send + 'static>(
         self: Arc<Self>,
         allowed: Duration,
         work: impl FnOnce(&Self) -> Result<T, Pkcs11Error> + Send + 'static,
     ) -> Result<T, Failure> {
-        let desk = self.clone();
-        let answer = timeout(allowed, self.pool.run(move || work(&desk))).await;
-        let done = match answer {
+        let (desk, begun) = (self.clone(), Arc::new(AtomicBool::new(false)));
+        let begins = begun.clone();
+        let job = move || {
+            begins.store(true, Ordering::Relaxed);
+            work(&desk)
+        };
+        let done = match timeout(allowed, self.pool.run(job)).await {
             Ok(Ok(done)) => done,
             Ok(Err(refused)) => return Err(Failure::Pool(refused)),
+            Err(_elapsed) if !begun.load(Ordering::Relaxed) => {
+                return Err(Failure::Pool(SignerError::Overloaded));
+            }
             Err(_elapsed) => Err(Pkcs11Error::Slow(allowed)),
         };
         match &done {
@@ -96,6 +107,15 @@ impl Desk {
             _ => self.standing.works(),
         }
         done.map_err(Failure::Module)
+    }
+
+    /// Whether the module does its work: by signing what could be no token, where that has failed before.
+    fn look(&self) -> Result<(), Pkcs11Error> {
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.device.in_session(|borrowed| match &failed {
+            Some(key) => key.sign(borrowed, PROBE).map(drop),
+            None => borrowed.session.get_session_info().map(drop).map_err(Pkcs11Error::from),
+        })
     }
 }
 
@@ -193,7 +213,12 @@ impl Pkcs11Key {
         });
         let signed = signed.await;
         let problem = match &signed {
-            Err(Failure::Module(error)) if !error.is_outage() => Some(error.to_string()),
+            Err(Failure::Module(error)) if error.is_outage() => {
+                let mut failed = self.desk.failed.lock().unwrap_or_else(PoisonError::into_inner);
+                *failed = Some(self.key.clone());
+                None
+            }
+            Err(Failure::Module(error)) => Some(error.to_string()),
             _ => None,
         };
         self.standing.note(&self.desk.standing, problem);

@@ -133,7 +133,7 @@ impl Client {
                 found.lasting(life)
             }
             Asked::LogIn { path, body: asked } => {
-                let answer = self.send(&Method::POST, &path, None, body(&asked)?).await?;
+                let answer = self.send(&Method::POST, &path, None, asked).await?;
                 let auth = match judged(answer)? {
                     Judged::Good(body) => whole::<Authenticated>(&body)?.auth,
                     Judged::Denied(text) => {

@@ -10,10 +10,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::HeaderValue;
 use secrecy::{ExposeSecret as _, SecretString};
-use serde_json::{Value, json};
+use serde::Serialize;
 use tokio::time::Instant;
+use zeroize::Zeroizing;
 
 use super::error::VaultError;
 use super::names::VaultPath;
@@ -52,12 +54,12 @@ impl VaultLogin {
         match self {
             Self::Kubernetes { mount, role, jwt_file } => {
                 let jwt = secret(jwt_file).await?;
-                let body = json!({"role": role, "jwt": jwt.expose_secret()});
+                let body = sealed(&Kubernetes { role, jwt: jwt.expose_secret() })?;
                 Ok(Asked::LogIn { path: format!("auth/{mount}/login"), body })
             }
             Self::AppRole { mount, role_id, secret_id_file } => {
                 let id = secret(secret_id_file).await?;
-                let body = json!({"role_id": role_id, "secret_id": id.expose_secret()});
+                let body = sealed(&AppRole { role_id, secret_id: id.expose_secret() })?;
                 Ok(Asked::LogIn { path: format!("auth/{mount}/login"), body })
             }
             Self::TokenFile(path) => secret(path).await.map(Asked::Token),
@@ -73,9 +75,30 @@ impl VaultLogin {
     }
 }
 
+#[derive(Serialize)]
+struct Kubernetes<'a> {
+    role: &'a str,
+    jwt: &'a str,
+}
+
+#[derive(Serialize)]
+struct AppRole<'a> {
+    role_id: &'a str,
+    secret_id: &'a str,
+}
+
+/// A body with a secret in it, wiped when it was sent.
+fn sealed(value: &impl Serialize) -> Result<Bytes, VaultError> {
+    // Reserved at once: a vector that grows leaves copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(2 * MAXIMUM_SECRET_BYTES));
+    let written = serde_json::to_writer(&mut *bytes, value);
+    written.map_err(|error| VaultError::Request(error.into()))?;
+    Ok(Bytes::from_owner(bytes))
+}
+
 /// What a log-in begins with.
 pub(super) enum Asked {
-    LogIn { path: String, body: Value },
+    LogIn { path: String, body: Bytes },
     Token(SecretString),
 }
 
@@ -88,7 +111,7 @@ pub(super) async fn secret(path: &Path) -> Result<SecretString, VaultError> {
     if !found.is_file() || found.len() > MAXIMUM_SECRET_BYTES as u64 {
         return Err(wrong("it is no file, or longer than 16 KiB"));
     }
-    let bytes = zeroize::Zeroizing::new(tokio::fs::read(path).await.map_err(failed)?);
+    let bytes = Zeroizing::new(tokio::fs::read(path).await.map_err(failed)?);
     let text = std::str::from_utf8(&bytes).map_err(|_not_text| wrong("it is no text"))?.trim();
     if text.is_empty() || !text.bytes().all(|b| b.is_ascii_graphic()) {
         return Err(wrong("it is empty, or more than one line of visible ASCII"));

@@ -146,7 +146,10 @@ impl VaultSigner {
                 continue;
             }
             let was_away = self.desk.standing.dependency().fault.is_some();
-            let kept = self.desk.transit.client.keep().await;
+            // A log-in may take longer than a signature, and is not waited for without an end.
+            let allowed = self.desk.timeout * 3;
+            let kept = timeout(allowed, self.desk.transit.client.keep()).await;
+            let kept = kept.unwrap_or(Err(VaultError::Slow(allowed)));
             if kept.is_err() {
                 self.desk.note(&kept);
                 continue;

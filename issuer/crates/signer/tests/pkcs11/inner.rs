@@ -185,10 +185,16 @@ async fn gone() {
 #[tokio::test]
 #[ignore = "needs a token, which the test of main.rs makes"]
 async fn slow() {
-    let new = start(options()).generate(KeyKind::Rsa3072).await.unwrap();
+    let new = start(options()).generate(KeyKind::Rsa4096).await.unwrap();
     let signer = start(Pkcs11Options { timeout: Duration::from_nanos(1), ..options() });
     let key = open(&signer, &new).await;
-    let refused = sign(&*key).await.unwrap_err();
+    // Where no thread began in that time there is too much to do, and nothing is wrong with the module.
+    let refused = loop {
+        match sign(&*key).await {
+            Err(SignerError::Overloaded) => assert_eq!(problem(&*key), None),
+            other => break other.unwrap_err(),
+        }
+    };
     assert!(matches!(refused, SignerError::Unavailable(_)), "{refused:?}");
     assert_eq!(problem(&*key).unwrap(), "the security module did not answer within 0 ms");
 }

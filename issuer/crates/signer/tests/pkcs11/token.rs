@@ -28,7 +28,7 @@ pub(crate) fn directory() -> PathBuf {
     Path::new(&config).parent().unwrap().to_owned()
 }
 
-/// Runs a program of SoftHSM2 or OpenSC, and gives what it says.
+/// Runs `softhsm2-util` or `pkcs11-tool`, and gives what it says.
 pub(crate) fn run(directory: &Path, program: &str, arguments: &[&str]) -> String {
     let mut command = Command::new(program);
     command.args(arguments).env("SOFTHSM2_CONF", directory.join("softhsm2.conf"));
