@@ -87,6 +87,7 @@ class Coordinator:
     exchange: str
     remote: str
     operations: str
+    grpc: str
     config: pathlib.Path
     api_server: ApiServer
     process: subprocess.Popen
@@ -94,8 +95,20 @@ class Coordinator:
     def command(self, *arguments: object, check: bool = True) -> subprocess.CompletedProcess:
         """A command of an operator of this machine."""
         return subprocess.run(
-            [_moneyer(), "--config", self.config, *map(str, arguments)],
+            [_program("moneyer"), "--config", self.config, *map(str, arguments)],
             check=check, capture_output=True, text=True, timeout=COMMAND_SECONDS,
+        )
+
+    def join(self, runner: str) -> None:
+        """A runner joins; its proxy does not run."""
+        place = self.config.parent / runner
+        place.mkdir()
+        config = place / "runner-proxy.toml"
+        config.write_text(_RUNNER.format(grpc=self.grpc, place=place))
+        token = self.command("runner", "invite", runner, "--output", "json").stdout
+        subprocess.run(
+            [_program("moneyer-runner-proxy"), "--config", config, "join", "-"], check=True, text=True,
+            input=json.loads(token)["join_token"], capture_output=True, timeout=COMMAND_SECONDS,
         )
 
     def operator(self, path: str, *permissions: str) -> str:
@@ -132,20 +145,21 @@ def coordinator(settings: Mapping[str, str] | None = None, tables: str = "", fil
         api_server = ApiServer()
         jwks = running.enter_context(api_server.serving(served.server))
         (place / "operators.json").write_text(json.dumps(api_server.key_set()))
-        public, exchange, remote, operations = addresses = free_addresses(4)
+        public, exchange, remote, operations, grpc = addresses = free_addresses(5)
         config = place / "moneyer.toml"
         config.write_text(_CONFIG.format(place=place, jwks=jwks, cluster=CLUSTER, audience=AUDIENCE, domain=DOMAIN,
-                                         public=public, exchange=exchange, remote=remote, operations=operations)
+                                         public=public, exchange=exchange, remote=remote, operations=operations,
+                                         grpc=grpc)
                           + tables.format(place=place))
         log = running.enter_context((place / "moneyer.log").open("wb"))
         process = subprocess.Popen(
-            [_moneyer(), "--config", config, "serve"], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            [_program("moneyer"), "--config", config, "serve"], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             env={"PATH": os.environ["PATH"], "HOME": directory, **(settings or {})},
         )
         try:
             _wait_until_ready(operations, process, place)
-            urls = (f"http://{address}" for address in addresses)
-            started = Coordinator(*urls, config, api_server, process)
+            urls = (f"http://{address}" for address in addresses[:4])
+            started = Coordinator(*urls, grpc, config, api_server, process)
             _wait_until_known(started)
             yield started
         finally:
@@ -173,7 +187,7 @@ public = "{public}"
 exchange = "{exchange}"
 management_remote = "{remote}"
 operations = "{operations}"
-grpc = "127.0.0.1:0"
+grpc = "{grpc}"
 management = "unix:{place}/management.sock"
 leave_after = "0s"
 
@@ -206,8 +220,19 @@ ca_file = "{place}/authority.pem"
 """
 
 
-def _moneyer() -> pathlib.Path:
-    return pathlib.Path(os.environ["MONEYER_BIN_DIR"]).resolve() / "moneyer"
+_RUNNER = """
+[coordinator]
+address = "{grpc}"
+trust_domain = "127.0.0.1"
+
+[runner]
+state = "{place}/state"
+run = "{place}/run"
+"""
+
+
+def _program(name: str) -> pathlib.Path:
+    return pathlib.Path(os.environ["MONEYER_BIN_DIR"]).resolve() / name
 
 
 def _write_seal_key(path: pathlib.Path) -> None:

@@ -123,9 +123,11 @@ fn security(access: Access) -> Value {
 
 fn parameters(operation: &Operation, schemas: &mut Schemas) -> Vec<Value> {
     let mut parameters = Vec::new();
-    for (name, describe) in &operation.named {
+    for (name, describe, example) in &operation.named {
         let schema = schemas.sent(*describe);
-        parameters.push(json!({ "in": "path", "name": name, "required": true, "schema": schema }));
+        parameters.push(json!({
+            "in": "path", "name": name, "required": true, "schema": schema, "example": example,
+        }));
     }
     for (name, mut schema, needed) in
         operation.query.map(|query| schemas.members(query)).unwrap_or_default()

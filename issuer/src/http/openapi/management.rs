@@ -97,12 +97,12 @@ fn apps() -> Vec<Operation> {
     let one = "/api/v1/apps/{name}";
     vec![
         Operation::get("/api/v1/apps", "Every app").gives::<Vec<AppView>>(200),
-        Operation::get(one, "An app").named::<AppName>("name").gives::<AppView>(200),
+        Operation::get(one, "An app").named::<AppName>("name", "web").gives::<AppView>(200),
         Operation::put(one, "Put an app")
-            .named::<AppName>("name")
+            .named::<AppName>("name", "web")
             .takes::<AppBody>(json!({ "audiences": ["https://api.example"] }))
             .gives::<AppView>(200),
-        Operation::delete(one, "Remove an app").named::<AppName>("name"),
+        Operation::delete(one, "Remove an app").named::<AppName>("name", "web"),
     ]
 }
 
@@ -112,15 +112,16 @@ fn audiences() -> Vec<Operation> {
         Operation::get("/api/v1/audiences", "Every audience profile")
             .gives::<Vec<AudienceView>>(200),
         Operation::get(one, "An audience profile")
-            .named::<ProfileName>("name")
+            .named::<ProfileName>("name", "objects")
             .gives::<AudienceView>(200),
         Operation::put(one, "Put an audience profile")
-            .named::<ProfileName>("name")
+            .named::<ProfileName>("name", "objects")
             .takes::<AudienceBody>(json!({ "value": "https://api.example" }))
             .gives::<AudienceView>(200),
-        Operation::delete(one, "Remove an audience profile").named::<ProfileName>("name"),
+        Operation::delete(one, "Remove an audience profile")
+            .named::<ProfileName>("name", "objects"),
         Operation::get("/api/v1/audiences/{name}/check", "Whether the apps fit an audience")
-            .named::<ProfileName>("name")
+            .named::<ProfileName>("name", "objects")
             .gives::<AudienceCheckView>(200),
     ]
 }
@@ -133,15 +134,16 @@ fn federations() -> Vec<Operation> {
     vec![
         Operation::get("/api/v1/federations", "Every federation").gives::<Vec<FederationView>>(200),
         Operation::get(one, "A federation")
-            .named::<TrustDomain>("trust_domain")
+            .named::<TrustDomain>("trust_domain", "other.example")
             .gives::<FederationView>(200),
         Operation::put(one, "Put a federation, and fetch its bundle")
-            .named::<TrustDomain>("trust_domain")
+            .named::<TrustDomain>("trust_domain", "other.example")
             .takes::<FederationBody>(example)
             .gives::<FederationView>(200),
-        Operation::delete(one, "Remove a federation").named::<TrustDomain>("trust_domain"),
+        Operation::delete(one, "Remove a federation")
+            .named::<TrustDomain>("trust_domain", "other.example"),
         Operation::post("/api/v1/federations/{trust_domain}/refresh", "Fetch its bundle now")
-            .named::<TrustDomain>("trust_domain")
+            .named::<TrustDomain>("trust_domain", "other.example")
             .gives::<FederationView>(200),
         Operation::get("/api/v1/trust-bundles", "Every trust bundle that is in force, as a map")
             .answers(200, "application/json", anything),
@@ -162,7 +164,9 @@ fn mappings() -> Vec<Operation> {
         "scopes": ["read"],
     });
     let keyed = |operation: Operation| {
-        operation.named::<ClientIdentifier>("client").named::<ParticipantContext>("context")
+        operation
+            .named::<ClientIdentifier>("client", "system:serviceaccount:ci:deploy")
+            .named::<ParticipantContext>("context", "pc1")
     };
     vec![
         Operation::get(all, "Mappings, by client and context")
@@ -176,7 +180,7 @@ fn mappings() -> Vec<Operation> {
             .takes_several::<MappingJson>(json!([example()]))
             .done(204),
         Operation::delete("/api/v1/mappings/{client}", "Remove every mapping of a client")
-            .named::<ClientIdentifier>("client"),
+            .named::<ClientIdentifier>("client", "system:serviceaccount:ci:deploy"),
         keyed(Operation::get(one, "A mapping")).gives::<MappingJson>(200).field(AnswerField::Etag),
         keyed(Operation::put(one, "Change a mapping"))
             .if_match()
@@ -205,17 +209,17 @@ fn scopes() -> Vec<Operation> {
             .takes_several::<ScopeJson>(json!([example()]))
             .done(204),
         Operation::get(one, "What a scope stands for")
-            .named::<ScopeName>("scope")
+            .named::<ScopeName>("scope", "read")
             .query::<ScopeQuery>()
             .gives::<ScopeJson>(200)
             .field(AnswerField::Etag),
         Operation::put(one, "Change what a scope stands for")
-            .named::<ScopeName>("scope")
+            .named::<ScopeName>("scope", "read")
             .if_match()
             .takes::<ScopeJson>(example())
             .done(204),
         Operation::delete(one, "Remove a scope")
-            .named::<ScopeName>("scope")
+            .named::<ScopeName>("scope", "read")
             .query::<ScopeQuery>()
             .if_match(),
     ]
@@ -229,12 +233,14 @@ fn policies() -> Vec<Operation> {
     });
     vec![
         Operation::get("/api/v1/policies", "Every policy").gives::<Vec<PolicyView>>(200),
-        Operation::get(one, "A policy").named::<PolicyName>("name").gives::<PolicyView>(200),
+        Operation::get(one, "A policy")
+            .named::<PolicyName>("name", "builds")
+            .gives::<PolicyView>(200),
         Operation::put(one, "Put a policy")
-            .named::<PolicyName>("name")
+            .named::<PolicyName>("name", "builds")
             .takes::<PolicyBody>(example)
             .gives::<PolicyView>(200),
-        Operation::delete(one, "Remove a policy").named::<PolicyName>("name"),
+        Operation::delete(one, "Remove a policy").named::<PolicyName>("name", "builds"),
         Operation::get("/api/v1/policy-decision", "Who decides about a SPIFFE ID, and how")
             .query::<About>()
             .gives::<DecisionView>(200),
@@ -247,14 +253,16 @@ fn sandboxes() -> Vec<Operation> {
         Operation::get("/api/v1/sandboxes", "Sandboxes, in pages")
             .query::<SandboxQuery>()
             .gives::<SandboxPage>(200),
-        Operation::get(one, "A sandbox").named::<SandboxId>("id").gives::<SandboxView>(200),
+        Operation::get(one, "A sandbox")
+            .named::<SandboxId>("id", "web-1")
+            .gives::<SandboxView>(200),
         Operation::put(one, "Place a sandbox")
-            .named::<SandboxId>("id")
+            .named::<SandboxId>("id", "web-1")
             .takes::<SandboxBody>(json!({ "app": "web", "runner": "runner-1" }))
             .gives::<SandboxView>(200),
-        Operation::delete(one, "Remove a sandbox").named::<SandboxId>("id"),
+        Operation::delete(one, "Remove a sandbox").named::<SandboxId>("id", "web-1"),
         Operation::post("/api/v1/sandboxes/{id}/token", "Mint a token of a sandbox")
-            .named::<SandboxId>("id")
+            .named::<SandboxId>("id", "web-1")
             .takes::<MintBody>(json!({ "audiences": ["https://api.example"] }))
             .gives::<MintView>(200),
     ]
@@ -267,13 +275,14 @@ fn members() -> Vec<Operation> {
         Operation::post("/api/v1/runners", "Invite a runner")
             .takes::<InvitationBody>(invitation("runner-1"))
             .gives::<InvitationView>(201),
-        Operation::delete("/api/v1/runners/{id}", "Remove a runner").named::<RunnerId>("id"),
+        Operation::delete("/api/v1/runners/{id}", "Remove a runner")
+            .named::<RunnerId>("id", "runner-1"),
         Operation::get("/api/v1/controllers", "Every sandbox controller")
             .gives::<Vec<MemberView>>(200),
         Operation::post("/api/v1/controllers", "Invite a sandbox controller")
             .takes::<InvitationBody>(invitation("scheduler"))
             .gives::<InvitationView>(201),
         Operation::delete("/api/v1/controllers/{id}", "Remove a sandbox controller")
-            .named::<ControllerName>("id"),
+            .named::<ControllerName>("id", "scheduler"),
     ]
 }

@@ -50,8 +50,8 @@ pub(super) struct Operation {
     pub(super) path: &'static str,
     pub(super) summary: &'static str,
     pub(super) access: Access,
-    /// Parameters of the path, in its order.
-    pub(super) named: Vec<(&'static str, Describe)>,
+    /// Parameters of the path, in its order: name, schema and example.
+    pub(super) named: Vec<(&'static str, Describe, &'static str)>,
     /// An object whose members are the parameters of the query.
     pub(super) query: Option<Describe>,
     /// Whether `If-Match` is read.
@@ -121,9 +121,13 @@ impl Operation {
         Self::new(method, path, summary, &[401, 403, 409, 429, 500, 503])
     }
 
-    /// The path names one of these. There may be none.
-    pub(super) fn named<T: JsonSchema>(mut self, parameter: &'static str) -> Self {
-        self.named.push((parameter, of::<T>));
+    /// The path names one of these, such as the example. There may be none.
+    pub(super) fn named<T: JsonSchema>(
+        mut self,
+        parameter: &'static str,
+        example: &'static str,
+    ) -> Self {
+        self.named.push((parameter, of::<T>, example));
         self.refused(&[400, 404])
     }
 

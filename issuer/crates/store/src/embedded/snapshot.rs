@@ -88,6 +88,18 @@ pub enum RestoreError {
         /// The file.
         path: PathBuf,
     },
+    /// No file can be made there.
+    #[error(
+        "no file can be made at {path}; name one in a directory that is there and that the coordinator's user may \
+         write"
+    )]
+    NoPlace {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
     /// The new store cannot be made or opened.
     #[error("the store cannot be made from the copy")]
     Open(#[source] OpenError),
@@ -101,6 +113,7 @@ impl RestoreError {
     #[must_use]
     pub fn class(&self) -> ErrorClass {
         match self {
+            Self::NoPlace { .. } => ErrorClass::Invalid,
             Self::NotEmpty { .. } | Self::Exists { .. } => ErrorClass::Conflict,
             Self::Write(_) | Self::Read { .. } => ErrorClass::Unavailable,
             Self::Damaged { .. } | Self::Key { .. } | Self::Open(_) => ErrorClass::Internal,

@@ -289,6 +289,16 @@ impl<B: Barrier> Writer<B> {
         snapshot::write(path, &sled.db, &pen.identity, &pen.head, sealing).map_err(|error| {
             match error.kind() {
                 io::ErrorKind::AlreadyExists => RestoreError::Exists { path: path.to_owned() },
+                // Of the name, and not of the disk: whoever said it has to say another.
+                io::ErrorKind::NotFound
+                | io::ErrorKind::NotADirectory
+                | io::ErrorKind::IsADirectory
+                | io::ErrorKind::PermissionDenied
+                | io::ErrorKind::ReadOnlyFilesystem
+                | io::ErrorKind::InvalidFilename
+                | io::ErrorKind::InvalidInput => {
+                    RestoreError::NoPlace { path: path.to_owned(), source: error }
+                }
                 _ => RestoreError::Write(error.into()),
             }
         })?;
