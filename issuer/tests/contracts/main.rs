@@ -18,6 +18,7 @@ mod configuration;
 mod doctor;
 #[cfg(test)]
 mod limits;
+#[cfg(test)]
 mod openapi;
 #[cfg(test)]
 mod pages;

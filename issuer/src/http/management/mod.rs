@@ -1,7 +1,7 @@
 //! The management API, `/api/v1`, for operators and their tools.
 //!
 //! JSON in snake case, RFC 9457 problems, unknown fields refused. Every handler asks for an
-//! [`Operator`](super::authenticate::Operator) first; the OpenAPI document, which is that of the release, and `/health`
+//! [`Operator`](super::authenticate::Operator) first; the `OpenAPI` document, which is that of the release, and `/health`
 //! are open. Join tokens and minted tokens are shown in the one
 //! answer that makes them.
 

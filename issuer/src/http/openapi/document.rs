@@ -22,7 +22,7 @@ The management API is served at a Unix socket (`listen.management`), where the k
 `listen.exchange`, where the public documents are too. Every error is a problem of RFC 9457; those of `POST /token` have \
 the codes of RFC 6749 and RFC 8693.";
 
-/// The OpenAPI 3.1 document of the management API and of the exchange listener.
+/// The `OpenAPI` 3.1 document of the management API and of the exchange listener.
 #[must_use]
 pub fn document() -> Value {
     let mut schemas = Schemas::new();
@@ -152,13 +152,14 @@ fn parameters(operation: &Operation, schemas: &mut Schemas) -> Vec<Value> {
 
 fn answers(operation: &Operation, schemas: &mut Schemas) -> Value {
     let mut answers = Map::new();
-    let mut good = json!({ "description": meaning(operation.status) });
+    let mut good = Map::new();
+    good.insert("description".to_owned(), meaning(operation.status).into());
     if let Some((media_type, describe)) = operation.given {
         let schema = schemas.given(describe);
-        good["content"] = json!({ media_type: { "schema": schema } });
+        good.insert("content".to_owned(), json!({ media_type: { "schema": schema } }));
     }
     if let Some(field) = operation.field {
-        good["headers"] = match field {
+        let fields = match field {
             AnswerField::Etag => json!({ "ETag": {
                 "description": "The revision, for `If-Match`.", "schema": { "type": "string" },
             } }),
@@ -166,8 +167,9 @@ fn answers(operation: &Operation, schemas: &mut Schemas) -> Value {
                 "description": "RFC 8288: the next page, where there is one.", "schema": { "type": "string" },
             } }),
         };
+        good.insert("headers".to_owned(), fields);
     }
-    answers.insert(operation.status.to_string(), good);
+    answers.insert(operation.status.to_string(), good.into());
     for status in &operation.refusals {
         let name = operation.errors.named(*status);
         answers.insert(status.to_string(), json!({ "$ref": format!("{REFUSALS}{name}") }));
@@ -189,16 +191,18 @@ impl Errors {
             Self::Problem => ("application/problem+json", of::<Problem<'static>> as Describe),
             Self::Oauth => ("application/json", of::<OauthProblem<'static>> as Describe),
         };
-        let mut refusal = json!({ "description": meaning(status) });
+        let mut refusal = Map::new();
+        refusal.insert("description".to_owned(), meaning(status).into());
         // What is too long is refused before anybody reads it.
         if status != 413 {
-            refusal["content"] = json!({ media_type: { "schema": schemas.given(describe) } });
+            let content = json!({ media_type: { "schema": schemas.given(describe) } });
+            refusal.insert("content".to_owned(), content);
         }
         if status == 401 {
             let scheme = json!({ "schema": { "type": "string", "const": "Bearer" } });
-            refusal["headers"] = json!({ "WWW-Authenticate": scheme });
+            refusal.insert("headers".to_owned(), json!({ "WWW-Authenticate": scheme }));
         }
-        refusal
+        refusal.into()
     }
 }
 

@@ -1,4 +1,4 @@
-//! The OpenAPI 3.1 document of the management API and of the exchange listener.
+//! The `OpenAPI` 3.1 document of the management API and of the exchange listener.
 //!
 //! Paths are a table beside the routers ([`management`], [`exchange`]); bodies are the types that handlers read and
 //! write, by their `JsonSchema`; permissions are what [`authenticate`](super::authenticate) asks for. Tests hold the

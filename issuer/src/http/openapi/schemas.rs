@@ -164,9 +164,9 @@ mod tests {
         let mut sent = schemas.sent(of::<Outer>);
         assert_eq!(schemas.given(of::<Outer>), sent);
         let (named, renamed) = schemas.named();
-        let mut names: Vec<_> = named.keys().map(String::as_str).collect();
-        names.sort_unstable();
-        assert_eq!(names, ["Inner", "Outer", "Same", "SentInner", "SentOuter"]);
+        let mut found: Vec<_> = named.keys().map(String::as_str).collect();
+        found.sort_unstable();
+        assert_eq!(found, ["Inner", "Outer", "Same", "SentInner", "SentOuter"]);
         rename(&mut sent, &renamed);
         assert_eq!(sent["$ref"], "#/components/schemas/SentOuter");
         let outer = &named["SentOuter"]["properties"];
