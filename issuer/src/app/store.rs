@@ -1,7 +1,8 @@
 //! Opening the store as the configuration says: the one place that does.
 
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,6 +22,12 @@ use crate::seal::{Recovery, SealKeyError, seals};
 
 /// Most bytes of the file with the database's URL.
 const MAXIMUM_URL_BYTES: usize = 4096;
+
+/// Where a coordinator keeps its name among those that share a store.
+const NAME_FILE: &str = "coordinator_name";
+
+/// Hexadecimal digits of that name.
+const NAME_DIGITS: usize = 16;
 
 /// Why it is not known where the database is. The URL is in none of it.
 #[derive(Debug, thiserror::Error)]
@@ -135,6 +142,7 @@ async fn open_database(
     options.accept_loss = accept_loss;
     let failed = |source| StartError::OwnDirectory { path: config.store.path.clone(), source };
     make_own_directory(&config.store.path).map_err(failed)?;
+    options.replica = Some(coordinator_name(&config.store.path).map_err(failed)?);
     if let Some(sealing) = &options.sealing {
         keep_recovery_copy(&config.store.path, sealing).map_err(failed)?;
     }
@@ -147,11 +155,52 @@ fn make_own_directory(path: &Path) -> std::io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
+/// The name under which the others know this coordinator. It is kept: one that starts again is the one that they
+/// wait for, and not another beside it.
+fn coordinator_name(directory: &Path) -> std::io::Result<String> {
+    let file = directory.join(NAME_FILE);
+    match std::fs::read_to_string(&file) {
+        Ok(text) => {
+            let name = text.trim();
+            let is_name = name.len() == NAME_DIGITS && name.bytes().all(|b| b.is_ascii_hexdigit());
+            let cause = "it holds no name; remove it, and the coordinator takes another";
+            let damaged = || std::io::Error::new(ErrorKind::InvalidData, cause);
+            is_name.then(|| name.to_owned()).ok_or_else(damaged)
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let random = getrandom::u64().map_err(std::io::Error::other)?;
+            let name = format!("{random:0width$x}", width = NAME_DIGITS);
+            OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&file)?
+                .write_all(name.as_bytes())?;
+            Ok(name)
+        }
+        Err(error) => Err(error),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+
+    #[test]
+    fn a_coordinator_has_one_name_and_a_damaged_one_is_refused() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let name = coordinator_name(directory.path()).unwrap();
+        assert_eq!(coordinator_name(directory.path()).unwrap(), name);
+        let other = tempfile::TempDir::new().unwrap();
+        assert_ne!(coordinator_name(other.path()).unwrap(), name);
+        for damaged in ["", "0123", "not hexadecimal!"] {
+            std::fs::write(directory.path().join(NAME_FILE), damaged).unwrap();
+            let refused = coordinator_name(directory.path()).unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::InvalidData);
+        }
+    }
 
     fn url_of(text: &str, mode: u32) -> Result<DatabaseUrl, DatabaseUrlFileError> {
         let directory = tempfile::TempDir::new().unwrap();

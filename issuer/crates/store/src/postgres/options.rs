@@ -31,6 +31,8 @@ pub struct PostgresOptions {
     pub remote_apply: bool,
     /// How long it is remembered what was removed, 24 h by default. Who followed nothing for longer starts anew.
     pub remember: Duration,
+    /// Under which name the others know this coordinator, the same after a restart. `None`: one that nobody has.
+    pub replica: Option<String>,
     /// How secrets are sealed. `None`: not at all, which is for tests that look for them.
     pub sealing: Option<Sealing>,
     /// Opens a store that lacks what it acknowledged, if this is the generation it has come to.
@@ -51,6 +53,7 @@ impl PostgresOptions {
             poll_every: Duration::from_secs(1),
             remote_apply: false,
             remember: Duration::from_secs(24 * 3600),
+            replica: None,
             sealing: None,
             accept_loss: None,
         }

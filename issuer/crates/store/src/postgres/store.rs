@@ -40,7 +40,7 @@ pub struct PostgresStore {
     pub(super) connections: Arc<Connections>,
     pub(super) standing: Arc<Standing>,
     pub(super) sealing: Option<Sealing>,
-    /// The name of this process among those that share the store.
+    /// The name of this coordinator among those that share the store.
     pub(super) replica: String,
     loss_accepted: bool,
     running: Mutex<Option<Running>>,
@@ -56,9 +56,10 @@ struct Running {
 impl PostgresStore {
     /// Opens the store in the database, or makes it. Returns when every record was compared with what there must be.
     pub async fn open(options: PostgresOptions) -> Result<Self, PostgresError> {
+        let named = options.replica.clone();
         let opened = Opened::open(options).await?;
-        let replica = replica_name().map_err(|error| PostgresError::Identity(error.into()))?;
-        Ok(Self::start(opened, replica))
+        let random = || replica_name().map_err(|error| PostgresError::Identity(error.into()));
+        Ok(Self::start(opened, named.map_or_else(random, Ok)?))
     }
 
     /// Whether the store in the database holds everything it acknowledged, and what it has come to. Changes nothing.
