@@ -22,7 +22,6 @@ use moneyer_identity::spiffe::{MAXIMUM_BUNDLE_BYTES, TrustBundle, TrustDomain};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use zeroize::Zeroizing;
 
 /// Time for one key set, redirects and all: from the other side of the world it takes two seconds.
 const ONE_KEY_SET: Duration = Duration::from_secs(10);
@@ -32,9 +31,6 @@ const RETRY: Duration = Duration::from_secs(10);
 
 /// How long somebody waits for a fetch: what one may take, and a moment.
 const PATIENCE: Duration = Duration::from_secs(12);
-
-/// Longest bearer token that is read, in bytes: a service account's has some 1,000.
-const MAXIMUM_BEARER_BYTES: u64 = 16 * 1024;
 
 /// What takes a key set, or says what is wrong with it.
 type Take = Box<dyn Fn(&[u8]) -> Result<(), String> + Send + Sync>;
@@ -99,9 +95,11 @@ impl KeySets {
             }
             _ => None,
         });
-        let issuers = authority.subject_sources().list().iter().map(|source| {
-            let from = (&source.key_set, source.roots.as_ref(), source.bearer_file.clone());
-            Source::new(source.issuer.clone(), from, of_issuer(authority.clone(), source))
+        let issuers = authority.subject_sources().list().iter().filter_map(|source| {
+            let key_set = source.verification.key_set()?;
+            let from = (key_set, source.roots.as_ref(), source.bearer_file.clone());
+            let take = of_issuer(authority.clone(), source);
+            Some(Source::new(source.issuer.clone(), from, take))
         });
         let (sources, lines): (Vec<_>, Vec<_>) = domains.chain(issuers).unzip();
         let policy = OutboundPolicy::of_bundle(ONE_KEY_SET, MAXIMUM_BUNDLE_BYTES);
@@ -172,7 +170,7 @@ impl Source {
 
     async fn fetch(&self, document: &ForeignDocument) -> Result<(), String> {
         let bearer = match &self.bearer_file {
-            Some(file) => Some(bearer(file.clone()).await?),
+            Some(file) => Some(crate::bearer_file::read(file).await?),
             None => None,
         };
         let bearer = bearer.as_ref().map(|bearer| bearer.trim_ascii());
@@ -200,38 +198,11 @@ fn pause(failing: bool) -> Duration {
     if failing { RETRY } else { WITHOUT_A_HINT }
 }
 
-/// A bearer token in a file, which is exchanged by renaming while we run.
-async fn bearer(file: PathBuf) -> Result<Zeroizing<String>, String> {
-    use tokio::io::AsyncReadExt as _;
-    let told = |error| format!("{} cannot be read: {}", file.display(), crate::chain(&error));
-    let opened = tokio::fs::File::open(&file).await.map_err(told)?;
-    let mut text = Zeroizing::new(String::new());
-    opened.take(MAXIMUM_BEARER_BYTES + 1).read_to_string(&mut text).await.map_err(told)?;
-    if text.len() as u64 > MAXIMUM_BEARER_BYTES {
-        return Err(format!("{} is longer than {MAXIMUM_BEARER_BYTES} bytes", file.display()));
-    }
-    Ok(text)
-}
-
 #[cfg(test)]
 mod tests {
     use tokio::time::Instant;
 
     use super::*;
-
-    #[tokio::test]
-    async fn a_bearer_token_is_read_whole_or_not_at_all() {
-        let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("token");
-        let longest = "x".repeat(usize::try_from(MAXIMUM_BEARER_BYTES).unwrap());
-        std::fs::write(&file, &longest).unwrap();
-        assert_eq!(bearer(file.clone()).await.unwrap().as_str(), longest);
-        std::fs::write(&file, format!("{longest}x")).unwrap();
-        assert!(bearer(file.clone()).await.unwrap_err().contains("is longer than 16384 bytes"));
-        assert!(
-            bearer(directory.path().join("none")).await.unwrap_err().contains("cannot be read")
-        );
-    }
 
     #[test]
     fn a_try_that_failed_is_made_again_after_ten_seconds() {

@@ -6,6 +6,7 @@
 
 pub mod adoption;
 mod app;
+mod bearer_file;
 pub mod cli;
 pub mod config;
 pub mod doctor;
@@ -16,6 +17,7 @@ mod grpc;
 mod http;
 mod kept_store;
 mod key_sets;
+mod kubernetes;
 mod login;
 mod metrics;
 mod pace;

@@ -20,6 +20,7 @@ use moneyer_identity::spiffe::TrustDomain;
 use moneyer_identity::{ErrorClass, MintedToken};
 use tokio::time::Instant;
 
+use crate::kubernetes::API_SERVER_ANSWERS;
 use crate::public_tls::PublicCertificate;
 use crate::rates::Rates;
 
@@ -37,6 +38,9 @@ const LOGINS_REFUSED: &str = "moneyer_logins_refused_total";
 const EXCHANGES: &str = "moneyer_exchanges_total";
 const EXCHANGES_REFUSED: &str = "moneyer_exchanges_refused_total";
 const EXCHANGE_SECONDS: &str = "moneyer_exchange_seconds";
+const REVIEWS: &str = "moneyer_token_reviews_total";
+const REVIEW_SECONDS: &str = "moneyer_token_review_seconds";
+const REVIEW_ANSWERS: &str = "moneyer_token_review_answers_total";
 const AUDIT_RECORDS: &str = "moneyer_audit_records_total";
 const AUDIT_SYNCS: &str = "moneyer_audit_syncs_total";
 const AUDIT_FAILURES: &str = "moneyer_audit_failures_total";
@@ -66,6 +70,9 @@ pub(crate) struct Metrics {
     exchanges: Counter,
     exchanges_refused: [(ErrorClass, Counter); 8],
     exchange_seconds: Histogram,
+    reviews: [(Reviewed, Counter); 3],
+    review_seconds: Histogram,
+    review_answers: [(AnsweredBy, Counter); 3],
     logins: Counter,
     logins_refused: [(ErrorClass, Counter); 8],
     clock_sound: Gauge,
@@ -76,6 +83,52 @@ pub(crate) struct Metrics {
     /// Of a public listener with TLS of its own.
     public: Option<(PublicCertificate, Gauge)>,
     rates: Rates,
+}
+
+/// What an API server said of a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reviewed {
+    /// Whose it is.
+    Authenticated,
+    /// That it is nobody's.
+    Refused,
+    /// Nothing.
+    Failed,
+}
+
+impl Reviewed {
+    const ALL: [Self; 3] = [Self::Authenticated, Self::Refused, Self::Failed];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Authenticated => "authenticated",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Where an answer about a token comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AnsweredBy {
+    /// It was given a moment ago.
+    Memory,
+    /// Somebody else asks the same at this moment.
+    SameQuestion,
+    /// The API server is asked.
+    ApiServer,
+}
+
+impl AnsweredBy {
+    const ALL: [Self; 3] = [Self::Memory, Self::SameQuestion, Self::ApiServer];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::SameQuestion => "same_question",
+            Self::ApiServer => "api_server",
+        }
+    }
 }
 
 /// What was recorded.
@@ -152,6 +205,17 @@ impl Metrics {
             SIGNER_UP,
             "1 while the keeper of a key that signs and is not in the coordinator works, else 0"
         );
+        describe_counter!(REVIEWS, "Questions to API servers about tokens, by what came of them");
+        describe_histogram!(
+            REVIEW_SECONDS,
+            Unit::Seconds,
+            "Time from a question to an API server to its answer"
+        );
+        describe_counter!(REVIEW_ANSWERS, "Tokens that an API server decides, by who answers");
+        describe_gauge!(
+            API_SERVER_ANSWERS,
+            "1 while the API server of a cluster answered the last question, else 0"
+        );
         describe_gauge!(CLOCK_SOUND, "1 while the clock can be trusted, else 0: nothing is minted");
         describe_gauge!(
             PUBLISHED,
@@ -186,6 +250,11 @@ impl Metrics {
             exchanges: counter!(EXCHANGES),
             exchanges_refused: ErrorClass::ALL.map(exchanges_refused),
             exchange_seconds: histogram!(EXCHANGE_SECONDS),
+            reviews: Reviewed::ALL
+                .map(|outcome| (outcome, counter!(REVIEWS, "outcome" => outcome.as_str()))),
+            review_seconds: histogram!(REVIEW_SECONDS),
+            review_answers: AnsweredBy::ALL
+                .map(|who| (who, counter!(REVIEW_ANSWERS, "by" => who.as_str()))),
             logins: counter!(LOGINS),
             logins_refused: ErrorClass::ALL.map(logins_refused),
             audit: AuditMetrics::new(audit),
@@ -241,6 +310,21 @@ impl Metrics {
                 self.exchange_seconds.record(since.elapsed());
             }
             Err(class) => count(&self.exchanges_refused, class),
+        }
+    }
+
+    /// What an API server said of a token; it was asked at `since`.
+    pub(crate) fn reviewed(&self, since: Instant, outcome: Reviewed) {
+        self.review_seconds.record(since.elapsed());
+        for (_, counter) in self.reviews.iter().filter(|(of, _)| *of == outcome) {
+            counter.increment(1);
+        }
+    }
+
+    /// Where the answer about a token comes from.
+    pub(crate) fn review_answered_by(&self, who: AnsweredBy) {
+        for (_, counter) in self.review_answers.iter().filter(|(of, _)| *of == who) {
+            counter.increment(1);
         }
     }
 

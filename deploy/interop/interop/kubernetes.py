@@ -10,6 +10,7 @@ import pathlib
 import re
 import secrets
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -19,7 +20,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -86,6 +87,15 @@ class ApiServer:
     administrator: str
     authority: pathlib.Path
     log: pathlib.Path
+    # Its process, once it has one.
+    process: list[subprocess.Popen] = field(default_factory=list)
+
+    def freeze(self) -> None:
+        """It answers nobody until it is thawed."""
+        self.process[0].send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self.process[0].send_signal(signal.SIGCONT)
 
     def ask(self, token: str, path: str, body: str | None = None, method: str | None = None) -> tuple[int, dict]:
         """Status and answer; with a body, JSON or YAML, it is a POST if it is nothing else."""
@@ -125,6 +135,7 @@ def running(program: pathlib.Path, served: authority.Served, flags: list[str]):
             with _daemon(command, place, server.log) as process:
                 _wait_for(lambda: _is_ready(server), process, server.log)
                 _fill_view(server)
+                server.process.append(process)
                 yield server
 
 

@@ -75,6 +75,11 @@ pub enum StartError {
     /// The public listener has no certificate that it could show.
     #[error(transparent)]
     PublicTls(PublicTlsError),
+    /// An API server could not be asked about anything.
+    #[error(
+        "no API server could be asked about tokens: is `ca_file` of the cluster a PEM file of certificates?"
+    )]
+    ApiServer(#[source] moneyer_daemon::outbound::OutboundError),
     /// The public documents could not be rendered.
     #[error("the public documents could not be rendered")]
     Documents(#[source] Box<dyn std::error::Error + Send + Sync>),

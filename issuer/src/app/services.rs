@@ -16,7 +16,7 @@ use crate::app::listeners::Listeners;
 use crate::app::rotation::{follow_bundle, republish, rotate};
 use crate::config::Config;
 use crate::documents::PublicDocuments;
-use crate::exchange::{ExchangeDesk, ExchangeShares};
+use crate::exchange::{ExchangeDesk, ExchangeShares, Subjects};
 use crate::federation::Fetcher;
 use crate::grpc::{self, GrpcParts};
 use crate::http::exchange::{self, ExchangeState};
@@ -25,7 +25,8 @@ use crate::http::operations::{self, Watched};
 use crate::http::public;
 use crate::http::{Dialect, Operators};
 use crate::key_sets::KeySets;
-use crate::login::{LoginDesk, LoginShares};
+use crate::kubernetes::{KeptFor, TokenReviews};
+use crate::login::{LoginDesk, LoginShares, Renewal};
 use crate::metrics::Metrics;
 use crate::publish::Publisher;
 
@@ -58,11 +59,15 @@ pub(super) fn start(
     let (fetcher, federations) = Fetcher::new(&config.federation, authority);
     let (key_sets, asked) = KeySets::new(authority);
     let (login_shares, exchange_shares) = shares(config);
-    let askable = (federations.clone(), asked.clone());
+    let renewal = Renewal::new(authority.clone(), federations.clone(), asked.clone());
+    let reviews = TokenReviews::new(authority, kept_for(config), &metrics);
+    let reviews = reviews.map_err(StartError::ApiServer)?;
+    let subjects = Subjects::new(authority.clone(), asked, renewal.clone(), reviews.clone());
+    let errors = Dialect::of(config.exchange.jwtlet_compatible_errors);
     let exchange = ExchangeState {
-        desk: LoginDesk::new(authority.clone(), askable, login_shares.clone()),
-        exchange: ExchangeDesk::new(authority.clone(), asked, exchange_shares.clone()),
-        errors: Dialect::of(config.exchange.jwtlet_compatible_errors),
+        desk: LoginDesk::new(authority.clone(), renewal, login_shares.clone()),
+        exchange: ExchangeDesk::new(authority.clone(), subjects.clone(), exchange_shares.clone()),
+        errors,
         metrics: metrics.clone(),
     };
     let watched = Watched {
@@ -74,6 +79,7 @@ pub(super) fn start(
         leaving: shutdown.leaving().clone(),
         certificate,
         bundle_endpoint: listeners.spiffe_bundle.as_ref().map(|(_, endpoint)| endpoint.ends_at()),
+        reviews: reviews.clone(),
     };
     let management = ManagementState {
         authority: authority.clone(),
@@ -85,6 +91,7 @@ pub(super) fn start(
         metrics: metrics.clone(),
         publishing,
         federations,
+        subjects,
     };
     let limits = grpc::MintLimits::new(&config.limits);
     let parts =
@@ -96,6 +103,7 @@ pub(super) fn start(
         exchange: exchange::router(exchange, documents.clone()),
         operations: operations::router(watched),
         management: management::router(management),
+        errors,
         grpc: grpc::router(parts),
     };
     serve(config, authority, listeners, routers, (&certified.tls, shutdown));
@@ -115,6 +123,7 @@ pub(super) fn start(
     shutdown.spawn("documents", until(stop.clone(), republish(authority.clone(), documents)));
     shutdown.spawn("federation", until(stop.clone(), fetcher.run()));
     shutdown.spawn("key sets", until(stop.clone(), key_sets.run()));
+    shutdown.spawn("API servers", until(stop.clone(), reviews.watch()));
     let bundle = follow_bundle(authority.clone());
     shutdown.spawn("trust bundle", until(stop.clone(), bundle));
     shutdown.spawn("following", until(stop.clone(), follow(authority.clone())));
@@ -130,6 +139,14 @@ fn shares(config: &Config) -> (LoginShares, ExchangeShares) {
     (LoginShares::new(logins.0, logins.1), ExchangeShares::new(exchanges.0, exchanges.1))
 }
 
+/// How long answers of API servers are remembered.
+fn kept_for(config: &Config) -> KeptFor {
+    KeptFor {
+        good: config.exchange.review_remembered.duration(),
+        refused: config.exchange.refusal_remembered.duration(),
+    }
+}
+
 /// What each listener serves.
 struct Routers {
     public: Router,
@@ -137,6 +154,8 @@ struct Routers {
     exchange: Router,
     operations: Router,
     management: Router,
+    /// How other machines are told what is wrong.
+    errors: Dialect,
     grpc: Router,
 }
 
@@ -165,11 +184,11 @@ fn serve(
     let plain = usual(Tls::Off);
     run(shutdown, "operations listener", listeners.operations, routers.operations, plain);
     if let Some(listener) = listeners.exchange {
-        run(shutdown, "exchange listener", listener, routers.exchange, usual(asking));
+        run(shutdown, "exchange listener", listener, routers.exchange, usual(asking.clone()));
     }
     if let Some(listener) = listeners.management_remote {
-        let router = routers.management.clone();
-        run(shutdown, "remote management listener", listener, router, managing(shared()));
+        let router = management::remote(routers.management.clone(), routers.errors);
+        run(shutdown, "remote management listener", listener, router, managing(asking));
     }
     let local = managing(Tls::Off);
     run(shutdown, "management listener", listeners.management, routers.management, local);

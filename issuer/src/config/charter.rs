@@ -5,15 +5,18 @@ use std::time::Duration;
 use moneyer_authority::Charter;
 use moneyer_authority::audiences::{AudiencePolicy, AudienceProfile, PolicyError};
 use moneyer_authority::enrollment::CertificateLifetimes;
+use moneyer_authority::exchange::{SubjectDomains, SubjectSources};
 use moneyer_authority::keys::{KeyKinds, Schedule, ScheduleError};
 
+use moneyer_authority::login::LoginPlan;
+use moneyer_authority::management::ManagementPlan;
 use moneyer_authority::registry::SystemWorkload;
 use moneyer_authority::signer::KeyKind;
 use moneyer_authority::svid::{RoundError, X509Plan};
 use moneyer_daemon::listener::ListenAddress;
 use moneyer_daemon::settings::{SettingsErrors, Source, Span};
 use moneyer_identity::spiffe::TrustDomain;
-use moneyer_identity::{Lifetime, LifetimeRange, SubjectParts};
+use moneyer_identity::{Audience, Lifetime, LifetimeRange, SubjectParts};
 
 use crate::config::{Config, KeyAlgorithm};
 
@@ -31,6 +34,14 @@ const MINIMUM_BUNDLE_AGE: Span = Span::from_secs(2 * 3600);
 
 /// No token may live longer: keys stay published this long after their last signature.
 const MAXIMUM_LIFETIME_SECONDS: u64 = 24 * 3600;
+
+/// Whose proofs are taken.
+struct Foreign {
+    login: LoginPlan,
+    subject_sources: SubjectSources,
+    subject_domains: SubjectDomains,
+    management: ManagementPlan,
+}
 
 impl Config {
     /// Reads, types and checks a configuration. Every error at once.
@@ -81,11 +92,12 @@ impl Config {
         let kinds = key_kinds.unwrap_or(KeyKinds::only(KeyKind::Rsa2048));
         let policy = lifetimes.and_then(|lifetimes| self.policy(lifetimes, kinds, &mut wrong));
         let login = lifetimes.and_then(|lifetimes| self.login.plan(&lifetimes, &mut wrong));
-        let sources = self.exchange.sources(&mut wrong);
-        match (trust_domain, policy.zip(login).zip(sources), key_kinds, schedule, x509) {
+        self.exchange.check_remembered(&mut wrong);
+        let plans = login.and_then(|login| self.foreign(login, &mut wrong));
+        match (trust_domain, policy.zip(plans), key_kinds, schedule, x509) {
             (
                 Ok(trust_domain),
-                Some(((policy, login), subject_sources)),
+                Some((policy, plans)),
                 Some(key_kinds),
                 Some(schedule),
                 Some(x509),
@@ -106,12 +118,25 @@ impl Config {
                 maximum_bundle_age: self.federation.maximum_age.duration(),
                 schedule,
                 x509,
-                login,
-                subject_sources,
+                login: plans.login,
+                subject_sources: plans.subject_sources,
+                subject_domains: plans.subject_domains,
+                management: plans.management,
                 certificates,
             }),
             _ => Err(errors),
         }
+    }
+
+    /// Whose proofs are taken, and for what.
+    fn foreign(&self, login: LoginPlan, wrong: &mut impl FnMut(&str, String)) -> Option<Foreign> {
+        let subject_sources = self.exchange.sources(wrong);
+        let subject_domains = self.exchange.domains(&login, wrong);
+        let subject_sources = subject_sources?;
+        let taken = |audience: &Audience| self.exchange.takes(audience);
+        let management = self.management.plan(&subject_sources, taken, wrong);
+        let (subject_domains, management) = subject_domains.zip(management)?;
+        Some(Foreign { login, subject_sources, subject_domains, management })
     }
 
     /// Which audiences may be asked for.

@@ -47,9 +47,9 @@ pub struct ListenSection {
     /// The management API. A Unix socket, since callers are known by the kernel's word alone.
     /// Default: `unix:/run/moneyer/management.sock`.
     pub management: ListenAddress,
-    /// The management API once more, for whoever shows the token of a log-in, as far as policies permit it. With
-    /// the public listener's certificate where it has one; else plain HTTP, on a loopback address or with
-    /// `public_plain` alone. Default: none.
+    /// The management API once more, for whoever shows the token of a log-in or an X.509-SVID, as far as policies permit
+    /// it, or the token of a service account (`[management]`). With the public listener's certificate where it has one,
+    /// which X.509-SVIDs need; else plain HTTP, on a loopback address or with `public_plain` alone. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub management_remote: Option<ListenAddress>,
     /// User ids that may use the management socket, beside root and the daemon's own. Default: none.

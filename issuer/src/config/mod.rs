@@ -17,6 +17,7 @@ mod keys;
 mod limits;
 mod listen;
 mod login;
+mod management;
 mod publish;
 mod seal;
 mod signer;
@@ -33,13 +34,14 @@ pub use acme::AcmeSection;
 pub use audience::{AudienceSection, AwsSection};
 pub use audit::AuditSection;
 pub use enrollment::EnrollmentSection;
-pub use exchange::{ExchangeSection, SourceSection};
+pub use exchange::{ExchangeSection, SourceSection, SubjectDomainSection, Verify};
 pub use federation::FederationSection;
 pub use issuer::{DocumentPath, DocumentPathError, IssuerSection};
 pub use keys::{KeyAlgorithm, KeysSection};
 pub use limits::LimitsSection;
 pub use listen::{ListenSection, PublicPlain, PublicTlsSection};
 pub use login::{LoginAlgorithm, LoginDomainSection, LoginSection};
+pub use management::{ManagementSection, Role, ServiceAccountSection};
 pub use publish::{BucketSection, PublishSection, ServerSection};
 pub use seal::{AgeRecipient, AgeRecipientError, SealSection};
 pub use signer::{
@@ -94,6 +96,9 @@ pub struct Config {
     /// Log-in with SVIDs.
     #[serde(default)]
     pub login: LoginSection,
+    /// Management by service accounts.
+    #[serde(default)]
+    pub management: ManagementSection,
     /// Certificates of the cluster's own mutual TLS.
     #[serde(default)]
     pub enrollment: EnrollmentSection,

@@ -1,16 +1,11 @@
-//! Where proofs are exchanged: verified, once more with newer keys if that may help, and answered or not.
-
-use std::sync::Arc;
+//! Where proofs are exchanged: verified, and answered or not.
 
 use moneyer_authority::Authority;
 use moneyer_authority::exchange::{
-    ClientIdentifier, ExchangeError, ExchangeRequest, ExchangedToken, Proofs, SubjectError,
-    VerifiedSubject,
+    ClientIdentifier, ExchangeError, ExchangeRequest, ExchangedToken, Proofs, Purpose,
 };
-use tokio::time::Instant;
 
-use crate::key_sets::KeySetRequests;
-use crate::pace::Pace;
+use super::subjects::Subjects;
 use crate::shares::Shares;
 
 /// How often one client and all clients of one issuer may ask.
@@ -20,19 +15,14 @@ pub(crate) type ExchangeShares = Shares<ClientIdentifier, String>;
 #[derive(Debug, Clone)]
 pub(crate) struct ExchangeDesk {
     authority: Authority,
-    key_sets: KeySetRequests,
-    pace: Arc<Pace>,
+    subjects: Subjects,
     shares: ExchangeShares,
 }
 
 impl ExchangeDesk {
-    /// A desk of this authority, which asks these for newer keys.
-    pub(crate) fn new(
-        authority: Authority,
-        key_sets: KeySetRequests,
-        shares: ExchangeShares,
-    ) -> Self {
-        Self { authority, key_sets, pace: Arc::default(), shares }
+    /// A desk of this authority, to which these tell who somebody is.
+    pub(crate) fn new(authority: Authority, subjects: Subjects, shares: ExchangeShares) -> Self {
+        Self { authority, subjects, shares }
     }
 
     /// A token for who is proved, if a mapping grants it.
@@ -45,27 +35,21 @@ impl ExchangeDesk {
     }
 
     async fn prove(&self, request: &ExchangeRequest) -> Result<Proofs, ExchangeError> {
-        let subject = self.verify(&request.subject_token).await.map_err(ExchangeError::Subject)?;
-        let actor = match &request.actor_token {
-            Some(token) => Some(self.verify(token).await.map_err(ExchangeError::Actor)?),
-            None => None,
+        let verify = |token| self.subjects.verify(token, Purpose::Exchange);
+        let acting = async {
+            match request.actor_token.as_deref() {
+                Some(token) => verify(token).await.map(Some),
+                None => Ok(None),
+            }
         };
+        // Beside each other: whoever shows two is told no later that a server is away.
+        let (subject, actor) = tokio::join!(verify(&request.subject_token), acting);
+        let subject = subject.map_err(ExchangeError::Subject)?;
+        let actor = actor.map_err(ExchangeError::Actor)?;
         let client = subject.client();
         if !self.shares.take(client, &subject.issuer().to_owned()) {
             return Err(ExchangeError::TooOften(client.clone()));
         }
         Ok(Proofs { subject, actor })
-    }
-
-    async fn verify(&self, token: &str) -> Result<VerifiedSubject, SubjectError> {
-        let first = self.authority.verify_subject(token);
-        let Some(issuer) = first.as_ref().err().and_then(SubjectError::may_be_stale) else {
-            return first;
-        };
-        if !self.key_sets.has(issuer) || !self.pace.take(issuer, Instant::now()) {
-            return first;
-        }
-        self.key_sets.refresh(issuer).await;
-        self.authority.verify_subject(token)
     }
 }

@@ -2,5 +2,7 @@
 //! knows yet.
 
 mod desk;
+mod subjects;
 
 pub(crate) use desk::{ExchangeDesk, ExchangeShares};
+pub(crate) use subjects::Subjects;

@@ -25,7 +25,7 @@ pub(super) async fn member<T: Sync>(
     request: &Request<T>,
 ) -> Result<Caller, Status> {
     let leaf = leaf(request)?;
-    authority.authenticate_caller(&leaf).await.map_err(status::authenticate)
+    authority.authenticate_caller(&leaf).await.map_err(|error| status::authenticate(&error))
 }
 
 /// The runner that makes a request.

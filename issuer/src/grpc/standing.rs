@@ -47,7 +47,7 @@ impl Standing {
     /// Before anything is told: the runner may have renewed twice or joined anew since, and this connection
     /// is then not its own.
     pub(super) fn check(&self) -> Result<(), Status> {
-        self.authority.authenticate(&self.leaf).map_err(status::authenticate)?;
+        self.authority.authenticate(&self.leaf).map_err(|error| status::authenticate(&error))?;
         Ok(())
     }
 }

@@ -78,8 +78,8 @@ pub(super) fn enrollment(error: &EnrollmentError) -> Status {
 const NOT_A_MEMBER: &str = "the caller is not a member of this cluster";
 
 /// A caller whose certificate is not a present member's.
-pub(super) fn authenticate(error: AuthenticateError) -> Status {
-    render(error.class(), NOT_A_MEMBER, &error)
+pub(super) fn authenticate(error: &AuthenticateError) -> Status {
+    render(error.class(), NOT_A_MEMBER, error)
 }
 
 /// A caller whose certificate names nobody.

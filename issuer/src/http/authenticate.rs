@@ -1,8 +1,10 @@
 //! Who is at the other end of a request to the management API, and whether it may ask for that.
 //!
-//! At a Unix socket the kernel tells the user: an operator may do everything. Anybody else shows a token of a log-in
-//! (RFC 6750 section 2.1) and may do what policies permit at that moment: to read or to write the resource that the
-//! first segment of the path names.
+//! At a Unix socket the kernel tells the user: an operator may do everything. Anybody else shows a token (RFC 6750
+//! section 2.1): one of a log-in, and may do what policies permit at that moment, or one of a Kubernetes service account,
+//! and may do what the configuration permits. Without a token an X.509-SVID counts that was shown in the handshake, for
+//! what a log-in with it would permit. What is done is to read or to write the resource that the first segment of the
+//! path names.
 
 use std::sync::Arc;
 
@@ -11,9 +13,13 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use moneyer_authority::Authority;
 use moneyer_authority::enrollment::{AuthenticateError, AuthenticatedOperator, LocalPeer};
-use moneyer_authority::login::{Permission, Resource, Verb};
+use moneyer_authority::exchange::Purpose;
+use moneyer_authority::login::{Permission, Resource, Svid, Verb};
 use moneyer_daemon::listener::{Peer, PeerAddress};
+use moneyer_daemon::tls::ShownChain;
+use moneyer_identity::claimed_issuer;
 
+use crate::exchange::Subjects;
 use crate::http::error::Problem;
 
 /// Which local users are operators, beside root.
@@ -33,6 +39,7 @@ where
     S: Send + Sync,
     Operators: FromRef<S>,
     Authority: FromRef<S>,
+    Subjects: FromRef<S>,
 {
     type Rejection = Problem;
 
@@ -42,25 +49,61 @@ where
         if let Some(Ok(operator)) = local {
             return Ok(Self::latest(&authority, operator).await);
         }
-        let token = match (bearer(&parts.headers), local) {
-            (Some(token), _) => token,
+        let (token, chain) = (bearer(&parts.headers), shown(parts));
+        match (token, local) {
             (None, Some(Err(refused))) => return Err(refused.into()),
-            (None, _) => return Err(AuthenticateError::NoToken.into()),
-        };
+            (None, _) if chain.is_empty() => return Err(AuthenticateError::NoToken.into()),
+            _ => {}
+        }
         let asked = asked(&parts.method, parts.uri.path());
         let asked = asked.ok_or_else(|| Problem::not_found("there is nothing at this path"))?;
-        let operator = authority.authenticate_token(token, asked)?;
+        let operator = Self::bearing(state, &authority, (token, &chain), asked).await?;
         Ok(Self::latest(&authority, operator).await)
     }
 }
 
 impl Operator {
+    /// Who shows a token, of a log-in or of a service account, or else a certificate.
+    async fn bearing<S>(
+        state: &S,
+        authority: &Authority,
+        (token, chain): (Option<&str>, &[Vec<u8>]),
+        asked: Permission,
+    ) -> Result<AuthenticatedOperator, Problem>
+    where
+        S: Sync,
+        Subjects: FromRef<S>,
+    {
+        let Some(token) = token else {
+            return Ok(authority.authenticate_svid(Svid::X509(chain), asked)?);
+        };
+        let Some(purpose) = of_an_account(authority, token) else {
+            return Ok(authority.authenticate_token(token, asked)?);
+        };
+        let shown = Subjects::from_ref(state).verify(token, purpose).await;
+        Ok(authority.authenticate_account(shown, asked)?)
+    }
+
     /// An operator is shown, and changes, what other coordinators were told a moment ago. Where the store is away a
     /// change fails by itself, and what is known here is shown.
     async fn latest(authority: &Authority, operator: AuthenticatedOperator) -> Self {
         authority.catch_up().await.ok();
         Self(operator)
     }
+}
+
+/// The certificates that a client showed in its handshake.
+fn shown(parts: &Parts) -> Vec<&[u8]> {
+    let peer = parts.extensions.get::<Arc<Peer>>();
+    let chain = peer.into_iter().flat_map(|peer| &peer.shown).flat_map(ShownChain::certificates);
+    chain.map(AsRef::as_ref).collect()
+}
+
+/// What a token is shown for, if it claims to be of a cluster whose service accounts may manage. Everything else is
+/// taken for a token of a log-in.
+fn of_an_account<'a>(authority: &'a Authority, token: &str) -> Option<Purpose<'a>> {
+    let claimed = claimed_issuer(token).ok()?;
+    authority.management_plan().purpose(&claimed, authority.subject_sources())
 }
 
 /// Who the kernel says it is; `None` where it is at no local socket.

@@ -1,16 +1,11 @@
 //! Where somebody logs in: verified, once more with newer authorities if that may help, and let in or not.
 
-use std::sync::Arc;
-
 use moneyer_authority::Authority;
-use moneyer_authority::login::{KeySource, LocalToken, LoginError, Svid, VerifiedLogin};
+use moneyer_authority::login::{LocalToken, LoginError, Svid, VerifiedLogin};
 use moneyer_identity::Lifetime;
 use moneyer_identity::spiffe::{SpiffeId, TrustDomain};
-use tokio::time::Instant;
 
-use crate::federation::FederationRequests;
-use crate::key_sets::KeySetRequests;
-use crate::pace::Pace;
+use super::renewal::Renewal;
 use crate::shares::Shares;
 
 /// How often one workload and one trust domain may log in.
@@ -20,20 +15,14 @@ pub(crate) type LoginShares = Shares<SpiffeId, TrustDomain>;
 #[derive(Debug, Clone)]
 pub(crate) struct LoginDesk {
     authority: Authority,
-    federations: FederationRequests,
-    key_sets: KeySetRequests,
-    pace: Arc<Pace>,
+    renewal: Renewal,
     shares: LoginShares,
 }
 
 impl LoginDesk {
     /// A desk of this authority, which asks these for newer keys.
-    pub(crate) fn new(
-        authority: Authority,
-        (federations, key_sets): (FederationRequests, KeySetRequests),
-        shares: LoginShares,
-    ) -> Self {
-        Self { authority, federations, key_sets, pace: Arc::default(), shares }
+    pub(crate) fn new(authority: Authority, renewal: Renewal, shares: LoginShares) -> Self {
+        Self { authority, renewal, shares }
     }
 
     /// A token for whoever shows this SVID, if a policy lets it in.
@@ -56,28 +45,10 @@ impl LoginDesk {
         let Some(trust_domain) = first.as_ref().err().and_then(LoginError::may_be_stale) else {
             return first;
         };
-        if !self.renew(trust_domain).await {
-            return first;
+        match self.authority.login_plan().find(trust_domain) {
+            Some(domain) if self.renewal.renew(domain).await => {}
+            _ => return first,
         }
         self.authority.verify_svid(svid)
-    }
-
-    /// Asks for newer keys, unless that was done a moment ago or there are none to be asked for.
-    async fn renew(&self, trust_domain: &TrustDomain) -> bool {
-        let Some(domain) = self.authority.login_plan().find(trust_domain) else { return false };
-        let federated = self.authority.federations().find(trust_domain).is_some();
-        let has_source = match &domain.keys {
-            KeySource::Bundle => federated,
-            KeySource::Url { .. } => true,
-            KeySource::Keys(_) => false,
-        };
-        if !has_source || !self.pace.take(trust_domain.as_str(), Instant::now()) {
-            return false;
-        }
-        match &domain.keys {
-            KeySource::Url { .. } => self.key_sets.refresh(trust_domain.as_str()).await,
-            _ => self.federations.refresh(trust_domain.clone()).await,
-        }
-        true
     }
 }

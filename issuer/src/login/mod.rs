@@ -2,5 +2,7 @@
 //! nobody knows yet.
 
 mod desk;
+mod renewal;
 
 pub(crate) use desk::{LoginDesk, LoginShares};
+pub(crate) use renewal::Renewal;

@@ -13,6 +13,8 @@ mod federation;
 #[cfg(test)]
 mod grpc;
 #[cfg(test)]
+mod kubernetes;
+#[cfg(test)]
 mod login;
 #[cfg(test)]
 mod management;

@@ -20,6 +20,7 @@ mod following;
 pub mod issuers;
 pub mod keys;
 pub mod login;
+pub mod management;
 pub mod mint;
 pub mod public_certificate;
 pub mod registry;

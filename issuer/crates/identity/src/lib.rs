@@ -51,7 +51,8 @@ pub use component::{
 pub use error_chain::error_chain;
 pub use error_class::ErrorClass;
 pub use foreign::{
-    ForeignKeys, ForeignTokenError, ForeignTokenRules, VerifiedForeignToken, claimed_issuer,
+    ExaminedForeignToken, ForeignKeys, ForeignTokenError, ForeignTokenRules, VerifiedForeignToken,
+    claimed_issuer,
 };
 pub use issuer_url::{IssuerUrl, IssuerUrlError};
 pub use key::{

@@ -12,6 +12,7 @@ pub mod postgres;
 mod redaction;
 pub mod signer;
 pub mod store;
+mod token_review_model;
 pub mod vault_model;
 
 pub use certificates::{LeafForm, MemberRequest, TestCa};
@@ -20,3 +21,4 @@ pub use fixture_key::FixtureKey;
 pub use foreign_issuer::ForeignIssuer;
 pub use path::openssl_verifies;
 pub use redaction::shown_as;
+pub use token_review_model::{ModelAccount, TokenReviewModel};

@@ -40,7 +40,7 @@ pub(crate) use policies::About;
 pub(crate) use policy_views::{
     CandidateView, DecisionView, EffectName, PolicyBody, PolicyView, VerdictName,
 };
-pub(crate) use routes::{ManagementState, router};
+pub(crate) use routes::{ManagementState, remote, router};
 pub(crate) use scopes::ScopeQuery;
 pub(crate) use store::RekeyedView;
 pub(crate) use views::{

@@ -2,18 +2,23 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, FromRef};
+use axum::http::{StatusCode, header};
+use axum::middleware::map_response;
+use axum::response::Response;
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use moneyer_authority::Authority;
 
+use crate::exchange::Subjects;
 use crate::federation::FederationRequests;
 use crate::http::authenticate::Operators;
 use crate::http::management::{
     apps, audiences, clock, federations, issuer, keys, mappings, members, policies, publish,
     sandboxes, scopes, store, x509_authorities,
 };
-use crate::http::{self, error, openapi};
+use crate::http::{self, Dialect, error, openapi};
 use crate::kept_store::KeptStore;
 use crate::metrics::Metrics;
 use crate::publish::PublishRequests;
@@ -27,6 +32,7 @@ pub(crate) struct ManagementState {
     pub(crate) metrics: Metrics,
     pub(crate) publishing: PublishRequests,
     pub(crate) federations: FederationRequests,
+    pub(crate) subjects: Subjects,
 }
 
 /// The store itself, for what is done with all of it.
@@ -51,6 +57,12 @@ impl FromRef<ManagementState> for FederationRequests {
     }
 }
 
+impl FromRef<ManagementState> for Subjects {
+    fn from_ref(state: &ManagementState) -> Self {
+        state.subjects.clone()
+    }
+}
+
 impl FromRef<ManagementState> for Authority {
     fn from_ref(state: &ManagementState) -> Self {
         state.authority.clone()
@@ -67,6 +79,23 @@ impl FromRef<ManagementState> for Operators {
     fn from_ref(state: &ManagementState) -> Self {
         state.operators.clone()
     }
+}
+
+/// The same for other machines. A client of Jwtlet is told with 401 and 403 nothing but that.
+pub(crate) fn remote(router: Router, errors: Dialect) -> Router {
+    match errors {
+        Dialect::Rfc8693 => router,
+        Dialect::Jwtlet => router.layer(map_response(silent)),
+    }
+}
+
+async fn silent(mut response: Response) -> Response {
+    if matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+        *response.body_mut() = Body::empty();
+        response.headers_mut().remove(header::CONTENT_TYPE);
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+    }
+    response
 }
 
 /// The management listener's routes, and `/health`, which needs nobody's permission.

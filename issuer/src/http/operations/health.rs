@@ -9,6 +9,7 @@ use moneyer_identity::UnixTime;
 use serde::Serialize;
 
 use crate::http::operations::status::words::machine_time;
+use crate::kubernetes::Away;
 use crate::public_tls::PublicCertificate;
 
 /// One dependency.
@@ -128,6 +129,18 @@ impl Health {
             }
         };
         self.add("bundle_endpoint", Need::Told, standing);
+    }
+
+    /// Tells which API servers do not answer. They are not needed either: minting goes on without them, and
+    /// so does every exchange that they have no say in.
+    pub(crate) fn tell_api_servers(&mut self, away: &[Away]) {
+        let told = away.iter().map(|one| {
+            let left = if one.left_alone { "; it is left alone for some seconds" } else { "" };
+            format!("the API server of {}: {}{left}", one.cluster, one.cause)
+        });
+        let told: Vec<_> = told.collect();
+        let standing = if told.is_empty() { Ok(()) } else { Err(told.join("; ")) };
+        self.add("kubernetes", Need::Told, standing);
     }
 }
 

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::http::error;
 use crate::http::operations::health::Health;
 use crate::http::operations::status::{Moment, StatusView, content_security_policy, page};
+use crate::kubernetes::TokenReviews;
 use crate::metrics::Metrics;
 use crate::public_tls::PublicCertificate;
 use crate::publish::PublishRequests;
@@ -34,6 +35,8 @@ pub(crate) struct Watched {
     pub(crate) certificate: Option<PublicCertificate>,
     /// When the bundle endpoint's SVID ends, if it shows one, where there is such an endpoint.
     pub(crate) bundle_endpoint: Option<watch::Receiver<Option<UnixTime>>>,
+    /// The API servers that are asked about tokens.
+    pub(crate) reviews: TokenReviews,
 }
 
 #[derive(Debug, Clone)]
@@ -64,6 +67,9 @@ impl Watched {
         }
         if let Some(ends_at) = &self.bundle_endpoint {
             health.tell_bundle_endpoint(*ends_at.borrow(), self.authority.now());
+        }
+        if !self.reviews.is_empty() {
+            health.tell_api_servers(&self.reviews.away());
         }
         if self.leaving.is_cancelled() {
             health.tell_leaving();

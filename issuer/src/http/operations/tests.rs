@@ -21,10 +21,13 @@ use tower::ServiceExt as _;
 use super::{Watched, router};
 use crate::config::Config;
 use crate::documents::PublicDocuments;
+use crate::kubernetes::{KeptFor, TokenReviews};
 use crate::metrics::Metrics;
 use crate::publish::{PublishRequests, Publisher};
 
 const CONFIG: &str = "issuer.url = 'https://id.example.com'\nkeys.algorithm = 'ES256'";
+
+const KEPT_FOR: KeptFor = KeptFor { good: Duration::ZERO, refused: Duration::ZERO };
 
 /// A coordinator's operations listener, and what it depends on.
 struct Rig {
@@ -55,6 +58,7 @@ impl Rig {
         let started_at = authority.now();
         let leaving = CancellationToken::new();
         let router = router(Watched {
+            reviews: TokenReviews::new(&authority, KEPT_FOR, &metrics).unwrap(),
             authority,
             metrics,
             publishing,

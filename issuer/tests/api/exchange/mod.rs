@@ -159,7 +159,7 @@ impl Scene {
     }
 }
 
-fn form<'a>(parameters: impl Iterator<Item = &'a (&'a str, &'a str)>) -> String {
+pub(crate) fn form<'a>(parameters: impl Iterator<Item = &'a (&'a str, &'a str)>) -> String {
     let escaped = |text: &str| {
         let byte = |byte: u8| match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' => {

@@ -126,10 +126,45 @@ async fn an_x509_svid_logs_in_by_its_handshake_in_both_versions_of_tls() {
     let mut connection = scene.connect(None, &rustls::version::TLS13, &remote).await.unwrap();
     let fields = [("authorization", bearer.as_str())];
     assert_eq!(connection.send(Method::GET, "/api/v1/apps", &fields).await.status(), 200);
-    // A certificate is no token there, however good.
-    let mut connection =
-        scene.connect(Some(&svid), &rustls::version::TLS13, &remote).await.unwrap();
-    assert_eq!(connection.send(Method::GET, "/api/v1/apps", &[]).await.status(), 401);
+}
+
+#[tokio::test]
+async fn an_operator_shows_its_x509_svid_to_the_management_api_and_needs_no_token() {
+    let (ca, other) = (TestCa::default(), TestCa::default());
+    let scene = Scene::new(&ca).await;
+    let remote = scene.world.app.addresses().management_remote.clone().unwrap();
+    let send = async |shown: Option<&Shown>, method: Method, path: &str, fields: &[_]| {
+        let mut connection = scene.connect(shown, &rustls::version::TLS13, &remote).await.unwrap();
+        connection.send(method, &format!("/api/v1{path}"), fields).await
+    };
+    let operator = ca.svid("spiffe://other.example/moneyer/operator/ada");
+    let answer = send(Some(&operator), Method::GET, "/apps", &[]).await;
+    assert_eq!(answer.status(), 200, "{:?}", answer.body());
+    // The policy lets it read.
+    let denied = send(Some(&operator), Method::DELETE, "/apps/web", &[]).await;
+    assert_eq!(denied.status(), 403);
+    for (what, shown) in [
+        ("no certificate", None),
+        ("another authority", Some(other.svid(WORKLOAD))),
+        ("an expired one", Some(ca.svid_within(WORKLOAD, (2020, 2021)))),
+        ("an unknown domain", Some(ca.svid("spiffe://third.example/ci/one"))),
+    ] {
+        Scene::is_refused(&send(shown.as_ref(), Method::GET, "/apps", &[]).await, what);
+    }
+    // A token that is shown as well is what counts.
+    let garbage = [("authorization", "Bearer garbage")];
+    Scene::is_refused(&send(Some(&operator), Method::GET, "/apps", &garbage).await, "garbage");
+    let waiting = ca.svid("spiffe://waiting.example/ci/one");
+    assert_eq!(send(Some(&waiting), Method::GET, "/apps", &[]).await.status(), 503);
+    // As soon as no policy names it, it is nobody; and what it does is recorded under its name.
+    let patterns = ["spiffe://other.example/moneyer/operator/*"];
+    let write = json!({ "patterns": patterns, "effect": "allow", "permissions": ["apps:write"] });
+    scene.world.put_policy("operators", &write).await;
+    let removed = send(Some(&operator), Method::DELETE, "/apps/web", &[]).await;
+    assert_eq!(removed.status(), 204, "it may");
+    let deny = json!({ "patterns": patterns, "effect": "deny" });
+    scene.world.put_policy("operators", &deny).await;
+    Scene::is_refused(&send(Some(&operator), Method::GET, "/apps", &[]).await, "denied");
 }
 
 #[tokio::test]

@@ -9,9 +9,10 @@ use moneyer_identity::{Clock, IssuerUrl, SubjectParts};
 use crate::audiences::AudiencePolicy;
 use crate::audit::Audit;
 use crate::enrollment::CertificateLifetimes;
-use crate::exchange::SubjectSources;
+use crate::exchange::{SubjectDomains, SubjectSources};
 use crate::keys::{KeyKinds, KeyPlan, Schedule};
 use crate::login::LoginPlan;
+use crate::management::ManagementPlan;
 use crate::registry::SystemWorkload;
 use crate::signer::Signer;
 use crate::store::Store;
@@ -47,8 +48,12 @@ pub struct Charter {
     pub maximum_bundle_age: Duration,
     /// Whose tokens are taken in exchange.
     pub subject_sources: SubjectSources,
+    /// The trust domains whose JWT-SVIDs are taken in exchange.
+    pub subject_domains: SubjectDomains,
     /// Whose workloads may log in.
     pub login: LoginPlan,
+    /// Which service accounts may manage.
+    pub management: ManagementPlan,
     /// How long the cluster's own certificates live.
     pub certificates: CertificateLifetimes,
 }

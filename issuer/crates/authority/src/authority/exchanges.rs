@@ -5,17 +5,20 @@
 
 use std::sync::Arc;
 
-use moneyer_identity::ForeignKeys;
+use moneyer_identity::spiffe::claimed_trust_domain;
+use moneyer_identity::{ForeignKeys, ForeignTokenError, UnixTime};
 
 use super::open::Authority;
 use crate::audit::{Actor, Holder, Refused, reason};
 use crate::enrollment::{AuthenticatedOperator, Places as _};
 use crate::exchange::{
-    Catalog, ClientIdentifier, ExchangeAsk, ExchangeError, ExchangedToken, Grant, MappingKey,
-    MappingsError, NotGranted, ParticipantContext, Place, Proofs, ResourceMapping, Rules, ScopeKey,
-    ScopeMapping, SubjectError, SubjectSource, SubjectSources, VerifiedSubject,
+    Catalog, ClientIdentifier, Examined, ExchangeAsk, ExchangeError, ExchangedToken, Grant,
+    MappingKey, MappingsError, NotGranted, ParticipantContext, Place, Proofs, Purpose,
+    ResourceMapping, Rules, ScopeKey, ScopeMapping, SubjectDomains, SubjectError, SubjectSource,
+    SubjectSources, VerifiedSubject,
 };
 use crate::fetched_keys::FetchedKeys;
+use crate::login::{LoginDomain, verify_jwt_svid};
 use crate::mint::MintError;
 use crate::store::{Generation, StoreError};
 use crate::unbroken::unbroken;
@@ -127,11 +130,47 @@ impl Authority {
         &self.source_keys
     }
 
-    /// Who somebody is by a token of another issuer, with the keys of this moment. Nothing is given for it yet.
-    pub fn verify_subject(&self, token: &str) -> Result<VerifiedSubject, SubjectError> {
+    /// The trust domains whose JWT-SVIDs are taken in exchange.
+    #[must_use]
+    pub fn subject_domains(&self) -> &SubjectDomains {
+        &self.charter.subject_domains
+    }
+
+    /// Who somebody is by a token of another issuer, with the keys of this moment, as far as that can be said here.
+    /// Nothing is given for it yet.
+    pub fn examine_subject(
+        &self,
+        token: &str,
+        purpose: Purpose<'_>,
+    ) -> Result<Examined, SubjectError> {
         let now = self.now();
         let keys = |source: &SubjectSource| self.source_keys.find(&source.issuer, now);
-        VerifiedSubject::verify(token, self.subject_sources(), keys, now)
+        let examined = Examined::of(token, self.subject_sources(), purpose, keys, now);
+        match examined {
+            // A JWT-SVID needs no issuer, and if it names one, its subject still says whose it is.
+            Err(
+                SubjectError::UnknownIssuer(_) | SubjectError::Token(ForeignTokenError::Issuer),
+            ) if purpose == Purpose::Exchange && self.is_svid(token) => {
+                self.verify_svid_subject(token, now).map(Examined::Verified)
+            }
+            examined => examined,
+        }
+    }
+
+    /// Whether it claims to be of a trust domain whose JWT-SVIDs are taken.
+    fn is_svid(&self, token: &str) -> bool {
+        let claimed = claimed_trust_domain(token);
+        claimed.is_ok_and(|claimed| self.subject_domains().plan().find(&claimed).is_some())
+    }
+
+    fn verify_svid_subject(
+        &self,
+        token: &str,
+        now: UnixTime,
+    ) -> Result<VerifiedSubject, SubjectError> {
+        let bundle = |domain: &LoginDomain| self.login_bundle(domain, now);
+        let svid = verify_jwt_svid(token, self.subject_domains().plan(), bundle, now);
+        VerifiedSubject::of_svid(&svid.map_err(SubjectError::of_svid)?, token)
     }
 
     /// Gives a token for a proof, if a mapping grants it. Refusals are recorded, those of who proved nothing too.

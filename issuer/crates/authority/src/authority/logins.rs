@@ -9,7 +9,7 @@ use std::sync::Arc;
 use moneyer_identity::spiffe::{SpiffeId, TrustBundle};
 use moneyer_identity::{
     Audience, Expectations, KeySet, Lifetime, LifetimeRange, UnixTime, VerifiedToken, Verifier,
-    VerifyError,
+    VerifyError, error_chain,
 };
 use serde_json::Value;
 
@@ -82,7 +82,11 @@ impl Authority {
         svid.verify(self.login_plan(), bundle, self.login_audiences(), now)
     }
 
-    fn login_bundle(&self, domain: &LoginDomain, now: UnixTime) -> Option<Arc<TrustBundle>> {
+    pub(super) fn login_bundle(
+        &self,
+        domain: &LoginDomain,
+        now: UnixTime,
+    ) -> Option<Arc<TrustBundle>> {
         match &domain.keys {
             KeySource::Keys(keys) => Some(Arc::clone(keys)),
             KeySource::Url { .. } => self.login_keys.find(domain.trust_domain.as_str(), now),
@@ -191,6 +195,31 @@ impl Authority {
         };
         let who = Actor::Workload(id.clone());
         AuthenticatedOperator::permitted(id, &permissions, asked)
+            .map_err(|error| refuse(&who, error))
+    }
+
+    /// Who shows an SVID in the handshake with the management API itself, if it is permitted this at this moment: by the
+    /// policies that a token of its log-in would name.
+    pub fn authenticate_svid(
+        &self,
+        shown: Svid<'_>,
+        asked: Permission,
+    ) -> Result<AuthenticatedOperator, AuthenticateError> {
+        let refuse = |who: &Actor, error: AuthenticateError| {
+            self.note_workload(who, Refused::Request, reason(error.class(), &error));
+            error
+        };
+        let login = self.verify_svid(shown).and_then(|verified| {
+            let admission = self.admit(verified.id())?;
+            Ok((verified.id().clone(), admission))
+        });
+        let (id, admission) = login.map_err(|error| {
+            let who = error.about().cloned().map_or(Actor::Nobody, Actor::Workload);
+            let (class, reason) = (error.class(), error_chain(&error));
+            refuse(&who, AuthenticateError::Svid { class, reason })
+        })?;
+        let who = Actor::Workload(id.clone());
+        AuthenticatedOperator::permitted(id, admission.permissions(), asked)
             .map_err(|error| refuse(&who, error))
     }
 

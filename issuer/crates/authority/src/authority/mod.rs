@@ -10,6 +10,7 @@ mod exchanges;
 mod federations;
 mod following;
 mod logins;
+mod management;
 mod minting;
 mod open;
 mod parts;

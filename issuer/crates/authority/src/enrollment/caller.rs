@@ -2,8 +2,9 @@
 //!
 //! The types here have no public constructor. [`Members::authenticate`] makes runners and controllers
 //! from a verified certificate, [`LocalPeer::authenticate`] makes operators from the kernel's word about
-//! a Unix socket's other end, and a token of this cluster makes one of a workload that logged in, for what the
-//! policies of that moment permit it.
+//! a Unix socket's other end, a token of this cluster makes one of a workload that logged in, for what the
+//! policies of that moment permit it, and a service account's own token makes one of that, for what the configuration
+//! permits it.
 
 use std::collections::BTreeSet;
 
@@ -13,10 +14,11 @@ use moneyer_identity::{ControllerName, ErrorClass, RunnerId, UnixTime, VerifyErr
 use crate::audit::Actor;
 use crate::enrollment::leaf::PeerLeaf;
 use crate::enrollment::member::{MemberKind, Members};
+use crate::exchange::{ClientIdentifier, SubjectError};
 use crate::login::Permission;
 
 /// Why a caller is nobody: for the log. The caller is told one constant text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AuthenticateError {
     /// The id is of another trust domain or not of a member's form.
     #[error("the certificate is not of a member of this cluster")]
@@ -42,6 +44,20 @@ pub enum AuthenticateError {
     /// A good token of this cluster for something else.
     #[error("the token is not one of a log-in")]
     NotALogin,
+    /// The SVID is no proof, or nobody lets its holder in.
+    #[error("the SVID is refused: {reason}")]
+    Svid {
+        /// What kind of failure it is.
+        class: ErrorClass,
+        /// What a log-in would say of it.
+        reason: String,
+    },
+    /// The token of another issuer is no proof, or cannot be proved at this moment.
+    #[error("it cannot be told at this time who asks, or the token is refused")]
+    Subject(#[source] SubjectError),
+    /// No service account of this name may manage.
+    #[error("the service account {0} is not one that may manage")]
+    NotAManager(ClientIdentifier),
     /// It concerns files of the coordinator's machine.
     #[error(
         "this is for users of the coordinator's machine, whose files it concerns: ask at its management socket"
@@ -55,9 +71,13 @@ pub enum AuthenticateError {
 impl AuthenticateError {
     /// The kind of failure.
     #[must_use]
-    pub fn class(self) -> ErrorClass {
+    pub fn class(&self) -> ErrorClass {
         match self {
-            Self::NotAnOperator | Self::NotLocal | Self::NotPermitted(_) => ErrorClass::Denied,
+            Self::NotAnOperator | Self::NotLocal | Self::NotAManager(_) | Self::NotPermitted(_) => {
+                ErrorClass::Denied
+            }
+            Self::Subject(error) => error.class(),
+            Self::Svid { class, .. } => *class,
             _ => ErrorClass::Unauthenticated,
         }
     }
@@ -114,6 +134,8 @@ enum Operator {
     Local { uid: u32 },
     /// A workload that logged in, for what it is permitted.
     Workload { id: SpiffeId },
+    /// A service account, for what it is permitted.
+    Account { client: ClientIdentifier },
 }
 
 impl AuthenticatedOperator {
@@ -121,7 +143,9 @@ impl AuthenticatedOperator {
     pub fn is_local(&self) -> Result<(), AuthenticateError> {
         match self.0 {
             Operator::Local { .. } => Ok(()),
-            Operator::Workload { .. } => Err(AuthenticateError::NotLocal),
+            Operator::Workload { .. } | Operator::Account { .. } => {
+                Err(AuthenticateError::NotLocal)
+            }
         }
     }
 
@@ -135,6 +159,24 @@ impl AuthenticatedOperator {
             Ok(Self(Operator::Workload { id }))
         } else {
             Err(AuthenticateError::NotPermitted(asked))
+        }
+    }
+}
+
+impl AuthenticatedOperator {
+    /// A service account that was asked for one thing and is permitted that. `permissions` are those it has, if it
+    /// may manage at all.
+    pub(crate) fn permitted_account(
+        client: ClientIdentifier,
+        permissions: Option<&BTreeSet<Permission>>,
+        asked: Permission,
+    ) -> Result<Self, AuthenticateError> {
+        match permissions {
+            None => Err(AuthenticateError::NotAManager(client)),
+            Some(permissions) if permissions.iter().any(|one| one.covers(asked)) => {
+                Ok(Self(Operator::Account { client }))
+            }
+            Some(_) => Err(AuthenticateError::NotPermitted(asked)),
         }
     }
 }
@@ -156,6 +198,7 @@ impl Places for AuthenticatedOperator {
         match &self.0 {
             Operator::Local { uid } => Actor::Operator { uid: *uid },
             Operator::Workload { id } => Actor::Workload(id.clone()),
+            Operator::Account { client } => Actor::Client(client.clone()),
         }
     }
 }

@@ -8,12 +8,15 @@
 mod catalog;
 mod client;
 mod context;
+mod domains;
 mod error;
 mod grant;
 mod keeper;
+mod kubernetes;
 mod mapping;
 mod refusal;
 mod request;
+mod review;
 mod scope;
 mod source;
 mod spent;
@@ -23,17 +26,22 @@ mod token;
 pub use catalog::{Catalog, Kept};
 pub use client::{ClientIdentifier, ClientIdentifierError};
 pub use context::{ParticipantContext, ParticipantContextError};
+pub use domains::SubjectDomains;
 pub use error::MappingsError;
 pub use grant::{ExchangeAsk, Grant, NotGranted, Rules};
 pub use keeper::{MAXIMUM_MAPPINGS, MAXIMUM_SCOPES, Mappings, Place};
+pub use kubernetes::{KubernetesFacts, KubernetesObject};
 pub use mapping::{MAXIMUM_GRANTS, MappingError, MappingKey, ResourceMapping};
 pub use refusal::ExchangeError;
 pub use request::{ExchangeRequest, GRANT_TYPE, RequestError, TokenType};
+pub use review::{ReviewStatus, UnreviewedSubject};
 pub use scope::{
     MAXIMUM_CLAIMS_BYTES, RESERVED_CLAIMS, ScopeKey, ScopeMapping, ScopeMappingError, ScopeName,
     ScopeNameError,
 };
-pub use source::{MAXIMUM_SOURCES, SourceError, SourceKind, SubjectSource, SubjectSources};
+pub use source::{
+    MAXIMUM_SOURCES, Purpose, SourceError, SourceKind, SubjectSource, SubjectSources, Verification,
+};
 pub use spent::SpentProofs;
-pub use subject::{KubernetesFacts, KubernetesObject, SubjectError, VerifiedSubject};
+pub use subject::{Examined, SubjectError, VerifiedSubject};
 pub use token::{ExchangedToken, Proofs};

@@ -47,13 +47,8 @@ impl ExchangeError {
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::Request(_) => ErrorClass::Invalid,
-            // What is missing here is not the client's fault.
-            Self::Subject(SubjectError::NoKeys(_)) | Self::Actor(SubjectError::NoKeys(_)) => {
-                ErrorClass::Unavailable
-            }
-            Self::Subject(_) | Self::Actor(_) | Self::Over | Self::Spent => {
-                ErrorClass::Unauthenticated
-            }
+            Self::Subject(error) | Self::Actor(error) => error.class(),
+            Self::Over | Self::Spent => ErrorClass::Unauthenticated,
             Self::NotGranted(_) => ErrorClass::Denied,
             Self::Spending(error) => error.class(),
             Self::TooOften(_) => ErrorClass::Exhausted,

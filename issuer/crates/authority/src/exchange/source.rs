@@ -22,6 +22,51 @@ pub enum SourceKind {
     Oidc,
 }
 
+/// How the tokens of an issuer are verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verification {
+    /// Offline, with its JWK Set, which is here.
+    KeySet(BundleUrl),
+    /// By the API server here (`TokenReview`).
+    Review(BundleUrl),
+    /// By both. What the key set refuses is not asked about.
+    Both {
+        /// Its JWK Set.
+        key_set: BundleUrl,
+        /// Its API server.
+        api_server: BundleUrl,
+    },
+}
+
+impl Verification {
+    /// Where its JWK Set is, if that is needed.
+    #[must_use]
+    pub fn key_set(&self) -> Option<&BundleUrl> {
+        match self {
+            Self::KeySet(key_set) | Self::Both { key_set, .. } => Some(key_set),
+            Self::Review(_) => None,
+        }
+    }
+
+    /// Where its API server is, if that is asked.
+    #[must_use]
+    pub fn api_server(&self) -> Option<&BundleUrl> {
+        match self {
+            Self::Review(api_server) | Self::Both { api_server, .. } => Some(api_server),
+            Self::KeySet(_) => None,
+        }
+    }
+}
+
+/// What a token is shown for, which its audience has to be for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose<'a> {
+    /// Another token.
+    Exchange,
+    /// The management API, which has this audience.
+    Management(&'a Audience),
+}
+
 /// An issuer whose tokens are taken for a proof.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubjectSource {
@@ -39,11 +84,11 @@ pub struct SubjectSource {
     pub leeway: Duration,
     /// What stands before its subjects in a client.
     pub prefix: String,
-    /// Where its JWK Set is.
-    pub key_set: BundleUrl,
-    /// The roots its server is known under, PEM. Without: those that this machine trusts.
+    /// How they are verified.
+    pub verification: Verification,
+    /// The roots its servers are known under, PEM. Without: those that this machine trusts.
     pub roots: Option<String>,
-    /// A file with the bearer token that its server asks for.
+    /// A file with the bearer token that its servers ask for.
     pub bearer_file: Option<std::path::PathBuf>,
 }
 
@@ -112,6 +157,12 @@ impl SubjectSources {
         &self.0
     }
 
+    /// The one of this name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&SubjectSource> {
+        self.0.iter().find(|source| source.name == name)
+    }
+
     /// The one of this issuer.
     #[must_use]
     pub fn of_issuer(&self, issuer: &str) -> Option<&SubjectSource> {
@@ -133,12 +184,20 @@ fn check_prefixes(one: &SubjectSource, other: &SubjectSource) -> Result<(), Sour
 }
 
 impl SubjectSource {
-    /// What its tokens have to be.
-    pub(super) fn rules(&self) -> ForeignTokenRules {
-        let audiences = self.audiences.iter().map(|audience| audience.as_str().to_owned());
+    /// The audiences of which a token for this names one.
+    pub(super) fn audiences_for<'a>(&'a self, purpose: Purpose<'a>) -> &'a [Audience] {
+        match purpose {
+            Purpose::Exchange => &self.audiences,
+            Purpose::Management(audience) => std::slice::from_ref(audience),
+        }
+    }
+
+    /// What its tokens for this have to be.
+    pub(super) fn rules(&self, purpose: Purpose<'_>) -> ForeignTokenRules {
+        let audiences = self.audiences_for(purpose).iter();
         ForeignTokenRules {
             issuer: self.issuer.clone(),
-            audiences: audiences.collect(),
+            audiences: audiences.map(|audience| audience.as_str().to_owned()).collect(),
             algorithms: self.algorithms.clone(),
             leeway: self.leeway,
         }
@@ -158,7 +217,7 @@ mod tests {
             algorithms: Vec::new(),
             leeway: Duration::ZERO,
             prefix: prefix.to_owned(),
-            key_set: BundleUrl::parse("https://x.example/jwks").unwrap(),
+            verification: Verification::KeySet(BundleUrl::parse("https://x.example/jwks").unwrap()),
             roots: None,
             bearer_file: None,
         }

@@ -1,13 +1,18 @@
 //! Who somebody is, by a token of another issuer.
 
 use aws_lc_rs::digest::{SHA256, digest};
+use moneyer_identity::spiffe::{JwtSvidError, TrustDomain, VerifiedJwtSvid};
 use moneyer_identity::{
-    ForeignKeys, ForeignTokenError, UnixTime, VerifiedForeignToken, claimed_issuer,
+    ErrorClass, ExaminedForeignToken, ForeignKeys, ForeignTokenError, UnixTime, claimed_issuer,
+    error_chain,
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::client::{ClientIdentifier, ClientIdentifierError};
-use super::source::{SourceKind, SubjectSource, SubjectSources};
+use super::kubernetes::{KubernetesFacts, facts};
+use super::review::UnreviewedSubject;
+use super::source::{Purpose, SourceKind, SubjectSource, SubjectSources};
+use crate::login::LoginError;
 
 /// Why a proof is none: for logs and audit records, never for the caller.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,9 +32,44 @@ pub enum SubjectError {
     /// The subject is no client.
     #[error("the subject cannot be a client")]
     Client(#[source] ClientIdentifierError),
+    /// The API server could not be asked.
+    #[error("the API server of {cluster} could not be asked: {cause}")]
+    NotReviewed {
+        /// The name of the cluster here.
+        cluster: String,
+        /// What went wrong.
+        cause: String,
+    },
+    /// The API server was asked, and said no.
+    #[error("the API server does not authenticate the token: {0}")]
+    NotAuthenticated(String),
+    /// The API server says of the token what the token does not say of itself.
+    #[error("the token and the review of it disagree on {0}")]
+    Disagreement(&'static str),
+    /// There are no authorities of the trust domain to verify with at this moment.
+    #[error("there is no bundle of {0} in force: it was not fetched, or is too old")]
+    NoBundle(TrustDomain),
+    /// The JWT-SVID is refused.
+    #[error("the JWT-SVID is refused")]
+    Svid(#[source] JwtSvidError),
+    /// The JWT-SVID is not as the rules of its trust domain have it.
+    #[error("the JWT-SVID is refused: {0}")]
+    SvidRules(String),
 }
 
 impl SubjectError {
+    /// The kind of failure.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            // What is missing here is not the client's fault.
+            Self::NoKeys(_) | Self::NotReviewed { .. } | Self::NoBundle(_) => {
+                ErrorClass::Unavailable
+            }
+            _ => ErrorClass::Unauthenticated,
+        }
+    }
+
     /// The issuer whose newer keys may take what these refuse.
     #[must_use]
     pub fn may_be_stale(&self) -> Option<&str> {
@@ -42,57 +82,90 @@ impl SubjectError {
     }
 }
 
-/// A Kubernetes object: its name, and the uid that no other of that name will have.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KubernetesObject {
-    /// Its name.
-    pub name: String,
-    /// Its uid.
-    pub uid: String,
+impl SubjectError {
+    /// The trust domain whose newer authorities may take what these refuse.
+    #[must_use]
+    pub fn stale_domain(&self) -> Option<&TrustDomain> {
+        match self {
+            Self::NoBundle(trust_domain)
+            | Self::Svid(JwtSvidError::UnknownKey { trust_domain, .. }) => Some(trust_domain),
+            _ => None,
+        }
+    }
+
+    /// Of what a log-in would say of the same JWT-SVID.
+    pub(crate) fn of_svid(error: LoginError) -> Self {
+        match error {
+            LoginError::NoBundle(trust_domain) => Self::NoBundle(trust_domain),
+            LoginError::Jwt(error) => Self::Svid(error),
+            other => Self::SvidRules(error_chain(&other)),
+        }
+    }
 }
 
-/// What a service account token says of where it is used (KEP-1205, KEP-4193).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct KubernetesFacts {
-    /// The namespace.
-    pub namespace: Option<String>,
-    /// The service account.
-    pub service_account: Option<KubernetesObject>,
-    /// The pod it is bound to.
-    pub pod: Option<KubernetesObject>,
-    /// The node the pod is on.
-    pub node: Option<KubernetesObject>,
+/// What came of looking at a token here.
+#[derive(Debug, Clone)]
+pub enum Examined {
+    /// It is verified.
+    Verified(VerifiedSubject),
+    /// Nothing here refuses it, and its API server decides.
+    Unreviewed(UnreviewedSubject),
 }
 
 /// Who somebody is, proved by a token of an issuer that is taken.
 ///
-/// Only [`VerifiedSubject::verify`] makes one.
+/// Only [`Examined::of`] and [`UnreviewedSubject::confirm`] make one.
 #[derive(Debug, Clone)]
 pub struct VerifiedSubject {
-    client: ClientIdentifier,
-    subject: String,
-    issuer: String,
-    expires_at: UnixTime,
-    kubernetes: Option<KubernetesFacts>,
-    earlier_actors: Option<Value>,
-    digest: [u8; 32],
+    pub(super) client: ClientIdentifier,
+    pub(super) subject: String,
+    pub(super) issuer: String,
+    pub(super) expires_at: UnixTime,
+    pub(super) kubernetes: Option<KubernetesFacts>,
+    pub(super) earlier_actors: Option<Value>,
+    pub(super) digest: [u8; 32],
 }
 
-impl VerifiedSubject {
-    /// Verifies a token by the rules of its issuer. `keys` is asked for the keys of that one.
-    pub fn verify<'k>(
+impl Examined {
+    /// Looks at a token by the rules of its issuer. `keys` is asked for the keys of that one, if they are needed.
+    pub fn of<'k>(
         text: &str,
         sources: &SubjectSources,
+        purpose: Purpose<'_>,
         keys: impl FnOnce(&SubjectSource) -> Option<std::sync::Arc<ForeignKeys>> + 'k,
         now: UnixTime,
     ) -> Result<Self, SubjectError> {
         let issuer = claimed_issuer(text).map_err(SubjectError::Token)?;
         let source = sources.of_issuer(&issuer);
         let source = source.ok_or(SubjectError::UnknownIssuer(issuer))?;
-        let keys = keys(source).ok_or_else(|| SubjectError::NoKeys(source.issuer.clone()))?;
-        let token = source.rules().verify(text, &keys, now).map_err(SubjectError::Token)?;
+        let rules = source.rules(purpose);
+        let token = match source.verification.key_set() {
+            Some(_) => {
+                let keys = keys(source);
+                let keys = keys.ok_or_else(|| SubjectError::NoKeys(source.issuer.clone()))?;
+                rules.verify(text, &keys, now).map(|token| ExaminedForeignToken::clone(&token))
+            }
+            None => rules.examine(text, now),
+        };
+        let token = token.map_err(SubjectError::Token)?;
+        let subject = VerifiedSubject::said(source, &token, text)?;
+        if source.verification.api_server().is_none() {
+            return Ok(Self::Verified(subject));
+        }
+        let expected = source.audiences_for(purpose);
+        UnreviewedSubject::new(subject, source, &token, expected).map(Self::Unreviewed)
+    }
+}
+
+impl VerifiedSubject {
+    /// Who a token says it is.
+    fn said(
+        source: &SubjectSource,
+        token: &ExaminedForeignToken,
+        text: &str,
+    ) -> Result<Self, SubjectError> {
         let kubernetes = match source.kind {
-            SourceKind::Kubernetes => Some(facts(&token)?),
+            SourceKind::Kubernetes => Some(facts(token)?),
             SourceKind::Oidc => None,
         };
         let client = format!("{}{}", source.prefix, token.subject());
@@ -100,8 +173,6 @@ impl VerifiedSubject {
         if client.is_pattern() {
             return Err(SubjectError::Client(ClientIdentifierError::Star));
         }
-        let mut hash = [0; 32];
-        hash.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
         Ok(Self {
             client,
             subject: token.subject().to_owned(),
@@ -109,7 +180,22 @@ impl VerifiedSubject {
             expires_at: token.expires_at(),
             kubernetes,
             earlier_actors: token.claims().get("act").filter(|act| act.is_object()).cloned(),
-            digest: hash,
+            digest: sha256(text),
+        })
+    }
+
+    /// The workload that shows a JWT-SVID, whose SPIFFE ID is its name as a client.
+    pub(crate) fn of_svid(svid: &VerifiedJwtSvid, text: &str) -> Result<Self, SubjectError> {
+        let id = svid.id();
+        let client = ClientIdentifier::parse(id.as_str()).map_err(SubjectError::Client)?;
+        Ok(Self {
+            client,
+            subject: id.as_str().to_owned(),
+            issuer: format!("spiffe://{}", id.trust_domain()),
+            expires_at: svid.expires_at(),
+            kubernetes: None,
+            earlier_actors: svid.claims().get("act").filter(|act| act.is_object()).cloned(),
+            digest: sha256(text),
         })
     }
 
@@ -163,39 +249,8 @@ impl VerifiedSubject {
     }
 }
 
-/// What a cluster's token says, which has to be of a service account.
-fn facts(token: &VerifiedForeignToken) -> Result<KubernetesFacts, SubjectError> {
-    let account = token.subject().strip_prefix("system:serviceaccount:");
-    let named = account.and_then(|account| account.split_once(':'));
-    let good = |name: &str| !name.is_empty() && !name.contains([':', '/', '*']);
-    let (namespace, name) = named
-        .filter(|(namespace, name)| good(namespace) && good(name))
-        .ok_or_else(|| SubjectError::NotAnAccount(token.subject().to_owned()))?;
-    let Some(said) = token.claims().get("kubernetes.io").and_then(Value::as_object) else {
-        let namespace = Some(namespace.to_owned());
-        return Ok(KubernetesFacts { namespace, ..KubernetesFacts::default() });
-    };
-    let facts = KubernetesFacts {
-        namespace: said.get("namespace").and_then(Value::as_str).map(str::to_owned),
-        service_account: object(said, "serviceaccount"),
-        pod: object(said, "pod"),
-        node: object(said, "node"),
-    };
-    let same_account = facts.service_account.as_ref().is_none_or(|one| one.name == name);
-    let same_namespace = facts.namespace.as_deref().is_none_or(|one| one == namespace);
-    // A token that says two things of one matter is nobody's.
-    if !same_account || !same_namespace {
-        return Err(SubjectError::NotAnAccount(token.subject().to_owned()));
-    }
-    Ok(facts)
-}
-
-fn object(said: &Map<String, Value>, name: &str) -> Option<KubernetesObject> {
-    let object = said.get(name)?.as_object()?;
-    let text = |name: &str| {
-        let text = object.get(name)?.as_str()?;
-        let sound = text.len() <= 253 && text.bytes().all(|byte| byte.is_ascii_graphic());
-        (sound && !text.is_empty()).then(|| text.to_owned())
-    };
-    Some(KubernetesObject { name: text("name")?, uid: text("uid")? })
+pub(super) fn sha256(text: &str) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
+    hash
 }

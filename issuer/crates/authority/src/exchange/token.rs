@@ -4,9 +4,10 @@ use moneyer_identity::{ExchangedClaims, Lifetime, MintedToken, Subject, UnixTime
 use serde_json::{Map, Value, json};
 
 use super::grant::Grant;
+use super::kubernetes::{KubernetesFacts, KubernetesObject};
 use super::refusal::ExchangeError;
 use super::scope::ScopeName;
-use super::subject::{KubernetesFacts, KubernetesObject, VerifiedSubject};
+use super::subject::VerifiedSubject;
 
 /// How deep `act` may be: who acts, for whom, and two before them. A longer chain is cut at its oldest end.
 const MAXIMUM_ACTORS: usize = 4;

@@ -45,6 +45,9 @@ pub enum DomainError {
     /// It stands twice.
     #[error("the trust domain {0} stands twice")]
     Twice(TrustDomain),
+    /// Without one a token for anybody would be taken.
+    #[error("at least one audience is needed for {0}")]
+    NoAudience(TrustDomain),
     /// The skew is too long.
     #[error("the clock skew forgiven may be {} s at most", MAXIMUM_LEEWAY.as_secs())]
     Leeway,
@@ -103,6 +106,11 @@ impl LoginPlan {
             }
         }
         Ok(Self { lifetime, domains })
+    }
+
+    /// Nobody may log in.
+    pub(crate) fn of_nobody() -> Self {
+        Self { lifetime: Lifetime::from_seconds(0), domains: Vec::new() }
     }
 
     /// How long a token lives where nothing else is asked for.

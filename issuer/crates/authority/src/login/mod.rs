@@ -20,4 +20,5 @@ pub use error::{LoginError, PoliciesError};
 pub use keeper::{MAXIMUM_POLICIES, Policies};
 pub use permission::{Permission, PermissionError, Resource, Verb};
 pub use policy::{Effect, MAXIMUM_PATTERNS, MAXIMUM_PERMISSIONS, Policy, PolicyError};
+pub(crate) use verified::verify_jwt_svid;
 pub use verified::{LocalToken, Svid, VerifiedLogin};

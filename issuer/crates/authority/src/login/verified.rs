@@ -1,5 +1,7 @@
 //! Who somebody is, by its SVID.
 
+use std::sync::Arc;
+
 use moneyer_identity::spiffe::{
     SpiffeId, TrustBundle, TrustBundles, TrustDomain, VerifiedJwtSvid, VerifiedX509Svid, X509Leaf,
     claimed_trust_domain,
@@ -61,22 +63,13 @@ impl Svid<'_> {
     pub(crate) fn verify(
         self,
         plan: &LoginPlan,
-        bundle: impl FnOnce(&LoginDomain) -> Option<std::sync::Arc<TrustBundle>>,
+        bundle: impl FnOnce(&LoginDomain) -> Option<Arc<TrustBundle>>,
         usual: Vec<String>,
         now: UnixTime,
     ) -> Result<VerifiedLogin, LoginError> {
-        let trust_domain = self.claimed()?;
-        let domain = plan.find(&trust_domain);
-        let domain = domain.ok_or_else(|| LoginError::UnknownDomain(trust_domain.clone()))?;
-        let mut bundles = TrustBundles::default();
-        bundles.insert(bundle(domain).ok_or(LoginError::NoBundle(trust_domain))?);
+        let (domain, bundles) = authorities(self.claimed()?, plan, bundle)?;
         let id = match self {
-            Self::Jwt(text) => {
-                let rules = domain.rules(usual).map_err(LoginError::Rules)?;
-                let svid = rules.verify(text, &bundles, now).map_err(LoginError::Jwt)?;
-                check_issuer(domain, &svid)?;
-                svid.id().clone()
-            }
+            Self::Jwt(text) => jwt_svid(text, domain, &bundles, usual, now)?.id().clone(),
             Self::X509(chain) => {
                 let svid = VerifiedX509Svid::verify(chain, &bundles, now);
                 svid.map_err(LoginError::X509)?.id().clone()
@@ -96,6 +89,43 @@ impl Svid<'_> {
             }
         }
     }
+}
+
+/// Verifies a JWT-SVID as a log-in does, for whoever gives something else for it.
+pub(crate) fn verify_jwt_svid(
+    text: &str,
+    plan: &LoginPlan,
+    bundle: impl FnOnce(&LoginDomain) -> Option<Arc<TrustBundle>>,
+    now: UnixTime,
+) -> Result<VerifiedJwtSvid, LoginError> {
+    let claimed = claimed_trust_domain(text).map_err(LoginError::Jwt)?;
+    let (domain, bundles) = authorities(claimed, plan, bundle)?;
+    jwt_svid(text, domain, &bundles, Vec::new(), now)
+}
+
+fn authorities(
+    trust_domain: TrustDomain,
+    plan: &LoginPlan,
+    bundle: impl FnOnce(&LoginDomain) -> Option<Arc<TrustBundle>>,
+) -> Result<(&LoginDomain, TrustBundles), LoginError> {
+    let domain = plan.find(&trust_domain);
+    let domain = domain.ok_or_else(|| LoginError::UnknownDomain(trust_domain.clone()))?;
+    let mut bundles = TrustBundles::default();
+    bundles.insert(bundle(domain).ok_or(LoginError::NoBundle(trust_domain))?);
+    Ok((domain, bundles))
+}
+
+fn jwt_svid(
+    text: &str,
+    domain: &LoginDomain,
+    bundles: &TrustBundles,
+    usual: Vec<String>,
+    now: UnixTime,
+) -> Result<VerifiedJwtSvid, LoginError> {
+    let rules = domain.rules(usual).map_err(LoginError::Rules)?;
+    let svid = rules.verify(text, bundles, now).map_err(LoginError::Jwt)?;
+    check_issuer(domain, &svid)?;
+    Ok(svid)
 }
 
 /// Where `iss` is pinned, it is that.

@@ -240,6 +240,8 @@ pub(crate) fn charter() -> Charter {
         schedule: schedule(),
         x509: x509_plan(),
         subject_sources: SubjectSources::default(),
+        subject_domains: moneyer_authority::exchange::SubjectDomains::default(),
+        management: moneyer_authority::management::ManagementPlan::default(),
         login: LoginPlan::new(Lifetime::from_seconds(900), Vec::new()).unwrap(),
         certificates: moneyer_authority::enrollment::CertificateLifetimes::default(),
         trust_domain_is_named: true,

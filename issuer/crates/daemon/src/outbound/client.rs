@@ -4,6 +4,7 @@ use bytes::Bytes;
 use reqwest::header::HeaderMap;
 use reqwest::{Certificate, Client, Response, StatusCode};
 
+use super::foreign::ServerProof;
 use super::policy::{OutboundError, OutboundPolicy};
 use super::url::OutboundUrl;
 
@@ -43,6 +44,17 @@ impl OutboundClient {
             for root in roots {
                 builder = builder.add_root_certificate(root);
             }
+        }
+        let client = builder.build().map_err(OutboundError::Client)?;
+        Ok(Self { client, max_body: policy.max_body })
+    }
+
+    /// A client for a server that is known by this proof and by nothing else, over https alone. The roots of the
+    /// policy count for nothing. Its connections are kept for the next request.
+    pub fn to_server(policy: &OutboundPolicy, proof: &ServerProof) -> Result<Self, OutboundError> {
+        let mut builder = policy.builder().https_only(true);
+        if let Some(tls) = proof.tls()? {
+            builder = builder.tls_backend_preconfigured(tls);
         }
         let client = builder.build().map_err(OutboundError::Client)?;
         Ok(Self { client, max_body: policy.max_body })

@@ -3,6 +3,7 @@
 //! They are as their issuers write them, so their headers are not a closed set as ours is, their algorithms are those
 //! of other people's keys, and a `jti` is no matter of course. The keys are those of the issuer that is named and of no
 //! other; nothing in a token leads anywhere. [`VerifiedForeignToken`] is made by [`ForeignTokenRules::verify`] alone.
+//! An [`ExaminedForeignToken`] proves nothing.
 
 mod keys;
 mod rules;
@@ -10,4 +11,4 @@ mod verified;
 
 pub use keys::ForeignKeys;
 pub use rules::{ForeignTokenError, ForeignTokenRules, claimed_issuer};
-pub use verified::VerifiedForeignToken;
+pub use verified::{ExaminedForeignToken, VerifiedForeignToken};

@@ -3,13 +3,16 @@
 //! Order: size, shape, header, issuer, key by `kid`, algorithm, signature, times, audience, subject. `kid` is required:
 //! every issuer whose key set has more than one key sets it. `crit` is refused (RFC 7515 section 4.1.11), since
 //! nothing it could name is known here; what else the header holds is not read. The reason of a refusal is for logs.
+//!
+//! [`ForeignTokenRules::examine`] is the same without the signature, for whoever asks the issuer itself: what fails
+//! there is not worth the question.
 
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use super::keys::ForeignKeys;
-use super::verified::VerifiedForeignToken;
+use super::verified::{ExaminedForeignToken, VerifiedForeignToken};
 use crate::clock::UnixTime;
 use crate::key::KeyId;
 use crate::spiffe::{JwtSvidError, MAXIMUM_LEEWAY, SvidAlgorithm, token_audiences, token_times};
@@ -88,6 +91,32 @@ impl ForeignTokenRules {
         keys: &ForeignKeys,
         now: UnixTime,
     ) -> Result<VerifiedForeignToken, ForeignTokenError> {
+        let read = self.read(text)?;
+        let key = keys.find(&read.key_id).ok_or_else(|| ForeignTokenError::UnknownKey {
+            issuer: self.issuer.clone(),
+            key_id: read.key_id.clone(),
+        })?;
+        if !key.verifies(read.algorithm) {
+            return Err(ForeignTokenError::KeyAlgorithm);
+        }
+        let token = &read.token;
+        if !key.signed(read.algorithm, token.signing_input.as_bytes(), &token.signature) {
+            return Err(ForeignTokenError::Signature);
+        }
+        self.examined(read, now).map(VerifiedForeignToken)
+    }
+
+    /// Checks everything but the signature, so that nothing is proved.
+    pub fn examine(
+        &self,
+        text: &str,
+        now: UnixTime,
+    ) -> Result<ExaminedForeignToken, ForeignTokenError> {
+        self.examined(self.read(text)?, now)
+    }
+
+    /// Size, shape, header and issuer.
+    fn read<'t>(&self, text: &'t str) -> Result<Read<'t>, ForeignTokenError> {
         let token = compact(text)?;
         let algorithm = self.check_header(&token.header)?;
         let key_id = token.header.get("kid").and_then(Value::as_str).and_then(KeyId::parse);
@@ -96,16 +125,16 @@ impl ForeignTokenRules {
         if claims.get("iss").and_then(Value::as_str) != Some(self.issuer.as_str()) {
             return Err(ForeignTokenError::Issuer);
         }
-        let key = keys.find(&key_id).ok_or_else(|| ForeignTokenError::UnknownKey {
-            issuer: self.issuer.clone(),
-            key_id: key_id.clone(),
-        })?;
-        if !key.verifies(algorithm) {
-            return Err(ForeignTokenError::KeyAlgorithm);
-        }
-        if !key.signed(algorithm, token.signing_input.as_bytes(), &token.signature) {
-            return Err(ForeignTokenError::Signature);
-        }
+        Ok(Read { token, algorithm, key_id, claims })
+    }
+
+    /// Times, audience and subject.
+    fn examined(
+        &self,
+        read: Read<'_>,
+        now: UnixTime,
+    ) -> Result<ExaminedForeignToken, ForeignTokenError> {
+        let Read { key_id, claims, .. } = read;
         let leeway = self.leeway.min(MAXIMUM_LEEWAY);
         let expires_at = token_times(&claims, leeway, now).map_err(ForeignTokenError::Claims)?;
         let audiences = token_audiences(&claims).map_err(ForeignTokenError::Claims)?;
@@ -113,7 +142,7 @@ impl ForeignTokenRules {
             return Err(ForeignTokenError::Audience);
         }
         let (issuer, subject) = (self.issuer.clone(), subject(&claims)?);
-        Ok(VerifiedForeignToken { issuer, subject, audiences, expires_at, key_id, claims })
+        Ok(ExaminedForeignToken { issuer, subject, audiences, expires_at, key_id, claims })
     }
 
     fn check_header(
@@ -136,6 +165,14 @@ impl ForeignTokenRules {
             .filter(|one| self.algorithms.is_empty() || self.algorithms.contains(one))
             .ok_or(ForeignTokenError::Algorithm)
     }
+}
+
+/// A token, as far as it was read.
+struct Read<'t> {
+    token: Compact<'t>,
+    algorithm: SvidAlgorithm,
+    key_id: KeyId,
+    claims: Map<String, Value>,
 }
 
 /// The `iss` that a token claims: it says which rules it has to meet, and proves nothing.

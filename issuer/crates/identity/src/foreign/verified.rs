@@ -1,15 +1,18 @@
-//! A token of another issuer that passed every check, and what it says.
+//! A token of another issuer that passed the checks, and what it says.
+
+use std::ops::Deref;
 
 use serde_json::{Map, Value};
 
 use crate::clock::UnixTime;
 use crate::key::KeyId;
 
-/// The claims of another issuer's token, whose signature, issuer, audience and times were checked.
+/// The claims of another issuer's token, whose issuer, audience and times were checked, and whose signature was
+/// not: anybody can write one. Its issuer may say whether it is one of its own.
 ///
-/// Only [`super::ForeignTokenRules::verify`] makes one.
+/// Only [`super::ForeignTokenRules::examine`] makes one.
 #[derive(Debug, Clone)]
-pub struct VerifiedForeignToken {
+pub struct ExaminedForeignToken {
     pub(super) issuer: String,
     pub(super) subject: String,
     pub(super) audiences: Vec<String>,
@@ -18,7 +21,21 @@ pub struct VerifiedForeignToken {
     pub(super) claims: Map<String, Value>,
 }
 
-impl VerifiedForeignToken {
+/// The claims of another issuer's token, whose signature, issuer, audience and times were checked.
+///
+/// Only [`super::ForeignTokenRules::verify`] makes one.
+#[derive(Debug, Clone)]
+pub struct VerifiedForeignToken(pub(super) ExaminedForeignToken);
+
+impl Deref for VerifiedForeignToken {
+    type Target = ExaminedForeignToken;
+
+    fn deref(&self) -> &ExaminedForeignToken {
+        &self.0
+    }
+}
+
+impl ExaminedForeignToken {
     /// `iss`.
     #[must_use]
     pub fn issuer(&self) -> &str {
@@ -43,7 +60,7 @@ impl VerifiedForeignToken {
         self.expires_at
     }
 
-    /// The key that signed it.
+    /// The key that it names.
     #[must_use]
     pub fn key_id(&self) -> &KeyId {
         &self.key_id

@@ -180,3 +180,32 @@ fn what_is_no_token_is_told_before_anything_else() {
     let long = "x".repeat(8 * 1024 + 1);
     assert_eq!(cluster.verify(&long).unwrap_err(), ForeignTokenError::TooLong);
 }
+
+#[test]
+fn without_a_key_everything_but_the_signature_is_looked_at() {
+    let cluster = Cluster::new();
+    let good = cluster.token(&header(), &claims());
+    let (input, _) = good.rsplit_once('.').unwrap();
+    let unsigned = format!("{input}.{}", encode([0]));
+    for text in [&good, &unsigned] {
+        let examined = rules().examine(text, NOW).unwrap();
+        assert_eq!(examined.subject(), "system:serviceaccount:ns1:sa1");
+        assert_eq!((examined.issuer(), examined.expires_at().0), (ISSUER, NOW.0 + 600));
+    }
+    let examine = |header: &Value, claims: &Value| {
+        rules().examine(&cluster.token(header, claims), NOW).unwrap_err()
+    };
+    for (wrong, why) in [
+        (with(claims(), "iss", json!("https://other.example")), ForeignTokenError::Issuer),
+        (with(claims(), "aud", json!("other")), ForeignTokenError::Audience),
+        (with(claims(), "exp", json!(1)), ForeignTokenError::Claims(JwtSvidError::Expired)),
+        (without(claims(), "sub"), ForeignTokenError::Subject),
+    ] {
+        assert_eq!(examine(&header(), &wrong), why, "{wrong}");
+    }
+    let crit = with(header(), "crit", json!(["exp"]));
+    assert_eq!(examine(&crit, &claims()), ForeignTokenError::Header);
+    let none = with(header(), "alg", json!("none"));
+    assert_eq!(examine(&none, &claims()), ForeignTokenError::Algorithm);
+    assert_eq!(rules().examine(input, NOW).unwrap_err(), ForeignTokenError::Malformed);
+}

@@ -72,6 +72,13 @@ pub(super) const PUBLIC_CERTIFICATE: Advice = Advice {
     section: "Serve the public documents over https",
 };
 
+pub(super) const KUBERNETES: Advice = Advice {
+    todo: "The cause says whether it cannot be reached, is too slow or does not let us ask. It is asked again every \
+           few seconds, and goes on by itself.",
+    commands: &[],
+    section: "An API server does not answer",
+};
+
 pub(super) const BUNDLE_ENDPOINT: Advice = Advice {
     todo: "See whether an authority of X.509-SVIDs signs, and what the next one waits for. It is tried again by \
            itself.",
@@ -139,7 +146,7 @@ mod tests {
     use super::*;
     use crate::cli::Arguments;
 
-    const ALL: [Advice; 17] = [
+    const ALL: [Advice; 18] = [
         STORE,
         OLDER_STORE,
         AUDIT,
@@ -147,6 +154,7 @@ mod tests {
         CLOCK,
         SIGNER,
         FOLLOWING,
+        KUBERNETES,
         PUBLIC_CERTIFICATE,
         BUNDLE_ENDPOINT,
         LIFECYCLE,

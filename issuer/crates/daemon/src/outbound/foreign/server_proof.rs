@@ -36,7 +36,7 @@ impl ServerProof {
     }
 
     /// The handshake by it; `None` where that of the HTTP library will do.
-    pub(super) fn tls(&self) -> Result<Option<ClientConfig>, OutboundError> {
+    pub(in crate::outbound) fn tls(&self) -> Result<Option<ClientConfig>, OutboundError> {
         let provider = crate::tls::provider();
         let verifier: Arc<dyn ServerCertVerifier> = match self {
             Self::Name => return Ok(None),
