@@ -67,7 +67,7 @@ impl Operator {
     async fn bearing<S>(
         state: &S,
         authority: &Authority,
-        (token, chain): (Option<&str>, &[Vec<u8>]),
+        (token, chain): (Option<&str>, &[&[u8]]),
         asked: Permission,
     ) -> Result<AuthenticatedOperator, Problem>
     where

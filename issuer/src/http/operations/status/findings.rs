@@ -78,10 +78,6 @@ fn of_check(check: &Check, is_read_elsewhere: bool) -> Finding {
             let what = "An API server does not answer: exchanges of tokens that it has to review are refused.";
             return attention(what.to_owned(), check.problem.clone(), advice::KUBERNETES);
         }
-        "bundle_endpoint" => {
-            let what = "Other trust domains cannot fetch the trust bundle over `https_spiffe`.";
-            return attention(what.to_owned(), check.problem.clone(), advice::BUNDLE_ENDPOINT);
-        }
         "public_certificate" => (
             "Relying parties cannot fetch the key set: the public listener has no good certificate.",
             advice::PUBLIC_CERTIFICATE,
