@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use moneyer_authority::keys::KeyState;
 use moneyer_daemon::unix_http::Method;
+use moneyer_identity::Clock as _;
 use moneyer_testkit::TestCa;
 use serde_json::json as value;
 use tempfile::TempDir;
@@ -77,7 +78,7 @@ async fn a_key_rotated_in_vault_between_two_mints_is_published_before_it_signs()
     let third = member.mint("web-1", &[]).await.unwrap();
     assert_eq!(third.key_id, first.key_id, "it is published, and signs nothing yet");
     world.clock.advance(Duration::from_secs(5));
-    let last = until_signed_by(&member, &prepared).await;
+    let last = until_signed_by(&world, &member, &prepared).await;
     verified(&world, &last).await;
     verified(&world, &first.token).await;
 }
@@ -96,16 +97,20 @@ async fn until_two_are_served(world: &World, first: &str) -> String {
     panic!("a second key was never served");
 }
 
-/// A token of this key, once it signs.
-async fn until_signed_by(member: &Member, key_id: &str) -> String {
-    for _ in 0..200 {
+/// A token of this key, once it signs: on a busy machine a look at what is published may fail, and the next one
+/// is half a minute later.
+async fn until_signed_by(world: &World, member: &Member, key_id: &str) -> String {
+    for _ in 0..1200 {
         let minted = member.mint("web-1", &[]).await.unwrap();
         if minted.key_id == key_id {
             return minted.token.clone();
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    panic!("{key_id} never signed");
+    let (ring, now) = (world.authority().keys().ring(), world.clock.now());
+    let keys: Vec<_> =
+        ring.records().map(|key| (&key.key_id, key.state, key.published_at)).collect();
+    panic!("{key_id} never signed; at {now} there are {keys:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -175,7 +180,7 @@ async fn a_cluster_moves_from_its_own_keys_to_vault_by_a_rotation() {
     let next = until_two_are_served(&world, &before.key_id).await;
     until_keys(&world, KeyState::Prepared, 1).await;
     world.clock.advance(Duration::from_secs(63));
-    let after = until_signed_by(&member, &next).await;
+    let after = until_signed_by(&world, &member, &next).await;
     verified(&world, &after).await;
     verified(&world, &before.token).await;
     assert!(server.model.calls().iter().any(|call| call.contains("/sign/moneyer-ecdsa-p256/")));
