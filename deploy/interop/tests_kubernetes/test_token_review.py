@@ -5,6 +5,7 @@ which is bound to `system:auth-delegator` and to nothing else.
 """
 
 import contextlib
+import itertools
 import json
 import os
 import pathlib
@@ -34,6 +35,7 @@ CACHE_SECONDS = 10
 MOMENT = 5
 # Told within this, whatever is away.
 TOLD_SECONDS = 2
+_lifetimes = itertools.count(600)
 
 
 @dataclass(frozen=True)
@@ -91,8 +93,8 @@ def removed(server: kubernetes.ApiServer, path: str) -> None:
 
 
 def requested(server: kubernetes.ApiServer, name: str, audience: str, bound: dict | None = None) -> str:
-    """A token, as a kubelet asks for one."""
-    spec = {"audiences": [audience], "expirationSeconds": 600}
+    """A token, as a kubelet asks for one. It has no id, so that two of one second are the same unless they end apart."""
+    spec = {"audiences": [audience], "expirationSeconds": next(_lifetimes)}
     if bound:
         spec["boundObjectRef"] = {
             "kind": "Pod", "apiVersion": "v1", "name": bound["metadata"]["name"], "uid": bound["metadata"]["uid"],
@@ -132,12 +134,13 @@ def coordinator(server: kubernetes.ApiServer, place: pathlib.Path, verify: str, 
     with socket.create_server(("127.0.0.1", 0)) as found:
         listen = f"127.0.0.1:{found.getsockname()[1]}"
     here = {
-        "NAME": "prod", "PLAIN_CLIENTS": "true", "VERIFY": verify, "ISSUER": server.url,
-        "AUDIENCES": json.dumps([AUDIENCE]), "API_SERVER": server.url, "CA_FILE": str(server.authority),
-        "BEARER_FILE": str(own),
+        "name": "prod", "plain_clients": True, "verify": verify, "issuer": server.url, "audiences": [AUDIENCE],
+        "api_server": server.url, "ca_file": str(server.authority), "bearer_file": str(own),
     }
-    settings = {f"MONEYER__EXCHANGE__CLUSTER__0__{name}": value for name, value in here.items()}
-    settings |= {
+    # What JSON writes for a value TOML reads.
+    table = ", ".join(f"{name} = {json.dumps(value)}" for name, value in here.items())
+    settings = {
+        "MONEYER__EXCHANGE__CLUSTER": f"[{{ {table} }}]",
         "MONEYER__LISTEN__EXCHANGE": listen,
         "MONEYER__EXCHANGE__REVIEW_REMEMBERED": remembered,
         "MONEYER__EXCHANGE__REFUSAL_REMEMBERED": "0s",

@@ -184,7 +184,8 @@ mod tests {
         let begun = Instant::now();
         let waited = client.review("token", "moneyer").await;
         assert!(matches!(waited, Err(ReviewFailure::Busy)), "{waited:?}");
-        assert_eq!(begun.elapsed(), ONE_QUESTION);
+        // The timer counts whole milliseconds.
+        assert!(begun.elapsed() - ONE_QUESTION <= Duration::from_millis(1));
         drop((others, last));
         tokio::time::resume();
         let asked = client.review("token", "moneyer").await;

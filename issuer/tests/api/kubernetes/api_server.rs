@@ -98,7 +98,12 @@ fn serve(address: &str, identity: &(Vec<u8>, Vec<u8>), served: &Served) -> (u16,
     (bound.port(), shutdown)
 }
 
-async fn keys(State(served): State<Served>) -> Response {
+async fn keys(State(served): State<Served>, headers: HeaderMap) -> Response {
+    // As the real one was seen to: it has it under this type and under no other.
+    let accepted = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    if !accepted.is_some_and(|accepted| accepted.contains("application/jwk-set+json")) {
+        return StatusCode::NOT_ACCEPTABLE.into_response();
+    }
     if matches!(*served.fault.lock().unwrap(), Fault::Hangs) {
         return std::future::pending().await;
     }

@@ -14,6 +14,10 @@ use crate::outbound::policy::{OutboundError, OutboundPolicy};
 /// one to another host.
 pub const MAXIMUM_REDIRECTS: usize = 3;
 
+/// What is taken. An API server has its key set under the type of RFC 7517 section 8.5 and under no other, and refuses
+/// (406) who asks for plain JSON.
+const ACCEPTED: &str = "application/jwk-set+json, application/json";
+
 /// Fetches a foreign document within its policy. The roots of the policy count for nothing: [`ServerProof`]
 /// says how a server is known.
 #[derive(Debug, Clone)]
@@ -55,7 +59,7 @@ impl ForeignDocument {
         let client = self.client(proof)?;
         let mut url = self.permitted(Url::parse(url).map_err(|_not_a_url| OutboundError::Url)?)?;
         for _ in 0..=MAXIMUM_REDIRECTS {
-            let mut request = client.get(url.clone()).header("accept", "application/json");
+            let mut request = client.get(url.clone()).header("accept", ACCEPTED);
             if let Some(bearer) = bearer {
                 request = request.bearer_auth(bearer);
             }
