@@ -22,7 +22,9 @@ KUBERNETES = ["1.30", "1.35", "1.37"]
 # Tenths: what the units were asked to stay under.
 EXPOSURE = 15
 
-OVERLAY = DEPLOY / "kubernetes/sled"
+OVERLAYS = sorted(
+    path.parent for path in (DEPLOY / "kubernetes").glob("*/kustomization.yaml") if path.parent.name != "base"
+)
 UNITS = sorted(path.name for path in (DEPLOY / "systemd").glob("*.service"))
 DROP_INS = sorted(
     path.relative_to(DEPLOY / "systemd/drop-ins").as_posix()
@@ -31,9 +33,14 @@ DROP_INS = sorted(
 EXAMPLES = sorted(path.name for path in (DEPLOY / "examples").glob("*.toml"))
 
 
+@pytest.fixture(scope="module", params=OVERLAYS, ids=lambda overlay: overlay.name)
+def overlay(request):
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def rendered():
-    return kustomize.render(OVERLAY)
+def rendered(overlay):
+    return kustomize.render(overlay)
 
 
 @pytest.fixture
@@ -177,8 +184,8 @@ def test_the_validation_can_fail(rendered):
         kubernetes_validate.validate(wrong, KUBERNETES[-1], strict=True)
 
 
-def test_the_renderer_makes_what_kustomize_makes(rendered):
-    real = kustomize.real(OVERLAY)
+def test_the_renderer_makes_what_kustomize_makes(rendered, overlay):
+    real = kustomize.real(overlay)
     if real is None:
         pytest.skip("neither kustomize nor kubectl is installed; the renderer of this suite stands alone")
 
@@ -265,6 +272,28 @@ def test_ports_probes_and_services_lead_to_listeners(rendered):
     (service,) = [each for each in services.values() if each["metadata"]["name"] == name]
     assert service["metadata"]["namespace"] == namespace
     assert int(port) in {each["port"] for each in service["spec"]["ports"]}
+
+
+def test_every_secret_that_the_configuration_names_is_mounted(rendered):
+    config = tomllib.loads(data_of(rendered, "moneyer.toml"))
+    pod = kustomize.pod_of(of_kind(rendered, "StatefulSet")["moneyer"])
+    (container,) = pod["containers"]
+    secrets = {volume["name"] for volume in pod["volumes"] if "secret" in volume}
+    mounted = {
+        mount["mountPath"] for mount in container["volumeMounts"] if mount["name"] in secrets
+    }
+    (credentials,) = [each["value"] for each in container["env"]]
+    store = config["store"]
+    named = {store[key] for key in ("url_file", "ca_file") if key in store}
+    assert mounted == named | {f"{credentials}/{config['seal']['credential']}"}
+
+
+def test_as_many_coordinators_as_the_store_has_room_for(rendered):
+    config = tomllib.loads(data_of(rendered, "moneyer.toml"))
+    coordinators = of_kind(rendered, "StatefulSet")["moneyer"]["spec"]["replicas"]
+    budget = of_kind(rendered, "PodDisruptionBudget")["moneyer"]["spec"]["maxUnavailable"]
+    is_shared = config["store"].get("backend") == "postgres"
+    assert (coordinators, budget) == ((3, 1) if is_shared else (1, 0))
 
 
 def test_the_grace_period_fits_the_drain(rendered):

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use moneyer_authority::Charter;
 use moneyer_authority::store::Generation;
-use moneyer_daemon::file::{ReadSecretError, read_secret};
+use moneyer_daemon::file::{ReadSecretError, read_group_secret};
 use moneyer_store::seal::RecoveryRecipient;
 use moneyer_store::{
     DatabaseUrl, DatabaseUrlError, PostgresOptions, PostgresStore, Sealing, SledOptions, SledStore,
@@ -91,7 +91,7 @@ pub(crate) fn database_options(
 
 fn database_url(store: &StoreSection) -> Result<DatabaseUrl, DatabaseUrlFileError> {
     let path = store.url_file.as_ref().ok_or(DatabaseUrlFileError::None)?;
-    let bytes = read_secret(path, MAXIMUM_URL_BYTES).map_err(DatabaseUrlFileError::Read)?;
+    let bytes = read_group_secret(path, MAXIMUM_URL_BYTES).map_err(DatabaseUrlFileError::Read)?;
     let Ok(text) = std::str::from_utf8(bytes.expose()) else {
         return Err(DatabaseUrlFileError::Text(path.clone()));
     };
@@ -222,7 +222,7 @@ mod tests {
     #[test]
     fn a_file_that_others_may_read_and_one_without_a_url_are_refused_and_not_repeated() {
         let url = "postgres://moneyer:secret@db.example/moneyer";
-        for (text, mode) in [(url, 0o640), ("postgres://moneyer:secret@db.example", 0o600)] {
+        for (text, mode) in [(url, 0o644), ("postgres://moneyer:secret@db.example", 0o600)] {
             let refused = crate::chain(&url_of(text, mode).unwrap_err());
             assert!(!refused.contains("secret"), "{refused}");
         }

@@ -35,7 +35,7 @@ pub struct StoreSection {
     /// A directory of this coordinator's own, made with mode 0700: the store itself with `"sled"`, and with
     /// either the latest time seen and the recovery copy. Default: `/var/lib/moneyer/store`.
     pub path: PathBuf,
-    /// A file that only its owner may read with the database's URL,
+    /// A file with the database's URL, that only its owner and a group may read,
     /// `postgres://USER:PASSWORD@HOST:PORT/DATABASE`. Several hosts, `HOST:PORT,HOST:PORT`, are tried for the one
     /// that may be written. Required with `"postgres"`, and for `moneyer store copy`. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
