@@ -19,6 +19,7 @@ mod certificates;
 mod claims;
 #[cfg(test)]
 mod durability;
+#[cfg(test)]
 mod elsewhere;
 #[cfg(test)]
 mod exchange;
