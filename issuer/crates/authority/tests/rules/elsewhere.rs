@@ -101,7 +101,7 @@ fn states(world: &World) -> Vec<(KeyId, KeyState)> {
     ring.records().map(|key| (key.key_id.clone(), key.state)).collect()
 }
 
-async fn signs(world: &World) -> KeyId {
+fn signs(world: &World) -> KeyId {
     let ring = world.authority.keys().ring();
     let key = ring.signing_key(world.now()).unwrap();
     key.verifying_key().key_id().clone()
@@ -119,7 +119,7 @@ async fn turn(world: &World) -> Vec<Step> {
 #[tokio::test]
 async fn a_key_that_somebody_else_made_is_published_long_before_it_signs() {
     let (world, keeper) = world().await;
-    let first = signs(&world).await;
+    let first = signs(&world);
     let second = keeper.rotate().await;
     assert_eq!(turn(&world).await, [Step::Prepare(Line::Primary)]);
     assert_eq!(
@@ -129,10 +129,10 @@ async fn a_key_that_somebody_else_made_is_published_long_before_it_signs() {
     assert_eq!(turn(&world).await, [Step::Publish(second.clone())], "and it is taken up once");
     world.clock.advance(29 * DAY);
     turn(&world).await;
-    assert_eq!(signs(&world).await, first, "its turn is that of any prepared key");
+    assert_eq!(signs(&world), first, "its turn is that of any prepared key");
     world.clock.advance(DAY);
     turn(&world).await;
-    assert_eq!(signs(&world).await, second);
+    assert_eq!(signs(&world), second);
     assert!(world.authority.keys().ring().publishes(&first));
 }
 
