@@ -51,10 +51,14 @@ impl Connections {
             _ => Failure::Silent(self.timeout()),
         })?;
         let begin = self.beginning(purpose);
-        while let Some(mut connection) = self.take_idle() {
-            // Ended by the server meanwhile: nothing was begun on it.
-            if within(self.timeout(), connection.execute(sqlx::raw_sql(&begin))).await.is_ok() {
-                return Ok(self.lend(connection, permit));
+        if let Some(mut connection) = self.take_idle() {
+            let outcome = within(self.timeout(), connection.execute(sqlx::raw_sql(&begin))).await;
+            let Err(failure) = outcome else { return Ok(self.lend(connection, permit)) };
+            // The others are of the same server and no better. Nothing was begun: where it has ended them, another
+            // is made; where it hangs, the wait for this call is over.
+            self.forget_idle();
+            if matches!(failure, Failure::Silent(_)) {
+                return Err(failure);
             }
         }
         let mut connection = self.servers.connect().await?;
@@ -65,7 +69,7 @@ impl Connections {
     /// No transaction begins from now on.
     pub(super) fn close(&self) {
         self.permits.close();
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.forget_idle();
     }
 
     pub(super) fn timeout(&self) -> Duration {
@@ -75,6 +79,10 @@ impl Connections {
     fn lend(&self, connection: PgConnection, permit: OwnedSemaphorePermit) -> Transaction {
         let (idle, timeout) = (Arc::clone(&self.idle), self.timeout());
         Transaction { connection, idle, timeout, _permit: permit }
+    }
+
+    fn forget_idle(&self) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     fn take_idle(&self) -> Option<PgConnection> {

@@ -1,5 +1,7 @@
 //! Fault F7: the server is gone, or hangs.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use tokio::time::Instant;
 
 use super::*;
@@ -36,10 +38,13 @@ async fn every_acknowledged_commit_outlives_crashes_of_the_server() {
     let place = Place::of(&server);
     let store = Arc::new(PostgresStore::open(place.impatient()).await.unwrap());
     let writing = Arc::clone(&store);
+    let over = Arc::new(AtomicBool::new(false));
+    let crashes_are_over = Arc::clone(&over);
     let writer = tokio::spawn(async move {
-        let mut acknowledged = Vec::new();
-        for number in 0..2000 {
+        let (mut acknowledged, mut number) = (Vec::new(), 0);
+        while !crashes_are_over.load(Ordering::SeqCst) || acknowledged.len() < 100 {
             let id = format!("{number:05}");
+            number += 1;
             match writing.commit(add(&id)).await {
                 Ok(generation) => acknowledged.push((id, generation)),
                 Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
@@ -55,7 +60,8 @@ async fn every_acknowledged_commit_outlives_crashes_of_the_server() {
             crashed.start_again();
         });
     }
-    let acknowledged = writer.await.unwrap();
+    over.store(true, Ordering::SeqCst);
+    let acknowledged = tokio::time::timeout(LONG, writer).await.unwrap().unwrap();
     until("it is well again", async || store.health().is_ok()).await;
     let mut there = std::collections::BTreeMap::new();
     let mut receive = |stored: Stored| {
@@ -63,7 +69,6 @@ async fn every_acknowledged_commit_outlives_crashes_of_the_server() {
         Ok(())
     };
     store.load(Collection::Apps, &mut receive).await.unwrap();
-    assert!(acknowledged.len() > 100, "{}", acknowledged.len());
     for (id, generation) in &acknowledged {
         assert_eq!(there.get(id), Some(generation), "{id}");
     }
@@ -102,6 +107,29 @@ async fn a_server_that_hangs_answers_nobody_for_longer_than_an_answer_may_take()
     until("it is well again", async || store.health().is_ok()).await;
     store.commit(add("c")).await.unwrap();
     assert!(ids(&store).await.ends_with(&["c".to_owned()]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_waits_once_however_many_connections_hang() {
+    use moneyer_authority::shared_store::SharedStore as _;
+    let server = PostgresServer::start();
+    let place = Place::of(&server);
+    let mut options = place.impatient();
+    options.connections = 8;
+    options.poll_every = Duration::from_secs(600);
+    let store = Arc::new(PostgresStore::open(options).await.unwrap());
+    let mut asking = tokio::task::JoinSet::new();
+    for _ in 0..64 {
+        let store = Arc::clone(&store);
+        asking.spawn(async move { store.changes(Generation(0)).await.unwrap() });
+    }
+    asking.join_all().await;
+    let frozen = server.freeze();
+    let began = Instant::now();
+    store.changes(Generation(0)).await.unwrap_err();
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    drop(frozen);
+    store.changes(Generation(0)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
