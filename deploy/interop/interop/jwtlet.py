@@ -7,7 +7,7 @@ Rows are independent: in texts `{id}` is a word of the row's own, so that no two
 `{context}` and `{scope}` are made of it.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 # What Jwtlet promises. M: of its release of May 2026; S: added by September 2026.
 SENTENCES = {
@@ -64,13 +64,12 @@ SENTENCES = {
     "header": "alg EdDSA, typ JWT, kid NAME-VERSION",
 }
 
-# Sentences that no row is about yet, and what each waits for. Its rows go into ROLES below.
-WAITING = {
-    "roles": "service accounts with roles at the management API",
+# The service accounts that manage: each has one role of Jwtlet. Their tokens are `{reader}` and so on in a row.
+MANAGERS = {
+    "reader": "jwtlet:management:read",
+    "mapper": "jwtlet:management:mappings:write",
+    "scoper": "jwtlet:management:scope:write",
 }
-
-# Rows about roles: for each role what it may do and what it may not.
-ROLES = ()
 
 EMPTY, PROBLEM, ANY = object(), object(), object()
 
@@ -235,10 +234,11 @@ EXCHANGE = (
 MANAGEMENT = (
     Row("management health", "somebody answers", Ask("GET", "/health", authorization=None), 200, "OK"),
     Row("bearer", "in another case", manage("GET", "/scopes", authorization="bEARER {token}"), 200),
-    Row("unauthenticated", "no header", manage("GET", "/mappings", authorization=None), 401, PROBLEM, instead=TOLD),
-    Row("unauthenticated", "garbage", manage("GET", "/mappings", authorization="Bearer x"), 401, PROBLEM, instead=TOLD),
-    Row("unauthenticated", "another scheme", manage("GET", "/mappings", authorization="Basic x"), 401, PROBLEM,
-        instead=TOLD),
+    Row("unauthenticated", "no header", manage("GET", "/mappings", authorization=None), 401, EMPTY),
+    Row("unauthenticated", "garbage", manage("GET", "/mappings", authorization="Bearer x"), 401, EMPTY),
+    Row("unauthenticated", "another scheme", manage("GET", "/mappings", authorization="Basic x"), 401, EMPTY),
+    Row("unauthenticated", "a token for an exchange", manage("GET", "/mappings", authorization="Bearer {exchanged}"),
+        401, EMPTY),
     Row("list mappings", "what was created", manage("GET", "/mappings?clientIdentifier={client}"), 200,
         [{"clientIdentifier": "{client}", "participantContext": "{context}", "scopes": ["{scope}", "{scope}-2"],
           "audiences": []}], (MAPPED,)),
@@ -301,6 +301,26 @@ MANAGEMENT = (
         [scope({"a": [1, {"b": None}], "c": True, "d": "x"})],
         (manage("POST", "/scopes", scope({"a": [1, {"b": None}], "c": True, "d": "x"})),)),
     Row("scope json", "no claims", manage("POST", "/scopes", {"scope": "{scope}"}), 400, PROBLEM, instead=TOLD),
+)
+
+# Each call with who may make it, and what is answered where the row's own mapping and scope are not there.
+CALLS = (
+    ("reader", manage("GET", "/mappings"), 200),
+    ("reader", manage("GET", "/scopes"), 200),
+    ("mapper", MAPPED, 201),
+    ("mapper", manage("PUT", ONE, mapping()), 404),
+    ("mapper", manage("DELETE", ONE), 204),
+    ("mapper", manage("DELETE", "/mappings/{client}"), 204),
+    ("scoper", SCOPED, 201),
+    ("scoper", manage("PUT", "/scopes/{scope}", scope({})), 404),
+    ("scoper", manage("DELETE", "/scopes/{scope}"), 204),
+)
+
+# Each role, at each call.
+ROLES = tuple(
+    Row("roles", f"{manager}, {ask.method} {ask.path}", replace(ask, authorization=f"Bearer {{{manager}}}"),
+        status if manager == allowed else 403, ANY if manager == allowed else EMPTY)
+    for allowed, ask, status in CALLS for manager in MANAGERS
 )
 
 TABLE = EXCHANGE + MANAGEMENT + ROLES
