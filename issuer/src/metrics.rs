@@ -180,52 +180,57 @@ impl std::fmt::Debug for Metrics {
     }
 }
 
+/// What each metric is, for who reads them.
+fn describe() {
+    describe_counter!(MINTED, "Tokens minted");
+    describe_counter!(REFUSED, "Tokens refused, by the class of the refusal");
+    describe_histogram!(MINT_SECONDS, Unit::Seconds, "Time from request to token");
+    describe_gauge!(SANDBOXES, "Sandboxes placed");
+    describe_gauge!(GENERATION, "Generation of the store");
+    describe_gauge!(KEYS, "Keys in the ring, by state");
+    describe_counter!(SVIDS, "X.509-SVIDs signed");
+    describe_counter!(SVIDS_REFUSED, "X.509-SVIDs refused, by the class of the refusal");
+    describe_gauge!(X509_AUTHORITIES, "Authorities of X.509-SVIDs, by state");
+    describe_counter!(LOGINS, "Workloads let in by an SVID");
+    describe_counter!(LOGINS_REFUSED, "Log-ins refused, by the class of the refusal");
+    describe_counter!(EXCHANGES, "Tokens given in exchange");
+    describe_counter!(EXCHANGES_REFUSED, "Exchanges refused, by the class of the refusal");
+    describe_histogram!(
+        EXCHANGE_SECONDS,
+        Unit::Seconds,
+        "Time from an exchange's request to its token"
+    );
+    describe_gauge!(
+        SIGNER_UP,
+        "1 while the keeper of a key that signs and is not in the coordinator works, else 0"
+    );
+    describe_counter!(REVIEWS, "Questions to API servers about tokens, by what came of them");
+    describe_histogram!(
+        REVIEW_SECONDS,
+        Unit::Seconds,
+        "Time from a question to an API server to its answer"
+    );
+    describe_counter!(REVIEW_ANSWERS, "Tokens that an API server decides, by who answers");
+    describe_gauge!(
+        API_SERVER_ANSWERS,
+        "1 while the API server of a cluster answered the last question, else 0"
+    );
+    describe_gauge!(CLOCK_SOUND, "1 while the clock can be trusted, else 0: nothing is minted");
+    describe_gauge!(
+        PUBLISHED,
+        "1 while every copy is written and relying parties are seen to be served every key, else 0"
+    );
+    describe_gauge!(
+        BUNDLE_AGE,
+        Unit::Seconds,
+        "Age of the bundle of a federated trust domain that was fetched last; NaN where there is none"
+    );
+}
+
 impl Metrics {
     /// Describes and registers the metrics with the recorder behind the handle.
     pub(crate) fn new(handle: PrometheusHandle, audit: Option<Arc<FileAudit>>) -> Self {
-        describe_counter!(MINTED, "Tokens minted");
-        describe_counter!(REFUSED, "Tokens refused, by the class of the refusal");
-        describe_histogram!(MINT_SECONDS, Unit::Seconds, "Time from request to token");
-        describe_gauge!(SANDBOXES, "Sandboxes placed");
-        describe_gauge!(GENERATION, "Generation of the store");
-        describe_gauge!(KEYS, "Keys in the ring, by state");
-        describe_counter!(SVIDS, "X.509-SVIDs signed");
-        describe_counter!(SVIDS_REFUSED, "X.509-SVIDs refused, by the class of the refusal");
-        describe_gauge!(X509_AUTHORITIES, "Authorities of X.509-SVIDs, by state");
-        describe_counter!(LOGINS, "Workloads let in by an SVID");
-        describe_counter!(LOGINS_REFUSED, "Log-ins refused, by the class of the refusal");
-        describe_counter!(EXCHANGES, "Tokens given in exchange");
-        describe_counter!(EXCHANGES_REFUSED, "Exchanges refused, by the class of the refusal");
-        describe_histogram!(
-            EXCHANGE_SECONDS,
-            Unit::Seconds,
-            "Time from an exchange's request to its token"
-        );
-        describe_gauge!(
-            SIGNER_UP,
-            "1 while the keeper of a key that signs and is not in the coordinator works, else 0"
-        );
-        describe_counter!(REVIEWS, "Questions to API servers about tokens, by what came of them");
-        describe_histogram!(
-            REVIEW_SECONDS,
-            Unit::Seconds,
-            "Time from a question to an API server to its answer"
-        );
-        describe_counter!(REVIEW_ANSWERS, "Tokens that an API server decides, by who answers");
-        describe_gauge!(
-            API_SERVER_ANSWERS,
-            "1 while the API server of a cluster answered the last question, else 0"
-        );
-        describe_gauge!(CLOCK_SOUND, "1 while the clock can be trusted, else 0: nothing is minted");
-        describe_gauge!(
-            PUBLISHED,
-            "1 while every copy is written and relying parties are seen to be served every key, else 0"
-        );
-        describe_gauge!(
-            BUNDLE_AGE,
-            Unit::Seconds,
-            "Age of the bundle of a federated trust domain that was fetched last; NaN where there is none"
-        );
+        describe();
         let refused = |class: ErrorClass| (class, counter!(REFUSED, "class" => class.as_str()));
         let keys = |state: KeyState| (state, gauge!(KEYS, "state" => state.as_str()));
         let svids_refused =

@@ -114,21 +114,25 @@ pub(super) fn start(
     shutdown.spawn("mint limits", until(stop.clone(), limits.sweep()));
     shutdown.spawn("log-in shares", until(stop.clone(), login_shares.sweep()));
     shutdown.spawn("exchange shares", until(stop.clone(), exchange_shares.sweep()));
-    let forgetting = forget_spent_proofs(authority.clone());
-    shutdown.spawn("spent proofs", until(stop.clone(), forgetting));
-    shutdown.spawn("refusals", until(stop.clone(), settle_refusals(authority.clone())));
     let upkeep = moneyer_daemon::telemetry::upkeep(recorder);
     shutdown.spawn("metrics", until(stop.clone(), upkeep));
     shutdown.spawn("publisher", until(stop.clone(), publisher.run()));
-    shutdown.spawn("documents", until(stop.clone(), republish(authority.clone(), documents)));
     shutdown.spawn("federation", until(stop.clone(), fetcher.run()));
     shutdown.spawn("key sets", until(stop.clone(), key_sets.run()));
-    shutdown.spawn("API servers", until(stop.clone(), reviews.watch()));
-    let bundle = follow_bundle(authority.clone());
-    shutdown.spawn("trust bundle", until(stop.clone(), bundle));
-    shutdown.spawn("following", until(stop.clone(), follow(authority.clone())));
-    shutdown.spawn("rotation", until(stop, rotate(authority.clone())));
+    shutdown.spawn("API servers", until(stop, reviews.watch()));
+    keep(authority, documents, shutdown);
     Ok(())
+}
+
+/// What the authority does by itself, and the documents that follow it.
+fn keep(authority: &Authority, documents: PublicDocuments, shutdown: &Shutdown) {
+    let (of, stop) = (|| authority.clone(), shutdown.token());
+    shutdown.spawn("rotation", until(stop.clone(), rotate(of())));
+    shutdown.spawn("following", until(stop.clone(), follow(of())));
+    shutdown.spawn("trust bundle", until(stop.clone(), follow_bundle(of())));
+    shutdown.spawn("documents", until(stop.clone(), republish(of(), documents)));
+    shutdown.spawn("spent proofs", until(stop.clone(), forget_spent_proofs(of())));
+    shutdown.spawn("refusals", until(stop.clone(), settle_refusals(of())));
 }
 
 /// How often who may ask for tokens at the exchange listener.

@@ -169,7 +169,7 @@ fn coordinator_name(directory: &Path) -> std::io::Result<String> {
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let random = getrandom::u64().map_err(std::io::Error::other)?;
-            let name = format!("{random:0width$x}", width = NAME_DIGITS);
+            let name = format!("{random:0NAME_DIGITS$x}");
             OpenOptions::new()
                 .write(true)
                 .create_new(true)

@@ -58,7 +58,7 @@ async fn on_a_token() {
     verified(&world, &first.token).await;
     assert_eq!(
         readiness(&world, "pkcs11").await,
-        (true, Some(value!({"name": "pkcs11", "ok": true})))
+        (true, Some(value!({"name": "pkcs11", "ok": true, "needed": false})))
     );
     assert_eq!(served(&world).await.len(), 2, "an ES256 key and an RS256 key");
 

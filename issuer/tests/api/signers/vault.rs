@@ -51,7 +51,10 @@ async fn tokens_are_signed_in_vault_and_one_is_one_call() {
     let signed = server.model.calls().into_iter().filter(|call| call.contains("/sign/")).count();
     assert_eq!(signed, 1);
     let (ready, check) = readiness(&world, "vault").await;
-    assert_eq!((ready, check), (true, Some(value!({"name": "vault", "ok": true}))));
+    assert_eq!(
+        (ready, check),
+        (true, Some(value!({"name": "vault", "ok": true, "needed": false})))
+    );
     let metrics = world.operations(Method::GET, "/metrics").await;
     let metrics = String::from_utf8(metrics.body).unwrap();
     assert!(metrics.contains(r#"moneyer_signer_up{signer="vault"} 1"#), "{metrics}");

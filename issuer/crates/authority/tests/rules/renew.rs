@@ -10,8 +10,8 @@ use moneyer_testkit::MemberRequest;
 
 use crate::world::{HOUR, World, controller};
 
-fn check(world: &World, leaf: &PeerLeaf, expected: Result<(), AuthenticateError>) {
-    assert_eq!(world.authority.authenticate(leaf).map(drop), expected);
+fn check(world: &World, leaf: &PeerLeaf, expected: &Result<(), AuthenticateError>) {
+    assert_eq!(world.authority.authenticate(leaf).map(drop), *expected);
 }
 
 #[tokio::test]
@@ -22,12 +22,12 @@ async fn a_certificate_is_good_until_the_renewal_after_its_own() {
     let second = world.renew(&first).await.unwrap();
     assert_eq!(second.id(), first.id());
     assert_eq!(second.not_after(), first.not_after().plus(HOUR));
-    check(&world, &first, Ok(()));
-    check(&world, &second, Ok(()));
+    check(&world, &first, &Ok(()));
+    check(&world, &second, &Ok(()));
     let third = world.renew(&second).await.unwrap();
-    check(&world, &first, Err(AuthenticateError::Superseded));
-    check(&world, &second, Ok(()));
-    check(&world, &third, Ok(()));
+    check(&world, &first, &Err(AuthenticateError::Superseded));
+    check(&world, &second, &Ok(()));
+    check(&world, &third, &Ok(()));
     let again = world.reopened().await;
     assert_eq!(again.authenticate(&first), Err(AuthenticateError::Superseded));
     assert!(again.authenticate(&third).is_ok());
@@ -39,9 +39,9 @@ async fn a_lost_answer_is_asked_for_again() {
     let (_, first) = world.join("runner-1").await;
     let lost = world.renew(&first).await.unwrap();
     let second = world.renew(&first).await.unwrap();
-    check(&world, &lost, Err(AuthenticateError::Superseded));
-    check(&world, &first, Ok(()));
-    check(&world, &second, Ok(()));
+    check(&world, &lost, &Err(AuthenticateError::Superseded));
+    check(&world, &first, &Ok(()));
+    check(&world, &second, &Ok(()));
 }
 
 #[tokio::test]
@@ -50,13 +50,13 @@ async fn joining_anew_ends_every_earlier_certificate() {
     let (_, first) = world.join("runner-1").await;
     let second = world.renew(&first).await.unwrap();
     let (_, anew) = world.join("runner-1").await;
-    check(&world, &first, Err(AuthenticateError::Superseded));
-    check(&world, &second, Err(AuthenticateError::Superseded));
-    check(&world, &anew, Ok(()));
+    check(&world, &first, &Err(AuthenticateError::Superseded));
+    check(&world, &second, &Err(AuthenticateError::Superseded));
+    check(&world, &anew, &Ok(()));
     world.remove_runner("runner-1").await;
     let (_, last) = world.join("runner-1").await;
-    check(&world, &anew, Err(AuthenticateError::Superseded));
-    check(&world, &last, Ok(()));
+    check(&world, &anew, &Err(AuthenticateError::Superseded));
+    check(&world, &last, &Ok(()));
 }
 
 // The caller was authenticated, and then waited for its turn.
@@ -76,12 +76,12 @@ async fn a_renewal_that_comes_too_late_brings_nothing_back() {
         matches!(refused, EnrollmentError::Authenticate(AuthenticateError::Superseded));
     assert!(superseded, "{refused:?}");
     assert_eq!(refused.class(), ErrorClass::Unauthenticated);
-    check(&world, &stale, Err(AuthenticateError::Superseded));
-    check(&world, &anew, Ok(()));
+    check(&world, &stale, &Err(AuthenticateError::Superseded));
+    check(&world, &anew, &Ok(()));
     world.remove_runner("runner-1").await;
     let refused = renew().await.unwrap_err();
     assert!(matches!(refused, EnrollmentError::Authenticate(AuthenticateError::Removed)));
-    check(&world, &stale, Err(AuthenticateError::Removed));
+    check(&world, &stale, &Err(AuthenticateError::Removed));
 }
 
 #[tokio::test]
@@ -91,7 +91,7 @@ async fn a_controller_renews_as_a_controller() {
     let leaf = PeerLeaf::parse(&certificate.der).unwrap();
     let renewed = world.renew(&leaf).await.unwrap();
     assert_eq!(renewed.id(), leaf.id());
-    check(&world, &renewed, Ok(()));
+    check(&world, &renewed, &Ok(()));
 }
 
 #[tokio::test]
@@ -106,7 +106,7 @@ async fn a_refused_request_changes_nothing() {
     world.store.set_unavailable(true);
     assert!(matches!(world.renew(&leaf).await, Err(EnrollmentError::Store(_))));
     world.store.set_unavailable(false);
-    check(&world, &leaf, Ok(()));
+    check(&world, &leaf, &Ok(()));
     world.renew(&leaf).await.unwrap();
 }
 
@@ -127,11 +127,11 @@ async fn a_removal_wins_over_every_renewal_at_the_same_moment() {
             })
             .collect();
         world.remove_runner("runner-1").await;
-        check(&world, &leaf, Err(AuthenticateError::Removed));
+        check(&world, &leaf, &Err(AuthenticateError::Removed));
         for renewal in renewals {
             if let Ok(certificate) = renewal.await.unwrap() {
                 let leaf = PeerLeaf::parse(&certificate.der).unwrap();
-                check(&world, &leaf, Err(AuthenticateError::Removed));
+                check(&world, &leaf, &Err(AuthenticateError::Removed));
             }
         }
         assert!(world.authority.registry().list_members().is_empty());
