@@ -46,7 +46,7 @@ soak: ## Run faults for hours: 1,000 kills and rotations, 500 losses of power, a
 	.ci/packages build-essential pkg-config libssl-dev python3-venv nodejs npm libfaketime age e2fsprogs mount postgresql pgbouncer
 	cargo build --workspace --all-targets --locked
 	MONEYER_KILL_ROUNDS=1000 MONEYER_RACE_KEYS=100 MONEYER_CRASH_IMAGES=500 MONEYER_ABORT_POINTS=all \
-	MONEYER_AWAY_SECONDS=600 MONEYER_AWAY_SANDBOXES=1000 \
+	MONEYER_AWAY_SECONDS=600 MONEYER_AWAY_SANDBOXES=1000 MONEYER_DATABASE_AWAY_SECONDS=600 \
 	MONEYER_SOAK_ROTATIONS=1000 MONEYER_SOAK_EVERY_MS=1000 \
 		cargo test --locked --package moneyer-integration --test processes -- --nocapture
 	ROTATION_SECONDS=600 ROTATION_EVERY=20 deploy/interop/run.sh $(TARGET)/debug tests/test_rotation.py
