@@ -17,7 +17,7 @@ const BUCKETS: usize = (64 - FINE_BITS as usize + 1) * FINE;
 
 /// How many calls took how long.
 #[derive(Debug, Clone)]
-pub(crate) struct Histogram {
+pub struct Histogram {
     buckets: Vec<u64>,
     count: u64,
 }
@@ -30,7 +30,7 @@ impl Default for Histogram {
 
 impl Histogram {
     /// Adds one call.
-    pub(crate) fn record(&mut self, latency: Duration) {
+    pub fn record(&mut self, latency: Duration) {
         let nanos = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
         if let Some(bucket) = self.buckets.get_mut(bucket_of(nanos)) {
             *bucket += 1;
@@ -39,7 +39,7 @@ impl Histogram {
     }
 
     /// Adds all calls of another histogram.
-    pub(crate) fn merge(&mut self, other: &Self) {
+    pub fn merge(&mut self, other: &Self) {
         for (mine, theirs) in self.buckets.iter_mut().zip(&other.buckets) {
             *mine += theirs;
         }
@@ -47,12 +47,14 @@ impl Histogram {
     }
 
     /// How many calls there are.
-    pub(crate) fn count(&self) -> u64 {
+    #[must_use]
+    pub fn count(&self) -> u64 {
         self.count
     }
 
     /// The time within which `per_mille` of 1,000 calls were done; zero for no calls.
-    pub(crate) fn within(&self, per_mille: u64) -> Duration {
+    #[must_use]
+    pub fn within(&self, per_mille: u64) -> Duration {
         let rank = self.count.saturating_mul(per_mille).div_ceil(1000).max(1);
         let mut seen = 0;
         for (index, calls) in self.buckets.iter().enumerate() {

@@ -11,9 +11,9 @@ mod process;
 mod raw_signature;
 mod sample;
 
-pub(crate) use histogram::Histogram;
+pub use histogram::Histogram;
 pub(crate) use neighbours::busy_part;
 pub(crate) use number::{as_f64, millis, per};
 pub(crate) use process::{ProcessError, ProcessId};
 pub(crate) use raw_signature::{RawSignature, RawSignatureCost, RawSignatureError};
-pub(crate) use sample::Sample;
+pub use sample::Sample;

@@ -6,22 +6,23 @@ use super::{Histogram, as_f64, per};
 
 /// How long each of many calls took, and how long they took together.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Sample {
+pub struct Sample {
     /// One entry for each call.
-    pub(crate) latencies: Histogram,
+    pub latencies: Histogram,
     /// Wall time from the first call's start to the last one's end.
-    pub(crate) elapsed: Duration,
+    pub elapsed: Duration,
 }
 
 impl Sample {
     /// Adds a run made after this one.
-    pub(crate) fn append(&mut self, later: &Self) {
+    pub fn append(&mut self, later: &Self) {
         self.latencies.merge(&later.latencies);
         self.elapsed += later.elapsed;
     }
 
     /// Calls a second; 0 before anything ran.
-    pub(crate) fn per_second(&self) -> f64 {
+    #[must_use]
+    pub fn per_second(&self) -> f64 {
         per(as_f64(self.latencies.count()), self.elapsed.as_secs_f64()).unwrap_or(0.0)
     }
 }

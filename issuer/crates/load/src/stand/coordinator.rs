@@ -75,6 +75,16 @@ impl Coordinator {
         directory: &Path,
         environment: Environment,
     ) -> Result<Self, CoordinatorError> {
+        Self::start_with(binaries, directory, environment, "").await
+    }
+
+    /// The same with tables that the stand's configuration file does not have, in TOML.
+    pub async fn start_with(
+        binaries: &Binaries,
+        directory: &Path,
+        environment: Environment,
+        tables: &str,
+    ) -> Result<Self, CoordinatorError> {
         let program = binaries.moneyer().map_err(CoordinatorError::Binary)?;
         let [public, grpc, operations] = free_addresses().map_err(CoordinatorError::Ports)?;
         let management = directory.join("management.sock");
@@ -82,7 +92,7 @@ impl Coordinator {
         make_seal_key(&seal_key(directory))
             .map_err(|source| CoordinatorError::Configuration(seal_key(directory), source))?;
         let file = directory.join("moneyer.toml");
-        fs::write(&file, configuration(directory, &addresses))
+        fs::write(&file, configuration(directory, &addresses) + tables)
             .map_err(|source| CoordinatorError::Configuration(file, source))?;
         let (child, start_up) = run(&program, directory, &addresses, &environment).await?;
         let directory = directory.to_owned();
@@ -133,6 +143,12 @@ impl Coordinator {
     #[must_use]
     pub fn process_number(&self) -> u32 {
         self.child.id().0
+    }
+
+    /// CPU time it has used since it started; `None` once it has ended.
+    #[must_use]
+    pub fn cpu_time(&self) -> Option<Duration> {
+        self.child.id().cpu_time().ok()
     }
 
     /// From the start of the process until it was ready.
