@@ -1,8 +1,8 @@
 //! The models of an API server and of Vault behind TLS, each answer later by as much as is asked for.
 //!
 //! Both are served by this process at one address: their paths differ. The time is added before the model is asked,
-//! up to a millisecond more of it than was said (the runtime's timer), and never to the key set, which is fetched
-//! beside exchanges and not for them.
+//! and never to the key set, which is fetched beside exchanges and not for them. A thread waits for it, since the
+//! runtime's timer counts whole milliseconds and would make two of them three.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -134,7 +134,7 @@ async fn answer(
     }
     let later = Duration::from_millis(served.latency_ms.load(Ordering::SeqCst));
     if !later.is_zero() {
-        tokio::time::sleep(later).await;
+        tokio::task::spawn_blocking(move || std::thread::sleep(later)).await.unwrap();
     }
     if path.starts_with("/v1/") {
         let (parts, body) = served.vault.answer(&Request::from_parts(parts, body)).into_parts();
