@@ -52,7 +52,10 @@ where
         let (token, chain) = (bearer(&parts.headers), shown(parts));
         match (token, local) {
             (None, Some(Err(refused))) => return Err(refused.into()),
-            (None, _) if chain.is_empty() => return Err(AuthenticateError::NoToken.into()),
+            // A header that is no one token is not passed over for the certificate of whoever hands it on.
+            (None, _) if chain.is_empty() || parts.headers.contains_key(header::AUTHORIZATION) => {
+                return Err(AuthenticateError::NoToken.into());
+            }
             _ => {}
         }
         let asked = asked(&parts.method, parts.uri.path());

@@ -131,12 +131,13 @@ impl Profiles {
         Ok(())
     }
 
-    /// Reads the records again, since another coordinator has changed them.
+    /// Reads the records again, since another coordinator has changed them. Two that were put at the same moment
+    /// may contradict one another: every coordinator goes by the same one of them, until an operator removes one.
     pub(crate) async fn refresh(&self) -> Result<(), AudiencesError> {
         let _changing = self.changing.lock().await;
         let records = load(&self.ledger).await?;
         let specs = records.into_iter().map(|(spec, _)| spec);
-        self.put_in_force(policy(&self.configured, self.kinds, specs)?);
+        self.put_in_force(fitting(&self.configured, self.kinds, specs));
         Ok(())
     }
 
@@ -157,15 +158,44 @@ fn policy(
     put: impl Iterator<Item = ProfileSpec>,
 ) -> Result<AudiencePolicy, AudiencesError> {
     let mut policy = configured.clone();
-    // In an order of their own: where several would do, the first counts.
-    let mut put: Vec<_> = put.collect();
-    put.sort_by(|one, other| one.name.as_str().cmp(other.name.as_str()));
-    for spec in put {
+    for spec in in_order(put) {
         let name = spec.name.clone();
-        let profile = spec.resolve(configured.lifetimes(), kinds);
-        let profile = profile.map_err(|error| format!("{} {error}", error.key()));
-        let added = profile.and_then(|profile| policy.and(profile).map_err(|e| e.to_string()));
-        policy = added.map_err(|error| AudiencesError::Stored { name, error })?;
+        policy = with(&policy, configured, kinds, spec)
+            .map_err(|error| AudiencesError::Stored { name, error })?;
     }
     Ok(policy)
+}
+
+/// The same of those that go together.
+fn fitting(
+    configured: &AudiencePolicy,
+    kinds: KeyKinds,
+    put: impl Iterator<Item = ProfileSpec>,
+) -> AudiencePolicy {
+    let mut policy = configured.clone();
+    for spec in in_order(put) {
+        if let Ok(added) = with(&policy, configured, kinds, spec) {
+            policy = added;
+        }
+    }
+    policy
+}
+
+/// In an order of their own: where several would do, the first counts.
+fn in_order(put: impl Iterator<Item = ProfileSpec>) -> Vec<ProfileSpec> {
+    let mut put: Vec<_> = put.collect();
+    put.sort_by(|one, other| one.name.as_str().cmp(other.name.as_str()));
+    put
+}
+
+/// One profile more, or why not.
+fn with(
+    policy: &AudiencePolicy,
+    configured: &AudiencePolicy,
+    kinds: KeyKinds,
+    spec: ProfileSpec,
+) -> Result<AudiencePolicy, String> {
+    let profile = spec.resolve(configured.lifetimes(), kinds);
+    let profile = profile.map_err(|error| format!("{} {error}", error.key()))?;
+    policy.clone().and(profile).map_err(|error| error.to_string())
 }

@@ -7,7 +7,7 @@ use moneyer_identity::KeyId;
 use tokio::time::Instant;
 
 use super::open::Authority;
-use crate::following::{Confirmations, FollowError, Rounds, Standing};
+use crate::following::{Confirmations, FollowError, Next, Rounds, Standing};
 use crate::shared_store::{Changed, Replica, SharedStore, Turn};
 use crate::store::{Collection, Generation, Receipt, StoreError, Testimony};
 
@@ -38,20 +38,42 @@ impl Authority {
         self.store().shared().is_some()
     }
 
-    /// Takes in everything that others have changed up to this call. Costs nothing where the store is not shared.
-    /// Whoever is about to change something calls it, so that one coordinator goes by what another was told.
+    /// Takes in everything that others have changed up to this call. Costs nothing where the store is not shared, and
+    /// no time while it is known to be away. Whoever is about to change something calls it, so that one coordinator
+    /// goes by what another was told.
     pub async fn catch_up(&self) -> Result<(), FollowError> {
+        if !self.is_shared() {
+            return Ok(());
+        }
+        self.store().health().map_err(FollowError::Store)?;
+        self.look().await
+    }
+
+    /// One look at what others have changed. Those who wait for one that began after they asked share what came of it.
+    async fn look(&self) -> Result<(), FollowError> {
         let Some(shared) = self.store().shared() else { return Ok(()) };
-        let Some((mut at, number)) = self.following.rounds.next().await else { return Ok(()) };
+        let (mut at, number) = match self.following.rounds.next().await {
+            Next::Turn(at, number) => (at, number),
+            Next::Ended => return Ok(()),
+            Next::Failed => return Err(FollowError::Shared),
+        };
         let published = self.published_keys();
-        let changes = shared.changes(at.through).await.map_err(FollowError::Store)?;
-        self.take_in(&changes.changed).await?;
-        self.registry.reach(changes.through);
-        let mut confirmations = self.confirmations();
-        confirmations.publish(published, changes.through);
-        drop(confirmations);
-        at.end(number, changes.through);
-        Ok(())
+        let taken_in = match shared.changes(at.through).await.map_err(FollowError::Store) {
+            Ok(changes) => self.take_in(&changes.changed).await.map(|()| changes.through),
+            Err(error) => Err(error),
+        };
+        match taken_in {
+            Ok(through) => {
+                self.registry.reach(through);
+                self.confirmations().publish(published, through);
+                at.end(number, through);
+                Ok(())
+            }
+            Err(error) => {
+                at.fail(number);
+                Err(error)
+            }
+        }
     }
 
     /// Takes in what others have changed, tells them how far this coordinator has come, and hears how all stand:
@@ -59,7 +81,7 @@ impl Authority {
     pub async fn follow(&self) -> Result<Vec<Replica>, FollowError> {
         let Some(shared) = self.store().shared() else { return Ok(Vec::new()) };
         let begun = Instant::now();
-        self.catch_up().await?;
+        self.look().await?;
         let through = self.following.rounds.through().await;
         let replicas = shared.report(through).await.map_err(FollowError::Store)?;
         if let Some(standing) = self.ledger.standing() {
@@ -122,57 +144,59 @@ impl Authority {
         Some(turn)
     }
 
+    /// Takes in all that can be: what fails keeps nothing else from being in force.
     async fn take_in(&self, changed: &[Changed]) -> Result<(), FollowError> {
+        let touches = |collections: &[Collection]| {
+            changed.iter().any(|one| collections.contains(&one.collection))
+        };
+        let mut taken_in = self.take_in_placements(changed).await;
+        // Keys before the bundle of them.
+        if touches(&[Collection::Keys, Collection::KeyRings]) {
+            taken_in = taken_in.and(self.keys.refresh().await.map_err(FollowError::Keys));
+        }
+        if touches(&[Collection::X509Authorities, Collection::KeyRings]) {
+            taken_in = taken_in.and(self.x509.refresh().await.map_err(FollowError::Keys));
+        }
+        if touches(&[Collection::BundleSequences]) {
+            taken_in = taken_in.and(self.bundle.refresh().await.map_err(FollowError::Bundle));
+        }
+        if touches(&[Collection::Issuers]) {
+            taken_in = taken_in.and(self.issuers.refresh().await.map_err(FollowError::Issuers));
+        }
+        if touches(&[Collection::Audiences]) {
+            let profiles = self.profiles.refresh().await;
+            taken_in = taken_in.and(profiles.map_err(FollowError::Audiences));
+        }
+        if touches(&[Collection::Federations, Collection::FederatedBundles]) {
+            let federations = self.federations.refresh(self.now()).await;
+            taken_in = taken_in.and(federations.map_err(FollowError::Federations));
+        }
+        if touches(&[Collection::Mappings, Collection::Scopes]) {
+            let mappings = self.mappings.take_in(changed).await;
+            taken_in = taken_in.and(mappings.map_err(FollowError::Mappings));
+        }
+        if touches(&[Collection::Policies]) {
+            let policies = self.policies.refresh().await;
+            taken_in = taken_in.and(policies.map_err(FollowError::Policies));
+        }
+        taken_in
+    }
+
+    /// Members before what is placed on them, apps before their sandboxes.
+    async fn take_in_placements(&self, changed: &[Changed]) -> Result<(), FollowError> {
         let of = |collection| -> Vec<Changed> {
             changed.iter().filter(|one| one.collection == collection).cloned().collect()
         };
-        let touches = |collections: &[Collection]| {
-            changed.iter().any(|one| collections.contains(&one.collection))
-        };
-        // Members before what is placed on them, apps before their sandboxes, keys before the bundle of them.
-        let gone = self.members.take_in(&self.ledger, &of(Collection::Members)).await;
-        for runner in gone.map_err(FollowError::Store)? {
+        let mut gone = Vec::new();
+        let members = of(Collection::Members);
+        let members = self.members.take_in(&self.ledger, &members, &mut gone).await;
+        for runner in gone {
             self.registry.revoke(&runner);
         }
         let invitations = self.enrollment.take_in(&of(Collection::JoinTokens)).await;
-        invitations.map_err(FollowError::Store)?;
         let apps = self.registry.take_in_apps(&of(Collection::Apps)).await;
-        apps.map_err(FollowError::Store)?;
         let sandboxes = self.registry.take_in_sandboxes(&of(Collection::Sandboxes)).await;
-        sandboxes.map_err(FollowError::Store)?;
-        if touches(&[Collection::Keys, Collection::KeyRings]) {
-            self.keys.refresh().await.map_err(FollowError::Keys)?;
-        }
-        if touches(&[Collection::X509Authorities, Collection::KeyRings]) {
-            self.x509.refresh().await.map_err(FollowError::Keys)?;
-        }
-        if touches(&[Collection::BundleSequences]) {
-            self.bundle.refresh().await.map_err(FollowError::Bundle)?;
-        }
-        if touches(&[Collection::Issuers]) {
-            self.issuers.refresh().await.map_err(FollowError::Issuers)?;
-        }
-        if touches(&[Collection::Audiences]) {
-            self.profiles.refresh().await.map_err(FollowError::Audiences)?;
-        }
-        self.take_in_foreign(changed).await
-    }
-
-    /// What concerns tokens of others.
-    async fn take_in_foreign(&self, changed: &[Changed]) -> Result<(), FollowError> {
-        let touches = |collections: &[Collection]| {
-            changed.iter().any(|one| collections.contains(&one.collection))
-        };
-        if touches(&[Collection::Federations, Collection::FederatedBundles]) {
-            self.federations.refresh(self.now()).await.map_err(FollowError::Federations)?;
-        }
-        if touches(&[Collection::Mappings, Collection::Scopes]) {
-            self.mappings.take_in(changed).await.map_err(FollowError::Mappings)?;
-        }
-        if touches(&[Collection::Policies]) {
-            self.policies.refresh().await.map_err(FollowError::Policies)?;
-        }
-        Ok(())
+        members.and(invitations).and(apps).and(sandboxes).map_err(FollowError::Store)
     }
 
     /// The keys that this coordinator publishes now, of both kinds: their ids are digests of them.

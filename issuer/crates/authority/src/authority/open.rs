@@ -188,6 +188,8 @@ async fn open_ledger(
     let ledger = Ledger::new(store.clone(), audit, clock);
     let Some(shared) = store.shared() else { return Ok((ledger, None)) };
     let turn = shared.turn_to_open().await.map_err(OpenError::Turn)?;
+    // Waited for from before it loads the keys: it may serve them however late it says so again.
+    shared.report(store.generation()).await.map_err(OpenError::Turn)?;
     let standing = Arc::new(Standing::for_schedule(&charter.schedule));
     Ok((ledger.shared(standing), Some(turn)))
 }

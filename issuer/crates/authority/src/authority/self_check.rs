@@ -70,7 +70,7 @@ impl Authority {
         let unsigned = UnsignedToken::new(key.verifying_key().key_id().clone(), &claims)
             .map_err(|error| SelfCheckError::Write(error.into()))?;
         let token = match key.sign(unsigned).await {
-            Err(SignerError::Unavailable(_) | SignerError::Overloaded)
+            Err(SignerError::Unavailable(_) | SignerError::Overloaded | SignerError::Sign(_))
                 if key.dependency().is_some() =>
             {
                 return Ok(());

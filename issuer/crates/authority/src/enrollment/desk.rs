@@ -161,15 +161,17 @@ impl Enrollment {
     pub(crate) async fn take_in(&self, changed: &[Changed]) -> Result<(), StoreError> {
         let mut invitations = self.shared.invitations.lock().await;
         let news = changed.iter().filter(|change| !self.shared.ledger.supersedes(change));
+        let mut taken_in = Ok(());
         for change in news {
-            match change.decoded::<Invitation>()? {
-                Some(invitation) => {
+            match change.decoded::<Invitation>() {
+                Ok(Some(invitation)) => {
                     invitations.insert(change.id.clone(), (invitation, change.revision));
                 }
-                None => drop(invitations.remove(&change.id)),
+                Ok(None) => drop(invitations.remove(&change.id)),
+                Err(error) => taken_in = taken_in.and(Err(error)),
             }
         }
-        Ok(())
+        taken_in
     }
 
     /// Spends a join token and certifies the key of the request.

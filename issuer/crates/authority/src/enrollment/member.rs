@@ -131,21 +131,23 @@ impl Members {
         }
     }
 
-    /// Takes in what another coordinator has written or removed, and gives the runners that are gone.
+    /// Takes in what another coordinator has written or removed, and adds the runners that are gone to `gone`.
     pub(crate) async fn take_in(
         &self,
         ledger: &Ledger,
         changed: &[Changed],
-    ) -> Result<Vec<RunnerId>, StoreError> {
+        gone: &mut Vec<RunnerId>,
+    ) -> Result<(), StoreError> {
         let _turn = self.turn().await;
-        let mut gone = Vec::new();
+        let mut taken_in = Ok(());
         for change in changed.iter().filter(|change| !ledger.supersedes(change)) {
-            match change.decoded::<Member>()? {
-                Some(member) => self.apply(member, change.revision),
-                None => gone.extend(self.forget(&change.id, change.revision)),
+            match change.decoded::<Member>() {
+                Ok(Some(member)) => self.apply(member, change.revision),
+                Ok(None) => gone.extend(self.forget(&change.id, change.revision)),
+                Err(error) => taken_in = taken_in.and(Err(error)),
             }
         }
-        Ok(gone)
+        taken_in
     }
 
     /// Takes a member out of memory whose record was removed by `generation`; gives its id if it was a runner.

@@ -31,8 +31,9 @@ impl Catalog {
     pub(super) fn take_in(&mut self, changed: &[&Changed]) -> Result<(), StoreError> {
         let of =
             |collection| changed.iter().copied().filter(move |one| one.collection == collection);
-        take_in(&mut self.mappings, of(Collection::Mappings), ResourceMapping::key)?;
-        take_in(&mut self.scopes, of(Collection::Scopes), ScopeMapping::key)
+        let mappings = take_in(&mut self.mappings, of(Collection::Mappings), ResourceMapping::key);
+        let scopes = take_in(&mut self.scopes, of(Collection::Scopes), ScopeMapping::key);
+        mappings.and(scopes)
     }
 
     /// Every mapping.
@@ -105,12 +106,13 @@ fn take_in<'a, K: Ord, T: Record>(
     changed: impl Iterator<Item = &'a Changed>,
     key: impl Fn(&T) -> K,
 ) -> Result<(), StoreError> {
-    let mut removed = HashMap::new();
+    let (mut removed, mut taken_in) = (HashMap::new(), Ok(()));
     for change in changed {
         let revision = change.revision;
-        match change.decoded::<T>()? {
-            None => drop(removed.insert(change.id.as_str(), revision)),
-            Some(value) => {
+        match change.decoded::<T>() {
+            Err(error) => taken_in = taken_in.and(Err(error)),
+            Ok(None) => drop(removed.insert(change.id.as_str(), revision)),
+            Ok(Some(value)) => {
                 let key = key(&value);
                 if map.get(&key).is_none_or(|kept| kept.revision < revision) {
                     map.insert(key, Kept { value: Arc::new(value), revision });
@@ -124,5 +126,5 @@ fn take_in<'a, K: Ord, T: Record>(
         };
         map.retain(|_, kept| stays(kept));
     }
-    Ok(())
+    taken_in
 }

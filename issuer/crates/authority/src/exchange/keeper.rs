@@ -177,9 +177,9 @@ impl Mappings {
         let mut catalog = self.batch(&mut turn).await?.catalog;
         let news = changed.iter().filter(|change| !self.ledger.supersedes(change));
         let news: Vec<_> = news.collect();
-        catalog.take_in(&news).map_err(MappingsError::Store)?;
+        let taken_in = catalog.take_in(&news).map_err(MappingsError::Store);
         self.catalog.store(Arc::new(catalog));
-        Ok(())
+        taken_in
     }
 
     /// Begins a change from what is stored.

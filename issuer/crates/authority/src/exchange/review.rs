@@ -82,7 +82,10 @@ impl ReviewStatus {
 }
 
 fn is_gone(reason: &str) -> bool {
-    reason.contains("has been invalidated") || reason.ends_with("not found")
+    // The last: another pod has its name now.
+    reason.contains("has been invalidated")
+        || reason.ends_with("not found")
+        || (reason.starts_with("pod UID (") && reason.contains("does not match"))
 }
 
 /// A token that nothing here refuses, and whose API server decides. It proves nothing yet.

@@ -17,6 +17,9 @@ pub enum FollowError {
     /// The store does not say what changed.
     #[error("the store does not say what other coordinators have changed")]
     Store(#[source] StoreError),
+    /// Another look that began after this one was asked for came to nothing; the log has why.
+    #[error("what other coordinators have changed could not be taken in a moment ago")]
+    Shared,
     /// The keys of tokens, or the authorities of X.509-SVIDs.
     #[error("the keys that another coordinator changed cannot be taken in")]
     Keys(#[source] KeysError),
@@ -49,6 +52,7 @@ impl FollowError {
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::Store(error) => error.class(),
+            Self::Shared => ErrorClass::Unavailable,
             _ => ErrorClass::Internal,
         }
     }

@@ -18,25 +18,38 @@ pub(crate) struct Rounds {
 pub(crate) struct At {
     /// Everything up to here is taken in.
     pub(crate) through: Generation,
-    /// The last round that ended well.
+    /// The last round that ended.
     ended: u64,
+    /// Whether it came to nothing.
+    failed: bool,
+}
+
+/// What somebody who asked for a round has.
+#[derive(Debug)]
+pub(crate) enum Next<'a> {
+    /// The right to it, and its number.
+    Turn(MutexGuard<'a, At>, u64),
+    /// One that began after they asked has ended well meanwhile.
+    Ended,
+    /// One that began after they asked came to nothing.
+    Failed,
 }
 
 impl Rounds {
     /// From what was loaded.
     pub(crate) fn from(through: Generation) -> Self {
-        Self { begun: AtomicU64::new(0), at: Mutex::new(At { through, ended: 0 }) }
+        Self { begun: AtomicU64::new(0), at: Mutex::new(At { through, ended: 0, failed: false }) }
     }
 
-    /// The right to a round and its number; `None` where one that began after this call has ended meanwhile.
-    pub(crate) async fn next(&self) -> Option<(MutexGuard<'_, At>, u64)> {
+    /// The right to a round, or what came of one that began after this call.
+    pub(crate) async fn next(&self) -> Next<'_> {
         let asked = self.begun.load(Ordering::Acquire);
         let at = self.at.lock().await;
         if at.ended > asked {
-            return None;
+            return if at.failed { Next::Failed } else { Next::Ended };
         }
         let number = self.begun.fetch_add(1, Ordering::AcqRel) + 1;
-        Some((at, number))
+        Next::Turn(at, number)
     }
 
     /// Where the last round came to.
@@ -48,7 +61,12 @@ impl Rounds {
 impl At {
     /// Round `number` has taken in everything up to here.
     pub(crate) fn end(&mut self, number: u64, through: Generation) {
-        (self.through, self.ended) = (through, number);
+        (self.through, self.ended, self.failed) = (through, number, false);
+    }
+
+    /// Round `number` came to nothing.
+    pub(crate) fn fail(&mut self, number: u64) {
+        (self.ended, self.failed) = (number, true);
     }
 }
 
@@ -60,21 +78,35 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn those_who_wait_share_one_round() {
-        let rounds = Rounds::from(Generation(1));
-        let (mut first, number) = rounds.next().await.unwrap();
-        assert_eq!((first.through, number), (Generation(1), 1));
-        let wait = async || {
-            let Some((mut at, number)) = rounds.next().await else { return 0 };
-            at.end(number, Generation(9));
-            number
-        };
-        let mut waiting = Box::pin(join_all([wait(), wait(), wait()]));
-        assert!((&mut waiting).now_or_never().is_none());
-        // It began before they asked, so what they want may not be in it.
-        first.end(number, Generation(5));
-        drop(first);
-        assert_eq!(waiting.await, [2, 0, 0]);
-        assert_eq!(rounds.through().await, Generation(9));
+    async fn those_who_wait_share_one_round_and_what_came_of_it() {
+        for fails in [false, true] {
+            let rounds = Rounds::from(Generation(1));
+            let Next::Turn(mut first, number) = rounds.next().await else { panic!() };
+            assert_eq!((first.through, number), (Generation(1), 1));
+            let wait = async || match rounds.next().await {
+                Next::Turn(mut at, number) if fails => {
+                    at.fail(number);
+                    "failed"
+                }
+                Next::Turn(mut at, number) => {
+                    at.end(number, Generation(9));
+                    "ended"
+                }
+                Next::Ended => "shares",
+                Next::Failed => "shares a failure",
+            };
+            let mut waiting = Box::pin(join_all([wait(), wait(), wait()]));
+            assert!((&mut waiting).now_or_never().is_none());
+            // It began before they asked, so what they want may not be in it.
+            first.end(number, Generation(5));
+            drop(first);
+            let (came, through) = if fails {
+                (["failed", "shares a failure", "shares a failure"], Generation(5))
+            } else {
+                (["ended", "shares", "shares"], Generation(9))
+            };
+            assert_eq!(waiting.await, came);
+            assert_eq!(rounds.through().await, through);
+        }
     }
 }

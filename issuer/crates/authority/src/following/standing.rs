@@ -15,6 +15,10 @@ use crate::store::{Change, Collection, Generation, StoreError};
 /// who starts one by hand does.
 const SHORTEST_PATIENCE: Duration = Duration::from_secs(600);
 
+/// Longest time: what was removed by the others is in force meanwhile at one that is cut off, and a store that is
+/// shared remembers removals for longer.
+const LONGEST_PATIENCE: Duration = Duration::from_secs(2 * 3600);
+
 /// How a coordinator stands to those that share its store.
 #[derive(Debug)]
 pub(crate) struct Standing {
@@ -30,10 +34,10 @@ struct State {
 }
 
 impl Standing {
-    /// Of one that is about to load everything. The others wait as long as a key is published before it signs: for
-    /// so long a new key, too, waits at least, and what comes later is no worse than that.
+    /// Of one that is about to load everything. The others wait as long as a key is published before it signs, within
+    /// bounds.
     pub(crate) fn for_schedule(schedule: &Schedule) -> Self {
-        Self::new(schedule.publish_before_use().max(SHORTEST_PATIENCE))
+        Self::new(schedule.publish_before_use().clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE))
     }
 
     fn new(patience: Duration) -> Self {

@@ -51,8 +51,10 @@ pub(crate) struct ShelfDraft<K: Shelved> {
 
 impl<K: Shelved> Shelf<K> {
     pub(crate) async fn load(store: &dyn Store) -> Result<Self, StoreError> {
-        let keys: Vec<(K, Generation)> = load_records(store).await?;
+        // The ring's record first: where another coordinator changes both in between, a change from what was read is
+        // refused, since it names the ring's older revision.
         let ring = load_record::<K::Ring>(store, &K::Ring::default().id()).await?;
+        let keys: Vec<(K, Generation)> = load_records(store).await?;
         let (ring, ring_revision) =
             ring.map_or((K::Ring::default(), None), |(ring, at)| (ring, Some(at)));
         let keys = keys.into_iter().map(|(record, revision)| (record, Some(revision))).collect();

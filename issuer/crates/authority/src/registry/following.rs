@@ -12,18 +12,20 @@ impl Registry {
     /// Takes in apps that another coordinator has written or removed, each in its turn among the changes made here.
     /// Before the sandboxes: one whose app is not known is nobody's.
     pub(crate) async fn take_in_apps(&self, changed: &[Changed]) -> Result<(), StoreError> {
+        let mut taken_in = Ok(());
         for change in changed {
-            self.shared.take_in_app(change).await?;
+            taken_in = taken_in.and(self.shared.take_in_app(change).await);
         }
-        Ok(())
+        taken_in
     }
 
     /// The same of sandboxes.
     pub(crate) async fn take_in_sandboxes(&self, changed: &[Changed]) -> Result<(), StoreError> {
+        let mut taken_in = Ok(());
         for change in changed {
-            self.shared.take_in_sandbox(change).await?;
+            taken_in = taken_in.and(self.shared.take_in_sandbox(change).await);
         }
-        Ok(())
+        taken_in
     }
 
     /// Everything that others have stored up to a generation is in force here.

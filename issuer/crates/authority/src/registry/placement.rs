@@ -53,7 +53,8 @@ pub(super) struct Placements {
 impl Placements {
     pub(super) fn apply_app(&mut self, app: App, revision: Generation) -> Arc<App> {
         let app = Arc::new(app);
-        let sandboxes = self.apps.get(&app.name).map_or(0, |entry| entry.sandboxes);
+        let before = self.apps.get(&app.name).filter(|entry| entry.app.uid == app.uid);
+        let sandboxes = before.map_or_else(|| self.count_of(&app), |entry| entry.sandboxes);
         let entry = AppEntry { app: app.clone(), revision, sandboxes };
         self.apps.insert(app.name.clone(), entry);
         let reached = self.reached(revision);
@@ -81,14 +82,13 @@ impl Placements {
         let placed = Arc::new(placed);
         let (id, runner) = (placed.sandbox.id.clone(), placed.sandbox.runner.clone());
         if let Some(before) = self.sandboxes.insert(id.clone(), placed.clone()) {
-            if let Some(entry) = self.apps.get_mut(&before.sandbox.app) {
-                entry.sandboxes = entry.sandboxes.saturating_sub(1);
-            }
+            self.count_off(&before);
             if before.sandbox.runner != runner {
                 self.leave(&before.sandbox.runner, &id, reached);
             }
         }
-        let Some(entry) = self.apps.get_mut(&placed.sandbox.app) else { return };
+        let entry = self.apps.get_mut(&placed.sandbox.app);
+        let Some(entry) = entry.filter(|entry| placed.is_of(&entry.app)) else { return };
         entry.sandboxes += 1;
         let app = entry.app.clone();
         let on_runner = self.runners.entry(runner).or_default();
@@ -99,10 +99,21 @@ impl Placements {
     pub(super) fn apply_sandbox_removal(&mut self, id: &SandboxId, generation: Generation) {
         let reached = self.reached(generation);
         if let Some(before) = self.sandboxes.remove(id) {
-            if let Some(entry) = self.apps.get_mut(&before.sandbox.app) {
-                entry.sandboxes = entry.sandboxes.saturating_sub(1);
-            }
+            self.count_off(&before);
             self.leave(&before.sandbox.runner, id, reached);
+        }
+    }
+
+    /// How many sandboxes there are of an app that is new here: one that has a name anew has none of before.
+    fn count_of(&self, app: &App) -> usize {
+        let of_app = |placed: &&Arc<Placed>| placed.sandbox.app == app.name && placed.is_of(app);
+        self.sandboxes.values().filter(of_app).count()
+    }
+
+    fn count_off(&mut self, placed: &Placed) {
+        let entry = self.apps.get_mut(&placed.sandbox.app);
+        if let Some(entry) = entry.filter(|entry| placed.is_of(&entry.app)) {
+            entry.sandboxes = entry.sandboxes.saturating_sub(1);
         }
     }
 

@@ -20,6 +20,8 @@ use crate::world::{DAY, World, charter, operator};
 struct Keeper {
     found: Arc<Mutex<VecDeque<NewKey>>>,
     fault: Arc<Mutex<Option<Fault>>>,
+    /// It answers, and this key may not sign.
+    forbids: Arc<Mutex<bool>>,
 }
 
 #[derive(Debug)]
@@ -76,6 +78,9 @@ impl SigningKey for KeptKey {
     async fn sign(&self, token: UnsignedToken) -> Result<Token, SignerError> {
         if self.keeper.fault.lock().unwrap().is_some() {
             return Err(SignerError::Unavailable("no route".into()));
+        }
+        if *self.keeper.forbids.lock().unwrap() {
+            return Err(SignerError::Sign("a version that may sign no more".into()));
         }
         self.inner.sign(token).await
     }
@@ -173,6 +178,13 @@ async fn a_keeper_that_is_away_is_told_of_and_is_no_failed_self_check() {
     assert_eq!(told()[0].fault.as_ref().unwrap().problem, "no route");
     let checked: Result<(), SelfCheckError> = world.authority.check_signing().await;
     checked.unwrap();
+}
+
+#[tokio::test]
+async fn nor_is_one_that_does_not_let_its_key_sign() {
+    let (world, keeper) = world().await;
+    *keeper.forbids.lock().unwrap() = true;
+    world.authority.check_signing().await.unwrap();
 }
 
 #[tokio::test]

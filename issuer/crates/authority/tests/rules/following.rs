@@ -5,14 +5,15 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use moneyer_authority::Authority;
 use moneyer_authority::audiences::ProfileSpec;
 use moneyer_authority::enrollment::{EnrollmentError, Principal};
 use moneyer_authority::exchange::{Place, ResourceMapping};
 use moneyer_authority::keys::{KeyCommand, KeyState, Line, Step};
 use moneyer_authority::mint::{Ask, MintError};
 use moneyer_authority::registry::{PlacementChange, RegistryError};
-use moneyer_authority::store::{Generation, StoreError};
-use moneyer_identity::{IssuerUrl, KeyId};
+use moneyer_authority::store::{Change, Collection, Expected, Generation, Store as _, StoreError};
+use moneyer_identity::{IssuerUrl, KeyId, ProfileName};
 use moneyer_testkit::ManualClock;
 use moneyer_testkit::store::MemoryPlace;
 use serde_json::json;
@@ -20,7 +21,7 @@ use serde_json::json;
 use crate::world::{DAY, HOUR, World, operator, runner, sandbox};
 
 /// As long as a coordinator that is silent is waited for, by the schedule of these tests.
-const PATIENCE: Duration = DAY;
+const PATIENCE: Duration = Duration::from_secs(2 * 3600);
 
 struct Pair {
     place: MemoryPlace,
@@ -266,24 +267,22 @@ async fn one_that_is_gone_is_waited_for_as_long_as_it_may_serve_and_one_that_lef
         pair.settle().await;
         pair.clock.advance(29 * DAY);
         pair.rotate(&pair.one).await;
-        let prepared = of_state(&pair.one, KeyState::Prepared);
         if leaves {
             pair.other.authority.leave().await.unwrap();
         }
-        let round = async |more| {
-            pair.clock.advance(more);
+        // Whether it ripens, some time after the other was heard of last.
+        let ripens_after = async |more| {
             tokio::time::advance(more).await;
             pair.one.authority.follow().await.unwrap();
             pair.one.authority.keys().served(published(&pair.one));
             pair.rotate(&pair.one).await;
+            let ring = pair.one.authority.keys().ring();
+            let prepared = ring.records().find(|key| key.state == KeyState::Prepared);
+            prepared.unwrap().published_at.is_some()
         };
-        round(Duration::from_secs(1)).await;
-        round(PATIENCE).await;
-        let active = of_state(&pair.one, KeyState::Active);
-        assert_eq!(active == prepared, leaves, "{active:?}");
-        round(Duration::from_secs(30)).await;
-        round(PATIENCE).await;
-        assert_eq!(of_state(&pair.one, KeyState::Active), prepared);
+        assert_eq!(ripens_after(Duration::from_secs(1)).await, leaves);
+        assert_eq!(ripens_after(PATIENCE).await, leaves, "it may not have noticed yet");
+        assert!(ripens_after(Duration::from_secs(30)).await);
     }
 }
 
@@ -417,4 +416,93 @@ async fn the_trust_bundle_has_one_number_whichever_coordinator_is_asked() {
     let bundle = |world: &World| world.authority.bundle().now();
     assert_eq!(*bundle(&pair.one), *bundle(&pair.other));
     assert!(Generation(0) < pair.one.authority.store().generation());
+}
+
+fn vault(name: &str) -> ProfileSpec {
+    serde_json::from_value(json!({ "name": name, "audience": "https://vault.example" })).unwrap()
+}
+
+#[tokio::test]
+async fn two_profiles_that_contradict_one_another_stop_nobody_and_one_can_be_removed() {
+    let pair = Pair::new().await;
+    let (one, other) = (&pair.one.authority, &pair.other.authority);
+    one.put_audience(&operator(), vault("a")).await.unwrap();
+    // Each was good by what its coordinator knew when it was put.
+    let change = Change::put(&vault("b"), Expected::Absent).unwrap();
+    pair.place.replica("third").commit(vec![change]).await.unwrap();
+    pair.one.put_app("web").await;
+    pair.follow().await;
+    let names = |authority: &Authority| -> Vec<String> {
+        authority.profiles().policy().profiles().map(|one| one.name.to_string()).collect()
+    };
+    assert_eq!((names(one), names(other)), (vec!["a".to_owned()], vec!["a".to_owned()]));
+    assert_eq!(other.registry().list_apps().len(), 1, "what came with it is in force");
+    other.remove_audience(&operator(), ProfileName::parse("a").unwrap()).await.unwrap();
+    pair.follow().await;
+    assert_eq!((names(one), names(other)), (vec!["b".to_owned()], vec!["b".to_owned()]));
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_keeps_nothing_else_from_being_in_force() {
+    let pair = Pair::new().await;
+    pair.one.put_app("web").await;
+    let (known, _) = pair.one.join("runner-1").await;
+    pair.one.place("web-1", "web", "runner-1").await;
+    pair.follow().await;
+    let damaged = |id: &str, collection| Change {
+        collection,
+        id: id.to_owned(),
+        expected: Expected::Absent,
+        value: Some(b"no record".to_vec().into()),
+    };
+    let third = pair.place.replica("third");
+    let damaged = vec![
+        damaged("runner/runner-0", Collection::Members),
+        damaged("web-0", Collection::Sandboxes),
+        damaged("issuer", Collection::Issuers),
+    ];
+    third.commit(damaged).await.unwrap();
+    pair.one.remove_runner("runner-1").await;
+    pair.one.authority.command_keys(&operator(), &KeyCommand::Emergency(None)).await.unwrap();
+    assert!(pair.other.authority.follow().await.is_err());
+    let refused = pair.other.authority.mint(&known, &sandbox("web-1"), Ask::default()).await;
+    assert!(matches!(refused, Err(MintError::Registry(RegistryError::NoSuchSandbox))));
+    assert_eq!(published(&pair.one), published(&pair.other));
+    assert_eq!(of_state(&pair.one, KeyState::Active), of_state(&pair.other, KeyState::Active));
+}
+
+#[tokio::test]
+async fn an_app_made_anew_counts_its_own_sandboxes_and_none_that_was_left_behind() {
+    let pair = Pair::new().await;
+    pair.one.put_app("web").await;
+    pair.one.join("runner-1").await;
+    pair.follow().await;
+    let registry = pair.one.authority.registry();
+    registry.remove_app(&operator(), crate::world::app("web")).await.unwrap();
+    pair.other.place("web-1", "web", "runner-1").await;
+    pair.one.put_app("web").await;
+    pair.follow().await;
+    let third = World::sharing(&pair.place, "third", &pair.clock).await;
+    let count = |world: &World| world.authority.registry().list_apps()[0].1;
+    for world in [&pair.one, &pair.other, &third] {
+        assert_eq!(count(world), 0);
+    }
+    pair.one.place("web-2", "web", "runner-1").await;
+    pair.one.take_away("web-1").await;
+    for world in [&pair.one, &pair.other, &third] {
+        world.authority.catch_up().await.unwrap();
+        assert_eq!(count(world), 1);
+    }
+    let refused = registry.remove_app(&operator(), crate::world::app("web")).await;
+    assert!(matches!(refused, Err(RegistryError::AppInUse { .. })));
+}
+
+#[tokio::test]
+async fn while_the_store_is_away_nobody_waits_for_it() {
+    let pair = Pair::new().await;
+    pair.place.set_away("other", true);
+    let word = pair.place.hold_word().await;
+    let asked = pair.other.authority.catch_up().now_or_never();
+    assert!(matches!(asked, Some(Err(_))), "it is told at once");
+    drop(word);
 }

@@ -51,6 +51,17 @@ impl Client {
         self.ask(Method::GET, path, Bytes::new()).await
     }
 
+    /// Reads a path that the policy may not allow: who is denied it does not log in anew for that.
+    pub(super) async fn look(&self, path: &str) -> Result<Bytes, VaultError> {
+        let lease = self.lease(None).await?;
+        match judged(self.send(&Method::GET, path, Some(&lease), Bytes::new()).await?)? {
+            Judged::Good(body) => Ok(body),
+            Judged::Denied(text) => {
+                Err(VaultError::Denied { method: "GET", path: path.to_owned(), text })
+            }
+        }
+    }
+
     /// Writes to a path.
     pub(super) async fn write(&self, path: &str, value: &Value) -> Result<Bytes, VaultError> {
         self.ask(Method::POST, path, body(value)?).await

@@ -198,7 +198,7 @@ impl VaultSigner {
     async fn refresh(&self) -> Result<(), VaultError> {
         let names: Vec<String> = self.desk.names().keys().cloned().collect();
         for name in names {
-            let known = timeout(MAKING, self.desk.transit.known(&name)).await;
+            let known = timeout(MAKING, self.desk.transit.looked_at(&name)).await;
             match known.unwrap_or(Err(VaultError::Slow(MAKING))) {
                 Ok((known, _)) => self.desk.learn(&name, known),
                 Err(error @ VaultError::Denied { .. }) => return Err(error),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use bytes::Bytes;
 use moneyer_authority::signer::KeyKind;
 use moneyer_identity::{Algorithm, VerifyingKey};
 use serde_json::{Value, json};
@@ -69,7 +70,22 @@ pub(super) struct Transit {
 impl Transit {
     /// What a key is like now.
     pub(super) async fn known(&self, name: &str) -> Result<(Known, String), VaultError> {
-        let key = match self.client.read(&format!("{}/keys/{name}", self.mount)).await {
+        let answer = self.client.read(&format!("{}/keys/{name}", self.mount)).await;
+        self.understood(name, answer)
+    }
+
+    /// The same, where it may be that the policy does not allow it.
+    pub(super) async fn looked_at(&self, name: &str) -> Result<(Known, String), VaultError> {
+        let answer = self.client.look(&format!("{}/keys/{name}", self.mount)).await;
+        self.understood(name, answer)
+    }
+
+    fn understood(
+        &self,
+        name: &str,
+        answer: Result<Bytes, VaultError>,
+    ) -> Result<(Known, String), VaultError> {
+        let key = match answer {
             Err(VaultError::Refused { status, .. }) if status == http::StatusCode::NOT_FOUND => {
                 return Err(VaultError::NoKey(format!("{}/keys/{name}", self.mount)));
             }

@@ -28,7 +28,8 @@ const BEGIN_ANEW: &str = "WITH marks AS (DELETE FROM moneyer_marks WHERE generat
        ON CONFLICT (generation) DO UPDATE SET mark = excluded.mark) \
      INSERT INTO moneyer_head (incarnation, identity, head, generation, forgotten) \
      VALUES ($1, $2, $3, $4, $4) ON CONFLICT (single) DO UPDATE SET incarnation = excluded.incarnation, \
-     identity = excluded.identity, head = excluded.head, forgotten = excluded.forgotten";
+     identity = excluded.identity, head = excluded.head, generation = excluded.generation, \
+     forgotten = excluded.forgotten";
 
 /// Why a store in a database was not opened. The URL is in none of it.
 #[derive(Debug, thiserror::Error)]
