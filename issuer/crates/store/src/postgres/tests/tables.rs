@@ -37,6 +37,13 @@ async fn tables_of_a_newer_version_are_left_alone() {
     assert_eq!(place.sql("SELECT head FROM moneyer_head"), before);
 }
 
+/// An older version takes records of a collection that it does not know for damage. So whoever adds a collection
+/// makes a new version of the tables, which the older version refuses to touch, and then changes this.
+#[test]
+fn a_new_collection_is_a_new_version_of_the_tables() {
+    assert_eq!((crate::postgres::schema::known(), Collection::ALL.len()), (1, 18));
+}
+
 #[tokio::test]
 async fn a_role_that_may_only_read_and_write_rows_is_enough_once_they_are_made() {
     let place = Place::new();
