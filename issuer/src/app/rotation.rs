@@ -77,7 +77,7 @@ pub(super) async fn follow_bundle(authority: Authority) {
     let mut authorities = authority.x509_authorities().changes();
     loop {
         // The number of content that another coordinator has written already is that one's.
-        authority.catch_up().await.ok();
+        authority.latest().await;
         let followed = authority.bundle().follow().await;
         let retry = followed.as_ref().err().map(|_failed| LOOK_EVERY);
         if let Err(error) = followed {

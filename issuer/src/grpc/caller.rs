@@ -39,18 +39,12 @@ pub(super) async fn runner<T: Sync>(
     }
 }
 
-/// Takes in what other coordinators were told, before something is changed or watched here. Where the store is
-/// away a change fails by itself, and a watch tells what is known.
-pub(super) async fn latest(authority: &Authority) {
-    authority.catch_up().await.ok();
-}
-
 /// The sandbox controller that makes a request, which is about to change something.
 pub(super) async fn controller<T: Sync>(
     authority: &Authority,
     request: &Request<T>,
 ) -> Result<AuthenticatedController, Status> {
-    latest(authority).await;
+    authority.latest().await;
     match member(authority, request).await? {
         Caller::Controller(controller) => Ok(controller),
         Caller::Runner(_) => Err(status::wrong_kind()),

@@ -31,7 +31,7 @@ impl Enrollment for EnrollmentService {
         request: Request<v1::JoinRequest>,
     ) -> Result<Response<v1::JoinResponse>, Status> {
         let v1::JoinRequest { token, csr } = request.into_inner();
-        caller::latest(&self.authority).await;
+        self.authority.latest().await;
         let enrollment = self.authority.enrollment();
         let joined = enrollment.join(&token, csr, self.certifying_time()?).await;
         let certificate = joined.map_err(|error| status::enrollment(&error))?;
@@ -46,7 +46,7 @@ impl Enrollment for EnrollmentService {
         let leaf = caller::leaf(&request)?;
         let member = caller::member(&self.authority, &request).await?;
         self.limits.take_renewal(&leaf)?;
-        caller::latest(&self.authority).await;
+        self.authority.latest().await;
         let csr = request.into_inner().csr;
         let enrollment = self.authority.enrollment();
         let renewed = enrollment.renew(member, leaf, csr, self.certifying_time()?).await;

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use crate::grpc::standing::{Messages, Standing, Tells, stream};
-use crate::grpc::{caller, convert, status};
+use crate::grpc::{convert, status};
 
 /// What `WatchSandboxes` answers.
 pub(super) type SandboxStream = Messages<v1::WatchSandboxesResponse>;
@@ -35,7 +35,7 @@ pub(super) async fn open(
     if let Some(receipt) = receipt {
         hear(authority, runner, receipt).await;
     }
-    caller::latest(authority).await;
+    authority.latest().await;
     let subscription = authority.registry().watch(runner).map_err(|_revoked| status::revoked())?;
     Ok(stream(Watch {
         authority: authority.clone(),

@@ -47,7 +47,8 @@ where
         let (local, authority) =
             (local_user(parts, &Operators::from_ref(state)), Authority::from_ref(state));
         if let Some(Ok(operator)) = local {
-            return Ok(Self::latest(&authority, operator).await);
+            authority.latest().await;
+            return Ok(Self(operator));
         }
         let (token, chain) = (bearer(&parts.headers), shown(parts));
         match (token, local) {
@@ -61,7 +62,8 @@ where
         let asked = asked(&parts.method, parts.uri.path());
         let asked = asked.ok_or_else(|| Problem::not_found("there is nothing at this path"))?;
         let operator = Self::bearing(state, &authority, (token, &chain), asked).await?;
-        Ok(Self::latest(&authority, operator).await)
+        authority.latest().await;
+        Ok(Self(operator))
     }
 }
 
@@ -85,13 +87,6 @@ impl Operator {
         };
         let shown = Subjects::from_ref(state).verify(token, purpose).await;
         Ok(authority.authenticate_account(shown, asked)?)
-    }
-
-    /// An operator is shown, and changes, what other coordinators were told a moment ago. Where the store is away a
-    /// change fails by itself, and what is known here is shown.
-    async fn latest(authority: &Authority, operator: AuthenticatedOperator) -> Self {
-        authority.catch_up().await.ok();
-        Self(operator)
     }
 }
 

@@ -49,6 +49,12 @@ impl Authority {
         self.look().await
     }
 
+    /// The same, for whoever goes on with what is known here where the store is away: a change then fails by itself, and
+    /// what is looked at or watched is what was known last.
+    pub async fn latest(&self) {
+        self.catch_up().await.ok();
+    }
+
     /// One look at what others have changed. Those who wait for one that began after they asked share what came of it.
     async fn look(&self) -> Result<(), FollowError> {
         let Some(shared) = self.store().shared() else { return Ok(()) };

@@ -99,7 +99,7 @@ impl Authority {
         };
         let is_unknown = |(sandbox, _): &(SandboxId, Ask)| permit(sandbox).is_err();
         if self.is_shared() && asked.iter().any(is_unknown) {
-            self.catch_up().await.ok();
+            self.latest().await;
         }
         for (sandbox, ask) in &asked {
             let (permitted, draft) = match permit(sandbox) {
@@ -173,8 +173,7 @@ impl Authority {
     ) -> Result<P, RegistryError> {
         match permit() {
             Err(RegistryError::NoSuchSandbox) if self.is_shared() => {
-                // Where the store is away, what is known here decides.
-                self.catch_up().await.ok();
+                self.latest().await;
                 permit()
             }
             decided => decided,

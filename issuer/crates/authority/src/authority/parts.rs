@@ -160,8 +160,7 @@ impl Authority {
     pub async fn authenticate_caller(&self, leaf: &PeerLeaf) -> Result<Caller, AuthenticateError> {
         match self.authenticate(leaf) {
             Err(AuthenticateError::Removed | AuthenticateError::Superseded) if self.is_shared() => {
-                // Where the store is away, what is known here decides.
-                self.catch_up().await.ok();
+                self.latest().await;
                 self.authenticate(leaf)
             }
             decided => decided,
