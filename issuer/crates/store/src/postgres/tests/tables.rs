@@ -41,7 +41,7 @@ async fn tables_of_a_newer_version_are_left_alone() {
 /// makes a new version of the tables, which the older version refuses to touch, and then changes this.
 #[test]
 fn a_new_collection_is_a_new_version_of_the_tables() {
-    assert_eq!((crate::postgres::schema::known(), Collection::ALL.len()), (1, 18));
+    assert_eq!((schema::known(), Collection::ALL.len()), (1, 18));
 }
 
 #[tokio::test]
