@@ -212,7 +212,7 @@ impl Work {
         match &outcome {
             Ok(seen) => self.authority.keys().served(seen.shows.iter().cloned()),
             Err(error) if error.says_nothing() => self.authority.keys().served_is_unknown(),
-            Err(_) => self.authority.keys().served([]),
+            Err(_) => self.authority.keys().nothing_is_served(),
         }
         let mut status = not_yet_seen(copy);
         status.looked_at = Some(self.authority.now());

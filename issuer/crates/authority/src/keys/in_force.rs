@@ -5,7 +5,7 @@
 //! are read again before the next one.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex as Lock, MutexGuard as LockGuard, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use moneyer_identity::KeyId;
@@ -14,6 +14,7 @@ use tokio::sync::{Mutex, MutexGuard, watch};
 use crate::audit::{Actor, Event, Ledger};
 use crate::keys::error::KeysError;
 use crate::keys::shelf::{Shelf, ShelfDraft, Shelved, commit};
+use crate::keys::sights::{Look, Mark, Sights, View};
 
 /// The records of a ring; `None` while it is not known whether the last change was stored.
 pub(crate) type Known<K> = Option<Shelf<K>>;
@@ -25,7 +26,7 @@ pub(crate) struct InForce<K: Shelved, R> {
     known: Mutex<Known<K>>,
     ring: ArcSwap<R>,
     changed: watch::Sender<u64>,
-    served: ArcSwapOption<BTreeSet<KeyId>>,
+    sights: Lock<Sights>,
     /// Which keys every coordinator publishes that shares the store; `None` where none does.
     confirmed: ArcSwapOption<BTreeSet<KeyId>>,
 }
@@ -35,19 +36,20 @@ impl<K: Shelved, R: Send + Sync> InForce<K, R> {
         let (known, ring) = (Mutex::new(Some(shelf)), ArcSwap::from_pointee(ring));
         // Until the others have said so, nobody knows that they publish a key.
         let nothing = ledger.standing().map(|_shared| Arc::default());
+        let sights = Lock::new(Sights::new(ledger.standing().is_some()));
         Self {
             ledger,
             known,
             ring,
             changed: watch::Sender::new(0),
-            served: ArcSwapOption::empty(),
+            sights,
             confirmed: ArcSwapOption::new(nothing),
         }
     }
 
-    /// Hears which keys relying parties are served, or that nobody can tell.
-    pub(crate) fn serve(&self, key_ids: Option<BTreeSet<KeyId>>) {
-        self.served.store(key_ids.map(Arc::new));
+    /// Hears what came of a look at what relying parties are served, while these keys are marked as published.
+    pub(crate) fn look(&self, look: Look, marks: &[Mark]) {
+        self.sights().take(look, marks);
     }
 
     /// Hears which keys every coordinator publishes that shares the store.
@@ -55,14 +57,16 @@ impl<K: Shelved, R: Send + Sync> InForce<K, R> {
         self.confirmed.store(Some(Arc::new(key_ids)));
     }
 
-    /// Which of these keys relying parties are served, whichever coordinator they ask; `None` while nobody can tell.
-    /// `published` are those of which it was written down: then everybody published them, and who came later has
+    /// Which keys relying parties are served, whichever coordinator they ask, as far as that can be told here.
+    /// `marks` are those of which it was written down: then everybody published them, and who came later has
     /// loaded them.
-    pub(crate) fn served_by_all(&self, published: &[KeyId]) -> Option<BTreeSet<KeyId>> {
-        let (served, confirmed) = (self.served.load_full()?, self.confirmed.load_full());
-        let Some(confirmed) = confirmed else { return Some(BTreeSet::clone(&served)) };
-        let by_all = |key_id: &&KeyId| confirmed.contains(key_id) || published.contains(key_id);
-        Some(served.iter().filter(by_all).cloned().collect())
+    pub(crate) fn served_by_all(&self, marks: &[Mark]) -> View {
+        let (mut view, confirmed) = (self.sights().view(marks), self.confirmed.load_full());
+        if let Some((served, confirmed)) = view.served.as_mut().zip(confirmed) {
+            let is_marked = |key_id: &KeyId| marks.iter().any(|(marked, _)| marked == key_id);
+            served.retain(|key_id| confirmed.contains(key_id) || is_marked(key_id));
+        }
+        view
     }
 
     /// The ring of this moment.
@@ -108,6 +112,11 @@ impl<K: Shelved, R: Send + Sync> InForce<K, R> {
                 Err(error)
             }
         }
+    }
+
+    /// Every method of it leaves it whole: a panic elsewhere cannot have left it half changed.
+    fn sights(&self) -> LockGuard<'_, Sights> {
+        self.sights.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Puts a ring in force.

@@ -19,6 +19,7 @@ use crate::keys::ring::{KeyRing, RingKey};
 use crate::keys::rotation::{Outlook, Rotation, Step};
 use crate::keys::schedule::Schedule;
 use crate::keys::shelf::commit;
+use crate::keys::sights::{Look, Mark};
 use crate::keys::told::{Why, requested, told};
 use crate::signer::{Dependency, NewKey, Signer};
 
@@ -104,13 +105,19 @@ impl Keys {
     /// Hears from whoever serves the documents which keys relying parties are served now. A prepared key
     /// begins to ripen when it is among them, and begins anew when it was away.
     pub fn served(&self, key_ids: impl IntoIterator<Item = KeyId>) {
-        self.kept.serve(Some(key_ids.into_iter().collect()));
+        self.look(Look::Shows(key_ids.into_iter().collect()));
+    }
+
+    /// Hears that relying parties are served nothing of this issuer. Where others share the store they may be the ones
+    /// who see what is served: then no key that is published loses its time by it, before it is seen again.
+    pub fn nothing_is_served(&self) {
+        self.look(Look::Nothing);
     }
 
     /// Hears that nobody can tell what relying parties are served. No prepared key signs meanwhile, and
     /// none loses the time it has been served.
     pub fn served_is_unknown(&self) {
-        self.kept.serve(None);
+        self.look(Look::Unknown);
     }
 
     /// What comes next for every key, when, and what it waits for.
@@ -345,12 +352,14 @@ impl Keys {
         }
     }
 
+    fn look(&self, look: Look) {
+        self.kept.look(look, &marks(&self.ring()));
+    }
+
     /// Asks the rotation of every line.
     fn ask<T>(&self, question: impl Fn(Rotation<'_>) -> T) -> Vec<T> {
         let ring = self.ring();
-        let published = ring.records().filter(|key| key.published_at.is_some());
-        let published: Vec<_> = published.map(|key| key.key_id.clone()).collect();
-        let served = self.kept.served_by_all(&published);
+        let view = self.kept.served_by_all(&marks(&ring));
         let kinds = self.plan.kinds;
         let times = |key: &KeyRecord| key.times(kinds.algorithm(key.line));
         let keys: Vec<_> = ring.records().map(times).collect();
@@ -359,7 +368,8 @@ impl Keys {
                 keys: &keys,
                 line,
                 schedule: &self.schedule,
-                served: served.as_ref(),
+                served: view.served.as_ref(),
+                untold: &view.untold,
                 requested: ring.record().is_requested(line),
             })
         };
@@ -400,6 +410,11 @@ impl Keys {
 
 fn current(book: Option<&Book>) -> Result<&Book, KeysError> {
     book.ok_or(KeysError::Overtaken)
+}
+
+/// The keys that were written down as published.
+fn marks(ring: &KeyRing) -> Vec<Mark> {
+    ring.records().filter_map(|key| Some((key.key_id.clone(), key.published_at?))).collect()
 }
 
 /// Makes a key of a line.

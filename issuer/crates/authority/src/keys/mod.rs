@@ -19,6 +19,7 @@ mod ring;
 mod rotation;
 mod schedule;
 mod shelf;
+mod sights;
 mod told;
 
 pub(crate) use book::end_of_withdrawn;
@@ -34,3 +35,4 @@ pub use ring::{KeyRing, RingError, RingKey};
 pub use rotation::{KeyTimes, Outlook, Rotation, Step, Waiting};
 pub use schedule::{SKEW, Schedule, ScheduleError};
 pub(crate) use shelf::{Shelf, ShelfDraft, Shelved, commit};
+pub(crate) use sights::{Look, Mark};

@@ -165,6 +165,8 @@ pub struct Rotation<'a> {
     pub schedule: &'a Schedule,
     /// The keys that relying parties are served at this moment; `None` while nobody can tell.
     pub served: Option<&'a BTreeSet<KeyId>>,
+    /// Keys of which nobody can tell here, whatever others see that share the store.
+    pub untold: &'a BTreeSet<KeyId>,
     /// Whether an operator asked for the next round now.
     pub requested: bool,
 }
@@ -263,9 +265,11 @@ impl Rotation<'_> {
         let key_id = key.key_id.clone();
         let (step, at) = match (key.published_at, self.served) {
             (None, _) => (Step::Publish(key_id), self.is_served(key).then_some(now)),
-            (Some(_), Some(_)) => (Step::Lapse(key_id), Some(now)),
+            (Some(_), Some(_)) if !self.untold.contains(&key.key_id) => {
+                (Step::Lapse(key_id), Some(now))
+            }
             // It may well be: the time it has been served is not lost.
-            (Some(_), None) => (Step::Activate(key_id), None),
+            (Some(_), _) => (Step::Activate(key_id), None),
         };
         self.next(step, at, Waiting::Publication)
     }

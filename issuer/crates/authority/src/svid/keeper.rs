@@ -9,8 +9,8 @@ use tokio::sync::{MutexGuard, watch};
 
 use crate::audit::{Actor, Ledger};
 use crate::keys::{
-    InForce, KeyCommand, KeyState, KeysError, Known, Line, Outlook, RingError, Rotation, Step,
-    commit,
+    InForce, KeyCommand, KeyState, KeysError, Known, Line, Look, Mark, Outlook, RingError,
+    Rotation, Step, commit,
 };
 use crate::signer::SignerError;
 use crate::svid::book::{Book, Draft, activate, prepared};
@@ -78,13 +78,13 @@ impl X509Authorities {
     /// Hears from whoever serves the bundle which authorities it lists. A prepared authority begins to ripen
     /// when it is listed, and begins anew when it was away.
     pub fn served(&self, key_ids: impl IntoIterator<Item = KeyId>) {
-        self.kept.serve(Some(key_ids.into_iter().collect()));
+        self.look(Look::Shows(key_ids.into_iter().collect()));
     }
 
     /// Hears that nobody can tell what is served. No prepared authority signs meanwhile, and none loses the
     /// time it has been served.
     pub fn served_is_unknown(&self) {
-        self.kept.serve(None);
+        self.look(Look::Unknown);
     }
 
     /// What comes next for every authority, when, and what it waits for.
@@ -155,17 +155,20 @@ impl X509Authorities {
         prepared(&self.trust_domain, &self.plan, now).map_err(not_made)
     }
 
+    fn look(&self, look: Look) {
+        self.kept.look(look, &marks(&self.ring()));
+    }
+
     fn ask<T>(&self, question: impl FnOnce(Rotation<'_>) -> T) -> T {
         let ring = self.ring();
-        let published = ring.records().filter(|key| key.published_at.is_some());
-        let published: Vec<_> = published.map(|key| key.key_id.clone()).collect();
-        let served = self.kept.served_by_all(&published);
+        let view = self.kept.served_by_all(&marks(&ring));
         let keys: Vec<_> = ring.records().map(X509AuthorityRecord::times).collect();
         question(Rotation {
             keys: &keys,
             line: Line::Primary,
             schedule: self.plan.schedule(),
-            served: served.as_ref(),
+            served: view.served.as_ref(),
+            untold: &view.untold,
             requested: ring.record().requested_at.is_some(),
         })
     }
@@ -198,6 +201,11 @@ impl X509Authorities {
         let ring = ring_of(draft.records(), draft.ring(), &self.trust_domain, Some(&before))?;
         self.kept.change(book, draft, (who, what), ring).await
     }
+}
+
+/// The authorities that were written down as listed.
+fn marks(ring: &X509Ring) -> Vec<Mark> {
+    ring.records().filter_map(|key| Some((key.key_id.clone(), key.published_at?))).collect()
 }
 
 fn not_made(error: CertificateError) -> KeysError {

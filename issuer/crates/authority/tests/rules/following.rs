@@ -240,6 +240,78 @@ async fn f23_a_key_signs_only_when_every_coordinator_publishes_it() {
     assert_eq!(published(&pair.one), published(&pair.other));
 }
 
+// One whose way to what relying parties read is broken for good would take the mark back that the other makes, and the
+// other make it anew, for ever.
+#[tokio::test(start_paused = true)]
+async fn one_that_cannot_see_what_is_served_holds_up_no_key_that_the_other_sees() {
+    for sees_an_old_set in [false, true] {
+        let pair = Pair::new().await;
+        pair.settle().await;
+        let first = published(&pair.other);
+        pair.clock.advance(29 * DAY);
+        let look = || {
+            pair.one.authority.keys().served(published(&pair.one));
+            if sees_an_old_set {
+                pair.other.authority.keys().served(first.clone());
+            } else {
+                pair.other.authority.keys().nothing_is_served();
+            }
+        };
+        let prepared_at = pair.one.now();
+        let mut marks = BTreeSet::new();
+        for _ in 0..26 {
+            pair.follow().await;
+            look();
+            pair.rotate(&pair.one).await;
+            pair.follow().await;
+            look();
+            pair.rotate(&pair.other).await;
+            let ring = pair.one.authority.keys().ring();
+            let prepared = ring.records().find(|key| key.created_at >= prepared_at);
+            marks.extend(prepared.and_then(|key| key.published_at));
+            pair.clock.advance(HOUR);
+        }
+        pair.follow().await;
+        assert_eq!(marks.len(), 1, "its time began once");
+        for world in [&pair.one, &pair.other] {
+            assert!(!first.contains(&of_state(world, KeyState::Active)[0]), "it signs");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_was_not_served_for_a_while_begins_anew_whoever_looked() {
+    let pair = Pair::new().await;
+    pair.settle().await;
+    let first = published(&pair.one);
+    pair.clock.advance(29 * DAY);
+    pair.settle().await;
+    let marked_at = |world: &World| {
+        let ring = world.authority.keys().ring();
+        let prepared = ring.records().find(|key| key.state == KeyState::Prepared);
+        prepared.and_then(|key| key.published_at)
+    };
+    let before = marked_at(&pair.one);
+    pair.clock.advance(HOUR);
+    // Both came up after it was gone, so neither has seen it served.
+    let one = World::sharing(&pair.place, "one", &pair.clock).await;
+    let other = World::sharing(&pair.place, "other", &pair.clock).await;
+    for world in [&one, &other] {
+        world.authority.follow().await.unwrap();
+        world.authority.keys().served(first.clone());
+        assert_eq!(pair.rotate(world).await, 0);
+    }
+    pair.clock.advance(DAY);
+    for world in [&one, &other] {
+        world.authority.keys().served(published(world));
+        pair.rotate(world).await;
+        world.authority.follow().await.unwrap();
+    }
+    pair.rotate(&one).await;
+    assert!(marked_at(&one) > before, "caches were filled without it");
+    assert_eq!(of_state(&one, KeyState::Prepared).len(), 1, "it does not sign yet");
+}
+
 #[tokio::test(start_paused = true)]
 async fn one_that_starts_anew_costs_a_key_none_of_the_time_it_has_been_published() {
     let pair = Pair::new().await;

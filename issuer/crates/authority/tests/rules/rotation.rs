@@ -56,6 +56,8 @@ struct Ring {
     keys: Vec<KeyTimes>,
     /// `None`: nobody can tell.
     served: Option<BTreeSet<KeyId>>,
+    /// Nobody can tell of these.
+    untold: BTreeSet<KeyId>,
     requested: bool,
     schedule: Schedule,
 }
@@ -64,13 +66,19 @@ impl Ring {
     fn of(keys: &[KeyTimes]) -> Self {
         let is_served = |key: &&KeyTimes| key.published_at.is_some();
         let served = keys.iter().filter(is_served).map(|key| key.key_id.clone()).collect();
-        Self { keys: keys.to_vec(), served: Some(served), requested: false, schedule: schedule() }
+        Self {
+            keys: keys.to_vec(),
+            served: Some(served),
+            untold: BTreeSet::new(),
+            requested: false,
+            schedule: schedule(),
+        }
     }
 
     fn rotation(&self) -> Rotation<'_> {
-        let Self { keys, served, requested, schedule } = self;
+        let Self { keys, served, untold, requested, schedule } = self;
         let (line, served) = (Line::Primary, served.as_ref());
-        Rotation { keys, line, served, requested: *requested, schedule }
+        Rotation { keys, line, served, untold, requested: *requested, schedule }
     }
 
     fn serve(&mut self, name: &str) {
@@ -142,6 +150,19 @@ fn a_key_waits_while_nobody_can_tell_what_is_served_and_loses_no_time() {
     let activation = outlook.iter().find(|next| next.step == Step::Activate(id("b"))).unwrap();
     assert_eq!((activation.at, activation.waiting), (None, Waiting::Publication));
     ring.served = served;
+    assert_eq!(ring.due(30 * DAY), [Step::Activate(id("b"))]);
+}
+
+#[test]
+fn a_key_of_which_nobody_can_tell_here_waits_and_loses_no_time() {
+    let mut ring = Ring::of(&[active("a"), prepared("b", Some(HOUR))]);
+    ring.served = Some(BTreeSet::from([id("a")]));
+    ring.untold = BTreeSet::from([id("b")]);
+    assert_eq!(ring.due(30 * DAY), []);
+    let refused = ring.judge(&KeyCommand::Activate(Some(id("b"))), 30 * DAY);
+    assert_eq!(refused, Err(CommandError::NotServed(id("b"))));
+    ring.untold.clear();
+    ring.serve("b");
     assert_eq!(ring.due(30 * DAY), [Step::Activate(id("b"))]);
 }
 
