@@ -4,6 +4,7 @@
 //! verified without is told, and no more.
 
 use moneyer_authority::Authority;
+use moneyer_authority::keys::KeyState;
 use moneyer_authority::signer::Fault;
 use moneyer_identity::UnixTime;
 use serde::Serialize;
@@ -73,7 +74,13 @@ impl Health {
         let ring = authority.keys().ring();
         let signing = match ring.signing_key(authority.now()) {
             Some(_) => Ok(()),
-            None => Err("the active key has reached the end of its signing time".to_owned()),
+            None => Err(match ring.closed().find(|key| key.state == KeyState::Active) {
+                Some(key) => format!(
+                    "the active key {}, which another coordinator made, does not open here; the log says why",
+                    key.key_id
+                ),
+                None => "the active key has reached the end of its signing time".to_owned(),
+            }),
         };
         let clock = authority.sound_time().map(drop).map_err(|fault| fault.to_string());
         let mut health = Self { ready: true, state: Readiness::Ready, checks: Vec::new() };

@@ -21,7 +21,7 @@ use crate::keys::schedule::Schedule;
 use crate::keys::shelf::commit;
 use crate::keys::sights::{Look, Mark};
 use crate::keys::told::{Why, requested, told};
-use crate::signer::{Dependency, NewKey, Signer};
+use crate::signer::{Dependency, NewKey, Signer, SignerError, SigningKey};
 
 /// What keys to make, and how they are published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -376,14 +376,23 @@ impl Keys {
         self.plan.kinds.lines().map(of_line).collect()
     }
 
-    /// The records, read again where it is not known what became of the last change.
+    /// The records, read again where it is not known what became of the last change. They are in force whether or
+    /// not every key opens here: a key that was withdrawn signs no more. While one does not, nothing is changed from
+    /// here, and it is tried again.
     async fn book(&self) -> Result<MutexGuard<'_, Option<Book>>, KeysError> {
         let mut book = self.kept.lock().await;
         if book.is_none() {
             let loaded = self.kept.load().await?;
-            let (records, ring) = (loaded.records(), loaded.ring.clone());
             let before = self.ring();
-            let ring = open_ring(&*self.signer, self.plan, records, ring, Some(&before)).await?;
+            let opened = open_keys(&*self.signer, self.plan, loaded.records(), Some(&before));
+            let (keys, fault) = opened.await?;
+            let ring = KeyRing::taken_in(keys, loaded.ring.clone()).map_err(KeysError::Ring)?;
+            if let Some(fault) = fault {
+                if !is_same(&ring, &before) {
+                    self.kept.put(ring);
+                }
+                return Err(fault);
+            }
             self.kept.put(ring);
             *book = Some(loaded);
         }
@@ -462,6 +471,12 @@ fn is_replaced(step: &Step, draft: &Draft, new: &[KeyRecord]) -> bool {
     }
 }
 
+/// Whether two rings are of the same records and have the same keys open.
+fn is_same(ring: &KeyRing, other: &KeyRing) -> bool {
+    let closed = |ring: &KeyRing| ring.closed().map(|key| key.key_id.clone()).collect::<Vec<_>>();
+    ring.record() == other.record() && closed(ring) == closed(other)
+}
+
 /// A ring of these records. Keys that were open already stay so.
 async fn open_ring(
     signer: &dyn Signer,
@@ -470,28 +485,46 @@ async fn open_ring(
     ring: RingRecord,
     before: Option<&KeyRing>,
 ) -> Result<KeyRing, KeysError> {
-    let mut keys = Vec::new();
-    for record in records {
-        let key = open_key(signer, record, before).await?;
-        keys.push(if plan.x5c { key.certified() } else { key });
-    }
+    let (keys, fault) = open_keys(signer, plan, records, before).await?;
+    fault.map_or(Ok(()), Err)?;
     KeyRing::new(keys, ring).map_err(KeysError::Ring)
 }
 
+/// The keys of these records, open as far as they open, and why the first one does not that should.
+async fn open_keys(
+    signer: &dyn Signer,
+    plan: KeyPlan,
+    records: impl Iterator<Item = &KeyRecord>,
+    before: Option<&KeyRing>,
+) -> Result<(Vec<RingKey>, Option<KeysError>), KeysError> {
+    let (mut keys, mut fault) = (Vec::new(), None);
+    for record in records {
+        let mut key = RingKey::new(Arc::new(record.clone())).map_err(KeysError::Ring)?;
+        match open_key(signer, &key, before).await {
+            Ok(Some(open)) => key = key.opened(open),
+            Ok(None) => {}
+            Err(cause) => {
+                let key_id = record.key_id.clone();
+                fault.get_or_insert(KeysError::Open { key_id, cause });
+            }
+        }
+        keys.push(if plan.x5c { key.certified() } else { key });
+    }
+    Ok((keys, fault))
+}
+
+/// The private half of a key that signs or will.
 async fn open_key(
     signer: &dyn Signer,
-    record: &KeyRecord,
+    key: &RingKey,
     before: Option<&KeyRing>,
-) -> Result<RingKey, KeysError> {
-    let key = RingKey::new(Arc::new(record.clone())).map_err(KeysError::Ring)?;
+) -> Result<Option<Arc<dyn SigningKey>>, SignerError> {
+    let record = &key.record;
     let (Some(handle), true) = (&record.handle, record.state.may_sign()) else {
-        return Ok(key);
+        return Ok(None);
     };
     if let Some(open) = before.and_then(|ring| ring.open_key(&record.key_id)) {
-        return Ok(key.opened(open));
+        return Ok(Some(open));
     }
-    let opened = signer.open(&key.verifying_key, handle).await;
-    let opened =
-        opened.map_err(|cause| KeysError::Open { key_id: record.key_id.clone(), cause })?;
-    Ok(key.opened(opened))
+    signer.open(&key.verifying_key, handle).await.map(Some)
 }

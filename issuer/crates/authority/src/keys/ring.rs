@@ -5,6 +5,9 @@
 //! the thumbprint of its key or was given elsewhere and is recorded so, and no key and no id stands twice. Published order is active (the
 //! primary line's first), prepared, retiring:
 //! some verifiers look at the first key only. Withdrawn keys are known and not published.
+//!
+//! What another coordinator has stored is in force even where a key of it does not open here: it is published and
+//! signs nothing, and whatever was withdrawn with it is withdrawn.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -100,7 +103,8 @@ impl RingKey {
 /// A key that signs, and until when.
 #[derive(Debug)]
 struct Active {
-    key: Arc<dyn SigningKey>,
+    /// `None`: it does not open here.
+    key: Option<Arc<dyn SigningKey>>,
     until: Option<UnixTime>,
 }
 
@@ -118,6 +122,14 @@ pub struct KeyRing {
 impl KeyRing {
     /// Checks and orders the keys.
     pub fn new(keys: Vec<RingKey>, record: RingRecord) -> Result<Self, RingError> {
+        let ring = Self::taken_in(keys, record)?;
+        let closed = ring.closed().find(|key| key.state == KeyState::Active);
+        let closed = closed.map(|key| key.key_id.clone());
+        closed.map_or(Ok(ring), |key_id| Err(RingError::NotOpened(key_id)))
+    }
+
+    /// The same of keys that another coordinator has stored already, whether or not they open here.
+    pub(super) fn taken_in(keys: Vec<RingKey>, record: RingRecord) -> Result<Self, RingError> {
         let (mut published, withdrawn): (Vec<_>, Vec<_>) =
             keys.into_iter().partition(|key| key.record.state.is_published());
         let order = |key: &RingKey| match key.record.state {
@@ -158,7 +170,7 @@ impl KeyRing {
             Line::Second => self.second.as_ref(),
         };
         let signs = |active: &&Active| active.until.is_none_or(|until| now < until);
-        active.filter(signs).map(|active| &active.key)
+        active.filter(signs).and_then(|active| active.key.as_ref())
     }
 
     /// From when on the primary line's active key no longer signs, where an end is set.
@@ -171,6 +183,12 @@ impl KeyRing {
     #[must_use]
     pub fn keys(&self) -> &[RingKey] {
         &self.published
+    }
+
+    /// The keys that sign or will, and are not open here.
+    pub fn closed(&self) -> impl Iterator<Item = &KeyRecord> {
+        let is_closed = |key: &&RingKey| key.record.state.may_sign() && key.signing_key.is_none();
+        self.published.iter().filter(is_closed).map(|key| &*key.record)
     }
 
     /// Whether relying parties are told of this key.
@@ -213,7 +231,5 @@ fn active(published: &[RingKey], line: Line) -> Result<Option<Active>, RingError
     if others > 0 {
         return Err(RingError::Active(others + 1));
     }
-    let not_opened = || RingError::NotOpened(first.record.key_id.clone());
-    let key = first.signing_key.clone().ok_or_else(not_opened)?;
-    Ok(Some(Active { key, until: first.record.sign_until }))
+    Ok(Some(Active { key: first.signing_key.clone(), until: first.record.sign_until }))
 }

@@ -2,8 +2,11 @@
 //! is cut off stands apart.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use futures_util::FutureExt as _;
 use moneyer_authority::Authority;
 use moneyer_authority::audiences::ProfileSpec;
@@ -12,9 +15,11 @@ use moneyer_authority::exchange::{Place, ResourceMapping};
 use moneyer_authority::keys::{KeyCommand, KeyState, Line, Step};
 use moneyer_authority::mint::{Ask, MintError};
 use moneyer_authority::registry::{PlacementChange, RegistryError};
+use moneyer_authority::signer::{KeyHandle, KeyKind, NewKey, Signer, SignerError, SigningKey};
 use moneyer_authority::store::{Change, Collection, Expected, Generation, Store as _, StoreError};
-use moneyer_identity::{IssuerUrl, KeyId, ProfileName};
+use moneyer_identity::{IssuerUrl, KeyId, ProfileName, VerifyingKey};
 use moneyer_testkit::ManualClock;
+use moneyer_testkit::signer::FreshSigner;
 use moneyer_testkit::store::MemoryPlace;
 use serde_json::json;
 
@@ -424,6 +429,62 @@ async fn a_key_that_is_withdrawn_at_one_signs_nothing_at_the_other() {
     assert_ne!(of_state(&pair.other, KeyState::Active), withdrawn);
     assert_eq!(published(&pair.one), published(&pair.other));
     assert_ne!(pair.other.authority.reissue(), reissued, "who holds tokens gets new ones");
+}
+
+/// Where keys are kept that one coordinator cannot reach for a while.
+#[derive(Debug, Clone, Default)]
+struct Unreachable(Arc<AtomicBool>);
+
+#[async_trait]
+impl Signer for Unreachable {
+    async fn generate(&self, kind: KeyKind) -> Result<NewKey, SignerError> {
+        FreshSigner.generate(kind).await
+    }
+
+    async fn open(
+        &self,
+        verifying_key: &VerifyingKey,
+        handle: &KeyHandle,
+    ) -> Result<Arc<dyn SigningKey>, SignerError> {
+        if self.0.load(Ordering::Relaxed) {
+            return Err(SignerError::Unavailable("no route".into()));
+        }
+        FreshSigner.open(verifying_key, handle).await
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_is_withdrawn_signs_nothing_where_the_next_one_does_not_open() {
+    let (place, clock) = (MemoryPlace::default(), ManualClock::default());
+    let signer = Unreachable::default();
+    let one = World::sharing(&place, "one", &clock).await;
+    let other = World::sharing_keys(&place, "other", &clock, Arc::new(signer.clone())).await;
+    one.put_app("web").await;
+    let (known, _) = one.join("runner-1").await;
+    one.place("web-1", "web", "runner-1").await;
+    other.authority.follow().await.unwrap();
+    other.authority.mint(&known, &sandbox("web-1"), Ask::default()).await.unwrap();
+    let withdrawn = of_state(&other, KeyState::Active);
+    signer.0.store(true, Ordering::Relaxed);
+    one.authority.command_keys(&operator(), &KeyCommand::Emergency(None)).await.unwrap();
+    one.put_app("db").await;
+    let mut changes = other.authority.keys().changes();
+    changes.borrow_and_update();
+    for _ in 0..3 {
+        assert!(other.authority.follow().await.is_err(), "the next one does not open");
+    }
+    assert!(changes.has_changed().unwrap());
+    assert_eq!(*changes.borrow(), 1, "it is published anew once, however often it is tried");
+    let refused = other.authority.mint(&known, &sandbox("web-1"), Ask::default()).await;
+    assert!(matches!(refused, Err(MintError::NoKey)), "{refused:?}");
+    let public = other.authority.published().key_set;
+    assert!(public.find(&withdrawn[0]).is_none(), "its tokens verify no more");
+    assert_eq!(published(&other), published(&one));
+    assert_eq!(other.authority.registry().list_apps().len(), 2, "the rest is in force");
+    signer.0.store(false, Ordering::Relaxed);
+    other.authority.follow().await.unwrap();
+    let minted = other.authority.mint(&known, &sandbox("web-1"), Ask::default()).await.unwrap();
+    assert_eq!(vec![minted.key_id.clone()], of_state(&one, KeyState::Active));
 }
 
 #[tokio::test]

@@ -73,7 +73,16 @@ impl World {
 
     /// One coordinator of several that share a place.
     pub(crate) async fn sharing(place: &MemoryPlace, name: &str, clock: &ManualClock) -> Self {
-        let signer: Arc<dyn Signer> = Arc::new(FreshSigner);
+        Self::sharing_keys(place, name, clock, Arc::new(FreshSigner)).await
+    }
+
+    /// The same, whose keys are opened this way.
+    pub(crate) async fn sharing_keys(
+        place: &MemoryPlace,
+        name: &str,
+        clock: &ManualClock,
+        signer: Arc<dyn Signer>,
+    ) -> Self {
         let audit = MemoryAudit::default();
         let ports = ports(place.replica(name), &audit, clock, &signer);
         let authority = Authority::open(charter(), ports).await.unwrap();
