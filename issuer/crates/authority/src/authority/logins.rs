@@ -185,8 +185,10 @@ impl Authority {
             self.note_workload(who, Refused::Request, reason(error.class(), &error));
             error
         };
-        let token = self.verify_own(token).map_err(AuthenticateError::Token);
-        let token = token.map_err(|error| refuse(&Actor::Nobody, error))?;
+        let token = self
+            .check_rights()
+            .and_then(|()| self.verify_own(token).map_err(AuthenticateError::Token))
+            .map_err(|error| refuse(&Actor::Nobody, error))?;
         let login = login_of(&token).ok_or(AuthenticateError::NotALogin);
         let (id, policies) = login.map_err(|error| refuse(&Actor::Nobody, error))?;
         let permissions = match self.login_plan().find(id.trust_domain()) {
@@ -209,6 +211,7 @@ impl Authority {
             self.note_workload(who, Refused::Request, reason(error.class(), &error));
             error
         };
+        self.check_rights().map_err(|error| refuse(&Actor::Nobody, error))?;
         let login = self.verify_svid(shown).and_then(|verified| {
             let admission = self.admit(verified.id())?;
             Ok((verified.id().clone(), admission))

@@ -21,10 +21,10 @@ impl Authority {
         shown: Result<VerifiedSubject, SubjectError>,
         asked: Permission,
     ) -> Result<AuthenticatedOperator, AuthenticateError> {
-        let shown = shown.map_err(|error| {
-            let error = AuthenticateError::Subject(error);
-            self.refuse_request(&Actor::Nobody, &Actor::Nobody, error)
-        })?;
+        let shown = self
+            .check_rights()
+            .and_then(|()| shown.map_err(AuthenticateError::Subject))
+            .map_err(|error| self.refuse_request(&Actor::Nobody, &Actor::Nobody, error))?;
         let client = shown.client();
         let permissions = self.management_plan().permissions(client);
         AuthenticatedOperator::permitted_account(client.clone(), permissions, asked).map_err(
@@ -33,6 +33,13 @@ impl Authority {
                 self.refuse_request(&together, &Actor::Client(client.clone()), error)
             },
         )
+    }
+
+    /// That what operators may do is known here: no other coordinator can have changed it long ago, and the store was
+    /// not put back. Who manages from afar is not let in otherwise; a local user is, to see what is wrong.
+    pub(super) fn check_rights(&self) -> Result<(), AuthenticateError> {
+        // Why is told by the health of the coordinator, which everybody may ask for.
+        self.ledger.check().map_err(|_told_by_readyz| AuthenticateError::Apart)
     }
 
     /// One issuer can name as many accounts as it likes, and still has one share of the log.

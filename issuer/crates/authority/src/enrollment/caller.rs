@@ -63,6 +63,12 @@ pub enum AuthenticateError {
         "this is for users of the coordinator's machine, whose files it concerns: ask at its management socket"
     )]
     NotLocal,
+    /// What callers may do another coordinator may have changed, or the store was put back: nobody knows it here.
+    #[error(
+        "what may be done from afar is not known at this coordinator at this time, and /readyz says why; ask another one, \
+         or at its management socket"
+    )]
+    Apart,
     /// No policy permits it, to whom it is at this moment.
     #[error("no policy permits {0}")]
     NotPermitted(Permission),
@@ -78,6 +84,7 @@ impl AuthenticateError {
             }
             Self::Subject(error) => error.class(),
             Self::Svid { class, .. } => *class,
+            Self::Apart => ErrorClass::Unavailable,
             _ => ErrorClass::Unauthenticated,
         }
     }

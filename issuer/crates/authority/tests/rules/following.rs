@@ -10,20 +10,24 @@ use async_trait::async_trait;
 use futures_util::FutureExt as _;
 use moneyer_authority::Authority;
 use moneyer_authority::audiences::ProfileSpec;
-use moneyer_authority::enrollment::{AuthenticatedRunner, EnrollmentError, Principal};
-use moneyer_authority::exchange::{Place, ResourceMapping};
+use moneyer_authority::enrollment::{
+    AuthenticateError, AuthenticatedRunner, EnrollmentError, Principal,
+};
+use moneyer_authority::exchange::{Place, ResourceMapping, SubjectError};
 use moneyer_authority::keys::{KeyCommand, KeyState, Line, Step};
+use moneyer_authority::login::{LoginError, Svid};
 use moneyer_authority::mint::{Ask, MintError};
 use moneyer_authority::registry::{PlacementChange, RegistryError};
 use moneyer_authority::signer::{KeyHandle, KeyKind, NewKey, Signer, SignerError, SigningKey};
 use moneyer_authority::store::{Change, Collection, Expected, Generation, Store as _, StoreError};
-use moneyer_identity::{IssuerUrl, KeyId, ProfileName, VerifyingKey};
-use moneyer_testkit::ManualClock;
+use moneyer_identity::{ErrorClass, IssuerUrl, KeyId, ProfileName, VerifyingKey};
 use moneyer_testkit::signer::FreshSigner;
 use moneyer_testkit::store::MemoryPlace;
+use moneyer_testkit::{ForeignIssuer, ManualClock};
 use serde_json::json;
 
-use crate::world::{DAY, HOUR, World, operator, runner, sandbox};
+use crate::login::{FOREIGN, allow, chartered, log_in, svid};
+use crate::world::{DAY, HOUR, World, charter, operator, runner, sandbox};
 
 /// As long as a coordinator that is silent is waited for, by the schedule of these tests.
 const PATIENCE: Duration = Duration::from_secs(2 * 3600);
@@ -393,6 +397,45 @@ async fn f22_one_that_is_cut_off_mints_on_for_its_time_then_stands_apart_and_com
     mint().await.unwrap();
 }
 
+// What an operator may do at this moment another coordinator may have been told: so it is not known at one that
+// stands apart. A local user is let in, and sees what was known last.
+#[tokio::test(start_paused = true)]
+async fn one_that_stands_apart_logs_nobody_in_and_lets_no_operator_in_from_afar() {
+    let (place, clock) = (MemoryPlace::default(), ManualClock::default());
+    let foreign = ForeignIssuer::new(FOREIGN, "one");
+    let with = (chartered(&foreign), Arc::new(FreshSigner) as Arc<dyn Signer>);
+    let world = World::sharing_as(&place, "one", &clock, with).await;
+    let authority = &world.authority;
+    let policy = allow("builds", "other.example/build/*", &["apps:read"]);
+    authority.put_policy(&operator(), policy).await.unwrap();
+    let svid = svid(&foreign, "/build/one", world.now(), json!({}));
+    let token = log_in(authority, &svid, None).await.unwrap().minted.token;
+    let asked = || "apps:read".parse().unwrap();
+    let by_token = || authority.authenticate_token(token.expose(), asked());
+    let by_svid = || authority.authenticate_svid(Svid::Jwt(&svid), asked());
+    let by_account =
+        || authority.authenticate_account(Err(SubjectError::UnknownIssuer("them".into())), asked());
+    by_token().unwrap();
+    by_svid().unwrap();
+    assert_eq!(by_account().unwrap_err().class(), ErrorClass::Unauthenticated);
+    place.set_away("one", true);
+    tokio::time::advance(PATIENCE).await;
+    for refused in [by_token(), by_svid(), by_account()] {
+        let refused = refused.unwrap_err();
+        assert!(matches!(refused, AuthenticateError::Apart), "{refused}");
+        assert_eq!(refused.class(), ErrorClass::Unavailable);
+    }
+    let refused = log_in(authority, &svid, None).await;
+    let Err(LoginError::Mint(MintError::RolledBack(StoreError::CutOff { .. }))) = refused else {
+        panic!("{refused:?}");
+    };
+    place.set_away("one", false);
+    authority.follow().await.unwrap();
+    by_token().unwrap();
+    by_svid().unwrap();
+    log_in(authority, &svid, None).await.unwrap();
+}
+
 #[tokio::test]
 async fn f21_two_that_rotate_at_the_same_instant_make_one_new_key() {
     let pair = Pair::new().await;
@@ -458,7 +501,8 @@ async fn a_key_that_is_withdrawn_signs_nothing_where_the_next_one_does_not_open(
     let (place, clock) = (MemoryPlace::default(), ManualClock::default());
     let signer = Unreachable::default();
     let one = World::sharing(&place, "one", &clock).await;
-    let other = World::sharing_keys(&place, "other", &clock, Arc::new(signer.clone())).await;
+    let with = (charter(), Arc::new(signer.clone()) as Arc<dyn Signer>);
+    let other = World::sharing_as(&place, "other", &clock, with).await;
     one.put_app("web").await;
     let (known, _) = one.join("runner-1").await;
     one.place("web-1", "web", "runner-1").await;

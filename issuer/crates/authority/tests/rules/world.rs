@@ -73,19 +73,19 @@ impl World {
 
     /// One coordinator of several that share a place.
     pub(crate) async fn sharing(place: &MemoryPlace, name: &str, clock: &ManualClock) -> Self {
-        Self::sharing_keys(place, name, clock, Arc::new(FreshSigner)).await
+        Self::sharing_as(place, name, clock, (charter(), Arc::new(FreshSigner))).await
     }
 
-    /// The same, whose keys are opened this way.
-    pub(crate) async fn sharing_keys(
+    /// The same under another configuration, whose keys are opened this way.
+    pub(crate) async fn sharing_as(
         place: &MemoryPlace,
         name: &str,
         clock: &ManualClock,
-        signer: Arc<dyn Signer>,
+        (charter, signer): (Charter, Arc<dyn Signer>),
     ) -> Self {
         let audit = MemoryAudit::default();
         let ports = ports(place.replica(name), &audit, clock, &signer);
-        let authority = Authority::open(charter(), ports).await.unwrap();
+        let authority = Authority::open(charter, ports).await.unwrap();
         Self { store: MemoryStore::default(), audit, clock: clock.clone(), authority, signer }
     }
 
