@@ -51,8 +51,10 @@ impl fmt::Debug for Changed {
 pub struct Changes {
     /// Each record that changed, once and as it is now, in the order of its revision.
     pub changed: Vec<Changed>,
-    /// The generation up to which that is all.
+    /// The generation up to which that is all. A record that changed once more after it is told with that change.
     pub through: Generation,
+    /// Whether there is more than was told at once: it is told by the next call.
+    pub more: bool,
 }
 
 /// A coordinator that shares the store.
@@ -73,7 +75,8 @@ pub trait Turn: Send + Sync + fmt::Debug {}
 /// What a store offers that several coordinators share.
 #[async_trait]
 pub trait SharedStore: Send + Sync + fmt::Debug {
-    /// What became of the records since a generation. Fails with [`StoreError::Forgotten`] where that is longer
+    /// What became of the records since a generation; of a long time no more than the backend tells at once, whole
+    /// generations and one at least, so that who asks on comes to an end. Fails with [`StoreError::Forgotten`] where that is longer
     /// ago than the store remembers what was removed.
     async fn changes(&self, since: Generation) -> Result<Changes, StoreError>;
 

@@ -7,7 +7,7 @@ use moneyer_identity::KeyId;
 use tokio::time::Instant;
 
 use super::open::Authority;
-use crate::following::{Confirmations, FollowError, Next, Rounds, Standing};
+use crate::following::{At, Confirmations, FollowError, Next, Rounds, Standing};
 use crate::shared_store::{Changed, Replica, SharedStore, Turn};
 use crate::store::{Collection, Generation, Receipt, StoreError, Testimony};
 
@@ -64,11 +64,7 @@ impl Authority {
             Next::Failed => return Err(FollowError::Shared),
         };
         let published = self.published_keys();
-        let taken_in = match shared.changes(at.through).await.map_err(FollowError::Store) {
-            Ok(changes) => self.take_in(&changes.changed).await.map(|()| changes.through),
-            Err(error) => Err(error),
-        };
-        match taken_in {
+        match self.take_in_all(shared, &mut at).await {
             Ok(through) => {
                 self.registry.reach(through);
                 self.confirmations().publish(published, through);
@@ -78,6 +74,27 @@ impl Authority {
             Err(error) => {
                 at.fail(number);
                 Err(error)
+            }
+        }
+    }
+
+    /// Takes in everything that is told, piece by piece, and gives the generation it comes to. A piece of which
+    /// something cannot be taken in keeps none after it from being in force; from it on all is told again.
+    async fn take_in_all(
+        &self,
+        shared: &dyn SharedStore,
+        at: &mut At,
+    ) -> Result<Generation, FollowError> {
+        let (mut since, mut taken_in) = (at.told, Ok(()));
+        loop {
+            let piece = shared.changes(since).await.map_err(FollowError::Store)?;
+            taken_in = taken_in.and(self.take_in(&piece.changed).await);
+            since = piece.through;
+            if taken_in.is_ok() {
+                at.told = since;
+            }
+            if !piece.more {
+                return taken_in.map(|()| since);
             }
         }
     }

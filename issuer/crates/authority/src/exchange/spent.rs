@@ -11,6 +11,9 @@ use crate::audit::{Ledger, LedgerError};
 use crate::mint::MintError;
 use crate::store::{Change, Collection, Expected, Record, StoreError, load_records};
 
+/// So many are forgotten by one commit.
+const FORGOTTEN_AT_ONCE: usize = 500;
+
 /// A proof that was exchanged. Its digest names it, and is of no use to anybody.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct SpentProof {
@@ -50,19 +53,22 @@ impl SpentProofs {
         }
     }
 
-    /// Forgets those that have ended, by a time that has certainly come.
+    /// Forgets those that have ended, by a time that has certainly come; a few at a time, so that however many there
+    /// are each commit is short, and what was forgotten stays so where the rest fails.
     pub(crate) async fn forget(&self, proven: UnixTime) -> Result<(), StoreError> {
         let records = load_records::<SpentProof>(self.0.store()).await?;
         let over = records.into_iter().filter(|(proof, _)| proof.expires_at < proven);
         let removal =
             |(proof, at): (SpentProof, _)| Change::remove(Collection::SpentProofs, &proof.id(), at);
         let changes: Vec<_> = over.map(removal).collect();
-        if changes.is_empty() {
-            return Ok(());
+        for few in changes.chunks(FORGOTTEN_AT_ONCE) {
+            match self.0.commit_unrecorded(few.to_vec()).await {
+                // Another coordinator forgets them too; what it leaves is forgotten the next time.
+                Ok(_) | Err(LedgerError::Store(StoreError::Conflict { .. })) => {}
+                Err(LedgerError::Audit(_)) => return Ok(()),
+                Err(LedgerError::Store(error)) => return Err(error),
+            }
         }
-        match self.0.commit_unrecorded(changes).await {
-            Ok(_) | Err(LedgerError::Audit(_)) => Ok(()),
-            Err(LedgerError::Store(error)) => Err(error),
-        }
+        Ok(())
     }
 }

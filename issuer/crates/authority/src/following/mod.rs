@@ -14,5 +14,5 @@ mod standing;
 
 pub(crate) use confirmations::Confirmations;
 pub use error::FollowError;
-pub(crate) use round::{Next, Rounds};
+pub(crate) use round::{At, Next, Rounds};
 pub(crate) use standing::{Standing, removed_by};

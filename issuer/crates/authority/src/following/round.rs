@@ -18,6 +18,9 @@ pub(crate) struct Rounds {
 pub(crate) struct At {
     /// Everything up to here is taken in.
     pub(crate) through: Generation,
+    /// What was told up to here is taken in, by a round that did not come to its end: a record that changed once more
+    /// is still to come.
+    pub(crate) told: Generation,
     /// The last round that ended.
     ended: u64,
     /// Whether it came to nothing.
@@ -38,7 +41,8 @@ pub(crate) enum Next<'a> {
 impl Rounds {
     /// From what was loaded.
     pub(crate) fn from(through: Generation) -> Self {
-        Self { begun: AtomicU64::new(0), at: Mutex::new(At { through, ended: 0, failed: false }) }
+        let at = At { through, told: through, ended: 0, failed: false };
+        Self { begun: AtomicU64::new(0), at: Mutex::new(at) }
     }
 
     /// The right to a round, or what came of one that began after this call.
@@ -61,7 +65,8 @@ impl Rounds {
 impl At {
     /// Round `number` has taken in everything up to here.
     pub(crate) fn end(&mut self, number: u64, through: Generation) {
-        (self.through, self.ended, self.failed) = (through, number, false);
+        (self.through, self.told) = (through, through);
+        (self.ended, self.failed) = (number, false);
     }
 
     /// Round `number` came to nothing.

@@ -54,7 +54,8 @@ impl Placements {
     pub(super) fn apply_app(&mut self, app: App, revision: Generation) -> Arc<App> {
         let app = Arc::new(app);
         let before = self.apps.get(&app.name).filter(|entry| entry.app.uid == app.uid);
-        let sandboxes = before.map_or_else(|| self.count_of(&app), |entry| entry.sandboxes);
+        let sandboxes = before.map(|entry| entry.sandboxes);
+        let sandboxes = sandboxes.unwrap_or_else(|| self.find_own(&app));
         let entry = AppEntry { app: app.clone(), revision, sandboxes };
         self.apps.insert(app.name.clone(), entry);
         let reached = self.reached(revision);
@@ -104,10 +105,15 @@ impl Placements {
         }
     }
 
-    /// How many sandboxes there are of an app that is new here: one that has a name anew has none of before.
-    fn count_of(&self, app: &App) -> usize {
+    /// The sandboxes of an app that is new here are its runners', and so many: one that has a name anew has none of before.
+    fn find_own(&mut self, app: &App) -> usize {
         let of_app = |placed: &&Arc<Placed>| placed.sandbox.app == app.name && placed.is_of(app);
-        self.sandboxes.values().filter(of_app).count()
+        let own: Vec<_> = self.sandboxes.values().filter(of_app).cloned().collect();
+        for placed in &own {
+            let (id, runner) = (placed.sandbox.id.clone(), placed.sandbox.runner.clone());
+            self.runners.entry(runner).or_default().sandboxes.insert(id);
+        }
+        own.len()
     }
 
     fn count_off(&mut self, placed: &Placed) {

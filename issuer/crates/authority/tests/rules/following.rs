@@ -194,6 +194,93 @@ async fn a_sandbox_of_an_app_that_was_removed_meanwhile_is_none_of_the_app_made_
 }
 
 #[tokio::test]
+async fn one_that_was_away_for_long_takes_in_piece_by_piece_and_gets_further_each_time() {
+    let pair = Pair::new().await;
+    pair.one.put_app("web").await;
+    let (known, _) = pair.one.join("runner-1").await;
+    let ids: Vec<_> = (0..8).map(|number| format!("web-{number}")).collect();
+    for id in &ids {
+        pair.one.place(id, "web", "runner-1").await;
+    }
+    // Its last revision is after all of its sandboxes.
+    pair.one.put_app_limited("web", &["moneyer"]).await;
+    let other = &pair.other.authority;
+    let known_there = || other.registry().sandbox_count();
+    // The database is away after every second piece.
+    let mut before = 0;
+    for round in 0.. {
+        pair.place.tell_in_pieces(2, Some(2));
+        let followed = other.follow().await;
+        assert!(followed.is_ok() || known_there() > before || round == 0, "it gets further");
+        before = known_there();
+        if followed.is_ok() {
+            assert!(round > 1, "it took several");
+            break;
+        }
+    }
+    assert_eq!(known_there(), ids.len());
+    let mut watch = other.registry().watch(&known).unwrap();
+    let PlacementChange::All(all, _) = watch.next().await.unwrap() else { panic!() };
+    assert_eq!(all.len(), ids.len(), "those of an app that came after them");
+    other.mint(&known, &sandbox("web-0"), Ask::default()).await.unwrap();
+    let (_, count) = other.registry().list_apps()[0].clone();
+    assert_eq!(count, ids.len());
+}
+
+#[tokio::test]
+async fn a_piece_that_cannot_be_taken_in_holds_back_none_after_it_and_is_told_again() {
+    let pair = Pair::new().await;
+    pair.place.tell_in_pieces(1, None);
+    let damaged = Change {
+        collection: Collection::Keys,
+        id: "no-key".to_owned(),
+        expected: Expected::Absent,
+        value: Some(b"no record".to_vec().into()),
+    };
+    let third = pair.place.replica("third");
+    let at = third.commit(vec![damaged]).await.unwrap();
+    pair.one.put_app("web").await;
+    for _ in 0..2 {
+        assert!(pair.other.authority.follow().await.is_err());
+    }
+    assert_eq!(pair.other.authority.registry().list_apps().len(), 1);
+    third.commit(vec![Change::remove(Collection::Keys, "no-key", at)]).await.unwrap();
+    pair.other.authority.follow().await.unwrap();
+}
+
+#[tokio::test]
+async fn proofs_that_were_spent_are_forgotten_a_few_at_a_time_whoever_else_does() {
+    let pair = Pair::new().await;
+    let third = pair.place.replica("third");
+    let now = pair.one.now().0;
+    let spent = |number: i64| Change {
+        collection: Collection::SpentProofs,
+        id: format!("proof-{number}"),
+        expected: Expected::Absent,
+        value: Some(
+            json!({ "digest": format!("proof-{number}"), "expires_at": now + 60 + number })
+                .to_string()
+                .into_bytes()
+                .into(),
+        ),
+    };
+    let before = third.commit((0..1300).map(spent).collect()).await.unwrap();
+    // The last hundred live on.
+    pair.clock.advance(Duration::from_secs(60 + 1200));
+    pair.one.authority.forget_spent_proofs().await.unwrap();
+    assert_eq!(third.generation().0 - before.0, 3, "1,200 in three commits");
+    let left = || crate::world::stored(&*third, Collection::SpentProofs);
+    assert_eq!(left().await.len(), 100);
+    pair.clock.advance(HOUR);
+    let (one, other) = tokio::join!(
+        pair.one.authority.forget_spent_proofs(),
+        pair.other.authority.forget_spent_proofs()
+    );
+    one.and(other).unwrap();
+    assert!(left().await.is_empty());
+}
+
+#[tokio::test]
 async fn a_join_token_is_spent_once_whichever_coordinator_is_asked() {
     let pair = Pair::new().await;
     let invited = pair

@@ -31,6 +31,9 @@ pub struct PostgresOptions {
     pub remote_apply: bool,
     /// How long it is remembered what was removed, 24 h by default. Who followed nothing for longer starts anew.
     pub remember: Duration,
+    /// How many changes are told at once of a long time, at least one; 1,000 by default. A commit is never told in two
+    /// pieces.
+    pub told_at_once: usize,
     /// Under which name the others know this coordinator, the same after a restart. `None`: one that nobody has.
     pub replica: Option<String>,
     /// How secrets are sealed. `None`: not at all, which is for tests that look for them.
@@ -53,6 +56,7 @@ impl PostgresOptions {
             poll_every: Duration::from_secs(1),
             remote_apply: false,
             remember: Duration::from_secs(24 * 3600),
+            told_at_once: 1000,
             replica: None,
             sealing: None,
             accept_loss: None,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::TryStreamExt as _;
 use moneyer_authority::shared_store::{Changed, Changes, Replica, SharedStore, Turn};
 use moneyer_authority::store::{Generation, StoreError};
 use sqlx::Row as _;
@@ -14,9 +15,12 @@ use super::rows::{Line, collection_of, signed};
 use super::store::PostgresStore;
 use super::turn::Queue;
 
-/// What became of the records since `$1`.
+/// What became of the records since `$1`, up to the revision of the one after `$2` others: whole revisions.
 const CHANGES: &str = "SELECT collection, id, revision, envelope FROM moneyer_records \
-     WHERE revision > $1 ORDER BY revision, collection, id";
+     WHERE revision > $1 AND revision <= coalesce( \
+       (SELECT revision FROM moneyer_records WHERE revision > $1 ORDER BY revision OFFSET $2 LIMIT 1), \
+       9223372036854775807) \
+     ORDER BY revision, collection, id";
 
 /// Says how far the coordinator `$1` has followed, and forgets those that said nothing for `$3` seconds.
 const REPORT: &str = "WITH gone AS (DELETE FROM moneyer_replicas \
@@ -46,14 +50,21 @@ impl SharedStore for PostgresStore {
         if since < found.forgotten {
             return Err(StoreError::Forgotten { since });
         }
-        let rows = sqlx::query(CHANGES).bind(signed(since.0)).persistent(false);
-        let rows = within(timeout, rows.fetch_all(connection)).await?;
-        let mut changed = Vec::with_capacity(rows.len());
-        for row in &rows {
-            changed.extend(self.changed(row)?);
+        let at_once = self.servers.options().told_at_once.max(1);
+        let others = i64::try_from(at_once - 1).unwrap_or(i64::MAX);
+        let rows = sqlx::query(CHANGES).bind(signed(since.0)).bind(others).persistent(false);
+        let mut rows = rows.fetch(connection);
+        let (mut changed, mut count, mut last) = (Vec::new(), 0, since);
+        // Each row has its time, as where a collection is loaded.
+        while let Some(row) = within(timeout, rows.try_next()).await? {
+            (count, last) = (count + 1, revision(&row)?);
+            changed.extend(self.changed(&row)?);
         }
+        drop(rows);
         transaction.roll_back().await?;
-        Ok(Changes { changed, through: Generation(found.head.generation) })
+        let head = Generation(found.head.generation);
+        let through = if count < at_once { head } else { last };
+        Ok(Changes { changed, through, more: through < head })
     }
 
     async fn news(&self, seen: Generation) {
@@ -133,6 +144,12 @@ impl PostgresStore {
             TurnKind::Open => own ^ 1,
         }
     }
+}
+
+fn revision(row: &PgRow) -> Result<Generation, Failure> {
+    let revision: i64 = row.try_get("revision")?;
+    // Below zero nothing is told, since what is asked for is above.
+    Ok(Generation(u64::try_from(revision).unwrap_or_default()))
 }
 
 fn replica(row: &PgRow) -> Result<Replica, Failure> {

@@ -73,7 +73,7 @@ impl MemoryStore {
         let mut changed: Vec<_> =
             written.chain(removed).filter(|one| one.revision > since).collect();
         changed.sort_by_key(|one| one.revision);
-        Ok(Changes { changed, through: state.generation })
+        Ok(Changes { changed, through: state.generation, more: false })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -30,6 +30,10 @@ pub struct MemoryPlace {
 struct Shared {
     reports: Mutex<BTreeMap<String, (Generation, Instant)>>,
     away: Mutex<BTreeSet<String>>,
+    /// How many changes are told at once; `None`: all.
+    piece: Mutex<Option<usize>>,
+    /// How many pieces more are told before the place is away.
+    pieces_left: Mutex<Option<usize>>,
     written: Notify,
     keeping: Arc<tokio::sync::Mutex<()>>,
     opening: Arc<tokio::sync::Mutex<()>>,
@@ -47,6 +51,28 @@ impl MemoryPlace {
     /// Holds back what coordinators are told of changes, from when they asked, until it is dropped.
     pub async fn hold_word(&self) -> impl Drop + '_ {
         self.shared.telling.write().await
+    }
+
+    /// Tells so many changes at once, and after `pieces` of them is away. Until this is called again.
+    pub fn tell_in_pieces(&self, changes: usize, pieces: Option<usize>) {
+        *lock(&self.shared.piece) = Some(changes);
+        *lock(&self.shared.pieces_left) = pieces;
+    }
+
+    /// The first changes of these, as far as they are told at once.
+    fn piece(&self, mut changes: Changes) -> Result<Changes, StoreError> {
+        let Some(at_once) = *lock(&self.shared.piece) else { return Ok(changes) };
+        if let Some(left) = lock(&self.shared.pieces_left).as_mut() {
+            let away = || StoreError::Unavailable("the test told its last piece".into());
+            *left = left.checked_sub(1).ok_or_else(away)?;
+        }
+        if let Some(last) = at_once.checked_sub(1).and_then(|at| changes.changed.get(at)) {
+            let through = last.revision;
+            changes.changed.retain(|one| one.revision <= through);
+            changes.more = through < changes.through;
+            changes.through = through;
+        }
+        Ok(changes)
     }
 
     /// Cuts a coordinator off from the place, or no longer.
@@ -106,7 +132,7 @@ impl Store for MemoryReplica {
 impl SharedStore for MemoryReplica {
     async fn changes(&self, since: Generation) -> Result<Changes, StoreError> {
         let place = self.available()?;
-        let changes = place.store.changes(since)?;
+        let changes = place.piece(place.store.changes(since)?)?;
         drop(place.shared.telling.read().await);
         Ok(changes)
     }
@@ -183,4 +209,13 @@ mod tests {
     use super::*;
 
     crate::shared_store_suite!(MemorySharedBackend::default());
+
+    #[tokio::test]
+    async fn it_tells_a_long_time_in_pieces_where_it_is_asked_to() {
+        let backend = MemorySharedBackend::default();
+        backend.place.tell_in_pieces(4, None);
+        crate::store::a_long_time_is_told_in_pieces(&backend).await;
+        let first = backend.place.replica("one").changes(Generation(0)).await.unwrap();
+        assert_eq!((first.changed.len(), first.through, first.more), (5, Generation(2), true));
+    }
 }

@@ -28,6 +28,7 @@ macro_rules! shared_store_suite {
         $crate::shared_store_suite!(@tests $backend;
             changes_are_told_once_and_in_their_order,
             a_record_that_changed_often_is_told_as_it_is_now,
+            a_long_time_is_told_in_pieces,
             removals_are_told,
             secrets_are_told_as_they_were_written,
             a_commit_is_held_against_what_others_committed,

@@ -75,6 +75,38 @@ pub async fn a_record_that_changed_often_is_told_as_it_is_now<B: SharedBackend>(
     assert_eq!(told(&changes(&other, 3).await), [tell("a", 4, "3")]);
 }
 
+/// Whoever asks on is told everything once, whole generations at a time, and comes to an end.
+pub async fn a_long_time_is_told_in_pieces<B: SharedBackend>(backend: &B) {
+    let (one, other) = (backend.open().await, backend.open().await);
+    for commit in 0..7 {
+        let few = (0..3).map(|record| add(&format!("{commit}-{record}"), b"1")).collect();
+        committed(&*one, few).await;
+    }
+    let replaced = put(Collection::Apps, "0-0", Expected::Revision(Generation(1)), b"2");
+    committed(&*one, vec![replaced]).await;
+    committed(&*one, vec![]).await;
+    let (mut all, mut since) = (Vec::new(), 0);
+    loop {
+        let piece = changes(&other, since).await;
+        assert!(!piece.more || piece.through > Generation(since), "it goes on: {since}");
+        let last = piece.changed.last().map(|one| one.revision);
+        assert!(last <= Some(piece.through), "{last:?} {}", piece.through);
+        all.extend(told(&piece));
+        since = piece.through.0;
+        if !piece.more {
+            break;
+        }
+    }
+    let mut expected: Vec<_> = (0..7_u64)
+        .flat_map(|commit| {
+            (0..3).map(move |record| tell(&format!("{commit}-{record}"), commit + 1, "1"))
+        })
+        .collect();
+    expected.remove(0);
+    expected.push(tell("0-0", 8, "2"));
+    assert_eq!((all, since), (expected, 9));
+}
+
 /// A removal has a revision too; what is written anew is there again.
 pub async fn removals_are_told<B: SharedBackend>(backend: &B) {
     let (one, other) = (backend.open().await, backend.open().await);

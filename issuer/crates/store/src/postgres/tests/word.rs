@@ -37,3 +37,32 @@ async fn a_lost_connection_of_word_is_made_anew() {
     .await;
     one.health().unwrap();
 }
+
+/// A place whose coordinators are told four changes at once.
+struct Pieces(Place);
+
+#[async_trait]
+impl SharedBackend for Pieces {
+    type Store = PostgresStore;
+
+    async fn open(&self) -> Arc<PostgresStore> {
+        let mut options = self.0.options();
+        options.told_at_once = 4;
+        Arc::new(PostgresStore::open(options).await.unwrap())
+    }
+
+    async fn forget_removals(&self, store: &PostgresStore) {
+        store.forget_removals().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_away_for_long_is_told_in_pieces() {
+    let pieces = Pieces(Place::new());
+    moneyer_testkit::store::a_long_time_is_told_in_pieces(&pieces).await;
+    let store = SharedBackend::open(&pieces).await;
+    let first = store.shared().unwrap().changes(Generation(0)).await.unwrap();
+    assert_eq!((first.changed.len(), first.through, first.more), (5, Generation(2), true));
+    let last = store.shared().unwrap().changes(Generation(7)).await.unwrap();
+    assert_eq!((last.changed.len(), last.through, last.more), (1, Generation(9), false));
+}
