@@ -120,11 +120,12 @@ impl TokenReviews {
         self.metrics.review_answered_by(AnsweredBy::ApiServer);
         let (landing, flight) = state.flights.begin(key.clone());
         drop(state);
-        let question = Question { server: Arc::clone(server), key, landing };
+        let subject = subject.clone();
+        let question = Question { server: Arc::clone(server), subject, key, landing };
         let (token, metrics) = (Zeroizing::new(token.to_owned()), self.metrics.clone());
-        let audience = subject.audience().clone();
         tokio::spawn(async move {
-            let asked = server_says(&question.server, &token, audience.as_str(), &metrics).await;
+            let audience = question.subject.audience().as_str();
+            let asked = server_says(&question.server, &token, audience, &metrics).await;
             question.land(asked);
         });
         Ok(Asked::Flying(flight))
@@ -219,6 +220,7 @@ impl ApiServer {
 /// A question that is being asked.
 struct Question {
     server: Arc<ApiServer>,
+    subject: UnreviewedSubject,
     key: Key,
     landing: Landing,
 }
@@ -229,7 +231,8 @@ impl Question {
         self.server.note(asked.as_ref().err());
         let outcome = asked.map(Arc::new).map_err(Arc::new);
         if let Ok(status) = &outcome {
-            self.server.state().memory.keep(self.key.clone(), status, Instant::now());
+            let weight = self.subject.weigh(status);
+            self.server.state().memory.keep(self.key.clone(), status, weight, Instant::now());
         }
         self.landing.send_replace(Some(outcome));
     }

@@ -209,16 +209,83 @@ async fn a_pod_or_an_account_that_is_gone_exchanges_nothing_once_its_api_server_
 
 #[tokio::test]
 async fn once_it_is_known_that_a_pod_is_gone_none_of_its_tokens_is_exchanged() {
+    let scene = Scene::new("both").await;
+    let (one, two) = (scene.token(), scene.token());
+    assert_eq!(scene.status(&one).await, 200);
+    scene.model.delete_pod("pod-1");
+    assert_eq!(scene.status(&one).await, 200, "it is remembered");
+    assert_eq!(scene.status(&two).await, 400, "it was not known before");
+    // Its API server would still say yes to that one.
+    assert_eq!(scene.status(&one).await, 400, "and is remembered no more");
+    assert_eq!(scene.model.reviews(), 2, "nothing is asked about it again");
+}
+
+#[tokio::test]
+async fn where_no_key_set_is_a_token_is_heard_of_its_pod_that_was_found_good_before() {
+    let scene = Scene::with("tokenreview", "review_remembered = '0s'", "").await;
+    let (one, two, three) = (scene.token(), scene.token(), scene.token());
+    assert_eq!(scene.status(&one).await, 200);
+    scene.world.clock.advance(Duration::from_secs(5));
+    assert_eq!(scene.status(&two).await, 200);
+    scene.model.delete_pod("pod-1");
+    assert_eq!(scene.status(&three).await, 400, "nobody knows whose it is");
+    assert_eq!(scene.status(&two).await, 200, "its API server still says yes");
+    scene.world.clock.advance(Duration::from_secs(5));
+    assert_eq!(scene.status(&one).await, 400, "and to this one no more");
+    assert_eq!(scene.status(&two).await, 400, "which is of that pod");
+}
+
+/// What an API server says in the words of somebody whom it asks itself.
+fn webhook_says(error: &str) -> Fault {
+    let answer = json!({
+        "kind": "TokenReview", "apiVersion": "authentication.k8s.io/v1",
+        "status": { "user": {}, "error": error },
+    });
+    Fault::Says(201, answer.to_string())
+}
+
+#[tokio::test]
+async fn an_unsigned_token_that_names_somebody_elses_pod_takes_nothing_from_it() {
+    let scene = Scene::new("tokenreview").await;
+    let token = scene.token();
+    assert_eq!(scene.status(&token).await, 200);
+    let pod = json!({ "kubernetes.io": {
+        "namespace": "ns1", "pod": { "name": "pod-1", "uid": "pod-1-uid" },
+    } });
+    let errors =
+        ["user not found", "pods \"pod-1\" not found", "Token has been invalidated", "who is that"];
+    for (number, error) in errors.into_iter().enumerate() {
+        scene.server.fault(webhook_says(error));
+        // Nobody's signature, and another token each time.
+        let claims = with(pod.clone(), &json!({ "jti": number.to_string() }));
+        let forged = scene.forged(&claims);
+        let forged = format!("{}.AAAA", forged.rsplit_once('.').unwrap().0);
+        assert_eq!(scene.status(&forged).await, 400, "{error}");
+        scene.server.fault(Fault::None);
+        assert_eq!(scene.status(&token).await, 200, "{error}");
+        let other = scene.token();
+        assert_eq!(
+            scene.status(&other).await,
+            200,
+            "{error}: one that is shown for the first time"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_error_that_is_not_an_api_servers_own_word_locks_no_pod_out() {
     for verify in MODES {
         let scene = Scene::new(verify).await;
-        let (one, two) = (scene.token(), scene.token());
-        assert_eq!(scene.status(&one).await, 200);
-        scene.model.delete_pod("pod-1");
-        assert_eq!(scene.status(&one).await, 200, "it is remembered");
-        assert_eq!(scene.status(&two).await, 400, "it was not known before");
-        // Its API server would still say yes to that one.
-        assert_eq!(scene.status(&one).await, 400, "and is remembered no more");
-        assert_eq!(scene.model.reviews(), 2, "nothing is asked about it again");
+        let token = scene.token();
+        assert_eq!(scene.status(&token).await, 200);
+        for error in ["session has been invalidated", "record not found"] {
+            let another = scene.token();
+            scene.server.fault(webhook_says(error));
+            assert_eq!(scene.status(&another).await, 400, "{verify}: {error}");
+            scene.server.fault(Fault::None);
+            assert_eq!(scene.status(&another).await, 400, "{verify}: it is remembered");
+            assert_eq!(scene.status(&token).await, 200, "{verify}: {error}");
+        }
     }
 }
 

@@ -34,7 +34,7 @@ pub use kubernetes::{KubernetesFacts, KubernetesObject};
 pub use mapping::{MAXIMUM_GRANTS, MappingError, MappingKey, ResourceMapping};
 pub use refusal::ExchangeError;
 pub use request::{ExchangeRequest, GRANT_TYPE, RequestError, TokenType};
-pub use review::{ReviewStatus, UnreviewedSubject};
+pub use review::{ReviewStatus, UnreviewedSubject, Weight};
 pub use scope::{
     MAXIMUM_CLAIMS_BYTES, RESERVED_CLAIMS, ScopeKey, ScopeMapping, ScopeMappingError, ScopeName,
     ScopeNameError,

@@ -39,29 +39,25 @@ pub struct ReviewStatus {
 }
 
 impl ReviewStatus {
-    /// Whether it is said that the pod the token is bound to is no more. Only a token that the API server signed is told
-    /// so, and no pod comes back under its uid.
-    #[must_use]
-    pub fn pod_is_gone(&self) -> bool {
-        let gone = |text: &str| is_gone(text) && !text.starts_with("serviceaccounts ");
-        !self.authenticated && self.reasons().any(gone)
+    /// Whether it is said, in the words an API server has for it and in no others, that this pod is no more.
+    fn pod_is_gone(&self, pod: &KubernetesObject) -> bool {
+        self.is_definite() && self.reasons().iter().any(|reason| says_gone(reason, pod))
     }
 
     /// Whether it is said for good that the token is nobody's. An API server that cannot look something up says that
     /// too, in the words of what failed: of those nothing follows for the next question.
-    #[must_use]
-    pub fn is_definite(&self) -> bool {
+    fn is_definite(&self) -> bool {
         let known = ["invalid bearer token", "is invalid for the target audiences", "has expired"];
-        let definite = |text: &str| {
-            text.is_empty() || is_gone(text) || known.iter().any(|one| text.contains(one))
+        let definite = |text: &&str| {
+            text.is_empty() || seems_gone(text) || known.iter().any(|one| text.contains(one))
         };
-        !self.authenticated && self.reasons().all(definite)
+        !self.authenticated && self.reasons().iter().all(definite)
     }
 
     /// Why it is nobody's, by each way that the API server knows tokens: `[one, another]`, where there are several.
-    fn reasons(&self) -> impl Iterator<Item = &str> {
+    fn reasons(&self) -> Vec<&str> {
         let inner = self.error.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-        inner.unwrap_or(&self.error).split(", ")
+        inner.map_or_else(|| vec![self.error.as_str()], |several| several.split(", ").collect())
     }
 
     /// The one value of a name.
@@ -81,11 +77,51 @@ impl ReviewStatus {
     }
 }
 
-fn is_gone(reason: &str) -> bool {
-    // The last: another pod has its name now.
+/// What API servers say of a token whose pod is gone: to 1.20, and since.
+const INVALIDATED: [&str; 2] =
+    ["Token has been invalidated", "service account token has been invalidated"];
+
+/// Word for word, and of this pod where one is named: whoever can make a server, or what it asks itself, repeat a
+/// text has not made it say this.
+fn says_gone(reason: &str, pod: &KubernetesObject) -> bool {
+    let (name, uid) = (&pod.name, &pod.uid);
+    // Another pod has its name now.
+    let replaced = |before: &str, after: &str| {
+        let there = reason.strip_prefix(before).and_then(|rest| rest.split_once(')'));
+        there.is_some_and(|(there, rest)| {
+            there != uid && rest.strip_prefix(after) == Some(&format!(" ({uid})"))
+        })
+    };
+    INVALIDATED.contains(&reason)
+        || reason == format!("pods \"{name}\" not found")
+        || replaced("Pod UID (", " does not match claim")
+        || replaced("pod UID (", " does not match service account pod ref claim")
+}
+
+/// Of the kind of these, or of a service account, in whatever words: this token is refused, and no other for it.
+fn seems_gone(reason: &str) -> bool {
     reason.contains("has been invalidated")
         || reason.ends_with("not found")
-        || (reason.starts_with("pod UID (") && reason.contains("does not match"))
+        || (reason.contains(" UID (") && reason.contains("does not match"))
+}
+
+/// What an answer means for what is known of the token, and of others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weight {
+    /// It is somebody's, and the answer fits it.
+    Confirmed,
+    /// It is somebody's, and the answer is not what it says itself.
+    Differs,
+    /// It is nobody's.
+    Refused,
+    /// It is refused this time, by what may have been a failure.
+    Unsure,
+    /// The pod it is bound to is no more.
+    PodGone {
+        /// Whether a key of its cluster has signed it. If not, it may name anybody's pod, and what is answered may be
+        /// the word of somebody whom its API server asks.
+        signed: bool,
+    },
 }
 
 /// A token that nothing here refuses, and whose API server decides. It proves nothing yet.
@@ -95,6 +131,7 @@ pub struct UnreviewedSubject {
     cluster: String,
     audience: Audience,
     token_id: Option<String>,
+    signed: bool,
 }
 
 impl UnreviewedSubject {
@@ -111,7 +148,9 @@ impl UnreviewedSubject {
         let audience = expected.iter().find(named).cloned();
         let audience = audience.ok_or(SubjectError::Token(ForeignTokenError::Audience))?;
         let token_id = token.claims().get("jti").and_then(Value::as_str).map(str::to_owned);
-        Ok(Self { said, cluster: source.name.clone(), audience, token_id })
+        // Without a key set it was read alone.
+        let signed = source.verification.key_set().is_some();
+        Ok(Self { said, cluster: source.name.clone(), audience, token_id, signed })
     }
 
     /// The name of the cluster whose API server decides.
@@ -136,6 +175,23 @@ impl UnreviewedSubject {
     #[must_use]
     pub fn pod_uid(&self) -> Option<&str> {
         Some(&self.said.kubernetes()?.pod.as_ref()?.uid)
+    }
+
+    /// What this answer means.
+    #[must_use]
+    pub fn weigh(&self, status: &ReviewStatus) -> Weight {
+        let pod = self.said.kubernetes().and_then(|facts| facts.pod.as_ref());
+        match status {
+            _ if status.authenticated => match self.clone().confirm(status) {
+                Ok(_) => Weight::Confirmed,
+                Err(_) => Weight::Differs,
+            },
+            _ if pod.is_some_and(|pod| status.pod_is_gone(pod)) => {
+                Weight::PodGone { signed: self.signed }
+            }
+            _ if status.is_definite() => Weight::Refused,
+            _ => Weight::Unsure,
+        }
     }
 
     /// That the API server could not be asked, and why.
@@ -214,6 +270,15 @@ mod tests {
         ReviewStatus { error: error.to_owned(), ..ReviewStatus::default() }
     }
 
+    const UID: &str = "0b9e6a54-aaaa-4f00-9e5c-000000000001";
+
+    /// Of `p`, which has this uid.
+    fn weight(error: &str) -> (bool, bool) {
+        let pod = KubernetesObject::read("p", UID).unwrap();
+        let status = refused(error);
+        (status.is_definite(), status.pod_is_gone(&pod))
+    }
+
     #[test]
     fn a_refusal_is_told_from_a_failure_by_every_reason_it_has() {
         for (error, definite, gone) in [
@@ -224,14 +289,43 @@ mod tests {
             (r#"serviceaccounts "sa2" not found"#, true, false),
             (r#"pods "p" not found"#, true, true),
             ("Token has been invalidated", true, true),
+            ("service account token has been invalidated", true, true),
             ("[invalid bearer token, Token has been invalidated]", true, true),
             ("[invalid bearer token, etcdserver: request timed out]", false, false),
+            ("[etcdserver: request timed out, Token has been invalidated]", false, false),
             ("context deadline exceeded", false, false),
         ] {
-            let status = refused(error);
-            assert_eq!((status.is_definite(), status.pod_is_gone()), (definite, gone), "{error}");
+            assert_eq!(weight(error), (definite, gone), "{error}");
         }
-        let good = ReviewStatus { authenticated: true, ..ReviewStatus::default() };
-        assert!(!good.is_definite() && !good.pod_is_gone());
+        let pod = KubernetesObject::read("p", UID).unwrap();
+        let good = ReviewStatus { authenticated: true, ..refused("Token has been invalidated") };
+        assert!(!good.is_definite() && !good.pod_is_gone(&pod));
+    }
+
+    #[test]
+    fn that_a_pod_is_gone_is_taken_from_the_very_words_of_an_api_server_alone() {
+        for version in [
+            "Pod UID (x) does not match claim",
+            "pod UID (x) does not match service account pod ref claim",
+        ] {
+            assert_eq!(weight(&format!("{version} ({UID})")), (true, true), "{version}");
+            assert_eq!(weight(&format!("{version} (another)")), (true, false), "{version}");
+            let same = version.replace("(x)", &format!("({UID})"));
+            assert_eq!(weight(&format!("{same} ({UID})")), (true, false), "{version}");
+        }
+        for near in [
+            "the session has been invalidated",
+            "Token has been invalidated.",
+            "token has been invalidated",
+            "Token has been invalidated: not found",
+            "not found",
+            "user not found",
+            r#"pods "q" not found"#,
+            r#"nodes "p" not found"#,
+            r#"pods "p" not found, pods "p" not found"#,
+            r#"webhook: pods "p" not found"#,
+        ] {
+            assert_eq!(weight(near), (true, false), "{near}");
+        }
     }
 }
