@@ -147,17 +147,17 @@ fn was_broken_off(error: &OutboundError) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use moneyer_authority::exchange::{SourceKind, Verification};
     use moneyer_authority::federation::BundleUrl;
     use moneyer_identity::Audience;
 
     use super::*;
 
-    /// Of an API server where there is none.
-    fn client() -> ReviewClient {
+    /// A cluster whose API server is where there is none.
+    pub(in crate::kubernetes) fn source() -> SubjectSource {
         let nowhere = BundleUrl::parse("https://127.0.0.1:1").unwrap();
-        let source = SubjectSource {
+        SubjectSource {
             name: "prod".to_owned(),
             kind: SourceKind::Kubernetes,
             issuer: "https://k.example".to_owned(),
@@ -165,11 +165,16 @@ mod tests {
             algorithms: Vec::new(),
             leeway: Duration::ZERO,
             prefix: String::new(),
-            verification: Verification::Review(nowhere.clone()),
+            verification: Verification::Review(nowhere),
             roots: None,
             bearer_file: None,
-        };
-        ReviewClient::new(&source, nowhere.as_str()).unwrap()
+        }
+    }
+
+    pub(in crate::kubernetes) fn client() -> ReviewClient {
+        let source = source();
+        let nowhere = source.verification.api_server().unwrap().as_str().to_owned();
+        ReviewClient::new(&source, &nowhere).unwrap()
     }
 
     #[tokio::test]

@@ -46,6 +46,16 @@ impl Key {
             pod_uid: subject.pod_uid().map(Arc::from),
         }
     }
+
+    /// Whether both are about one token.
+    pub(super) fn is_of_token(&self, other: &Self) -> bool {
+        self.token == other.token
+    }
+
+    /// Whether both are about tokens that name one pod.
+    pub(super) fn is_of_pod(&self, other: &Self) -> bool {
+        self.pod_uid.is_some() && self.pod_uid == other.pod_uid
+    }
 }
 
 /// How long answers are kept.

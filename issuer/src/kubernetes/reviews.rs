@@ -229,18 +229,124 @@ impl Question {
     /// Keeps the answer, and tells all who wait.
     fn land(self, asked: Result<ReviewStatus, ReviewFailure>) {
         self.server.note(asked.as_ref().err());
-        let outcome = asked.map(Arc::new).map_err(Arc::new);
-        if let Ok(status) = &outcome {
-            let weight = self.subject.weigh(status);
-            self.server.state().memory.keep(self.key.clone(), status, weight, Instant::now());
-        }
+        let outcome = asked.map(|status| self.learn(Arc::new(status))).map_err(Arc::new);
         self.landing.send_replace(Some(outcome));
+    }
+
+    /// What is known now: what was answered, unless a refusal was learned since it was asked.
+    fn learn(&self, status: Arc<ReviewStatus>) -> Arc<ReviewStatus> {
+        let (weight, now) = (self.subject.weigh(&status), Instant::now());
+        let mut state = self.server.state();
+        if status.authenticated && state.flights.is_overtaken(&self.key, &self.landing) {
+            return state.memory.find(&self.key, now).unwrap_or(status);
+        }
+        let pod_is_gone = state.memory.keep(self.key.clone(), &status, weight, now);
+        if !status.authenticated {
+            state.flights.overtake(&self.key, pod_is_gone);
+        }
+        status
     }
 }
 
 impl Drop for Question {
     /// Whatever came of it, the next one asks anew.
     fn drop(&mut self) {
-        self.server.state().flights.end(&self.key);
+        self.server.state().flights.end(&self.key, &self.landing);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use moneyer_authority::exchange::{Examined, Purpose, SubjectSource, SubjectSources};
+    use moneyer_identity::{Audience, UnixTime};
+    use serde_json::json;
+
+    use super::*;
+    use crate::kubernetes::client::tests::{client, source};
+
+    /// A token that names two audiences, of which this one is asked about.
+    fn subject(audience: &str) -> UnreviewedSubject {
+        let part = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let claims = json!({
+            "iss": source().issuer, "sub": "system:serviceaccount:ns1:sa1", "aud": ["a", "b"],
+            "exp": 2000, "kubernetes.io": { "pod": { "name": "p", "uid": "u" } },
+        });
+        let header = json!({ "alg": "RS256", "kid": "k1" });
+        let token =
+            format!("{}.{}.{}", part(header), part(claims), URL_SAFE_NO_PAD.encode([0; 256]));
+        let audiences = vec![Audience::parse(audience).unwrap()];
+        let sources = SubjectSources::new(vec![SubjectSource { audiences, ..source() }]).unwrap();
+        let examined =
+            Examined::of(&token, &sources, Purpose::Exchange, |_| None, UnixTime(1000)).unwrap();
+        let Examined::Unreviewed(subject) = examined else { panic!("it is not asked about") };
+        subject
+    }
+
+    fn begun(server: &Arc<ApiServer>, audience: &str) -> (Question, Flight) {
+        let subject = subject(audience);
+        let key = Key::of(&subject);
+        let (landing, flight) = server.state().flights.begin(key.clone());
+        (Question { server: Arc::clone(server), subject, key, landing }, flight)
+    }
+
+    fn good(audience: &str) -> ReviewStatus {
+        let pod = ["pod-name", "pod-uid"].into_iter().zip(["p", "u"]);
+        let extra = pod.map(|(name, value)| {
+            (format!("authentication.kubernetes.io/{name}"), vec![value.to_owned()])
+        });
+        ReviewStatus {
+            authenticated: true,
+            audiences: vec![audience.to_owned()],
+            username: "system:serviceaccount:ns1:sa1".to_owned(),
+            uid: "sa1-uid".to_owned(),
+            groups: vec!["system:serviceaccounts".to_owned()],
+            extra: extra.collect(),
+            error: String::new(),
+        }
+    }
+
+    fn server() -> Arc<ApiServer> {
+        let kept_for = KeptFor { good: Duration::from_secs(10), refused: Duration::from_secs(5) };
+        let state = State {
+            memory: Memory::new(kept_for),
+            flights: Flights::default(),
+            breaker: Breaker::default(),
+            standing: Standing::new("prod"),
+        };
+        Arc::new(ApiServer { client: client(), state: Mutex::new(state) })
+    }
+
+    #[tokio::test]
+    async fn a_yes_that_comes_after_a_no_and_was_asked_for_before_it_is_not_kept() {
+        let server = server();
+        let find = |audience: &str| {
+            server.state().memory.find(&Key::of(&subject(audience)), Instant::now())
+        };
+        let (slow, _waits) = begun(&server, "a");
+        let refusal =
+            ReviewStatus { error: "invalid bearer token".to_owned(), ..Default::default() };
+        begun(&server, "b").0.land(Ok(refusal));
+        slow.land(Ok(good("a")));
+        assert_eq!(find("a"), None, "it was overtaken");
+        // One that was begun since is.
+        begun(&server, "a").0.land(Ok(good("a")));
+        assert!(find("a").unwrap().authenticated);
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_yes_while_the_pod_is_known_to_be_gone_is_told_no() {
+        let server = server();
+        begun(&server, "b").0.land(Ok(good("b")));
+        let (slow, waits) = begun(&server, "a");
+        let gone =
+            ReviewStatus { error: "Token has been invalidated".to_owned(), ..Default::default() };
+        begun(&server, "b").0.land(Ok(gone));
+        slow.land(Ok(good("a")));
+        let told = waits.borrow().clone().unwrap().unwrap();
+        assert!(!told.authenticated, "{told:?}");
     }
 }

@@ -9,12 +9,14 @@ mod management;
 mod questions;
 mod svids;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use moneyer_daemon::unix_http::{Answer, Method};
 use moneyer_identity::{Clock as _, SystemClock};
 use moneyer_testkit::{ForeignIssuer, ManualClock, ModelAccount, TestCa, TokenReviewModel};
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use crate::exchange::{CLUSTER, GRANT, JWT, form, with};
 use crate::world::{World, ask, json as read, prepare};
@@ -218,6 +220,24 @@ async fn once_it_is_known_that_a_pod_is_gone_none_of_its_tokens_is_exchanged() {
     // Its API server would still say yes to that one.
     assert_eq!(scene.status(&one).await, 400, "and is remembered no more");
     assert_eq!(scene.model.reviews(), 2, "nothing is asked about it again");
+}
+
+#[tokio::test]
+async fn a_yes_that_is_late_is_none_where_the_pod_is_known_to_be_gone_meanwhile() {
+    let scene = Scene::with("both", "review_remembered = '0s'", "").await;
+    let (one, two, told) = (scene.token(), scene.token(), Arc::new(Notify::new()));
+    assert_eq!(scene.status(&one).await, 200);
+    scene.model.delete_pod("pod-1");
+    scene.server.fault(Fault::Waits(told.clone()));
+    let late = scene.status(&one);
+    let meanwhile = async {
+        eventually(async || scene.server.came() == 2).await;
+        scene.server.fault(Fault::None);
+        assert_eq!(scene.status(&two).await, 400);
+        told.notify_one();
+    };
+    // Its API server says yes to it still.
+    assert_eq!(tokio::join!(late, meanwhile).0, 400);
 }
 
 #[tokio::test]
