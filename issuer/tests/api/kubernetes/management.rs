@@ -162,6 +162,27 @@ async fn who_is_nobody_gets_401_and_who_may_not_gets_403() {
 }
 
 #[tokio::test]
+async fn no_api_server_is_asked_about_an_account_that_may_not_manage_anyway() {
+    for verify in MODES {
+        let scene = scene(verify, &[READ], "").await;
+        let stranger = scene.token_of("stranger", "manage");
+        let refused = scene.send(Method::GET, "/mappings", &stranger, "").await;
+        let told = problem(&refused, 403);
+        assert!(told.ends_with(" is not one that may manage"), "{told}");
+        assert_eq!(scene.server.came(), 0, "{verify}");
+        // Who may is asked about, and what it may not is refused then.
+        let other = scene.token_of("other", "manage");
+        problem(&scene.send(Method::GET, "/mappings", &other, "").await, 403);
+        assert_eq!(scene.server.came(), 1, "{verify}");
+        // Nobody has proved to be the stranger.
+        assert!(!scene.audited().contains("client:system:serviceaccount:ops:stranger"));
+        scene.server.fault(Fault::Hangs);
+        let stranger = scene.token_of("stranger", "manage");
+        problem(&scene.send(Method::GET, "/mappings", &stranger, "").await, 403);
+    }
+}
+
+#[tokio::test]
 async fn a_client_of_jwtlet_is_told_nothing_but_the_status() {
     let scene = scene("both", &[READ], "jwtlet_compatible_errors = true").await;
     let token = scene.token_of("admin", "manage");

@@ -15,7 +15,7 @@ use crate::exchange::{
     Catalog, ClientIdentifier, Examined, ExchangeAsk, ExchangeError, ExchangedToken, Grant,
     MappingKey, MappingsError, NotGranted, ParticipantContext, Place, Proofs, Purpose,
     ResourceMapping, Rules, ScopeKey, ScopeMapping, SubjectDomains, SubjectError, SubjectSource,
-    SubjectSources, VerifiedSubject,
+    SubjectSources, UnreviewedSubject, VerifiedSubject,
 };
 use crate::fetched_keys::FetchedKeys;
 use crate::login::{LoginDomain, verify_jwt_svid};
@@ -153,7 +153,21 @@ impl Authority {
             ) if purpose == Purpose::Exchange && self.is_svid(token) => {
                 self.verify_svid_subject(token, now).map(Examined::Verified)
             }
+            // Whatever its API server said of it: it would be asked for nothing.
+            Ok(Examined::Unreviewed(subject)) if !self.may_serve(&subject, purpose) => {
+                Err(SubjectError::NotAManager(subject.claimed_client().clone()))
+            }
             examined => examined,
+        }
+    }
+
+    /// Whether a token may be for this, should it be of whom it says.
+    fn may_serve(&self, subject: &UnreviewedSubject, purpose: Purpose<'_>) -> bool {
+        match purpose {
+            Purpose::Exchange => true,
+            Purpose::Management(_) => {
+                self.management_plan().permissions(subject.claimed_client()).is_some()
+            }
         }
     }
 

@@ -23,7 +23,7 @@ impl Authority {
     ) -> Result<AuthenticatedOperator, AuthenticateError> {
         let shown = self
             .check_rights()
-            .and_then(|()| shown.map_err(AuthenticateError::Subject))
+            .and_then(|()| shown.map_err(refused_subject))
             .map_err(|error| self.refuse_request(&Actor::Nobody, &Actor::Nobody, error))?;
         let client = shown.client();
         let permissions = self.management_plan().permissions(client);
@@ -52,5 +52,13 @@ impl Authority {
         let why = reason(error.class(), &error);
         self.refusals.note_together(together, who, Refused::Request, why, self.now());
         error
+    }
+}
+
+fn refused_subject(error: SubjectError) -> AuthenticateError {
+    match error {
+        // By its own word alone, which is enough for a refusal.
+        SubjectError::NotAManager(client) => AuthenticateError::NotAManager(client),
+        error => AuthenticateError::Subject(error),
     }
 }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use moneyer_identity::{Audience, ExaminedForeignToken, ForeignTokenError};
 use serde_json::Value;
 
+use super::client::ClientIdentifier;
 use super::kubernetes::{KubernetesFacts, KubernetesObject};
 use super::source::SubjectSource;
 use super::subject::{SubjectError, VerifiedSubject};
@@ -157,6 +158,12 @@ impl UnreviewedSubject {
     #[must_use]
     pub fn cluster(&self) -> &str {
         &self.cluster
+    }
+
+    /// Who it says it is.
+    #[must_use]
+    pub fn claimed_client(&self) -> &ClientIdentifier {
+        self.said.client()
     }
 
     /// The audience to ask for.

@@ -46,6 +46,9 @@ pub enum SubjectError {
     /// The API server says of the token what the token does not say of itself.
     #[error("the token and the review of it disagree on {0}")]
     Disagreement(&'static str),
+    /// Whoever it is, it may not manage.
+    #[error("the service account {0} may not manage, and its API server is not asked about it")]
+    NotAManager(ClientIdentifier),
     /// There are no authorities of the trust domain to verify with at this moment.
     #[error("there is no bundle of {0} in force: it was not fetched, or is too old")]
     NoBundle(TrustDomain),
@@ -66,6 +69,7 @@ impl SubjectError {
             Self::NoKeys(_) | Self::NotReviewed { .. } | Self::NoBundle(_) => {
                 ErrorClass::Unavailable
             }
+            Self::NotAManager(_) => ErrorClass::Denied,
             _ => ErrorClass::Unauthenticated,
         }
     }
