@@ -91,6 +91,11 @@ impl Standing {
 pub(crate) struct KeyStanding(Mutex<Option<Fault>>);
 
 impl KeyStanding {
+    /// Whether anything is wrong with it.
+    pub(crate) fn is_faulty(&self) -> bool {
+        self.lock().is_some()
+    }
+
     /// Notes what is wrong with it; `None`: nothing any more.
     pub(crate) fn note(&self, signer: &Standing, problem: Option<String>) {
         let mut fault = self.lock();

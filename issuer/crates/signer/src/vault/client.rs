@@ -219,9 +219,12 @@ impl Client {
         self.lease.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Takes a lease up, unless somebody has logged in since it was asked for; and gives the one that holds.
     fn put(&self, lease: Lease) -> Arc<Lease> {
-        let lease = Arc::new(lease);
-        *self.lease.lock().unwrap_or_else(PoisonError::into_inner) = Some(lease.clone());
-        lease
+        let mut held = self.lease.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*held {
+            Some(newer) if newer.serial > lease.serial => newer.clone(),
+            _ => held.insert(Arc::new(lease)).clone(),
+        }
     }
 }

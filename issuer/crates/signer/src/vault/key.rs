@@ -28,12 +28,13 @@ pub(super) struct VaultKey {
     verifying_key: VerifyingKey,
     key: KeyVersion,
     desk: Arc<Desk>,
-    standing: KeyStanding,
+    standing: Arc<KeyStanding>,
 }
 
 impl VaultKey {
     pub(super) fn new(verifying_key: VerifyingKey, key: KeyVersion, desk: Arc<Desk>) -> Self {
-        Self { verifying_key, key, desk, standing: KeyStanding::default() }
+        let standing = desk.uses(&key, verifying_key.algorithm());
+        Self { verifying_key, key, desk, standing }
     }
 
     /// Asks for signatures over messages, in one call.
@@ -50,7 +51,7 @@ impl VaultKey {
         let signed = signed.unwrap_or(Err(VaultError::Slow(allowed)));
         desk.note(&signed);
         let first = signed.as_ref().map(|signed| signed.iter().find_map(|one| one.as_ref().err()));
-        self.judge(first.unwrap_or_else(Some));
+        desk.judge(&self.standing, first.unwrap_or_else(Some));
         signed.map_err(VaultError::into_signing)
     }
 
@@ -62,23 +63,6 @@ impl VaultKey {
         let turn = turn.map_err(|_elapsed| SignerError::Overloaded)?;
         let turn = turn.map_err(|closed| SignerError::Unavailable(closed.into()))?;
         Ok([place, turn])
-    }
-
-    /// Notes what is wrong with this version, where Vault itself works.
-    fn judge(&self, error: Option<&VaultError>) {
-        let own = |error: &&VaultError| !error.is_outage() && !matches!(error, VaultError::Quota);
-        let problem = error.filter(own).map(ToString::to_string);
-        self.standing.note(&self.desk.standing, problem);
-    }
-
-    /// What the transit key's own record says against this version, before anything is signed with it.
-    fn foreseen(&self) -> Option<VaultError> {
-        let known = self.desk.known(&self.key.name)?;
-        let (name, version) = (self.key.name.clone(), self.key.version);
-        if !known.versions.contains(&version) {
-            return Some(VaultError::NoVersion { name, version });
-        }
-        (known.minimum > version).then_some(VaultError::BelowMinimum { name, version })
     }
 
     fn token(
@@ -132,8 +116,8 @@ impl SigningKey for VaultKey {
     }
 
     fn dependency(&self) -> Option<Dependency> {
-        if let Some(error) = self.foreseen() {
-            self.judge(Some(&error));
+        if let Some(error) = self.desk.foreseen(&self.key) {
+            self.desk.judge(&self.standing, Some(&error));
         }
         Some(self.desk.standing.dependency_of(&self.standing))
     }

@@ -1,7 +1,7 @@
 //! The Vault signer: makes, opens and finds keys, and looks after the token and what is known of the keys.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,7 +17,7 @@ use super::login::VaultLogin;
 use super::names::VaultPath;
 use super::transit::{KeyVersion, Known, Transit, type_of};
 use super::transport::VaultTransport;
-use crate::remote::{RemoteHandle, Standing};
+use crate::remote::{KeyStanding, RemoteHandle, Standing};
 
 /// By which name its handles and its faults go.
 pub(super) const VAULT: &str = "vault";
@@ -77,19 +77,52 @@ struct Name {
     /// The newest version that was made or opened here, and what it signs with.
     newest: Option<(u32, Algorithm)>,
     known: Option<Known>,
+    /// How it stands with the versions that are open.
+    open: BTreeMap<u32, (Algorithm, Weak<KeyStanding>)>,
 }
 
 impl Desk {
-    /// What Vault last said of a transit key.
-    pub(super) fn known(&self, name: &str) -> Option<Known> {
-        self.names().get(name)?.known.clone()
+    /// What the transit key's own record, as it was last seen, says against this version, before anything is signed with
+    /// it.
+    pub(super) fn foreseen(&self, key: &KeyVersion) -> Option<VaultError> {
+        let known = self.names().get(&key.name)?.known.clone()?;
+        let (name, version) = (key.name.clone(), key.version);
+        if !known.versions.contains(&version) {
+            return Some(VaultError::NoVersion { name, version });
+        }
+        (known.minimum > version).then_some(VaultError::BelowMinimum { name, version })
     }
 
-    /// A version is in use here.
-    fn uses(&self, key: &KeyVersion, algorithm: Algorithm) {
+    /// Notes what is wrong with a version, where Vault itself works.
+    pub(super) fn judge(&self, standing: &KeyStanding, error: Option<&VaultError>) {
+        let own = |error: &&VaultError| !error.is_outage() && !matches!(error, VaultError::Quota);
+        standing.note(&self.standing, error.filter(own).map(ToString::to_string));
+    }
+
+    /// A version is in use here, and how it stands with that.
+    pub(super) fn uses(&self, key: &KeyVersion, algorithm: Algorithm) -> Arc<KeyStanding> {
         let mut names = self.names();
         let name = names.entry(key.name.clone()).or_default();
         name.newest = name.newest.max(Some((key.version, algorithm)));
+        let open = name.open.get(&key.version).and_then(|(_, standing)| standing.upgrade());
+        let standing = open.unwrap_or_default();
+        name.open.insert(key.version, (algorithm, Arc::downgrade(&standing)));
+        standing
+    }
+
+    /// The open versions that something is wrong with.
+    fn faulty(&self) -> Vec<(KeyVersion, Algorithm, Arc<KeyStanding>)> {
+        let mut faulty = Vec::new();
+        for (name, known) in &mut *self.names() {
+            known.open.retain(|_, (_, standing)| standing.strong_count() > 0);
+            for (version, (algorithm, standing)) in &known.open {
+                if let Some(standing) = standing.upgrade().filter(|one| one.is_faulty()) {
+                    let key = KeyVersion { name: name.clone(), version: *version };
+                    faulty.push((key, *algorithm, standing));
+                }
+            }
+        }
+        faulty
     }
 
     fn learn(&self, name: &str, known: Known) {
@@ -171,6 +204,7 @@ impl VaultSigner {
                 let cause = error_chain(&error);
                 tracing::warn!(error.cause = cause, "Vault's transit keys cannot be looked at");
             }
+            self.look_again().await;
         }
     }
 
@@ -182,16 +216,38 @@ impl VaultSigner {
             Some((KeyVersion { name: name.clone(), version }, algorithm))
         };
         let keys: Vec<_> = self.desk.names().iter().filter_map(in_use).collect();
+        if keys.is_empty() {
+            // Nothing is to be signed, and it has answered.
+            self.desk.standing.works();
+        }
         for (key, algorithm) in keys {
-            let signing = self.desk.transit.sign(&key, algorithm, &[PROBE]);
-            let signed = timeout(self.desk.timeout, signing).await;
-            let signed = signed.unwrap_or(Err(VaultError::Slow(self.desk.timeout)));
-            let is_away = signed.as_ref().is_err_and(VaultError::is_outage);
-            self.desk.note(&signed);
-            if is_away {
+            let signed = self.try_out(&key, algorithm).await;
+            if signed.is_err_and(|error| error.is_outage()) {
                 return;
             }
         }
+    }
+
+    /// Looks whether what was wrong with a version is so still: that it is may keep everybody from asking it for a
+    /// signature, which would tell.
+    async fn look_again(&self) {
+        for (key, algorithm, standing) in self.desk.faulty() {
+            if self.desk.foreseen(&key).is_some() {
+                continue;
+            }
+            match self.try_out(&key, algorithm).await {
+                Err(error) if error.is_outage() || matches!(error, VaultError::Quota) => return,
+                signed => self.desk.judge(&standing, signed.err().as_ref()),
+            }
+        }
+    }
+
+    async fn try_out(&self, key: &KeyVersion, algorithm: Algorithm) -> Result<(), VaultError> {
+        let signing = self.desk.transit.sign(key, algorithm, &[PROBE]);
+        let signed = timeout(self.desk.timeout, signing).await;
+        let signed = signed.unwrap_or(Err(VaultError::Slow(self.desk.timeout)));
+        self.desk.note(&signed);
+        signed?.into_iter().try_for_each(|signature| signature.map(drop))
     }
 
     /// Learns what became of the transit keys in use. That they may not be read is no outage.
@@ -237,7 +293,7 @@ impl VaultSigner {
             return Err(VaultError::Type { name, found, wanted });
         }
         let key = KeyVersion { name: name.clone(), version: known.latest };
-        self.desk.uses(&key, known.public.algorithm());
+        drop(self.desk.uses(&key, known.public.algorithm()));
         let made = new_key(&name, &known);
         self.desk.learn(&name, known);
         Ok(made)
@@ -269,7 +325,6 @@ impl Signer for VaultSigner {
         let opened = RemoteHandle::open(VAULT, verifying_key, handle)?;
         let damaged = || SignerError::Open("the handle names no version of a transit key".into());
         let key = KeyVersion::parse(&opened.locator).ok_or_else(damaged)?;
-        self.desk.uses(&key, verifying_key.algorithm());
         Ok(Arc::new(VaultKey::new(verifying_key.clone(), key, self.desk.clone())))
     }
 

@@ -127,6 +127,41 @@ async fn a_version_that_may_not_sign_is_told_before_and_when_it_is_asked_for() {
     assert!(told.contains("min_decryption_version"), "{told}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_version_that_may_sign_again_is_known_to_without_a_signature_for_anybody() {
+    for may in [&["keys/", "sign/"][..], &["sign/"]] {
+        let world = World::new();
+        let key = world.key().await;
+        world.model().revoke_tokens();
+        world.model().accept_token_for("s.first", may);
+        world.model().rotate(NAME);
+        world.model().set_min_encryption_version(NAME, 2);
+        sign(&*key).await.unwrap_err();
+        world.keep_for(Duration::from_secs(65)).await;
+        let told = problem(&*key).unwrap();
+        assert!(told.contains("min_encryption_version"), "{told}");
+        world.model().set_min_encryption_version(NAME, 0);
+        world.keep_for(Duration::from_secs(65)).await;
+        assert_eq!(problem(&*key), None, "{may:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_asks_for_a_key_that_is_used_no_more_or_has_nothing_wrong() {
+    let world = World::new();
+    let key = world.key().await;
+    let signs =
+        |world: &World| world.model().calls().iter().filter(|call| call.contains("/sign/")).count();
+    world.keep_for(Duration::from_secs(65)).await;
+    assert_eq!(signs(&world), 0);
+    world.model().rotate(NAME);
+    world.model().set_min_encryption_version(NAME, 2);
+    sign(&*key).await.unwrap_err();
+    drop((key, world.model().calls()));
+    world.keep_for(Duration::from_secs(65)).await;
+    assert_eq!(signs(&world), 0);
+}
+
 #[tokio::test]
 async fn no_token_leaves_with_a_signature_that_is_not_its_own() {
     let world = World::new();

@@ -26,6 +26,8 @@ pub(super) struct Wire {
     pub(super) model: VaultTransitModel,
     pub(super) is_down: Arc<AtomicBool>,
     pub(super) delay_ms: Arc<AtomicU64>,
+    /// How long an answer is under way.
+    pub(super) late_ms: Arc<AtomicU64>,
     /// Requests that tried to connect.
     pub(super) tries: Arc<AtomicU64>,
 }
@@ -44,7 +46,12 @@ impl VaultTransport for Wire {
         if delay > 0 {
             tokio::time::sleep(Duration::from_millis(delay)).await;
         }
-        Ok(self.model.answer(&request))
+        let answer = self.model.answer(&request);
+        let late = self.late_ms.load(Ordering::Relaxed);
+        if late > 0 {
+            tokio::time::sleep(Duration::from_millis(late)).await;
+        }
+        Ok(answer)
     }
 }
 

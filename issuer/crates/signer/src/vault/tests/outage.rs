@@ -50,6 +50,17 @@ async fn a_key_opens_while_vault_is_away_and_signs_once_it_is_there() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_vault_no_key_of_which_is_in_use_is_back_once_it_answers() {
+    let world = World::new();
+    world.wire.is_down.store(true, Ordering::Relaxed);
+    world.keep_for(Duration::from_secs(3)).await;
+    world.wire.is_down.store(false, Ordering::Relaxed);
+    world.keep_for(Duration::from_secs(3)).await;
+    let key = world.key().await;
+    assert_eq!(problem(&*key), None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_slow_vault_is_waited_for_as_long_as_a_token_may_take() {
     let world = World::new();
     let key = world.key().await;

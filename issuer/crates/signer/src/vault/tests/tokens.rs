@@ -1,6 +1,7 @@
 //! Log-ins: each way in, what becomes of a token, and files that change.
 
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use moneyer_authority::signer::{KeyKind, Signer as _, SignerError};
@@ -84,6 +85,27 @@ async fn a_lease_is_lengthened_ahead_of_its_end_and_replaced_at_its_longest() {
     assert_eq!(logins(&calls), 1, "{calls:?}");
     sign(&*key).await.unwrap();
     assert_eq!(world.model().calls().len(), 1, "nothing was refused meanwhile");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_was_lengthened_takes_nothing_from_a_log_in_since() {
+    let directory = tempfile::tempdir().unwrap();
+    let world = by_approle(&directory);
+    let key = world.key().await;
+    tokio::time::advance(HOUR * 2 / 3).await;
+    world.wire.late_ms.store(1_000, Ordering::Relaxed);
+    let meanwhile = async {
+        while !world.model().calls().iter().any(|call| call.ends_with("renew-self")) {
+            tokio::task::yield_now().await;
+        }
+        world.wire.late_ms.store(0, Ordering::Relaxed);
+        world.model().revoke_tokens();
+        sign(&*key).await.unwrap();
+    };
+    tokio::join!(world.keep_for(Duration::from_secs(2)), meanwhile);
+    drop(world.model().calls());
+    sign(&*key).await.unwrap();
+    assert_eq!(world.model().calls().len(), 1, "by the newer token");
 }
 
 #[tokio::test(start_paused = true)]
