@@ -140,7 +140,7 @@ EXCHANGE = (
         {"keys": ANY}),
     Row("server metadata", "without token_endpoint", Ask("GET", "/.well-known/oauth-authorization-server", at="exchange"),
         200, {"issuer": ANY, "jwks_uri": ANY, "token_endpoint": None},
-        instead="the coordinator does not know under which URL its exchange listener is reached"),
+        instead="the coordinator does not know the URL of its exchange listener, unless exchange.public_url says it"),
     Row("success", "a token", exchange(), 200,
         {"access_token": ANY, "issued_token_type": "urn:ietf:params:oauth:token-type:jwt", "token_type": "Bearer",
          "expires_in": ANY}, (MAPPED,)),

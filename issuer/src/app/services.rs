@@ -15,7 +15,7 @@ use crate::app::following::follow;
 use crate::app::listeners::Listeners;
 use crate::app::rotation::{follow_bundle, republish, rotate};
 use crate::config::Config;
-use crate::documents::PublicDocuments;
+use crate::documents::{DocumentRules, PublicDocuments};
 use crate::exchange::{ExchangeDesk, ExchangeShares, Subjects};
 use crate::federation::Fetcher;
 use crate::grpc::{self, GrpcParts};
@@ -52,9 +52,7 @@ pub(super) fn start(
     let metrics = Metrics::new(recorder.clone(), Some(kept.audit.clone()))
         .with_public_certificate(certificate.clone());
     let going_down = shutdown.token().clone();
-    let max_age = Duration::from_secs(config.keys.max_age.as_secs());
-    let key_set_paths = config.issuer.key_set_paths();
-    let documents = PublicDocuments::new(authority.published(), key_set_paths, max_age)?;
+    let documents = PublicDocuments::new(authority.published(), document_rules(config))?;
     let (publisher, publishing) = Publisher::new(&config.publish, authority, &documents, &metrics)?;
     let (fetcher, federations) = Fetcher::new(&config.federation, authority);
     let (key_sets, asked) = KeySets::new(authority);
@@ -136,6 +134,14 @@ fn keep(authority: &Authority, documents: PublicDocuments, shutdown: &Shutdown) 
 }
 
 /// How often who may ask for tokens at the exchange listener.
+fn document_rules(config: &Config) -> DocumentRules {
+    DocumentRules {
+        key_set_paths: config.issuer.key_set_paths().collect(),
+        token_endpoint: config.exchange.token_endpoint(),
+        max_age: Duration::from_secs(config.keys.max_age.as_secs()),
+    }
+}
+
 fn shares(config: &Config) -> (LoginShares, ExchangeShares) {
     let limits = &config.limits;
     let logins = (limits.workload_logins_per_second, limits.trust_domain_logins_per_second);

@@ -74,10 +74,7 @@ impl Config {
         self.minimums(&mut wrong);
         self.store.check(&mut wrong);
         self.signer.check(&mut wrong);
-        self.listen.check_public(&self.issuer.url, &mut wrong);
-        self.listen.check_shared("listen.exchange", self.listen.exchange.as_ref(), &mut wrong);
-        let remote = self.listen.management_remote.as_ref();
-        self.listen.check_shared("listen.management_remote", remote, &mut wrong);
+        self.listeners(&mut wrong);
         for (key, url) in self.publish.urls() {
             if !url.is_plain() {
                 wrong(
@@ -126,6 +123,15 @@ impl Config {
             }),
             _ => Err(errors),
         }
+    }
+
+    /// What does not fit together of the listeners, and of what is said of them.
+    fn listeners(&self, wrong: &mut impl FnMut(&str, String)) {
+        let listen = &self.listen;
+        listen.check_public(&self.issuer.url, wrong);
+        listen.check_shared("listen.exchange", listen.exchange.as_ref(), wrong);
+        listen.check_shared("listen.management_remote", listen.management_remote.as_ref(), wrong);
+        self.exchange.check_public_url(listen.exchange.is_some(), wrong);
     }
 
     /// Whose proofs are taken, and for what.
@@ -481,6 +487,23 @@ default_lifetime = '1s'
     fn loads(text: &str) -> bool {
         let text = format!("issuer.url = 'https://id.example.com'\n{text}");
         Config::load(&Source::from_parts("moneyer.toml", &text, "MONEYER", &[])).is_ok()
+    }
+
+    #[test]
+    fn clients_are_sent_to_an_exchange_that_there_is() {
+        let url = "exchange.public_url = 'https://exchange.example.com'";
+        assert!(loads(&format!("{url}\nlisten.exchange = '127.0.0.1:8481'")));
+        assert_eq!(
+            errors(url),
+            [
+                "moneyer.toml:2:10: exchange.public_url: says where clients reach listen.exchange, and nothing listens \
+                 there: name an address in listen.exchange"
+            ]
+        );
+        let listen = "listen.exchange = '127.0.0.1:8481'";
+        for bad in ["http://exchange.example.com", "https://exchange.example.com/", "exchange"] {
+            assert!(!loads(&format!("{listen}\nexchange.public_url = '{bad}'")), "{bad}");
+        }
     }
 
     #[test]

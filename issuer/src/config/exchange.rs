@@ -9,7 +9,7 @@ use moneyer_authority::federation::{BundleUrl, MAXIMUM_ROOTS_BYTES};
 use moneyer_authority::login::{KeySource, LoginDomain, LoginPlan};
 use moneyer_daemon::settings::Span;
 use moneyer_identity::spiffe::{MAXIMUM_LEEWAY, TrustDomain};
-use moneyer_identity::{Audience, ClusterId};
+use moneyer_identity::{Audience, ClusterId, IssuerUrl};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,11 @@ const LONGEST_KEPT: Span = Span::from_secs(60);
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ExchangeSection {
+    /// The URL under which clients reach `listen.exchange`, without `/token`: https, or http on loopback; no trailing slash.
+    /// RFC 8414 metadata then names `token_endpoint`. Default: none, and metadata says nothing of token exchange.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub public_url: Option<IssuerUrl>,
     /// Answer with the error codes of Jwtlet, for clients that move over: 400 `invalid_grant` for a token that is
     /// refused, 403 `unauthorized_client` for what no mapping grants. Default: `false`, those of RFC 8693.
     pub jwtlet_compatible_errors: bool,
@@ -46,6 +51,7 @@ pub struct ExchangeSection {
 impl Default for ExchangeSection {
     fn default() -> Self {
         Self {
+            public_url: None,
             jwtlet_compatible_errors: false,
             review_remembered: Span::from_secs(10),
             refusal_remembered: Span::from_secs(5),
@@ -175,6 +181,20 @@ impl ExchangeSection {
             wrong("exchange.trust_domain", error.to_string());
         };
         SubjectDomains::new(domains).map_err(unfit).ok()
+    }
+
+    /// Where tokens are exchanged, if that is said.
+    pub(crate) fn token_endpoint(&self) -> Option<String> {
+        self.public_url.as_ref().map(|url| url.join("/token"))
+    }
+
+    /// That there is something where clients are sent.
+    pub(super) fn check_public_url(&self, listens: bool, wrong: &mut impl FnMut(&str, String)) {
+        if self.public_url.is_some() && !listens {
+            let message = "says where clients reach listen.exchange, and nothing listens there: name an address in \
+                           listen.exchange";
+            wrong("exchange.public_url", message.to_owned());
+        }
     }
 
     /// What is remembered for longer than it may be.

@@ -34,6 +34,16 @@ impl BundleViews {
     }
 }
 
+/// The documents of one issuer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OfIssuer<'a> {
+    pub(super) discovery: &'a Document,
+    /// RFC 8414 metadata.
+    pub(super) server: &'a Document,
+    pub(super) key_set: &'a Document,
+    pub(super) bundle: &'a BundleViews,
+}
+
 /// One document at one path.
 #[derive(Debug)]
 struct Place {
@@ -58,13 +68,12 @@ impl Places {
         host: Option<&str>,
         issuer: &IssuerUrl,
         paths: &[String],
-        (discovery, key_set): (&Document, &Document),
-        bundle: &BundleViews,
+        OfIssuer { discovery, server, key_set, bundle }: OfIssuer<'_>,
     ) {
         let prefix = issuer.path();
         self.put(host, format!("{prefix}/.well-known/openid-configuration"), discovery);
-        self.put(host, format!("{prefix}/.well-known/oauth-authorization-server"), discovery);
-        self.put(host, format!("/.well-known/oauth-authorization-server{prefix}"), discovery);
+        self.put(host, format!("{prefix}/.well-known/oauth-authorization-server"), server);
+        self.put(host, format!("/.well-known/oauth-authorization-server{prefix}"), server);
         for path in paths {
             self.put(host, format!("{prefix}{path}"), key_set);
         }

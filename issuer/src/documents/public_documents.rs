@@ -7,8 +7,20 @@ use arc_swap::ArcSwap;
 use moneyer_authority::keys::Published;
 use tokio::sync::watch;
 
+use super::authorization_server::AuthorizationServerMetadata;
 use super::document::{Document, Kind, RenderError};
-use super::places::{BundleViews, PlacedDocument, Places};
+use super::places::{BundleViews, OfIssuer, PlacedDocument, Places};
+
+/// What the documents of every moment have in common.
+#[derive(Debug, Clone)]
+pub(crate) struct DocumentRules {
+    /// Paths of the key set under an issuer.
+    pub(crate) key_set_paths: Vec<String>,
+    /// Where tokens are exchanged, if it is told.
+    pub(crate) token_endpoint: Option<String>,
+    /// How long their readers may keep them.
+    pub(crate) max_age: Duration,
+}
 
 /// The documents of one moment, and what they say.
 #[derive(Debug)]
@@ -19,22 +31,30 @@ pub(crate) struct Rendered {
 }
 
 impl Rendered {
-    fn new(
-        published: Published,
-        key_set_paths: &[String],
-        max_age: Duration,
-    ) -> Result<Self, RenderError> {
+    fn new(published: Published, rules: &DocumentRules) -> Result<Self, RenderError> {
+        let max_age = rules.max_age;
+        let paths = &rules.key_set_paths;
         let key_set = Document::render(Kind::KeySet, &published.key_set, max_age)?;
         let bundle = BundleViews::of(&published.bundle)?;
         let mut places = Places::default();
         let discovery = Document::render(Kind::Metadata, &published.metadata, max_age)?;
+        let server = match &rules.token_endpoint {
+            Some(endpoint) => {
+                let metadata = AuthorizationServerMetadata::new(&published.metadata, endpoint);
+                Document::render(Kind::Metadata, &metadata, max_age)?
+            }
+            None => discovery.clone(),
+        };
         let issuer = &published.metadata.issuer;
-        places.put_issuer(None, issuer, key_set_paths, (&discovery, &key_set), &bundle);
+        let documents =
+            OfIssuer { discovery: &discovery, server: &server, key_set: &key_set, bundle: &bundle };
+        places.put_issuer(None, issuer, paths, documents);
         for metadata in &published.previous {
+            // What is exchanged has the issuer of today: a client of an earlier one is told nothing of it.
             let discovery = Document::render(Kind::Metadata, metadata, max_age)?;
             let host = Some(metadata.issuer.authority());
-            let issuer = &metadata.issuer;
-            places.put_issuer(host, issuer, key_set_paths, (&discovery, &key_set), &bundle);
+            let documents = OfIssuer { discovery: &discovery, server: &discovery, ..documents };
+            places.put_issuer(host, &metadata.issuer, paths, documents);
         }
         Ok(Self { published, places, bundle: bundle.whole })
     }
@@ -60,28 +80,20 @@ impl Rendered {
 #[derive(Debug, Clone)]
 pub(crate) struct PublicDocuments {
     rendered: Arc<ArcSwap<Rendered>>,
-    /// Paths of the key set under an issuer.
-    key_set_paths: Arc<[String]>,
-    max_age: Duration,
+    rules: Arc<DocumentRules>,
     changed: Arc<watch::Sender<u64>>,
 }
 
 impl PublicDocuments {
-    /// Renders the documents. The key set is at each of these paths under its issuer.
-    pub(crate) fn new(
-        published: Published,
-        key_set_paths: impl IntoIterator<Item = String>,
-        max_age: Duration,
-    ) -> Result<Self, RenderError> {
-        let key_set_paths: Arc<[String]> = key_set_paths.into_iter().collect();
-        let rendered = Rendered::new(published, &key_set_paths, max_age)?;
-        let rendered = Arc::new(ArcSwap::from_pointee(rendered));
-        Ok(Self { rendered, key_set_paths, max_age, changed: Arc::default() })
+    /// Renders the documents.
+    pub(crate) fn new(published: Published, rules: DocumentRules) -> Result<Self, RenderError> {
+        let rendered = Arc::new(ArcSwap::from_pointee(Rendered::new(published, &rules)?));
+        Ok(Self { rendered, rules: Arc::new(rules), changed: Arc::default() })
     }
 
     /// Renders what has changed.
     pub(crate) fn replace(&self, published: Published) -> Result<(), RenderError> {
-        let rendered = Rendered::new(published, &self.key_set_paths, self.max_age)?;
+        let rendered = Rendered::new(published, &self.rules)?;
         self.rendered.store(Arc::new(rendered));
         self.changed.send_modify(|count| *count = count.wrapping_add(1));
         Ok(())

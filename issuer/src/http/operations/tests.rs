@@ -20,7 +20,7 @@ use tower::ServiceExt as _;
 
 use super::{Watched, router};
 use crate::config::Config;
-use crate::documents::PublicDocuments;
+use crate::documents::{DocumentRules, PublicDocuments};
 use crate::kubernetes::{KeptFor, TokenReviews};
 use crate::metrics::Metrics;
 use crate::publish::{PublishRequests, Publisher};
@@ -99,9 +99,12 @@ impl Rig {
 }
 
 fn publishing(config: &Config, authority: &Authority, metrics: &Metrics) -> PublishRequests {
-    let paths = config.issuer.key_set_paths();
-    let documents =
-        PublicDocuments::new(authority.published(), paths, Duration::from_secs(60)).unwrap();
+    let rules = DocumentRules {
+        key_set_paths: config.issuer.key_set_paths().collect(),
+        token_endpoint: None,
+        max_age: Duration::from_secs(60),
+    };
+    let documents = PublicDocuments::new(authority.published(), rules).unwrap();
     Publisher::new(&config.publish, authority, &documents, metrics).unwrap().1
 }
 
