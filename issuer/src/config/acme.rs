@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::ListenSection;
 
-/// A certificate that an ACME server (RFC 8555) issues for the issuer's host, and renews.
+/// A certificate that an ACME server (RFC 8555) issues for the issuer's host, and renews. For a cluster of one coordinator:
+/// not with `store.backend = "postgres"`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AcmeSection {
@@ -32,6 +33,18 @@ pub struct AcmeSection {
 impl AcmeSection {
     pub(super) fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// That it is not for coordinators which share a store: each would order for itself, and whichever the server's connection
+    /// leads to knows the answer to its own challenge alone.
+    pub(super) fn check_shared(&self, wrong: &mut impl FnMut(&str, String)) {
+        if !self.is_empty() {
+            let message = "is for one coordinator: of several that share a store (store.backend = \"postgres\") each would \
+                           order a certificate, and answer no challenge of another; end TLS in a proxy that has the \
+                           certificate (listen.public_plain = \"behind_proxy\"), give every coordinator the same files \
+                           (listen.public_tls), or have one coordinator (store.backend = \"sled\")";
+            wrong("listen.acme", message.to_owned());
+        }
     }
 
     /// What is wrong with it, and what would be right.

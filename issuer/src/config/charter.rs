@@ -18,7 +18,7 @@ use moneyer_daemon::settings::{SettingsErrors, Source, Span};
 use moneyer_identity::spiffe::TrustDomain;
 use moneyer_identity::{Audience, Lifetime, LifetimeRange, SubjectParts};
 
-use crate::config::{Config, KeyAlgorithm};
+use crate::config::{Config, KeyAlgorithm, StoreBackend};
 
 /// Smallest file of the audit log: fewer would be a file for each group of records.
 const MINIMUM_ROTATE_BYTES: u64 = 64 * 1024;
@@ -129,6 +129,9 @@ impl Config {
     fn listeners(&self, wrong: &mut impl FnMut(&str, String)) {
         let listen = &self.listen;
         listen.check_public(&self.issuer.url, wrong);
+        if self.store.backend == StoreBackend::Postgres {
+            listen.acme.check_shared(wrong);
+        }
         listen.check_shared("listen.exchange", listen.exchange.as_ref(), wrong);
         listen.check_shared("listen.management_remote", listen.management_remote.as_ref(), wrong);
         self.exchange.check_public_url(listen.exchange.is_some(), wrong);
@@ -554,6 +557,23 @@ default_lifetime = '1s'
             let refused = Config::load(&source).unwrap_err().to_string();
             assert!(refused.contains("no ACME server can issue for"), "{refused}");
         }
+    }
+
+    #[test]
+    fn an_acme_server_is_asked_by_one_coordinator_alone() {
+        let acme = "listen.acme = { directory = 'https://acme.example/d', accept_terms = true }";
+        let several = "store = { backend = 'postgres', url_file = '/a' }";
+        let told = errors(&format!("{several}\n{acme}")).join("\n");
+        for part in [
+            "moneyer.toml:3:8: listen.acme: ",
+            "listen.public_plain = \"behind_proxy\"",
+            "listen.public_tls",
+            "store.backend = \"sled\"",
+        ] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+        assert!(loads(&format!("{several}\n{PAIR}")));
+        assert!(loads(&format!("{several}\n{BEHIND_PROXY}")));
     }
 
     #[test]
