@@ -1,7 +1,6 @@
 //! [`FileAudit`]: the port, in front of the writing thread.
 
 use std::fmt;
-use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,7 +11,7 @@ use moneyer_identity::UnixTime;
 use tokio::sync::oneshot;
 
 use crate::disk::Volume;
-use crate::open::{OpenError, Opened, open};
+use crate::open::{LogLock, OpenError, Opened, open};
 use crate::options::AuditOptions;
 use crate::queue::{Queue, Waiting};
 use crate::read::MAXIMUM_LINE_BYTES;
@@ -51,7 +50,7 @@ struct NoEvent;
 pub struct FileAudit {
     queue: Arc<Queue>,
     /// The writing thread, and the lock it holds the directory by.
-    writer: Mutex<Option<(JoinHandle<()>, File)>>,
+    writer: Mutex<Option<(JoinHandle<()>, LogLock)>>,
     sound_at: Option<UnixTime>,
 }
 

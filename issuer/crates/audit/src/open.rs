@@ -64,13 +64,25 @@ impl OpenError {
     }
 }
 
+/// Held as long as this value lives: one process writes a log.
+#[derive(Debug)]
+pub(crate) struct LogLock(File);
+
+impl Drop for LogLock {
+    /// Closing the file is not enough: a program that is being started elsewhere in this process has a duplicate of every
+    /// descriptor until it is executed, and `flock` holds as long as any is open, unless one lets go of it.
+    fn drop(&mut self) {
+        self.0.unlock().ok();
+    }
+}
+
 /// A log that is ready to be written.
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) volume: DiskVolume,
     pub(crate) current: Current,
     pub(crate) head: Head,
-    pub(crate) lock: File,
+    pub(crate) lock: LogLock,
     /// When a record was last made by a clock that was sound, in the last file.
     pub(crate) sound_at: Option<UnixTime>,
 }
@@ -99,7 +111,7 @@ pub(crate) fn open(path: &Path) -> Result<Opened, OpenError> {
     Ok(Opened { volume, current, head, lock, sound_at })
 }
 
-fn lock(path: &Path) -> Result<File, OpenError> {
+fn lock(path: &Path) -> Result<LogLock, OpenError> {
     let file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -109,7 +121,7 @@ fn lock(path: &Path) -> Result<File, OpenError> {
         .open(path)
         .map_err(|error| OpenError::io(path, error))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(LogLock(file)),
         Err(TryLockError::WouldBlock) => Err(OpenError::Held(path.to_owned())),
         Err(TryLockError::Error(error)) => Err(OpenError::io(path, error)),
     }

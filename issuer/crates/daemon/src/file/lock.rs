@@ -43,7 +43,16 @@ pub enum LockError {
 #[derive(Debug)]
 #[must_use = "the lock is dropped with this value"]
 pub struct FileLock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for FileLock {
+    /// Closing the file is not enough: a program that is being started elsewhere in this process
+    /// has a duplicate of every descriptor until it is executed, and `flock` holds as long as any
+    /// is open, unless one lets go of it.
+    fn drop(&mut self) {
+        self.file.unlock().ok();
+    }
 }
 
 /// Takes the lock at `path`, making the file (mode 0600) if it is missing.
@@ -72,7 +81,7 @@ pub fn acquire_lock(path: &Path) -> Result<FileLock, LockError> {
         .and_then(|()| file.rewind())
         .and_then(|()| write!(file, "{}", std::process::id()))
         .map_err(failed)?;
-    Ok(FileLock { _file: file })
+    Ok(FileLock { file })
 }
 
 /// The process number in a lock file, or `unknown` if it holds none.
@@ -95,8 +104,11 @@ mod tests {
         let first = acquire_lock(&path).unwrap();
         let error = acquire_lock(&path).unwrap_err().to_string();
         assert!(error.contains(&format!("held by process {}", std::process::id())), "{error}");
+        // What a fork makes of every descriptor.
+        let duplicate = first.file.try_clone().unwrap();
         drop(first);
         drop(acquire_lock(&path).unwrap());
+        drop(duplicate);
     }
 
     #[test]

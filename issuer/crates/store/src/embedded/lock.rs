@@ -32,7 +32,7 @@ pub(super) enum LockError {
 /// Held as long as this value lives.
 #[derive(Debug)]
 pub(super) struct StoreLock {
-    _file: File,
+    file: File,
 }
 
 impl StoreLock {
@@ -55,7 +55,15 @@ impl StoreLock {
             .and_then(|()| file.rewind())
             .and_then(|()| write!(file, "{}", std::process::id()))
             .map_err(LockError::Io)?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+}
+
+impl Drop for StoreLock {
+    /// Closing the file is not enough: a program that is being started elsewhere in this process has a duplicate of every
+    /// descriptor until it is executed, and `flock` holds as long as any is open, unless one lets go of it.
+    fn drop(&mut self) {
+        self.file.unlock().ok();
     }
 }
 
@@ -83,7 +91,12 @@ impl Drop for SledLog {
         for _ in 0..RELEASE_ATTEMPTS {
             match file.try_lock() {
                 Err(TryLockError::WouldBlock) => std::thread::sleep(RELEASE_PAUSE),
-                _ => return,
+                Ok(()) => {
+                    // For the same reason as ours.
+                    file.unlock().ok();
+                    return;
+                }
+                Err(TryLockError::Error(_)) => return,
             }
         }
         tracing::warn!("sled did not let go of its files in time");
@@ -95,5 +108,25 @@ fn holder(file: &File) -> String {
     match file.take(MAXIMUM_PID_DIGITS).read_to_string(&mut text) {
         Ok(_) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => text,
         _ => "unknown".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_that_is_given_up_is_free_while_a_child_that_is_being_started_has_its_descriptor() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("LOCK");
+        let lock = StoreLock::acquire(&path).unwrap();
+        assert!(matches!(StoreLock::acquire(&path), Err(LockError::Held(_))));
+        // What a fork makes of every descriptor.
+        let duplicate = lock.file.try_clone().unwrap();
+        drop(lock);
+        let again = StoreLock::acquire(&path);
+        assert!(again.is_ok(), "{again:?}");
+        drop(duplicate);
+        assert!(matches!(StoreLock::acquire(&path), Err(LockError::Held(_))), "it is held now");
     }
 }
