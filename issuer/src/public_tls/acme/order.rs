@@ -21,9 +21,10 @@ use super::from_acme::FromAcme;
 /// Longest time of an attempt: twice what its two waits may take.
 pub(super) const LONGEST: Duration = Duration::from_secs(240);
 
-/// How the server is asked whether it has finished: after a quarter of a second, then ever more rarely, for
-/// a minute. Servers look from several places and need some seconds.
-const PATIENCE: RetryPolicy = RetryPolicy::new().timeout(Duration::from_secs(60));
+/// How the server is asked whether it has finished: after a quarter of a second, then ever more rarely, for up to
+/// a minute. Servers look from several places and need some seconds. By twice as rarely each time, the last question would
+/// come after half of it.
+const PATIENCE: RetryPolicy = RetryPolicy::new().backoff(1.25).timeout(Duration::from_secs(60));
 
 impl FromAcme {
     /// Gets a certificate. The answer to a challenge may still be served when this returns.

@@ -54,7 +54,7 @@ async fn readiness(world: &World, name: &str) -> (bool, Option<Value>) {
 
 /// Waits until `/readyz` says that the keeper of this name works, or does not.
 async fn until_it_works(world: &World, name: &str, works: bool) -> Value {
-    for _ in 0..200 {
+    for _ in 0..1200 {
         let (ready, check) = readiness(world, name).await;
         let check = check.unwrap();
         if (ready, check["ok"] == true) == (works, works) {
@@ -74,7 +74,7 @@ async fn served(world: &World) -> Vec<String> {
 
 /// Waits until so many keys of this state are in the ring.
 async fn until_keys(world: &World, state: KeyState, count: usize) {
-    for _ in 0..400 {
+    for _ in 0..2400 {
         let ring = world.authority().keys().ring();
         if ring.records().filter(|key| key.state == state).count() == count {
             return;
