@@ -17,8 +17,8 @@ use super::acceptance::{Refused, judge, notice};
 use super::endpoint::Federation;
 use super::error::FederationsError;
 use super::known::{Fetched, Known, Standing, Trial};
-use super::record::{FederationRecord, FetchedRecord, pieces};
-use super::stored::{documents, load, load_pieces, position, removal};
+use super::record::{FederationRecord, FetchedRecord};
+use super::stored::{Held, documents, known, load, load_pieces, position, removal};
 use crate::audit::{Actor, Event, Ledger, reason};
 use crate::store::{Change, Collection, Expected, Record as _};
 
@@ -178,7 +178,7 @@ impl Federations {
             proves_server: fetched.proves_server && same_server,
             ..fetched
         });
-        self.set(&trust_domain, Some(Known::new(federation, fetched)));
+        self.set(&trust_domain, Some(&Arc::new(Known::new(federation, fetched))));
         self.planned.send_modify(|count| *count = count.wrapping_add(1));
         Ok(())
     }
@@ -217,38 +217,69 @@ impl Federations {
         let _changing = self.changing.lock().await;
         let trust_domain = &federation.trust_domain;
         let gone = || FederationsError::NoSuchFederation(trust_domain.clone());
-        let known = self.find(trust_domain).ok_or_else(gone)?;
+        let mut known = self.find(trust_domain).ok_or_else(gone)?;
         if known.federation != *federation || came.trust_domain() != trust_domain {
             return Err(FederationsError::Changed(trust_domain.clone()));
         }
+        let mut verdict = self.judge(&known, &came, now)?;
+        let mut at = known.fetched.as_ref().map_or(now, |fetched| fetched.at);
+        if verdict.is_written() {
+            // By what is stored: another coordinator may have fetched a newer one.
+            let held = Held::load(&self.ledger, trust_domain).await?.ok_or_else(gone)?;
+            known = self.take_up(&known, held.known(), now);
+            if known.federation != *federation {
+                return Err(FederationsError::Changed(trust_domain.clone()));
+            }
+            verdict = self.judge(&known, &came, now)?;
+            at = known.fetched.as_ref().map_or(now, |fetched| fetched.at);
+            if verdict.is_written() {
+                let changes = held.seen(&came, verdict.is_news, now)?;
+                self.store(&came, verdict.is_news, changes).await?;
+                at = now;
+            }
+        }
         let kept = known.fetched.as_ref();
-        let bundle = kept.map(|fetched| &*fetched.bundle);
-        let is_news = match judge(bundle, &came).and_then(|is_news| self.fits(&came, is_news)) {
-            Ok(is_news) => is_news,
-            Err(refused) => return Err(self.refuse(&known, refused, now)),
+        let odd = if verdict.is_news {
+            notice(kept.map(|fetched| &*fetched.bundle), &came)
+        } else {
+            kept.and_then(|fetched| fetched.notice)
         };
+        let fetched = Fetched { bundle: Arc::new(came), at, proves_server: true, notice: odd };
+        let next = Known { fetched: Some(fetched), ..Known::clone(&known) };
+        self.take_up(&known, next, now);
+        Ok(verdict.is_news)
+    }
+
+    /// Whether what came takes the place of what is known.
+    fn judge(
+        &self,
+        known: &Known,
+        came: &TrustBundle,
+        now: UnixTime,
+    ) -> Result<Verdict, FederationsError> {
+        let kept = known.fetched.as_ref();
+        let judged = judge(kept.map(|fetched| &*fetched.bundle), came);
+        let is_news = judged.and_then(|is_news| self.fits(came, is_news));
+        let is_news = is_news.map_err(|refused| self.refuse(known, refused, now))?;
         let is_due = kept.is_none_or(|fetched| {
             !fetched.proves_server || now.since(fetched.at) >= AGE_IS_KEPT_EVERY
         });
-        let at = match kept {
-            Some(fetched) if !is_news && !is_due => fetched.at,
-            _ => {
-                self.store(&came, is_news, now).await?;
-                now
-            }
-        };
-        let notice =
-            if is_news { notice(bundle, &came) } else { kept.and_then(|fetched| fetched.notice) };
-        let fetched = Fetched { bundle: Arc::new(came), at, proves_server: true, notice };
-        let mut next = Known::clone(&known);
-        next.fetched = Some(fetched);
-        self.set(trust_domain, Some(next));
-        if is_news {
-            self.tell(now);
-        } else {
-            self.settle(now);
+        Ok(Verdict { is_news, is_due })
+    }
+
+    /// Goes by what is known from now on, and tells whoever has to know if it is another bundle.
+    fn take_up(&self, before: &Known, next: Known, now: UnixTime) -> Arc<Known> {
+        let next = Arc::new(Known { trial: before.trial.clone(), ..next });
+        self.set(&next.federation.trust_domain, Some(&next));
+        if before.federation != next.federation {
+            self.planned.send_modify(|count| *count = count.wrapping_add(1));
         }
-        Ok(is_news)
+        if before.has_the_bundle_of(&next) {
+            self.settle(now);
+        } else {
+            self.tell(now);
+        }
+        next
     }
 
     /// Keeps what came of a try, for who looks.
@@ -279,11 +310,10 @@ impl Federations {
         self.in_force(now).iter().map(|bundle| bundle.trust_domain().clone()).collect()
     }
 
-    fn set(&self, trust_domain: &TrustDomain, next: Option<Known>) {
-        let next = next.map(Arc::new);
+    fn set(&self, trust_domain: &TrustDomain, next: Option<&Arc<Known>>) {
         self.known.rcu(|known| {
             let mut known = BTreeMap::clone(known);
-            match &next {
+            match next {
                 Some(next) => known.insert(trust_domain.clone(), Arc::clone(next)),
                 None => known.remove(trust_domain),
             };
@@ -327,42 +357,34 @@ impl Federations {
         &self,
         came: &TrustBundle,
         is_news: bool,
-        now: UnixTime,
+        changes: Vec<Change>,
     ) -> Result<(), FederationsError> {
-        let trust_domain = came.trust_domain();
-        let mut records = load(&self.ledger).await?;
-        let at = position(&records, trust_domain)
-            .ok_or_else(|| FederationsError::NoSuchFederation(trust_domain.clone()))?;
-        let (mut record, revision) = records.swap_remove(at);
-        let pieces = pieces(came);
-        record.fetched = Some(FetchedRecord { at: now, proves_server: true });
-        let expected = Expected::Revision(revision);
-        let mut changes = vec![Change::put(&record, expected).map_err(FederationsError::Store)?];
         if !is_news {
             self.ledger.commit_unrecorded(changes).await?;
             return Ok(());
         }
-        let before = load_pieces(&self.ledger).await?;
-        let before: BTreeMap<_, _> = before
-            .into_iter()
-            .filter(|(piece, _)| piece.trust_domain == *trust_domain)
-            .map(|(piece, at)| (piece.index, (piece, at)))
-            .collect();
-        for piece in &pieces {
-            let there = before.get(&piece.index);
-            let expected = there.map_or(Expected::Absent, |(_, at)| Expected::Revision(*at));
-            changes.push(Change::put(piece, expected).map_err(FederationsError::Store)?);
-        }
-        let surplus = before.range(pieces.len()..).map(|(_, (piece, at))| removal(piece, *at));
-        changes.extend(surplus);
         let what = Event::FederationBundleChanged {
-            trust_domain: trust_domain.clone(),
+            trust_domain: came.trust_domain().clone(),
             sequence: came.sequence(),
             x509_authorities: came.x509_authorities().len(),
             jwt_authorities: came.jwt_authorities().len(),
         };
         self.ledger.commit(&Actor::System, vec![what], changes).await?;
         Ok(())
+    }
+}
+
+/// What is to be made of a bundle that came.
+#[derive(Debug, Clone, Copy)]
+struct Verdict {
+    is_news: bool,
+    is_due: bool,
+}
+
+impl Verdict {
+    /// Whether anything is written of it.
+    fn is_written(self) -> bool {
+        self.is_news || self.is_due
     }
 }
 
@@ -374,15 +396,7 @@ async fn load_known(
     let known = load(ledger).await?.into_iter().map(|(record, _)| {
         let trust_domain = record.federation.trust_domain.clone();
         let document = texts.remove(&trust_domain).unwrap_or_default();
-        // One that was written by another version and is refused by this one is fetched anew.
-        let bundle = TrustBundle::parse(trust_domain.clone(), document.as_bytes()).ok();
-        let fetched = record.fetched.zip(bundle).map(|(fetched, bundle)| Fetched {
-            notice: notice(None, &bundle),
-            bundle: Arc::new(bundle),
-            at: fetched.at,
-            proves_server: fetched.proves_server,
-        });
-        (trust_domain, Arc::new(Known::new(record.federation, fetched)))
+        (trust_domain, Arc::new(known(record, &document)))
     });
     Ok(known.collect())
 }

@@ -8,9 +8,10 @@ use moneyer_authority::federation::{
     MAXIMUM_BOOTSTRAP_BYTES, MAXIMUM_FEDERATED_BYTES, MAXIMUM_FEDERATIONS, MAXIMUM_ROOTS_BYTES,
     Notice, Refused, Standing, Told, Trial,
 };
-use moneyer_authority::store::Collection;
+use moneyer_authority::store::{Collection, Store as _};
 use moneyer_identity::spiffe::{JwtAuthority, SpiffeId, TrustBundle, TrustDomain, X509Authority};
-use moneyer_testkit::{FixtureKey, TestCa};
+use moneyer_testkit::store::MemoryPlace;
+use moneyer_testkit::{FixtureKey, ManualClock, TestCa};
 
 use crate::world::{DAY, HOUR, World, operator, stored};
 
@@ -372,4 +373,49 @@ async fn a_change_that_cannot_be_recorded_is_not_made() {
     let put = authority.put_federation(&operator(), web("third.example")).await;
     assert!(matches!(put, Err(FederationsError::Audit(_))));
     assert_eq!(in_force(authority), Some(bundle(1, &[])));
+}
+
+#[tokio::test]
+async fn f8_an_older_bundle_never_takes_the_place_of_one_that_another_coordinator_fetched() {
+    let (place, clock) = (MemoryPlace::default(), ManualClock::default());
+    let one = World::sharing(&place, "one", &clock).await;
+    let other = World::sharing(&place, "other", &clock).await;
+    let ca = TestCa::default();
+    put(&one.authority, web("other.example")).await;
+    assert!(take(&one.authority, &bundle(7, &[&ca])).await.unwrap());
+    other.authority.follow().await.unwrap();
+    assert!(take(&one.authority, &bundle(9, &[&ca])).await.unwrap());
+    // It has not been told of it yet.
+    assert_eq!(in_force(&other.authority).unwrap().sequence(), Some(7));
+    let mut changes = other.authority.federations().changes();
+    changes.borrow_and_update();
+    let refused = take(&other.authority, &bundle(8, &[])).await;
+    let older = Refused::Regressed { had: 9, got: 8 };
+    assert!(
+        matches!(&refused, Err(FederationsError::Refused(why)) if *why == older),
+        "{refused:?}"
+    );
+    assert!(changes.has_changed().unwrap(), "and now it was");
+    for world in [&one, &other] {
+        assert_eq!(in_force(&world.authority).unwrap().sequence(), Some(9));
+        world.authority.follow().await.unwrap();
+        assert_eq!(in_force(&world.authority).unwrap().sequence(), Some(9));
+    }
+    // The same one again is no news, whoever fetched it first.
+    assert!(take(&one.authority, &bundle(10, &[&ca])).await.unwrap());
+    let before = place.replica("third").generation();
+    assert!(!take(&other.authority, &bundle(10, &[&ca])).await.unwrap());
+    assert_eq!(place.replica("third").generation(), before, "nothing is written twice");
+    assert_eq!(in_force(&other.authority).unwrap().sequence(), Some(10));
+}
+
+#[tokio::test]
+async fn a_bundle_of_a_federation_that_another_coordinator_has_ended_is_not_taken() {
+    let (place, clock) = (MemoryPlace::default(), ManualClock::default());
+    let one = World::sharing(&place, "one", &clock).await;
+    put(&one.authority, web("other.example")).await;
+    let other = World::sharing(&place, "other", &clock).await;
+    one.authority.remove_federation(&operator(), domain("other.example")).await.unwrap();
+    let refused = take(&other.authority, &bundle(7, &[])).await;
+    assert!(matches!(refused, Err(FederationsError::NoSuchFederation(_))), "{refused:?}");
 }
