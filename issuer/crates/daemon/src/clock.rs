@@ -137,6 +137,10 @@ impl Clock for GuardedClock {
         self.with(|state| state.judge.proven(reading()))
     }
 
+    fn asleep(&self) -> Duration {
+        time_asleep()
+    }
+
     fn hear(&self, evidence: Evidence) {
         self.with(|state| {
             let kept = state.kept.clone();
@@ -249,6 +253,15 @@ mod tests {
         let (before, began) = (asleep(), time_of(ClockId::Boottime));
         while time_of(ClockId::Boottime).saturating_sub(began) < Duration::from_millis(50) {}
         assert!(asleep().abs_diff(before) < Duration::from_millis(25));
+    }
+
+    #[test]
+    fn the_sleep_of_the_host_is_known_to_whoever_has_the_clock() {
+        let directory = tempfile::tempdir().unwrap();
+        let clock = open(&directory.path().join("CLOCK"));
+        let told = (0..1000).map(|_| clock.asleep()).max().unwrap_or_default();
+        let is = time_of(ClockId::Boottime).saturating_sub(time_of(ClockId::Monotonic));
+        assert!(told.abs_diff(is) < Duration::from_secs(1), "{told:?} {is:?}");
     }
 
     // F11, across a restart.

@@ -68,6 +68,12 @@ pub trait Clock: Send + Sync + fmt::Debug {
         self.sound().map(ProvenTime::certain)
     }
 
+    /// How long this host has slept since it was started. Timers stand still meanwhile, and whoever waits for this host
+    /// does not. Of a clock that nobody guards nothing is known.
+    fn asleep(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// Hears, before the first reading is judged, which times other records of ours have seen.
     fn hear(&self, _evidence: Evidence) {}
 

@@ -17,12 +17,13 @@ pub struct ManualClock {
     now: Arc<AtomicI64>,
     fault: Arc<Mutex<Option<ClockFault>>>,
     absences: Arc<Mutex<Absences>>,
+    asleep: Arc<Mutex<Duration>>,
 }
 
 impl Default for ManualClock {
     fn default() -> Self {
         let now = Arc::new(AtomicI64::new(START.0));
-        Self { now, fault: Arc::default(), absences: Arc::default() }
+        Self { now, fault: Arc::default(), absences: Arc::default(), asleep: Arc::default() }
     }
 }
 
@@ -48,6 +49,12 @@ impl ManualClock {
         self.absences().add(Absence { until: self.now(), lasted });
     }
 
+    /// Makes it this much later, and no timer has gone on: as after the host was suspended.
+    pub fn sleep(&self, lasted: Duration) {
+        self.advance(lasted);
+        *self.asleep.lock().unwrap_or_else(PoisonError::into_inner) += lasted;
+    }
+
     fn absences(&self) -> MutexGuard<'_, Absences> {
         self.absences.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -66,6 +73,10 @@ impl Clock for ManualClock {
     fn proven(&self) -> Result<ProvenTime, ClockFault> {
         let now = self.sound()?;
         Ok(ProvenTime::new(now, self.absences().remembered_at(now)))
+    }
+
+    fn asleep(&self) -> Duration {
+        *self.asleep.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn report(&self) -> ClockReport {

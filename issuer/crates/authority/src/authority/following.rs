@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use moneyer_identity::KeyId;
-use tokio::time::Instant;
 
 use super::open::Authority;
 use crate::following::{At, Confirmations, FollowError, Next, Rounds, Standing};
@@ -103,11 +102,11 @@ impl Authority {
     /// a key that everyone publishes may ripen. Gives how they stand; nobody where the store is not shared.
     pub async fn follow(&self) -> Result<Vec<Replica>, FollowError> {
         let Some(shared) = self.store().shared() else { return Ok(Vec::new()) };
-        let begun = Instant::now();
+        let begun = self.ledger.standing().map(Standing::now);
         self.look().await?;
         let through = self.following.rounds.through().await;
         let replicas = shared.report(through).await.map_err(FollowError::Store)?;
-        if let Some(standing) = self.ledger.standing() {
+        if let Some((standing, begun)) = self.ledger.standing().zip(begun) {
             standing.followed(through, begun);
             let mut confirmations = self.confirmations();
             let confirmed = confirmations.hear(&replicas, standing.patience());

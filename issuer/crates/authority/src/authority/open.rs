@@ -185,12 +185,12 @@ async fn open_ledger(
     ports: &Ports,
 ) -> Result<(Ledger, Option<Box<dyn Turn>>), OpenError> {
     let Ports { store, audit, clock, .. } = ports.clone();
-    let ledger = Ledger::new(store.clone(), audit, clock);
+    let ledger = Ledger::new(store.clone(), audit, clock.clone());
     let Some(shared) = store.shared() else { return Ok((ledger, None)) };
     let turn = shared.turn_to_open().await.map_err(OpenError::Turn)?;
     // Waited for from before it loads the keys: it may serve them however late it says so again.
     shared.report(store.generation()).await.map_err(OpenError::Turn)?;
-    let standing = Arc::new(Standing::for_schedule(&charter.schedule));
+    let standing = Arc::new(Standing::for_schedule(&charter.schedule, clock));
     Ok((ledger.shared(standing), Some(turn)))
 }
 

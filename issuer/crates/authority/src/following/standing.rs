@@ -1,10 +1,13 @@
 //! How a coordinator stands to the others: whether it still follows, and what it has removed that word of an older
 //! change must not bring back.
+//!
+//! Its silence is counted as the others count it: also while its host is suspended, when no timer goes on here.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use moneyer_identity::Clock;
 use tokio::time::Instant;
 
 use crate::keys::Schedule;
@@ -24,25 +27,47 @@ const LONGEST_PATIENCE: Duration = Duration::from_secs(2 * 3600);
 pub(crate) struct Standing {
     /// After so long without word of the store the others no longer wait.
     patience: Duration,
+    clock: Arc<dyn Clock>,
     state: Mutex<State>,
+}
+
+/// A moment, by timers and by how long the host had slept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    awake: Instant,
+    asleep: Duration,
+}
+
+impl Moment {
+    /// The time from `earlier` until this one, asleep or awake.
+    fn since(self, earlier: Self) -> Duration {
+        let awake = self.awake.saturating_duration_since(earlier.awake);
+        awake.saturating_add(self.asleep.saturating_sub(earlier.asleep))
+    }
 }
 
 #[derive(Debug)]
 struct State {
-    followed_at: Instant,
+    followed_at: Moment,
     removed: HashMap<(Collection, String), Generation>,
 }
 
 impl Standing {
     /// Of one that is about to load everything. The others wait as long as a key is published before it signs, within
     /// bounds.
-    pub(crate) fn for_schedule(schedule: &Schedule) -> Self {
-        Self::new(schedule.publish_before_use().clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE))
+    pub(crate) fn for_schedule(schedule: &Schedule, clock: Arc<dyn Clock>) -> Self {
+        let patience = schedule.publish_before_use().clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE);
+        Self::new(patience, clock)
     }
 
-    fn new(patience: Duration) -> Self {
-        let state = State { followed_at: Instant::now(), removed: HashMap::new() };
-        Self { patience, state: Mutex::new(state) }
+    fn new(patience: Duration, clock: Arc<dyn Clock>) -> Self {
+        let state = State { followed_at: moment(&*clock), removed: HashMap::new() };
+        Self { patience, clock, state: Mutex::new(state) }
+    }
+
+    /// This moment.
+    pub(crate) fn now(&self) -> Moment {
+        moment(&*self.clock)
     }
 
     /// How long the others wait for a coordinator that is silent.
@@ -52,14 +77,17 @@ impl Standing {
 
     /// That it follows, or has not failed to for as long as the others wait.
     pub(crate) fn check(&self) -> Result<(), StoreError> {
-        let silent_for = self.state().followed_at.elapsed();
+        let followed_at = self.state().followed_at;
+        let silent_for = self.now().since(followed_at);
         if silent_for < self.patience { Ok(()) } else { Err(StoreError::CutOff { silent_for }) }
     }
 
     /// Everything up to a generation was taken in, and the store knows it. `at` is when that was begun.
-    pub(crate) fn followed(&self, through: Generation, at: Instant) {
+    pub(crate) fn followed(&self, through: Generation, at: Moment) {
         let mut state = self.state();
-        state.followed_at = state.followed_at.max(at);
+        if at.since(state.followed_at) > Duration::ZERO {
+            state.followed_at = at;
+        }
         state.removed.retain(|_, generation| *generation > through);
     }
 
@@ -81,6 +109,12 @@ impl Standing {
     }
 }
 
+fn moment(clock: &dyn Clock) -> Moment {
+    // In this order, so that a host that falls asleep in between has been silent for that long.
+    let asleep = clock.asleep();
+    Moment { awake: Instant::now(), asleep }
+}
+
 /// The records that these changes remove.
 pub(crate) fn removed_by(changes: &[Change]) -> Vec<(Collection, String)> {
     let removals = changes.iter().filter(|change| change.value.is_none());
@@ -89,7 +123,11 @@ pub(crate) fn removed_by(changes: &[Change]) -> Vec<(Collection, String)> {
 
 #[cfg(test)]
 mod tests {
+    use moneyer_testkit::ManualClock;
+
     use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(600);
 
     fn changed(revision: u64) -> Changed {
         let collection = Collection::Sandboxes;
@@ -98,24 +136,47 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_that_hears_nothing_stands_apart_until_it_follows_again() {
-        let standing = Standing::new(Duration::from_secs(600));
+        let standing = Standing::new(PATIENCE, Arc::new(ManualClock::default()));
         tokio::time::advance(Duration::from_secs(599)).await;
         assert!(standing.check().is_ok());
         tokio::time::advance(Duration::from_secs(1)).await;
         assert!(matches!(standing.check(), Err(StoreError::CutOff { .. })));
-        standing.followed(Generation(4), Instant::now());
+        standing.followed(Generation(4), standing.now());
+        assert!(standing.check().is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_whose_host_was_suspended_stands_apart_as_it_wakes() {
+        let clock = ManualClock::default();
+        let standing = Standing::new(PATIENCE, Arc::new(clock.clone()));
+        tokio::time::advance(Duration::from_secs(300)).await;
+        let begun = standing.now();
+        clock.sleep(Duration::from_secs(299));
+        assert!(standing.check().is_ok());
+        clock.sleep(Duration::from_secs(1));
+        assert!(
+            matches!(standing.check(), Err(StoreError::CutOff { silent_for }) if silent_for == PATIENCE)
+        );
+        // What it began before it fell asleep is of before.
+        standing.followed(Generation(4), begun);
+        assert!(standing.check().is_ok(), "300 s are no 600");
+        clock.sleep(Duration::from_secs(300));
+        assert!(standing.check().is_err());
+        // The wall clock alone changes nothing.
+        standing.followed(Generation(4), standing.now());
+        clock.advance(Duration::from_secs(3600));
         assert!(standing.check().is_ok());
     }
 
     #[tokio::test]
     async fn word_of_an_older_change_does_not_bring_back_what_was_removed() {
-        let standing = Standing::new(Duration::from_secs(600));
+        let standing = Standing::new(PATIENCE, Arc::new(ManualClock::default()));
         standing.removes(vec![(Collection::Sandboxes, "web-1".into())], Generation(7));
         assert!(standing.supersedes(&changed(6)));
         assert!(!standing.supersedes(&changed(8)), "it was made anew");
-        standing.followed(Generation(6), Instant::now());
+        standing.followed(Generation(6), standing.now());
         assert!(standing.supersedes(&changed(6)), "word of the removal is still to come");
-        standing.followed(Generation(7), Instant::now());
+        standing.followed(Generation(7), standing.now());
         assert!(!standing.supersedes(&changed(6)), "nothing older is told any more");
     }
 }

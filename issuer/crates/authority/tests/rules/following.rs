@@ -484,6 +484,27 @@ async fn f22_one_that_is_cut_off_mints_on_for_its_time_then_stands_apart_and_com
     mint().await.unwrap();
 }
 
+// A virtual machine that was suspended: no timer of it went on.
+#[tokio::test(start_paused = true)]
+async fn one_that_wakes_after_it_was_waited_for_mints_nothing_before_it_has_followed() {
+    let pair = Pair::new().await;
+    pair.one.put_app("web").await;
+    let (known, _) = pair.one.join("runner-1").await;
+    pair.one.place("web-1", "web", "runner-1").await;
+    pair.follow().await;
+    let id = sandbox("web-1");
+    let mint = || pair.one.authority.mint(&known, &id, Ask::default());
+    mint().await.unwrap();
+    pair.clock.sleep(PATIENCE);
+    let refused = mint().await;
+    assert!(
+        matches!(refused, Err(MintError::RolledBack(StoreError::CutOff { .. }))),
+        "{refused:?}"
+    );
+    pair.one.authority.follow().await.unwrap();
+    mint().await.unwrap();
+}
+
 // What an operator may do at this moment another coordinator may have been told: so it is not known at one that
 // stands apart. A local user is let in, and sees what was known last.
 #[tokio::test(start_paused = true)]
