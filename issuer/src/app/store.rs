@@ -1,14 +1,14 @@
 //! Opening the store as the configuration says: the one place that does.
 
-use std::fs::{DirBuilder, OpenOptions};
-use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::DirBuilder;
+use std::io::ErrorKind;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use moneyer_authority::Charter;
 use moneyer_authority::store::Generation;
-use moneyer_daemon::file::{ReadSecretError, read_group_secret};
+use moneyer_daemon::file::{ReadSecretError, read_group_secret, write_atomic};
 use moneyer_store::seal::RecoveryRecipient;
 use moneyer_store::{
     DatabaseUrl, DatabaseUrlError, PostgresOptions, PostgresStore, Sealing, SledOptions, SledStore,
@@ -170,12 +170,8 @@ fn coordinator_name(directory: &Path) -> std::io::Result<String> {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let random = getrandom::u64().map_err(std::io::Error::other)?;
             let name = format!("{random:0NAME_DIGITS$x}");
-            OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&file)?
-                .write_all(name.as_bytes())?;
+            // Whole and on the disk, or not there: after a power cut half a name would keep it from starting.
+            write_atomic(&file, name.as_bytes(), 0o600)?;
             Ok(name)
         }
         Err(error) => Err(error),
@@ -200,6 +196,25 @@ mod tests {
             let refused = coordinator_name(directory.path()).unwrap_err();
             assert_eq!(refused.kind(), ErrorKind::InvalidData);
         }
+    }
+
+    #[test]
+    fn the_name_is_put_in_its_place_whole_and_nowhere_else() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let (file, elsewhere) =
+            (directory.path().join(NAME_FILE), directory.path().join("elsewhere"));
+        std::os::unix::fs::symlink(&elsewhere, &file).unwrap();
+        let name = coordinator_name(directory.path()).unwrap();
+        // A file that was renamed to its place takes that of a link; one that is opened there does not.
+        let kept = std::fs::symlink_metadata(&file).unwrap();
+        assert!(kept.is_file() && !elsewhere.exists());
+        assert_eq!(kept.permissions().mode() & 0o777, 0o600);
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), name);
+        assert_eq!(
+            std::fs::read_dir(directory.path()).unwrap().count(),
+            1,
+            "nothing is left beside it"
+        );
     }
 
     fn url_of(text: &str, mode: u32) -> Result<DatabaseUrl, DatabaseUrlFileError> {
