@@ -145,7 +145,7 @@ impl From<LoginError> for Problem {
         match error {
             LoginError::Mint(error) => error.into(),
             // Strangers learn nothing of what there is here.
-            error @ LoginError::NoBundle(_) => {
+            error @ (LoginError::NoBundle(_) | LoginError::Unreadable) => {
                 let detail = "nobody can log in at this time".to_owned();
                 Self { class: error.class(), detail, cause: Some(Box::new(error)) }
             }

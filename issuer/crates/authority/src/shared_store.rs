@@ -21,7 +21,7 @@ pub struct Changed {
     pub id: String,
     /// The generation that wrote or removed it.
     pub revision: Generation,
-    /// Its bytes as they are now; `None` where it was removed. Wiped when dropped: they may be a key.
+    /// Its bytes as they are now, none where they are damaged; `None` where it was removed. Wiped when dropped: they may be a key.
     pub value: Option<Zeroizing<Vec<u8>>>,
 }
 

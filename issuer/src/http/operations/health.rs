@@ -89,6 +89,8 @@ impl Health {
         if authority.is_shared() {
             let following = authority.check_following().map_err(|error| crate::chain(&error));
             health.add("following", Need::Needed, following);
+            let records = authority.unreadable_records().map_or(Ok(()), Err);
+            health.add("records", Need::Told, records);
         }
         health.add("audit", Need::Needed, audit);
         health.add("signing_key", Need::Needed, signing);

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use moneyer_identity::KeyId;
+use moneyer_identity::{ErrorClass, KeyId, error_chain};
 
 use super::open::Authority;
-use crate::following::{At, Confirmations, FollowError, Next, Rounds, Standing};
+use crate::following::{At, Confirmations, FollowError, Next, Rounds, Standing, Unreadable};
+use crate::login::PoliciesError;
 use crate::shared_store::{Changed, Replica, SharedStore, Turn};
 use crate::store::{Collection, Generation, Receipt, StoreError, Testimony};
 
@@ -15,12 +16,17 @@ use crate::store::{Collection, Generation, Receipt, StoreError, Testimony};
 pub(super) struct Following {
     rounds: Rounds,
     confirmations: Mutex<Confirmations>,
+    unreadable: Mutex<Unreadable>,
 }
 
 impl Following {
     /// From what was loaded.
     pub(super) fn from(through: Generation) -> Self {
-        Self { rounds: Rounds::from(through), confirmations: Mutex::default() }
+        Self {
+            rounds: Rounds::from(through),
+            confirmations: Mutex::default(),
+            unreadable: Mutex::default(),
+        }
     }
 }
 
@@ -67,10 +73,15 @@ impl Authority {
             Ok(through) => {
                 self.registry.reach(through);
                 self.confirmations().publish(published, through);
+                self.unreadable().fail(None);
                 at.end(number, through);
                 Ok(())
             }
             Err(error) => {
+                // That the store is away it says itself.
+                if error.class() == ErrorClass::Internal {
+                    self.unreadable().fail(Some(error_chain(&error)));
+                }
                 at.fail(number);
                 Err(error)
             }
@@ -87,7 +98,8 @@ impl Authority {
         let (mut since, mut taken_in) = (at.told, Ok(()));
         loop {
             let piece = shared.changes(since).await.map_err(FollowError::Store)?;
-            taken_in = taken_in.and(self.take_in(&piece.changed).await);
+            let changed = self.unreadable().sift(piece.changed);
+            taken_in = taken_in.and(self.take_in(&changed).await);
             since = piece.through;
             if taken_in.is_ok() {
                 at.told = since;
@@ -135,6 +147,13 @@ impl Authority {
     /// That this coordinator still follows the others, if there are any.
     pub fn check_following(&self) -> Result<(), StoreError> {
         self.ledger.standing().map_or(Ok(()), Standing::check)
+    }
+
+    /// What others have written and this coordinator cannot read, for people. What it is about is refused here; where
+    /// everything hangs on it, this coordinator does not follow.
+    #[must_use]
+    pub fn unreadable_records(&self) -> Option<String> {
+        self.unreadable().told()
     }
 
     /// Hears a witness of what the store had come to. One that has seen more than this coordinator has heard of is
@@ -198,10 +217,25 @@ impl Authority {
             taken_in = taken_in.and(mappings.map_err(FollowError::Mappings));
         }
         if touches(&[Collection::Policies]) {
-            let policies = self.policies.refresh().await;
+            let policies = self.take_in_policies().await;
             taken_in = taken_in.and(policies.map_err(FollowError::Policies));
         }
         taken_in
+    }
+
+    /// Without one of the policies nobody is let in by any: it may deny. Nothing else hangs on them.
+    async fn take_in_policies(&self) -> Result<(), PoliciesError> {
+        match self.policies.refresh().await {
+            Err(PoliciesError::Store(error)) if error.class() == ErrorClass::Internal => {
+                self.unreadable().note(Collection::Policies, "", &error);
+                Ok(())
+            }
+            Ok(()) => {
+                self.unreadable().forget(Collection::Policies);
+                Ok(())
+            }
+            failed => failed,
+        }
     }
 
     /// Members before what is placed on them, apps before their sandboxes.
@@ -227,6 +261,11 @@ impl Authority {
         let published = ring.records().filter(|key| key.state.is_published());
         let keys = published.map(|key| key.key_id.clone());
         keys.chain(self.x509.ring().key_ids()).collect()
+    }
+
+    /// Every method of it leaves it whole: a panic elsewhere cannot have left it half changed.
+    fn unreadable(&self) -> MutexGuard<'_, Unreadable> {
+        self.following.unreadable.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn confirmations(&self) -> MutexGuard<'_, Confirmations> {

@@ -137,6 +137,9 @@ impl Authority {
         if self.login_plan().find(id.trust_domain()).is_none() {
             return Err(LoginError::UnknownDomain(id.trust_domain().clone()));
         }
+        if !self.policies.are_known() {
+            return Err(LoginError::Unreadable);
+        }
         match self.policies.decide(id).verdict {
             Verdict::Allowed(admission) => Ok(admission),
             Verdict::Denied(policy) => Err(LoginError::Denied { id: id.clone(), policy }),
@@ -186,7 +189,7 @@ impl Authority {
             error
         };
         let token = self
-            .check_rights()
+            .check_policies()
             .and_then(|()| self.verify_own(token).map_err(AuthenticateError::Token))
             .map_err(|error| refuse(&Actor::Nobody, error))?;
         let login = login_of(&token).ok_or(AuthenticateError::NotALogin);
@@ -211,7 +214,7 @@ impl Authority {
             self.note_workload(who, Refused::Request, reason(error.class(), &error));
             error
         };
-        self.check_rights().map_err(|error| refuse(&Actor::Nobody, error))?;
+        self.check_policies().map_err(|error| refuse(&Actor::Nobody, error))?;
         let login = self.verify_svid(shown).and_then(|verified| {
             let admission = self.admit(verified.id())?;
             Ok((verified.id().clone(), admission))
@@ -224,6 +227,12 @@ impl Authority {
         let who = Actor::Workload(id.clone());
         AuthenticatedOperator::permitted(id, admission.permissions(), asked)
             .map_err(|error| refuse(&who, error))
+    }
+
+    /// That it is known here what policies permit.
+    fn check_policies(&self) -> Result<(), AuthenticateError> {
+        self.check_rights()?;
+        if self.policies.are_known() { Ok(()) } else { Err(AuthenticateError::Apart) }
     }
 
     /// A token of this cluster for itself, by any issuer that live tokens name.

@@ -157,6 +157,15 @@ impl Enrollment {
         .await
     }
 
+    /// That a record can be read, if it is a member's or a join token's.
+    pub(crate) fn read(change: &Changed) -> Result<(), StoreError> {
+        match change.collection {
+            Collection::Members => change.decoded::<Member>().map(drop),
+            Collection::JoinTokens => change.decoded::<Invitation>().map(drop),
+            _ => Ok(()),
+        }
+    }
+
     /// Takes in the join tokens that another coordinator has made, and forgets those that it has spent.
     pub(crate) async fn take_in(&self, changed: &[Changed]) -> Result<(), StoreError> {
         let mut invitations = self.shared.invitations.lock().await;

@@ -14,7 +14,7 @@ use super::mapping::{MappingKey, ResourceMapping};
 use super::scope::{ScopeKey, ScopeMapping};
 use crate::audit::{Actor, Event, Ledger};
 use crate::shared_store::Changed;
-use crate::store::{Change, Collection, Expected, Generation, Record, load_records};
+use crate::store::{Change, Collection, Expected, Generation, Record, StoreError, load_records};
 
 /// Most mappings: each is some hundred bytes in the memory of every coordinator.
 pub const MAXIMUM_MAPPINGS: usize = 100_000;
@@ -169,6 +169,15 @@ impl Mappings {
         batch.events.push(Event::ScopeRemoved(key.into()));
         batch.changes.push(Change::remove(Collection::Scopes, &kept.value.id(), kept.revision));
         self.commit(who, &mut turn, batch).await.map(|()| true)
+    }
+
+    /// That a record can be read, if it is a mapping's or a scope's.
+    pub(crate) fn read(change: &Changed) -> Result<(), StoreError> {
+        match change.collection {
+            Collection::Mappings => change.decoded::<ResourceMapping>().map(drop),
+            Collection::Scopes => change.decoded::<ScopeMapping>().map(drop),
+            _ => Ok(()),
+        }
     }
 
     /// Takes in what another coordinator has changed.

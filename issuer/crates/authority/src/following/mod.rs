@@ -11,8 +11,10 @@ mod confirmations;
 mod error;
 mod round;
 mod standing;
+mod unreadable;
 
 pub(crate) use confirmations::Confirmations;
 pub use error::FollowError;
 pub(crate) use round::{At, Next, Rounds};
 pub(crate) use standing::{Standing, removed_by};
+pub(crate) use unreadable::Unreadable;

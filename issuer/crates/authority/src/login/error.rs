@@ -38,6 +38,12 @@ pub enum LoginError {
     /// The X.509-SVID is refused.
     #[error("the X.509-SVID is refused")]
     X509(#[source] ChainError),
+    /// A policy that another coordinator has put cannot be read here.
+    #[error(
+        "a policy cannot be read at this coordinator, so nobody is let in by any; /readyz says which one, and the others \
+         may be asked"
+    )]
+    Unreadable,
     /// No policy names it.
     #[error("no policy names {0}; `moneyer policy explain {0}` says which come near")]
     Unnamed(SpiffeId),
@@ -69,7 +75,7 @@ impl LoginError {
             Self::TooOften(_) => ErrorClass::Exhausted,
             Self::Rules(_) => ErrorClass::Internal,
             // What is missing here is not the workload's fault.
-            Self::NoBundle(_) => ErrorClass::Unavailable,
+            Self::NoBundle(_) | Self::Unreadable => ErrorClass::Unavailable,
             Self::Mint(error) => error.class(),
             Self::Nothing
             | Self::UnknownDomain(_)

@@ -2,6 +2,7 @@
 //! another.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use moneyer_identity::PolicyName;
@@ -12,7 +13,7 @@ use super::decision::{Decision, decide};
 use super::error::PoliciesError;
 use super::policy::{Effect, Policy};
 use crate::audit::{Actor, Event, Ledger, PolicyPut};
-use crate::store::{Change, Expected, Generation, Record as _, load_records};
+use crate::store::{Change, Expected, Generation, Record as _, StoreError, load_records};
 
 /// Most policies: every one is asked at each log-in.
 pub const MAXIMUM_POLICIES: usize = 1024;
@@ -25,13 +26,20 @@ pub struct Policies {
     ledger: Ledger,
     changing: Mutex<()>,
     in_force: ArcSwap<Vec<Arc<Policy>>>,
+    /// Whether another coordinator has written one that cannot be read here.
+    unreadable: AtomicBool,
 }
 
 impl Policies {
     /// Loads what operators have put.
     pub async fn open(ledger: Ledger) -> Result<Self, PoliciesError> {
         let records = load(&ledger).await?;
-        let opened = Self { ledger, changing: Mutex::default(), in_force: ArcSwap::default() };
+        let opened = Self {
+            ledger,
+            changing: Mutex::default(),
+            in_force: ArcSwap::default(),
+            unreadable: AtomicBool::new(false),
+        };
         opened.put_in_force(records.into_iter().map(|(policy, _)| policy));
         Ok(opened)
     }
@@ -40,6 +48,11 @@ impl Policies {
     #[must_use]
     pub fn list(&self) -> Arc<Vec<Arc<Policy>>> {
         self.in_force.load_full()
+    }
+
+    /// Whether it is known here what they say: without one of them nobody is let in by any, since it may deny.
+    pub(crate) fn are_known(&self) -> bool {
+        !self.unreadable.load(Ordering::Acquire)
     }
 
     /// Decides about an id by the policies of this moment.
@@ -85,15 +98,20 @@ impl Policies {
     /// Reads the records again, since another coordinator has changed them.
     pub(crate) async fn refresh(&self) -> Result<(), PoliciesError> {
         let _changing = self.changing.lock().await;
-        let records = load(&self.ledger).await?;
-        self.put_in_force(records.into_iter().map(|(policy, _)| policy));
+        let loaded = load(&self.ledger).await;
+        if let Err(PoliciesError::Store(StoreError::Damaged { .. })) = &loaded {
+            self.unreadable.store(true, Ordering::Release);
+        }
+        self.put_in_force(loaded?.into_iter().map(|(policy, _)| policy));
         Ok(())
     }
 
+    /// Of all that are stored.
     fn put_in_force(&self, policies: impl Iterator<Item = Policy>) {
         let mut policies: Vec<_> = policies.map(Arc::new).collect();
         policies.sort_by(|one, other| one.name.cmp(&other.name));
         self.in_force.store(Arc::new(policies));
+        self.unreadable.store(false, Ordering::Release);
     }
 }
 

@@ -6,9 +6,18 @@ use crate::registry::app::App;
 use crate::registry::directory::{Registry, Shared};
 use crate::registry::sandbox::SandboxRecord;
 use crate::shared_store::Changed;
-use crate::store::{Generation, StoreError};
+use crate::store::{Collection, Generation, StoreError};
 
 impl Registry {
+    /// That a record can be read, if it is an app's or a sandbox's.
+    pub(crate) fn read(change: &Changed) -> Result<(), StoreError> {
+        match change.collection {
+            Collection::Apps => change.decoded::<App>().map(drop),
+            Collection::Sandboxes => change.decoded::<SandboxRecord>().map(drop),
+            _ => Ok(()),
+        }
+    }
+
     /// Takes in apps that another coordinator has written or removed, each in its turn among the changes made here.
     /// Before the sandboxes: one whose app is not known is nobody's.
     pub(crate) async fn take_in_apps(&self, changed: &[Changed]) -> Result<(), StoreError> {

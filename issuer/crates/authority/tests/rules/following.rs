@@ -757,6 +757,119 @@ async fn a_record_that_cannot_be_read_keeps_nothing_else_from_being_in_force() {
     assert_eq!(of_state(&pair.one, KeyState::Active), of_state(&pair.other, KeyState::Active));
 }
 
+/// Replaces a record by what nobody can read, and gives what it takes to mend it.
+async fn damage(pair: &Pair, collection: Collection, id: &str) -> Change {
+    let third = pair.place.replica("third");
+    let there = crate::world::stored(&*third, collection).await;
+    let there = there.into_iter().find(|one| one.id.contains(id)).unwrap();
+    let damaged = Change {
+        collection,
+        id: there.id.clone(),
+        expected: Expected::Revision(there.revision),
+        value: Some(b"no record".to_vec().into()),
+    };
+    let at = third.commit(vec![damaged.clone()]).await.unwrap();
+    Change { expected: Expected::Revision(at), value: Some(there.value), ..damaged }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_cannot_be_read_refuses_what_it_is_about_and_stops_nothing_else() {
+    let pair = Pair::new().await;
+    let other = &pair.other.authority;
+    pair.one.put_app("web").await;
+    pair.one.put_app("db").await;
+    let (known, _) = pair.one.join("runner-1").await;
+    let (_, removed) = pair.one.join("runner-2").await;
+    for (id, app) in [("web-1", "web"), ("web-2", "web"), ("db-1", "db")] {
+        pair.one.place(id, app, "runner-1").await;
+    }
+    pair.follow().await;
+    let mut repairs = Vec::new();
+    for (collection, id) in [
+        (Collection::Sandboxes, "web-1"),
+        (Collection::Apps, "db"),
+        (Collection::Members, "runner-2"),
+    ] {
+        repairs.push(damage(&pair, collection, id).await);
+    }
+    // However long it lasts.
+    for _ in 0..3 {
+        tokio::time::advance(PATIENCE).await;
+        other.follow().await.unwrap();
+    }
+    for id in ["web-1", "db-1"] {
+        assert_nobodys(&pair.other, &known, id).await;
+    }
+    assert!(matches!(other.authenticate(&removed), Err(AuthenticateError::Removed)));
+    other.mint(&known, &sandbox("web-2"), Ask::default()).await.unwrap();
+    let told = other.unreadable_records().unwrap();
+    for id in ["web-1", "db", "runner-2"] {
+        assert!(told.contains(id), "{told}");
+    }
+    pair.place.replica("third").commit(repairs).await.unwrap();
+    other.follow().await.unwrap();
+    assert_eq!(other.unreadable_records(), None);
+    for id in ["web-1", "web-2", "db-1"] {
+        other.mint(&known, &sandbox(id), Ask::default()).await.unwrap();
+    }
+    other.authenticate(&removed).unwrap();
+}
+
+#[tokio::test]
+async fn without_one_of_the_policies_nobody_is_let_in_by_any() {
+    let pair = Pair::new().await;
+    let foreign = ForeignIssuer::new(FOREIGN, "one");
+    let with = (chartered(&foreign), Arc::new(FreshSigner) as Arc<dyn Signer>);
+    let world = World::sharing_as(&pair.place, "fourth", &pair.clock, with).await;
+    let authority = &world.authority;
+    pair.one.put_app("web").await;
+    let (known, _) = pair.one.join("runner-1").await;
+    pair.one.place("web-1", "web", "runner-1").await;
+    for name in ["builds", "beside"] {
+        let policy = allow(name, "other.example/build/*", &["apps:read"]);
+        authority.put_policy(&operator(), policy).await.unwrap();
+    }
+    let svid = svid(&foreign, "/build/one", world.now(), json!({}));
+    let token = log_in(authority, &svid, None).await.unwrap().minted.token;
+    // It may deny by now.
+    let repair = damage(&pair, Collection::Policies, "beside").await;
+    authority.follow().await.unwrap();
+    let refused = log_in(authority, &svid, None).await;
+    assert!(matches!(refused, Err(LoginError::Unreadable)), "{refused:?}");
+    let by_token = || authority.authenticate_token(token.expose(), "apps:read".parse().unwrap());
+    assert!(matches!(by_token(), Err(AuthenticateError::Apart)));
+    authority.mint(&known, &sandbox("web-1"), Ask::default()).await.unwrap();
+    assert!(authority.unreadable_records().unwrap().contains("beside"));
+    pair.place.replica("third").commit(vec![repair]).await.unwrap();
+    authority.follow().await.unwrap();
+    by_token().unwrap();
+    log_in(authority, &svid, None).await.unwrap();
+    assert_eq!(authority.unreadable_records(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_every_token_hangs_on_and_cannot_be_read_is_told_and_stops_it_in_time() {
+    for collection in [Collection::Keys, Collection::Issuers] {
+        let pair = Pair::new().await;
+        pair.one.put_app("web").await;
+        let (known, _) = pair.one.join("runner-1").await;
+        pair.one.place("web-1", "web", "runner-1").await;
+        pair.follow().await;
+        let repair = damage(&pair, collection, "").await;
+        let other = &pair.other.authority;
+        assert!(other.follow().await.is_err());
+        assert!(other.unreadable_records().unwrap().contains("cannot be"));
+        other.mint(&known, &sandbox("web-1"), Ask::default()).await.unwrap();
+        tokio::time::advance(PATIENCE).await;
+        assert!(other.follow().await.is_err());
+        assert!(other.mint(&known, &sandbox("web-1"), Ask::default()).await.is_err());
+        pair.place.replica("third").commit(vec![repair]).await.unwrap();
+        other.follow().await.unwrap();
+        assert_eq!(other.unreadable_records(), None);
+        other.mint(&known, &sandbox("web-1"), Ask::default()).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn an_app_made_anew_counts_its_own_sandboxes_and_none_that_was_left_behind() {
     let pair = Pair::new().await;

@@ -57,6 +57,13 @@ pub(super) const SIGNER: Advice = Advice {
     section: "The signer is away",
 };
 
+pub(super) const UNREADABLE: Advice = Advice {
+    todo: "Give all coordinators the same version and the same seal keys. If it is damage, put the record anew at a coordinator \
+           that reads it, or remove it there.",
+    commands: &["moneyer store check"],
+    section: "Several coordinators",
+};
+
 pub(super) const FOLLOWING: Advice = Advice {
     todo: "Bring the database back, or the way to it: it follows again by itself. While one coordinator alone is cut \
            off, the others mint.",
@@ -146,7 +153,7 @@ mod tests {
     use super::*;
     use crate::cli::Arguments;
 
-    const ALL: [Advice; 18] = [
+    const ALL: [Advice; 19] = [
         STORE,
         OLDER_STORE,
         AUDIT,
@@ -154,6 +161,7 @@ mod tests {
         CLOCK,
         SIGNER,
         FOLLOWING,
+        UNREADABLE,
         KUBERNETES,
         PUBLIC_CERTIFICATE,
         BUNDLE_ENDPOINT,

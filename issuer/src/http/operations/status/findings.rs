@@ -65,6 +65,10 @@ fn of_check(check: &Check, is_read_elsewhere: bool) -> Finding {
             "It has heard nothing of the other coordinators for too long: it mints and changes nothing.",
             advice::FOLLOWING,
         ),
+        "records" => {
+            let what = "Other coordinators have written what this one cannot read: what it is about is refused here.";
+            return attention(what.to_owned(), check.problem.clone(), advice::UNREADABLE);
+        }
         "vault" => ("Vault signs nothing: no token is minted with the keys in it.", advice::SIGNER),
         "pkcs11" => (
             "The security module signs nothing: no token is minted with the keys in it.",

@@ -121,3 +121,21 @@ async fn receipts_prove_what_the_store_has_come_to() {
     let ahead = further.receipt();
     until("both know", async || store.hear(&ahead) == Testimony::Known).await;
 }
+
+#[tokio::test]
+async fn a_change_that_is_damaged_is_told_as_nothing_and_holds_back_no_other() {
+    let place = Place::new();
+    let store = with_two(&place).await;
+    let before = store.generation();
+    store.commit(add("c")).await.unwrap();
+    store.commit(add("d")).await.unwrap();
+    place.sql("UPDATE moneyer_records SET envelope = '\\x00' WHERE id = 'c'");
+    let changes = store.shared().unwrap().changes(before).await.unwrap();
+    let told = changes
+        .changed
+        .iter()
+        .map(|one| (one.id.as_str(), one.value.as_ref().map(|value| value.to_vec())));
+    let told: Vec<_> = told.collect();
+    assert_eq!(told, [("c", Some(Vec::new())), ("d", Some(b"d".to_vec()))]);
+    assert_eq!((changes.through, changes.more), (store.generation(), false));
+}
