@@ -109,7 +109,9 @@ impl Memory {
             return false;
         }
         let gone = match weight {
-            Weight::PodGone { signed } if signed || self.good.holds(&key) => key.pod_uid.clone(),
+            Weight::PodGone { signed } if signed || self.good.holds(&key, now) => {
+                key.pod_uid.clone()
+            }
             _ => None,
         };
         self.good.kept.remove(&key.token);
@@ -156,9 +158,10 @@ impl Shelf {
         Self { most: MAXIMUM_ANSWERS, lingers, kept: HashMap::new(), order: VecDeque::new() }
     }
 
-    /// Whether there is one about this token and its pod, for whatever audience and from whenever.
-    fn holds(&self, key: &Key) -> bool {
-        let about = |known: &Known| known.key.pod_uid == key.pod_uid;
+    /// Whether there is one about this token and its pod, for whatever audience, that may be known still.
+    fn holds(&self, key: &Key, now: Instant) -> bool {
+        let about =
+            |known: &Known| known.key.pod_uid == key.pod_uid && now < known.until + self.lingers;
         self.kept.get(&key.token).is_some_and(|several| several.iter().any(about))
     }
 
@@ -294,6 +297,19 @@ pub(super) mod tests {
         assert!(memory.find(&key(4, "a", "p"), later).is_none());
         assert!(memory.keep(key(4, "a", "p"), &gone, unsigned, later), "and so it is heard");
         assert!(!memory.find(&key(5, "a", "p"), later).unwrap().authenticated);
+    }
+
+    #[test]
+    fn that_a_token_was_found_good_is_known_for_an_hour() {
+        let (unsigned, gone) = (Weight::PodGone { signed: false }, refused("pods \"p\" not found"));
+        let heard = |after: Duration| {
+            let (mut memory, now) = (Memory::new(KEPT_FOR), Instant::now());
+            memory.keep(key(1, "a", "p"), &good(), Weight::Confirmed, now);
+            memory.keep(key(1, "a", "p"), &gone, unsigned, now + after)
+        };
+        let last = KEPT_FOR.good + FOUND_GOOD;
+        assert!(heard(last.saturating_sub(Duration::from_millis(1))));
+        assert!(!heard(last));
     }
 
     #[test]
