@@ -53,6 +53,11 @@ impl Audience {
         Ok(Self(text.into()))
     }
 
+    /// Takes a piece of a URL that was checked and is no longer than an audience.
+    pub(crate) fn of_url(checked: &str) -> Self {
+        Self(checked.into())
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -144,6 +144,10 @@ component! {
     PolicyName,
     /// The role a sandbox's record gives it: the claim `role`.
     RoleName,
+    /// A provider: a profile with credentials, attached to apps or sandboxes.
+    ProviderName,
+    /// A credential of a provider.
+    CredentialName,
 }
 
 #[cfg(test)]

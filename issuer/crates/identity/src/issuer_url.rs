@@ -152,7 +152,7 @@ fn check_authority<'a>(authority: &'a str, default_port: &str) -> Result<&'a str
 
 /// A lower-case DNS name, or a dotted IPv4 address in its usual form. A host whose last label is all
 /// digits is an IPv4 address or nothing, so `127.1`, `2130706433` and octal forms fail.
-fn is_host_name(host: &str) -> bool {
+pub(crate) fn is_host_name(host: &str) -> bool {
     let label = |label: &str| {
         !label.is_empty()
             && label.len() <= 63
@@ -167,7 +167,7 @@ fn is_host_name(host: &str) -> bool {
         && (!numeric || host.parse::<Ipv4Addr>().is_ok())
 }
 
-fn is_loopback(host: &str) -> bool {
+pub(crate) fn is_loopback(host: &str) -> bool {
     let inside = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost"
         || inside.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())

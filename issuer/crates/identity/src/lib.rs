@@ -19,6 +19,7 @@ mod component;
 mod error_chain;
 mod error_class;
 mod foreign;
+pub mod grant;
 mod issuer_url;
 mod key;
 mod lifetime;
@@ -45,8 +46,9 @@ pub use cloud_accounts::{
     AzureId, AzureIdError, CloudAccounts, ServiceAccount, ServiceAccountError,
 };
 pub use component::{
-    AppName, ClusterId, ComponentError, ControllerName, MAXIMUM_COMPONENT_BYTES, OperatorName,
-    OrganizationId, PolicyName, ProfileName, RoleName, RunnerId, SandboxId, SystemWorkloadName,
+    AppName, ClusterId, ComponentError, ControllerName, CredentialName, MAXIMUM_COMPONENT_BYTES,
+    OperatorName, OrganizationId, PolicyName, ProfileName, ProviderName, RoleName, RunnerId,
+    SandboxId, SystemWorkloadName,
 };
 pub use error_chain::error_chain;
 pub use error_class::ErrorClass;
