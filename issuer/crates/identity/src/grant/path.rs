@@ -32,7 +32,7 @@ pub enum PathPatternError {
     /// Neither empty nor `**`, and does not begin with a slash.
     #[error("must begin with '/', or be empty or '**' for every path")]
     Slash,
-    /// More than [`MAXIMUM_INNER_STARS`] segments `**` before the last.
+    /// More than three segments `**` before the last.
     #[error("has more than {MAXIMUM_INNER_STARS} segments '**' before its last")]
     InnerStars,
 }
