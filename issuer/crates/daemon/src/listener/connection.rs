@@ -8,7 +8,7 @@ use axum::Router;
 use axum::body::Body as AxumBody;
 use axum::response::IntoResponse as _;
 use futures_util::FutureExt as _;
-use http::{HeaderValue, Request, Response, StatusCode, Version, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::Body as _;
 use http_body_util::Limited;
 use hyper::body::Incoming;
@@ -40,6 +40,18 @@ pub(super) struct Served {
     pub(super) router: Router,
     pub(super) limits: Limits,
     pub(super) stop: CancellationToken,
+    pub(super) speaks: Speaks,
+}
+
+/// What a connection may speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Speaks {
+    /// HTTP/1 and HTTP/2, by what it begins with; no tunnels.
+    Http,
+    /// HTTP/1 alone, which may become a tunnel.
+    Tunnels,
+    /// HTTP/2 alone.
+    Http2,
 }
 
 /// What every request of a connection shares.
@@ -71,12 +83,19 @@ pub(super) async fn serve(served: Arc<Served>, io: Box<dyn Stream>, peer: Peer) 
     });
     let service = service_fn(move |request| answer(Arc::clone(&requests), request));
     match protocol {
+        Protocol::Http1 if served.speaks == Speaks::Tunnels => {
+            let io = Guard::of_proxy(io, limits.header_bytes).watched(Arc::clone(&activity));
+            let connection = http1_builder(limits).serve_connection(TokioIo::new(io), service);
+            drive(connection.with_upgrades(), &activity, &served).await;
+        }
+        Protocol::Http1 if served.speaks == Speaks::Http2 => wrong_protocol(),
+        Protocol::Http2 if served.speaks == Speaks::Tunnels => wrong_protocol(),
         Protocol::Http1 => {
             let io = Guard::new(io, limits.header_bytes).watched(Arc::clone(&activity));
             let connection = http1_builder(limits).serve_connection(TokioIo::new(io), service);
             drive(connection, &activity, &served).await;
         }
-        Protocol::Http2 if is_local => {
+        Protocol::Http2 if is_local && served.speaks == Speaks::Http => {
             let (io, cork) = cork(LocalAuthority::new(io));
             let connection = http2_builder(limits).serve_connection(TokioIo::new(io), service);
             drive(Multiplexed::new(connection, cork), &activity, &served).await;
@@ -87,6 +106,10 @@ pub(super) async fn serve(served: Arc<Served>, io: Box<dyn Stream>, peer: Peer) 
             drive(Multiplexed::new(connection, cork), &activity, &served).await;
         }
     }
+}
+
+fn wrong_protocol() {
+    tracing::debug!("closed a connection in another protocol than it may speak");
 }
 
 fn http1_builder(limits: &Limits) -> http1::Builder {
@@ -124,6 +147,7 @@ async fn answer(
     let limits = &requests.served.limits;
     let late = Late::default();
     let version = request.version();
+    let asks = (requests.served.speaks == Speaks::Tunnels).then(|| Asks::of(&request)).flatten();
     let response = if request.body().size_hint().lower() > limits.body_bytes as u64 {
         refuse(StatusCode::PAYLOAD_TOO_LARGE)
     } else {
@@ -139,11 +163,38 @@ async fn answer(
     };
     // A handler knows only that the body broke off.
     let mut response = if late.is_set() { refuse(StatusCode::REQUEST_TIMEOUT) } else { response };
+    // What came after the head was held back and is no request.
+    if asks.is_some_and(|asks| !asks.is_opened_by(response.status())) {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     let unread = [StatusCode::PAYLOAD_TOO_LARGE, StatusCode::REQUEST_TIMEOUT];
     if version < Version::HTTP_2 && unread.contains(&response.status()) {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response.map(|body| AnswerBody::new(body, in_flight)))
+}
+
+/// How a request asks for a tunnel.
+#[derive(Clone, Copy)]
+enum Asks {
+    Connect,
+    Upgrade,
+}
+
+impl Asks {
+    fn of(request: &Request<Incoming>) -> Option<Self> {
+        if request.method() == Method::CONNECT {
+            return Some(Self::Connect);
+        }
+        request.headers().contains_key(header::UPGRADE).then_some(Self::Upgrade)
+    }
+
+    fn is_opened_by(self, status: StatusCode) -> bool {
+        match self {
+            Self::Connect => status.is_success(),
+            Self::Upgrade => status == StatusCode::SWITCHING_PROTOCOLS,
+        }
+    }
 }
 
 fn prepare(request: Request<Incoming>, requests: &Requests, late: &Late) -> Request<AxumBody> {

@@ -41,6 +41,21 @@ where
     }
 }
 
+impl<I, S> Connection for http1::UpgradeableConnection<I, S>
+where
+    I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+    S: hyper::service::HttpService<Incoming, ResBody = AnswerBody>,
+    S::Error: Into<Broken>,
+{
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        Future::poll(self, cx).map_err(Into::into)
+    }
+
+    fn close(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
 /// Runs a connection until it ends, is told to close and does not, or stalls.
 pub(super) async fn drive(connection: impl Connection, activity: &Activity, served: &Served) {
     let (limits, now) = (&served.limits, Instant::now());

@@ -13,7 +13,7 @@ use tokio::net::UnixStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::bind::Socket;
-use super::connection::{self, Served};
+use super::connection::{self, Served, Speaks};
 use super::per_address::{Counted, PerAddress};
 use super::stall::Stream;
 use super::{Limits, Listener, Peer, PeerAddress};
@@ -45,10 +45,25 @@ impl Listener {
     /// Open connections are tasks of `shutdown`: they finish the requests in flight, and
     /// [`Shutdown::drain`] waits for them. The socket is closed when this returns.
     pub async fn serve(self, router: Router, limits: Limits, tls: Tls, shutdown: &Shutdown) {
+        let stop = shutdown.token().clone();
+        let served = Served { router, limits, stop, speaks: Speaks::Http };
+        self.serve_all(served, tls, shutdown).await;
+    }
+
+    /// Serves the `router` of a proxy, as [`Listener::serve`] does: HTTP/1 without TLS, of which a connection may
+    /// [become a tunnel](super::TunnelRequest). A tunnel counts against no limit of the listener.
+    pub async fn serve_proxy(self, router: Router, limits: Limits, shutdown: &Shutdown) {
+        let stop = shutdown.token().clone();
+        let served = Served { router, limits, stop, speaks: Speaks::Tunnels };
+        self.serve_all(served, Tls::Off, shutdown).await;
+    }
+
+    async fn serve_all(self, served: Served, tls: Tls, shutdown: &Shutdown) {
+        let limits = &served.limits;
         let slots = Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS)));
         let counts = PerAddress::new(limits.max_connections_per_ip);
-        let stop = shutdown.token().clone();
-        let served = Arc::new(Served { router, limits, stop: stop.clone() });
+        let stop = served.stop.clone();
+        let served = Arc::new(served);
         loop {
             let next = async {
                 let slot = Arc::clone(&slots).acquire_owned().await;

@@ -22,7 +22,7 @@ const LINGER_BYTES: usize = 1024 * 1024;
 const LINGER_READ: usize = 4096;
 
 /// Any byte stream, so that hyper is compiled once and not once per kind of socket.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 

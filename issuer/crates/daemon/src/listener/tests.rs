@@ -460,3 +460,69 @@ async fn a_stalled_or_missing_handshake_is_closed() {
     drop(closed.expect("the server did not close"));
     assert!(!answer.starts_with(b"HTTP"));
 }
+
+/// A proxy that opens a tunnel and echoes, and tells whether bytes came early.
+fn echoing_proxy() -> Router {
+    Router::new().fallback(|mut request: axum::extract::Request| async move {
+        let Some(tunnel) = TunnelRequest::of(&mut request) else { return http::StatusCode::OK };
+        if request.uri().host() == Some("refused") {
+            return http::StatusCode::FORBIDDEN;
+        }
+        let opened = match *request.method() {
+            http::Method::CONNECT => http::StatusCode::OK,
+            _ => http::StatusCode::SWITCHING_PROTOCOLS,
+        };
+        tokio::spawn(async move {
+            let mut tunnel = tunnel.opened().await.unwrap();
+            let early = u8::from(tunnel.spoke_early());
+            tunnel.write_all(format!("early={early}\n").as_bytes()).await.unwrap();
+            let (mut read, mut write) = tokio::io::split(tunnel);
+            tokio::io::copy(&mut read, &mut write).await.unwrap();
+        });
+        opened
+    })
+}
+
+fn start_proxy() -> Running {
+    let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap(), UnixMode::Owner).unwrap();
+    let ListenAddress::Tcp(address) = *listener.local_address() else { unreachable!() };
+    let shutdown = Shutdown::new();
+    let own = shutdown.clone();
+    tokio::spawn(async move { listener.serve_proxy(echoing_proxy(), patient(), &own).await });
+    Running { address, shutdown }
+}
+
+#[tokio::test]
+async fn a_proxy_opens_tunnels_and_knows_what_came_early() {
+    let running = start_proxy();
+    let heads = [
+        ("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", "200"),
+        ("CONNECT a:1 HTTP/1.0\r\n\r\n", "200"),
+        ("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n", "101"),
+    ];
+    for (head, expected) in heads {
+        for early in ["", "GET / HTTP/1.1\r\n"] {
+            let mut stream = running.connect().await;
+            stream.write_all(format!("{head}{early}").as_bytes()).await.unwrap();
+            let mut answer = Vec::new();
+            while !answer.ends_with(b"\n\r\n") {
+                answer.push(stream.read_u8().await.unwrap());
+            }
+            assert_eq!(status(&String::from_utf8(answer).unwrap()), expected, "{head}");
+            stream.write_all(b"late").await.unwrap();
+            stream.shutdown().await.unwrap();
+            let told = read_to_close(&mut stream).await;
+            let is_early = u8::from(!early.is_empty());
+            assert_eq!(told, format!("early={is_early}\n{early}late"), "{head}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_ends_what_it_does_not_open_and_speaks_no_http2() {
+    let running = start_proxy();
+    let refused = "CONNECT refused:1 HTTP/1.1\r\nHost: refused:1\r\n\r\n";
+    let answer = running.exchange(&format!("{refused}GET / HTTP/1.1\r\nHost: a\r\n\r\n")).await;
+    assert_eq!((status(&answer), answer.matches("HTTP/1.1").count()), ("403", 1), "{answer}");
+    assert_eq!(running.exchange("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await, "");
+}

@@ -98,6 +98,24 @@ impl OutboundClient {
         Ok(answer)
     }
 
+    /// Posts a form (RFC 6749 appendix B) and takes every answer but redirects and size. What was posted may hold
+    /// credentials, so no error repeats it or the address.
+    pub async fn post_form(
+        &self,
+        url: OutboundUrl,
+        form: Bytes,
+    ) -> Result<(StatusCode, Vec<u8>), OutboundError> {
+        let quiet = |error: reqwest::Error| OutboundError::Fetch(error.without_url());
+        let request = self.client.post(url.into_url()).body(form);
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let response = request.header("accept", "application/json").send().await.map_err(quiet)?;
+        let status = response.status();
+        if status.is_redirection() {
+            return Err(OutboundError::Redirect(status));
+        }
+        Ok((status, self.body(response).await?))
+    }
+
     async fn body(&self, mut response: Response) -> Result<Vec<u8>, OutboundError> {
         let mut bytes = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(OutboundError::Fetch)? {

@@ -19,7 +19,7 @@ mod url;
 mod witness;
 
 pub use client::{Fetched, OutboundClient};
-pub use foreign::{ForeignDocument, MAXIMUM_REDIRECTS, ServerProof};
+pub use foreign::{ForeignDocument, MAXIMUM_REDIRECTS, ServerProof, is_public};
 pub use policy::{OutboundError, OutboundPolicy};
 pub use probe::{Answer, Probe, Probed};
 pub use url::OutboundUrl;

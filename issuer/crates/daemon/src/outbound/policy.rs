@@ -118,4 +118,10 @@ impl OutboundError {
             _ => false,
         }
     }
+
+    /// Whether nothing was sent, so that trying again repeats nothing.
+    #[must_use]
+    pub fn sent_nothing(&self) -> bool {
+        matches!(self, Self::Fetch(error) if error.is_connect())
+    }
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
+use moneyer_identity::grant::TokenEndpoint;
 use reqwest::Url;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,12 @@ impl OutboundUrl {
         let nobody = url.username().is_empty() && url.password().is_none();
         let permitted = nobody && (url.scheme() == "https" || (url.scheme() == "http" && loopback));
         if permitted { Ok(Self(url)) } else { Err(OutboundError::Scheme) }
+    }
+
+    /// The address of a token endpoint, which passed a rule of its own: plain http also to a service of the cluster
+    /// that this host is in.
+    pub fn of_token_endpoint(endpoint: &TokenEndpoint) -> Result<Self, OutboundError> {
+        Url::parse(endpoint.as_str()).map(Self).map_err(|_not_a_url| OutboundError::Url)
     }
 
     /// The text.

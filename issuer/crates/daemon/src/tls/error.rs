@@ -13,6 +13,9 @@ pub enum TlsError {
     /// The certificate chain or its key is unusable, or the two do not belong together.
     #[error("the certificate and the private key cannot be used together")]
     Identity(#[source] rustls::Error),
+    /// A root that was named is no certificate.
+    #[error("what is named as a trusted root holds no PEM certificate")]
+    Root(#[source] rustls_pki_types::pem::Error),
     /// What should be a chain of certificates is none.
     #[error("the certificate chain is no PEM, or holds no certificate")]
     Chain(#[source] rustls_pki_types::pem::Error),

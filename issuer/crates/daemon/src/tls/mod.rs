@@ -20,6 +20,7 @@ mod shown_chain;
 #[cfg(test)]
 mod tests;
 mod verifier;
+mod web;
 
 pub use client::ClientTls;
 pub use connector::{ConnectError, TlsConnection, TlsConnector};
@@ -29,6 +30,7 @@ pub use identity::{TlsIdentity, Validity};
 pub use peer_certificate::PeerCertificate;
 pub use provider::install_provider;
 pub(crate) use provider::provider;
-pub use server::{ACME_TLS, ServerTls};
+pub use server::{ACME_TLS, ServerTls, Terminated};
 pub use shown_chain::ShownChain;
 pub use verifier::WrongServer;
+pub use web::{WebAlpn, WebConnection, WebTls, system_roots};

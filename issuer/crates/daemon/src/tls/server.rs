@@ -26,6 +26,7 @@ use tokio_rustls::server::TlsStream;
 use super::provider::provider;
 use super::shown_chain::{AskingVerifier, ShownChain};
 use super::{PeerCertificate, TlsError, TlsIdentity};
+use crate::listener::Stream;
 
 /// The protocol by which an ACME server looks for the answer to its challenge (RFC 8737 section 6.2).
 pub const ACME_TLS: &[u8] = b"acme-tls/1";
@@ -45,6 +46,16 @@ impl ResolvesServerCert for NoCertificate {
 pub struct ServerTls {
     current: Arc<ArcSwap<Configurations>>,
     asks: bool,
+}
+
+/// A connection that was encrypted until here.
+pub struct Terminated {
+    /// What the client says.
+    pub stream: Box<dyn Stream>,
+    /// The name it asked for (RFC 6066 section 3), in lower case; `None` if it named none.
+    pub server_name: Option<String>,
+    /// Whether HTTP/2 was agreed on.
+    pub is_http2: bool,
 }
 
 #[derive(Debug)]
@@ -214,6 +225,21 @@ impl ServerTls {
             self.current.load().choose(offered, self.asks)
         };
         start.into_stream(config).await
+    }
+
+    /// The same for whoever has to know which name the client asked for.
+    ///
+    /// # Errors
+    /// As of [`ServerTls::accept`].
+    pub async fn terminate<IO>(&self, io: IO) -> io::Result<Terminated>
+    where
+        IO: Stream + 'static,
+    {
+        let stream = self.accept(io).await?;
+        let (_, session) = stream.get_ref();
+        let server_name = session.server_name().map(str::to_owned);
+        let is_http2 = session.alpn_protocol() == Some(b"h2");
+        Ok(Terminated { stream: Box::new(stream), server_name, is_http2 })
     }
 
     fn of(configurations: Configurations) -> Self {

@@ -5,7 +5,7 @@
 
 use super::Refusal;
 use super::chunked::Chunked;
-use super::head::{self, BodyFraming, is_token};
+use super::head::{self, BodyFraming, Tunnels, is_token};
 
 /// Where in the stream the reader is.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ enum Place {
     Length(u64),
     /// In a chunked body.
     Chunked(Chunked),
+    /// After a head that asks for a tunnel: nothing passes until it is answered, and nothing after.
+    Held,
 }
 
 /// The state of one connection's inbound stream.
@@ -27,11 +29,25 @@ pub(super) struct Framing {
     /// Bytes of the current line of the head, to find the empty line.
     line: usize,
     max_head: usize,
+    tunnels: Tunnels,
+    /// What came after a head that asks for a tunnel, before anything was answered.
+    early: Vec<u8>,
 }
 
 impl Framing {
-    pub(super) fn new(max_head: usize) -> Self {
-        Self { place: Place::Head, head: Vec::new(), line: 0, max_head }
+    pub(super) fn new(max_head: usize, tunnels: Tunnels) -> Self {
+        let (head, early) = (Vec::new(), Vec::new());
+        Self { place: Place::Head, head, line: 0, max_head, tunnels, early }
+    }
+
+    /// Whether the last head that was let out asks for a tunnel.
+    pub(super) fn is_held(&self) -> bool {
+        matches!(self.place, Place::Held)
+    }
+
+    /// What came early, if the stream becomes a tunnel.
+    pub(super) fn into_early(self) -> Vec<u8> {
+        self.early
     }
 
     /// Whether part of a head has arrived.
@@ -41,7 +57,7 @@ impl Framing {
 
     /// Whether a head was let out whose body is not yet whole.
     pub(super) fn in_body(&self) -> bool {
-        !matches!(self.place, Place::Head)
+        !matches!(self.place, Place::Head | Place::Held)
     }
 
     /// Body bytes that may pass without being looked at.
@@ -85,6 +101,10 @@ impl Framing {
                 continue;
             }
             input = match self.place {
+                Place::Held => {
+                    self.early.extend_from_slice(input);
+                    &[]
+                }
                 Place::Chunked(chunked) => self.take_chunk_line(chunked, input, out)?,
                 _ => self.take_head(input, out)?,
             };
@@ -136,10 +156,11 @@ impl Framing {
     }
 
     fn finish_head(&mut self, out: &mut Vec<u8>) -> Result<(), Refusal> {
-        self.place = match head::check(&self.head)? {
+        self.place = match head::check(&self.head, self.tunnels)? {
             BodyFraming::Length(0) => Place::Head,
             BodyFraming::Length(length) => Place::Length(length),
             BodyFraming::Chunked => Place::Chunked(Chunked::START),
+            BodyFraming::Held => Place::Held,
         };
         out.append(&mut self.head);
         self.line = 0;

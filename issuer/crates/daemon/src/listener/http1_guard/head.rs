@@ -11,6 +11,17 @@ pub(super) enum BodyFraming {
     Length(u64),
     /// The chunked coding.
     Chunked,
+    /// No body, and no more of the stream before it is answered: `CONNECT` or `Upgrade`.
+    Held,
+}
+
+/// Whether a stream may become something else than a stream of requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tunnels {
+    /// Never: `CONNECT` is refused, and `Upgrade` a field like any other.
+    Refused,
+    /// By `CONNECT` and `Upgrade`, as in a proxy.
+    Served,
 }
 
 /// The fields that decide framing and authority.
@@ -19,6 +30,15 @@ struct Fields<'a> {
     host: Option<&'a [u8]>,
     content_length: Option<u64>,
     chunked: bool,
+    upgrade: bool,
+}
+
+/// What a request line asks for.
+struct RequestLine<'a> {
+    /// The authority of an absolute target, or the one to connect to.
+    authority: Option<&'a [u8]>,
+    version: Version,
+    connects: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,29 +48,45 @@ enum Version {
 }
 
 /// Checks a head, from the method to the empty line, and says what follows it.
-pub(super) fn check(head: &[u8]) -> Result<BodyFraming, Refusal> {
+pub(super) fn check(head: &[u8], tunnels: Tunnels) -> Result<BodyFraming, Refusal> {
     let mut lines =
         head.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-    let (authority, version) = request_line(lines.next().unwrap_or_default())?;
+    let line = request_line(lines.next().unwrap_or_default(), tunnels)?;
     let mut fields = Fields::default();
     for line in lines.take_while(|line| !line.is_empty()) {
         fields.take(line)?;
     }
-    match (fields.host, version) {
+    match (fields.host, line.version) {
         (None, Version::Http11) => return Err(Refusal::HostCount),
         (None, Version::Http10) => {}
         (Some(host), _) => {
             check_host(host)?;
-            if authority.is_some_and(|authority| !authority.eq_ignore_ascii_case(host)) {
+            if !line.is_for(host) {
                 return Err(Refusal::HostMismatch);
             }
         }
     }
+    let holds = line.connects || (fields.upgrade && tunnels == Tunnels::Served);
     match (fields.content_length, fields.chunked) {
         (Some(_), true) => Err(Refusal::TwoLengths),
-        (None, true) if version == Version::Http10 => Err(Refusal::TransferEncoding),
+        (None, true) if line.version == Version::Http10 => Err(Refusal::TransferEncoding),
+        (Some(1..), _) | (None, true) if holds => Err(Refusal::TunnelBody),
         (None, true) => Ok(BodyFraming::Chunked),
+        (_, false) if holds => Ok(BodyFraming::Held),
         (length, false) => Ok(BodyFraming::Length(length.unwrap_or(0))),
+    }
+}
+
+impl RequestLine<'_> {
+    /// Whether `host` is the authority asked for. Clients of a tunnel leave the port out.
+    fn is_for(&self, host: &[u8]) -> bool {
+        let Some(authority) = self.authority else { return true };
+        let is_name_of = |host: &[u8]| {
+            let rest = authority.get(host.len()..).unwrap_or_default();
+            let same = authority.get(..host.len()).is_some_and(|a| a.eq_ignore_ascii_case(host));
+            same && rest.first() == Some(&b':') && !rest.contains(&b']')
+        };
+        authority.eq_ignore_ascii_case(host) || (self.connects && is_name_of(host))
     }
 }
 
@@ -78,13 +114,15 @@ impl<'a> Fields<'a> {
                 return Err(Refusal::TransferEncoding);
             }
             self.chunked = true;
+        } else if name.eq_ignore_ascii_case(b"upgrade") {
+            self.upgrade = true;
         }
         Ok(())
     }
 }
 
-/// Checks the request line; gives the authority of an absolute target.
-fn request_line(line: &[u8]) -> Result<(Option<&[u8]>, Version), Refusal> {
+/// Checks the request line.
+fn request_line(line: &[u8], tunnels: Tunnels) -> Result<RequestLine<'_>, Refusal> {
     let mut parts = line.split(|byte| *byte == b' ');
     let (Some(method), Some(target), Some(version), None) =
         (parts.next(), parts.next(), parts.next(), parts.next())
@@ -100,16 +138,25 @@ fn request_line(line: &[u8]) -> Result<(Option<&[u8]>, Version), Refusal> {
         return Err(Refusal::RequestLine);
     }
     if method == b"CONNECT" {
-        return Err(Refusal::Tunnel);
+        if tunnels == Tunnels::Refused {
+            return Err(Refusal::Tunnel);
+        }
+        let has_port = target.iter().rposition(|byte| matches!(byte, b':' | b']'));
+        let has_port = has_port.is_some_and(|at| target.get(at) == Some(&b':'));
+        if !has_port || check_host(target).is_err() {
+            return Err(Refusal::Target);
+        }
+        return Ok(RequestLine { authority: Some(target), version, connects: true });
     }
     if !target.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'#') {
         return Err(Refusal::Target);
     }
-    match target {
-        [b'/', ..] => Ok((None, version)),
-        b"*" if method == b"OPTIONS" => Ok((None, version)),
-        _ => absolute_authority(target).map(|authority| (Some(authority), version)),
-    }
+    let authority = match target {
+        [b'/', ..] => None,
+        b"*" if method == b"OPTIONS" => None,
+        _ => Some(absolute_authority(target)?),
+    };
+    Ok(RequestLine { authority, version, connects: false })
 }
 
 /// The authority of `http://authority/path` or `https://authority/path`.

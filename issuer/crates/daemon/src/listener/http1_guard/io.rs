@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Refusal;
 use super::framing::Framing;
+use super::head::Tunnels;
 use crate::listener::activity::Activity;
 
 /// Bytes read at once where framing must be looked at.
@@ -55,12 +56,23 @@ impl<IO> Guard<IO> {
         Self {
             io,
             activity: None,
-            framing: Framing::new(max_head),
+            framing: Framing::new(max_head, Tunnels::Refused),
             scratch: vec![0; READ_BYTES].into_boxed_slice(),
             checked: Vec::new(),
             sent: 0,
             end: None,
         }
+    }
+
+    /// Guards the stream of a proxy: a head with `CONNECT` or `Upgrade` is let out, and what comes after it is held
+    /// back for [`Guard::into_tunnel`].
+    pub(in crate::listener) fn of_proxy(io: IO, max_head: usize) -> Self {
+        Self { framing: Framing::new(max_head, Tunnels::Served), ..Self::new(io, max_head) }
+    }
+
+    /// The stream behind it, and what was read of it and not let out.
+    pub(in crate::listener) fn into_tunnel(self) -> (IO, Vec<u8>) {
+        (self.io, self.framing.into_early())
     }
 
     pub(in crate::listener) fn watched(self, activity: Arc<Activity>) -> Self {
@@ -137,6 +149,10 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Guard<IO> {
         loop {
             if guard.hand_out(buf)? {
                 return Poll::Ready(Ok(()));
+            }
+            if guard.framing.is_held() {
+                // Whoever takes the tunnel over reads on; a refusal ends the connection.
+                return Poll::Pending;
             }
             let free = guard.framing.free_pass();
             if free > 0 {

@@ -20,6 +20,9 @@ pub enum Refusal {
     /// A method that would open a tunnel, which is not served.
     #[error("tunnels are not served")]
     Tunnel,
+    /// A body beside `CONNECT` or `Upgrade`: where it ends and the tunnel begins is not for all readers the same.
+    #[error("a body beside CONNECT or Upgrade")]
+    TunnelBody,
     /// The target is neither a path, nor an absolute `http` URI, nor `OPTIONS *`.
     #[error("the request target is malformed")]
     Target,

@@ -4,13 +4,14 @@ use proptest::prelude::*;
 use tokio::io::AsyncReadExt as _;
 
 use super::framing::Framing;
+use super::head::Tunnels;
 use super::*;
 
 const MAX_HEAD: usize = 512;
 
 /// What comes out, and the verdict, when the stream arrives in these pieces.
 fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<u8>, Result<(), Refusal>) {
-    let (mut framing, mut out) = (Framing::new(MAX_HEAD), Vec::new());
+    let (mut framing, mut out) = (Framing::new(MAX_HEAD, Tunnels::Refused), Vec::new());
     for piece in pieces {
         if let Err(refusal) = framing.take(piece, &mut out) {
             return (out, Err(refusal));
@@ -21,6 +22,52 @@ fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<u8>, Result<(), 
 
 fn verdict(stream: &str) -> Result<(), Refusal> {
     read([stream.as_bytes()]).1
+}
+
+#[test]
+fn a_proxy_takes_tunnels_and_holds_back_what_follows() {
+    let early = "GET /smuggled HTTP/1.1\r\nHost: b\r\n\r\n";
+    for head in [
+        "CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n",
+        "CONNECT a:443 HTTP/1.1\r\nHost: A\r\n\r\n",
+        "CONNECT a:443 HTTP/1.0\r\n\r\n",
+        "CONNECT [::1]:443 HTTP/1.1\r\nHost: [::1]\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nupgrade: x\r\n\r\n",
+    ] {
+        let (mut framing, mut out) = (Framing::new(MAX_HEAD, Tunnels::Served), Vec::new());
+        for piece in [head, early, "\0\n"] {
+            framing.take(piece.as_bytes(), &mut out).unwrap();
+        }
+        assert_eq!(String::from_utf8_lossy(&out), head);
+        assert!(framing.is_held() && !framing.in_body() && framing.free_pass() == 0);
+        assert_eq!(framing.into_early(), format!("{early}\0\n").into_bytes());
+    }
+}
+
+#[test]
+fn a_proxy_refuses_tunnels_that_are_not_exactly_in_form() {
+    for (head, expected) in [
+        ("CONNECT a HTTP/1.1\r\nHost: a\r\n\r\n", Refusal::Target),
+        ("CONNECT [::1] HTTP/1.1\r\nHost: [::1]\r\n\r\n", Refusal::Target),
+        ("CONNECT a:0 HTTP/1.1\r\nHost: a:0\r\n\r\n", Refusal::Target),
+        ("CONNECT a:99999 HTTP/1.1\r\nHost: a\r\n\r\n", Refusal::Target),
+        ("CONNECT u@a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", Refusal::Target),
+        ("CONNECT http://a:443/ HTTP/1.1\r\nHost: a:443\r\n\r\n", Refusal::Target),
+        ("CONNECT /a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", Refusal::Target),
+        ("CONNECT a:443 HTTP/1.1\r\nHost: b:443\r\n\r\n", Refusal::HostMismatch),
+        ("CONNECT a:443 HTTP/1.1\r\nHost: a:44\r\n\r\n", Refusal::HostMismatch),
+        ("CONNECT ab:443 HTTP/1.1\r\nHost: a\r\n\r\n", Refusal::HostMismatch),
+        ("CONNECT a:443 HTTP/1.1\r\n\r\n", Refusal::HostCount),
+        ("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\nContent-Length: 1\r\n\r\n", Refusal::TunnelBody),
+        (
+            "POST / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\nTransfer-Encoding: chunked\r\n\r\n",
+            Refusal::TunnelBody,
+        ),
+    ] {
+        let (mut framing, mut out) = (Framing::new(MAX_HEAD, Tunnels::Served), Vec::new());
+        assert_eq!(framing.take(head.as_bytes(), &mut out), Err(expected), "{head:?}");
+    }
 }
 
 /// Requests that are refused, each with its reason.

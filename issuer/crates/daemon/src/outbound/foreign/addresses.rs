@@ -48,7 +48,8 @@ impl Resolve for PublicAddresses {
 }
 
 /// Whether an address is one that the whole Internet reaches (IANA special-purpose registries, RFC 6890).
-pub(super) fn is_public(address: IpAddr) -> bool {
+#[must_use]
+pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
         IpAddr::V6(address) => is_public_v6(address),

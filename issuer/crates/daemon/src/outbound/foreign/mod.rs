@@ -11,5 +11,6 @@ mod server_proof;
 #[cfg(test)]
 mod tests;
 
+pub use addresses::is_public;
 pub use document::{ForeignDocument, MAXIMUM_REDIRECTS};
 pub use server_proof::ServerProof;
