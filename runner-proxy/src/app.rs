@@ -10,7 +10,9 @@ use moneyer_daemon::clock::time_asleep;
 use moneyer_daemon::file::{self, FileLock, LockError, PrivateDirError};
 use moneyer_daemon::lifecycle::{Drain, Shutdown};
 use moneyer_daemon::listener::{BindError, Limits, ListenAddress, Listener, Tls, UnixMode};
+use moneyer_daemon::outbound::OutboundError;
 use moneyer_daemon::telemetry;
+use moneyer_daemon::tls::TlsError;
 use moneyer_identity::Clock;
 use tokio::sync::mpsc;
 
@@ -20,11 +22,17 @@ use crate::coordinator::{
     BundleWatch, BundlesError, CoordinatorClient, KnownBundles, KnownPlacement, Link, Member,
     MembershipError, PlacementError, Watch, keep_renewed,
 };
+use crate::forward::{
+    AuthorityError, Dialler, ForwardProxy, InterceptionAuthority, Parts, SystemNames, TrustFiles,
+};
+use crate::grant::{
+    Assertions, Grantor, NoSubjects, OAuthClient, OwnAssertions, SocketAssertions, TokenCache,
+};
 use crate::metrics::Metrics;
 use crate::operations::{self, Operations};
 use crate::sandbox::{
-    Attachments, Credentials, Roster, RosterError, SandboxSecret, SandboxSocket, SecretError,
-    Workshop,
+    Attachments, Credentials, ForwardDoor, Roster, RosterError, SandboxSecret, SandboxSocket,
+    SecretError, Workshop,
 };
 use crate::svid::SvidOffice;
 use crate::token::server::{AllowedHosts, TokenServer};
@@ -79,8 +87,26 @@ pub enum StartError {
     /// A listener cannot be opened.
     #[error("cannot open a listener")]
     Bind(#[source] BindError),
+    /// A file of roots cannot be read.
+    #[error("cannot read the roots in {path}")]
+    Roots {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The client of token endpoints cannot be made.
+    #[error("the roots of [grants] cannot be used")]
+    TokenEndpoints(#[source] OutboundError),
+    /// The client of upstreams cannot be made.
+    #[error("the roots of [forward] cannot be used")]
+    Upstreams(#[source] TlsError),
+    /// There is no authority to end TLS with.
+    #[error("TLS cannot be ended for sandboxes")]
+    Authority(#[source] AuthorityError),
     /// The token server is configured on something else than TCP.
-    #[error("token_server.listen must be a TCP address")]
+    #[error("token_server.listen and forward.listen must be TCP addresses")]
     NotTcp,
 }
 
@@ -88,6 +114,8 @@ pub enum StartError {
 pub struct App {
     /// Where the token server listens.
     pub token_server_address: SocketAddr,
+    /// Where the forward proxy listens, if it does.
+    pub forward_address: Option<SocketAddr>,
     /// The control socket.
     pub control_socket: PathBuf,
     /// Where health and metrics are served, if they are.
@@ -103,6 +131,7 @@ struct Listeners {
     tokens_address: SocketAddr,
     control: Listener,
     operations: Option<Listener>,
+    forward: Option<(Listener, SocketAddr)>,
 }
 
 /// What is on disk from before.
@@ -153,7 +182,7 @@ impl App {
         );
         let renewal = (jitter as fn(Duration) -> Duration, config.tokens.jitter.duration());
         let heard = (Arc::clone(&bundles), link.connected());
-        let svids = SvidOffice::new(issuer, heard, renewal, timeline, metrics.clone());
+        let svids = SvidOffice::new(issuer, heard, renewal, timeline.clone(), metrics.clone());
         let workload_api = WorkloadApi {
             placement: Arc::clone(&placement),
             bundles: Arc::clone(&bundles),
@@ -171,6 +200,9 @@ impl App {
             placement: Arc::clone(&placement),
             hosts: Arc::new(allowed_hosts(config, listeners.tokens_address)),
         };
+        let with = (timeline, Arc::clone(&clock), metrics.clone());
+        let forward = Forward::make(config, listeners.forward.as_ref(), &server, &shutdown, with)?;
+        let proxy = forward.as_ref().map(|forward| forward.proxy.clone());
         let mount = &config.sandboxes.mount;
         let workshop = Workshop {
             directory: config.sandboxes_directory(),
@@ -182,23 +214,22 @@ impl App {
             files,
             source: source.clone(),
             credentials: Arc::clone(&server.credentials),
-            sockets: vec![
-                token_socket(config, server.clone()),
-                workload_api_socket(config, workload_api),
-            ],
+            sockets: sockets(config, server.clone(), workload_api, proxy.clone()),
+            forward: forward.map(|forward| forward.door),
             shutdown: shutdown.clone(),
         };
         let attachments = Arc::new(Attachments::restore(workshop, roster));
 
         let app = Self {
             token_server_address: listeners.tokens_address,
+            forward_address: listeners.forward.as_ref().map(|(_, address)| *address),
             control_socket: config.control_socket(),
             operations_address: listeners.operations.as_ref().map(|l| l.local_address().clone()),
             attachments: Arc::clone(&attachments),
             shutdown,
             _lock: lock,
         };
-        app.serve(config, listeners, &server, || Operations {
+        app.serve(config, listeners, (&server, proxy.as_ref()), || Operations {
             recorder,
             metrics,
             connected: link.connected(),
@@ -207,8 +238,7 @@ impl App {
             source: source.clone(),
             attachments: Arc::clone(&attachments),
         });
-        app.follow(&link, &member, placement);
-        app.follow_bundles(&link, bundles);
+        app.follow(&link, &member, placement, bundles);
         let stop = app.shutdown.token().clone();
         app.shutdown.spawn("renewal of tokens", source.renew(link.connected(), stop.clone()));
         app.shutdown.spawn("renewal of the certificate", keep_renewed(link, member, clock, stop));
@@ -219,7 +249,7 @@ impl App {
         &self,
         config: &Config,
         listeners: Listeners,
-        server: &TokenServer,
+        (server, proxy): (&TokenServer, Option<&ForwardProxy>),
         operations: impl FnOnce() -> Operations,
     ) {
         let limits = Limits {
@@ -227,6 +257,16 @@ impl App {
             ..Limits::default()
         };
         self.listen("token server", listeners.tokens, server.on_tcp(), limits);
+        if let Some((proxy, (listener, _))) = proxy.zip(listeners.forward) {
+            let (router, shutdown) = (proxy.on_tcp(), self.shutdown.clone());
+            let limits = Limits {
+                max_connections_per_ip: config.limits.connections_per_address,
+                ..ForwardProxy::limits()
+            };
+            self.shutdown.spawn("forward proxy", async move {
+                listener.serve_proxy(router, limits, &shutdown).await;
+            });
+        }
         let control = control::router(Arc::clone(&self.attachments));
         self.listen("control", listeners.control, control, Limits::grpc());
         if let Some(listener) = listeners.operations {
@@ -242,7 +282,14 @@ impl App {
         });
     }
 
-    fn follow(&self, link: &Arc<Link>, member: &Arc<Member>, placement: Arc<KnownPlacement>) {
+    fn follow(
+        &self,
+        link: &Arc<Link>,
+        member: &Arc<Member>,
+        placement: Arc<KnownPlacement>,
+        bundles: Arc<KnownBundles>,
+    ) {
+        self.follow_bundles(link, bundles);
         let stop = self.shutdown.token();
         let (changes, received) = mpsc::channel(CHANGES);
         let attachments = Arc::clone(&self.attachments);
@@ -299,7 +346,93 @@ fn open_listeners(config: &Config) -> Result<Listeners, StartError> {
     let control = bind(&ListenAddress::Unix(config.control_socket()), "control.socket")?;
     let operations = config.operations.listen.as_ref();
     let operations = operations.map(|address| bind(address, "operations.listen")).transpose()?;
-    Ok(Listeners { tokens, tokens_address, control, operations })
+    let forward = config.forward.listen.as_ref();
+    let forward = forward.map(|address| bind(address, "forward.listen")).transpose()?;
+    let forward = forward.map(|listener| match *listener.local_address() {
+        ListenAddress::Tcp(address) => Ok((listener, address)),
+        ListenAddress::Unix(_) => Err(StartError::NotTcp),
+    });
+    let forward = forward.transpose()?;
+    Ok(Listeners { tokens, tokens_address, control, operations, forward })
+}
+
+/// The forward proxy, and how sandboxes find it.
+struct Forward {
+    proxy: ForwardProxy,
+    door: ForwardDoor,
+}
+
+impl Forward {
+    fn make(
+        config: &Config,
+        listener: Option<&(Listener, SocketAddr)>,
+        server: &TokenServer,
+        shutdown: &Shutdown,
+        (timeline, clock, metrics): (Timeline, Arc<dyn Clock>, Metrics),
+    ) -> Result<Option<Self>, StartError> {
+        let Some((_, bound)) = listener else { return Ok(None) };
+        let assertions = assertions(config, &server.placement, &server.source);
+        let client = OAuthClient::new(read_roots(&config.grants.roots)?);
+        let client = client.map_err(StartError::TokenEndpoints)?;
+        let subjects = Arc::new(NoSubjects);
+        let grantor = Grantor { assertions, subjects, client, clock: Arc::clone(&clock) };
+        let tokens = TokenCache::new(grantor, timeline, metrics.clone());
+        let authority = InterceptionAuthority::new(clock).map_err(StartError::Authority)?;
+        let trust = TrustFiles::of(&authority);
+        let roots = read_roots(&config.forward.roots)?;
+        let dialler = Dialler::new(SystemNames, &roots).map_err(StartError::Upstreams)?;
+        let proxy = ForwardProxy::new(Parts {
+            permissions: Arc::clone(&server.placement) as _,
+            tokens: Arc::new(tokens.clone()),
+            credentials: Arc::clone(&server.credentials),
+            dialler: Arc::new(dialler),
+            authority: Arc::new(authority),
+            tunnels: config.forward.tunnels_per_sandbox,
+            shutdown: shutdown.clone(),
+            metrics,
+        });
+        let door = ForwardDoor { address: config.forward_address(*bound), trust, tokens };
+        Ok(Some(Self { proxy, door }))
+    }
+}
+
+fn read_roots(files: &[PathBuf]) -> Result<Vec<Vec<u8>>, StartError> {
+    let read = |path: &PathBuf| {
+        std::fs::read(path).map_err(|source| StartError::Roots { path: path.clone(), source })
+    };
+    files.iter().map(read).collect()
+}
+
+/// Where the assertions of grants come from.
+fn assertions(
+    config: &Config,
+    placement: &Arc<KnownPlacement>,
+    source: &TokenSource,
+) -> Arc<dyn Assertions> {
+    if let Some(path) = &config.grants.workload_api_socket {
+        return Arc::new(SocketAssertions { path: path.clone() });
+    }
+    Arc::new(OwnAssertions { placement: Arc::clone(placement), source: source.clone() })
+}
+
+/// What each sandbox has in its directory.
+fn sockets(
+    config: &Config,
+    server: TokenServer,
+    api: WorkloadApi,
+    proxy: Option<ForwardProxy>,
+) -> Vec<SandboxSocket> {
+    let mut sockets = vec![token_socket(config, server), workload_api_socket(config, api)];
+    sockets.extend(proxy.map(|proxy| SandboxSocket {
+        name: ForwardProxy::SOCKET,
+        limits: Limits {
+            max_connections: config.limits.connections_per_sandbox,
+            ..ForwardProxy::limits()
+        },
+        is_proxy: true,
+        router_for: Box::new(move |stay| proxy.on_socket_of(stay)),
+    }));
+    sockets
 }
 
 /// The token server's socket in each sandbox's directory.
@@ -310,6 +443,7 @@ fn token_socket(config: &Config, server: TokenServer) -> SandboxSocket {
             max_connections: config.limits.connections_per_sandbox,
             ..Limits::default()
         },
+        is_proxy: false,
         router_for: Box::new(move |stay| server.on_socket_of(stay.sandbox().clone())),
     }
 }
@@ -319,6 +453,7 @@ fn workload_api_socket(config: &Config, api: WorkloadApi) -> SandboxSocket {
     SandboxSocket {
         name: WorkloadApi::SOCKET,
         limits: WorkloadApi::limits(config.limits.connections_per_sandbox),
+        is_proxy: false,
         router_for: Box::new(move |stay| api.on_socket_of(stay)),
     }
 }

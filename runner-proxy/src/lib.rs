@@ -12,6 +12,8 @@ mod control;
 mod coordinator;
 #[cfg(test)]
 mod fakes;
+mod forward;
+mod grant;
 mod metrics;
 mod operations;
 mod sandbox;
@@ -23,6 +25,7 @@ pub use app::{App, StartError};
 pub use coordinator::{
     BundlesError, JoinError, JoinTokenError, MembershipError, OwnBundleError, PlacementError,
 };
+pub use forward::AuthorityError;
 pub(crate) use moneyer_identity::error_chain as chain;
 pub use sandbox::{RosterError, SecretError};
 pub use workload_api::ReflectionError;

@@ -29,6 +29,26 @@ impl CacheAnswer {
     }
 }
 
+/// How asking for the token of a grant ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum GrantOutcome {
+    /// With a token.
+    Granted,
+    /// Without one.
+    Failed,
+}
+
+impl GrantOutcome {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Granted => "granted",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+const GRANTS: &str = "moneyer_runner_grants_total";
+const FORWARDED: &str = "moneyer_runner_forwarded_requests_total";
 const MINTED: &str = "moneyer_runner_tokens_minted_total";
 const MINT_FAILURES: &str = "moneyer_runner_mint_failures_total";
 const REQUESTS: &str = "moneyer_runner_token_requests_total";
@@ -68,6 +88,8 @@ impl Metrics {
         describe_counter!(SVIDS_SIGNED, "X.509-SVIDs received from the coordinator");
         describe_counter!(SVID_FAILURES, "Requests for an X.509-SVID that failed, by class");
         describe_counter!(WORKLOAD_CALLS, "Calls of the Workload API, by call and status code");
+        describe_counter!(GRANTS, "Tokens asked of token endpoints, by provider and outcome");
+        describe_counter!(FORWARDED, "Requests to the forward proxy, by outcome");
         describe_gauge!(WORKLOAD_STREAMS, "Streams of the Workload API that are open");
         describe_gauge!(SANDBOXES, "Sandboxes attached");
         describe_gauge!(LEAST_LIFE, "Least life left of the token in any file, seconds");
@@ -105,6 +127,19 @@ impl Metrics {
     #[expect(clippy::unused_self, reason = "the label is not known before, the owner is")]
     pub(crate) fn svid_failed(&self, class: ErrorClass) {
         counter!(SVID_FAILURES, "class" => class.as_str()).increment(1);
+    }
+
+    /// Counts a request to a token endpoint. Providers are named by operators.
+    #[expect(clippy::unused_self, reason = "the labels are not known before, the owner is")]
+    pub(crate) fn granted(&self, provider: &str, outcome: GrantOutcome) {
+        let provider = provider.to_owned();
+        counter!(GRANTS, "provider" => provider, "outcome" => outcome.as_str()).increment(1);
+    }
+
+    /// Counts a request to the forward proxy.
+    #[expect(clippy::unused_self, reason = "the label is not known before, the owner is")]
+    pub(crate) fn forwarded(&self, outcome: &'static str) {
+        counter!(FORWARDED, "outcome" => outcome).increment(1);
     }
 
     /// Counts a call of the Workload API.

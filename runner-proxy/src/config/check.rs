@@ -19,18 +19,20 @@ impl Config {
         let mut wrong = |key: &str, message: &str| errors.push(source.position(key), message);
         config.check_paths(&mut wrong);
         config.check_addresses(&mut wrong);
+        config.check_forward(&mut wrong);
         if config.tokens.jitter > LONGEST_JITTER {
             wrong("tokens.jitter", "is longer than 1h, the most that is allowed");
         }
         if !config.workload_api.x509 && !config.workload_api.jwt {
             wrong("workload_api.x509", "and workload_api.jwt are both off; one profile must be on");
         }
-        let limits = &config.limits;
+        let (limits, tunnels) = (&config.limits, config.forward.tunnels_per_sandbox);
         for (key, limit) in [
             ("limits.cached_tokens_per_sandbox", limits.cached_tokens_per_sandbox),
             ("limits.requests_under_way_per_sandbox", limits.requests_under_way_per_sandbox),
             ("limits.connections_per_sandbox", limits.connections_per_sandbox),
             ("limits.connections_per_address", limits.connections_per_address),
+            ("forward.tunnels_per_sandbox", tunnels),
         ] {
             if limit == 0 {
                 wrong(key, "must be at least 1");
@@ -89,6 +91,46 @@ impl Config {
             }
             _ => {}
         }
+    }
+
+    fn check_forward(&self, wrong: &mut impl FnMut(&str, &str)) {
+        let forward = &self.forward;
+        match &forward.listen {
+            Some(ListenAddress::Unix(_)) => wrong(
+                "forward.listen",
+                "must be a TCP address such as 127.0.0.1:8486; each sandbox has a socket anyway",
+            ),
+            Some(ListenAddress::Tcp(tcp))
+                if tcp.ip().is_unspecified() && forward.address.is_empty() =>
+            {
+                wrong(
+                    "forward.address",
+                    "is needed where forward.listen names no single address; write the host and \
+                     port that sandboxes reach it under, such as 10.0.0.1:8486",
+                );
+            }
+            _ => {}
+        }
+        let authority = forward.address.parse::<http::uri::Authority>();
+        let whole = authority.is_ok_and(|authority| {
+            authority.port_u16().is_some_and(|port| port > 0)
+                && !authority.host().is_empty()
+                && !authority.as_str().contains('@')
+        });
+        if !forward.address.is_empty() && !whole {
+            wrong("forward.address", "must be a host and a port, such as 10.0.0.1:8486");
+        }
+        if let Some(socket) = &self.grants.workload_api_socket
+            && !socket.is_absolute()
+        {
+            wrong("grants.workload_api_socket", "must be an absolute path");
+        }
+    }
+
+    /// The host and port that sandboxes find the forward proxy at, which listens on `bound`.
+    pub(crate) fn forward_address(&self, bound: SocketAddr) -> String {
+        let named = &self.forward.address;
+        if named.is_empty() { bound.to_string() } else { named.clone() }
     }
 
     /// The host of `token_server.url`, if there is a proper one.
@@ -185,6 +227,12 @@ mod tests {
             ("[tokens]\njitter = \"2h\"", "tokens.jitter"),
             ("[workload_api]\nx509 = false\njwt = false", "workload_api.x509"),
             ("[limits]\ncached_tokens_per_sandbox = 0", "limits.cached_tokens_per_sandbox"),
+            ("[forward]\nlisten = \"unix:/a\"", "forward.listen"),
+            ("[forward]\nlisten = \"0.0.0.0:1\"", "forward.address"),
+            ("[forward]\naddress = \"a\"", "forward.address"),
+            ("[forward]\naddress = \"u@a:1\"", "forward.address"),
+            ("[forward]\ntunnels_per_sandbox = 0", "forward.tunnels_per_sandbox"),
+            ("[grants]\nworkload_api_socket = \"a\"", "grants.workload_api_socket"),
         ] {
             let errors = load_text(&format!("{SMALLEST}{section}\n")).unwrap_err();
             assert!(errors.contains(key), "{section}:\n{errors}");

@@ -7,6 +7,8 @@
 mod check;
 mod control;
 mod coordinator;
+mod forward;
+mod grants;
 mod limits;
 mod operations;
 mod runner;
@@ -22,6 +24,8 @@ use serde::{Deserialize, Serialize};
 
 pub use control::ControlSection;
 pub use coordinator::{CoordinatorAddress, CoordinatorAddressError, CoordinatorSection};
+pub use forward::ForwardSection;
+pub use grants::GrantsSection;
 pub use limits::LimitsSection;
 pub use operations::OperationsSection;
 pub use runner::RunnerSection;
@@ -56,6 +60,12 @@ pub struct Config {
     /// Which profiles of the SPIFFE Workload API sandboxes have.
     #[serde(default)]
     pub workload_api: WorkloadApiSection,
+    /// Tokens on requests of sandboxes.
+    #[serde(default)]
+    pub forward: ForwardSection,
+    /// How these tokens are obtained.
+    #[serde(default)]
+    pub grants: GrantsSection,
     /// Health and metrics.
     #[serde(default)]
     pub operations: OperationsSection,

@@ -10,7 +10,7 @@ use moneyer_identity::AppUid;
 use serde::{Deserialize, Serialize};
 
 /// Who an id stands for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Occupant {
     pub(crate) app: String,
     /// The immutable id of the app.

@@ -9,10 +9,11 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use moneyer_daemon::file;
+use moneyer_identity::grant::SandboxGrants;
 use moneyer_identity::spiffe::SpiffeId;
 use moneyer_identity::{Audience, IssuerUrl, LifetimeRange, ProfileName, SandboxId};
 use serde::{Deserialize, Serialize};
@@ -67,6 +68,9 @@ pub(crate) struct PlacedSandbox {
     /// Whose its SVIDs are. Unknown where a coordinator that knows of no SVIDs placed it.
     #[serde(default, rename = "spiffe_id", skip_serializing_if = "Subject::is_unknown")]
     pub(crate) subject: Subject,
+    /// What it may reach by the forward proxy; nothing where a coordinator that knows of no grants placed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) grants: Option<Arc<SandboxGrants>>,
 }
 
 /// What a runner has to know of the issuer.
@@ -299,7 +303,12 @@ mod tests {
             sdk: Some(Sdk::Aws { role: None }),
         };
         let subject = Subject::Of(SpiffeId::parse("spiffe://id.example.com/app/web").unwrap());
-        PlacedSandbox { occupant: Occupant::of_app(app), profiles: vec![profile], subject }
+        PlacedSandbox {
+            occupant: Occupant::of_app(app),
+            profiles: vec![profile],
+            subject,
+            grants: None,
+        }
     }
 
     #[tokio::test]

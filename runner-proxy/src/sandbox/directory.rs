@@ -99,6 +99,16 @@ impl SandboxDirectory {
         }
     }
 
+    /// Writes a file by which programs trust the forward proxy, or with `None` removes it, if it is there.
+    pub(crate) fn put_trust_file(&self, name: &str, text: Option<&str>) -> io::Result<()> {
+        let open = self.open();
+        let path = through(&open.as_ref().ok_or_else(destroyed)?.root).join(name);
+        match text {
+            Some(text) => file::replace(&path, text.as_bytes(), FILE_MODE),
+            None => removed(&path),
+        }
+    }
+
     /// Writes the file `env`.
     pub(crate) fn write_environment(&self, text: &str) -> io::Result<()> {
         match self.open().as_ref() {

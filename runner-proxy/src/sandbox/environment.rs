@@ -27,7 +27,18 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) token_url: &'a str,
     /// The profiles with a token file.
     pub(crate) profiles: &'a [&'a Profile],
+    /// The host and port of the forward proxy, where the sandbox has grants for it.
+    pub(crate) forward: Option<&'a str>,
 }
+
+/// The file with the authority of the forward proxy.
+pub(crate) const AUTHORITY_FILE: &str = "forward-ca.pem";
+
+/// The file with it and with everything that this machine trusts.
+pub(crate) const BUNDLE_FILE: &str = "ca-bundle.pem";
+
+/// What is reached without the proxy: the sandbox itself, and what this daemon serves on loopback.
+const NO_PROXY: &str = "localhost,127.0.0.1,::1";
 
 impl Surroundings<'_> {
     /// A path in the sandbox's directory, as the sandbox sees it.
@@ -56,6 +67,7 @@ impl Environment {
         let request_url = format!("{}?api-version=2.0", from.token_url);
         variables.push(("ACTIONS_ID_TOKEN_REQUEST_URL", request_url));
         variables.push(("ACTIONS_ID_TOKEN_REQUEST_TOKEN", from.secret.expose().to_owned()));
+        variables.extend(from.forward.into_iter().flat_map(|address| forward(address, from)));
         for profile in first_of_each(from.profiles) {
             variables.extend(sdk::variables(profile, from));
         }
@@ -77,6 +89,32 @@ impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
     }
+}
+
+/// What curl, OpenSSL, Python, Node, Deno and Git need to use the forward proxy and to trust it. Some programs read
+/// the names in lower case and no others.
+fn forward(address: &str, from: &Surroundings<'_>) -> Vec<(&'static str, String)> {
+    let proxy = format!("http://{}:{}@{address}", from.sandbox, from.secret.expose());
+    let mut none = NO_PROXY.to_owned();
+    let token_host = from.token_url.parse::<http::Uri>().ok();
+    let token_host =
+        token_host.as_ref().and_then(http::Uri::host).map(|h| h.trim_matches(['[', ']']));
+    if let Some(host) = token_host.filter(|host| !NO_PROXY.split(',').any(|own| own == *host)) {
+        none.push(',');
+        none.push_str(host);
+    }
+    let (authority, bundle) = (from.path(AUTHORITY_FILE), from.path(BUNDLE_FILE));
+    let mut variables = Vec::new();
+    variables.extend(
+        ["HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"]
+            .map(|name| (name, proxy.clone())),
+    );
+    variables.extend(["NO_PROXY", "no_proxy"].map(|name| (name, none.clone())));
+    variables.push(("NODE_USE_ENV_PROXY", "1".to_owned()));
+    variables.extend(["NODE_EXTRA_CA_CERTS", "DENO_CERT"].map(|name| (name, authority.clone())));
+    let bundled = ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO"];
+    variables.extend(bundled.map(|name| (name, bundle.clone())));
+    variables
 }
 
 /// The files that SDKs read beside their tokens.
@@ -128,6 +166,7 @@ mod tests {
             issuer: issuer.map(|text| IssuerUrl::parse(text).unwrap()).as_ref(),
             token_url: "http://127.0.0.1:8484/v1/sandboxes/s-1/token",
             profiles: &profiles.iter().collect::<Vec<_>>(),
+            forward: None,
         })
     }
 
@@ -171,6 +210,36 @@ AZURE_FEDERATED_TOKEN_FILE=/run/moneyer/sandboxes/s-1/tokens/azure
         assert!(!without.contains("AWS") && !without.contains("ISSUER"), "{without}");
         let bare = environment(&[profile("a", "sts", Some(Sdk::Aws { role: None }))], None).lines();
         assert!(!bare.contains("AWS_ROLE_ARN") && bare.contains("AWS_ROLE_SESSION_NAME"), "{bare}");
+    }
+
+    #[test]
+    fn programs_find_the_forward_proxy_and_trust_it() {
+        let expected = "\
+HTTPS_PROXY=http://s-1:SECRET@10.0.0.1:8486
+HTTP_PROXY=http://s-1:SECRET@10.0.0.1:8486
+https_proxy=http://s-1:SECRET@10.0.0.1:8486
+http_proxy=http://s-1:SECRET@10.0.0.1:8486
+NO_PROXY=localhost,127.0.0.1,::1
+no_proxy=localhost,127.0.0.1,::1
+NODE_USE_ENV_PROXY=1
+NODE_EXTRA_CA_CERTS=/run/moneyer/sandboxes/s-1/forward-ca.pem
+DENO_CERT=/run/moneyer/sandboxes/s-1/forward-ca.pem
+SSL_CERT_FILE=/run/moneyer/sandboxes/s-1/ca-bundle.pem
+REQUESTS_CA_BUNDLE=/run/moneyer/sandboxes/s-1/ca-bundle.pem
+CURL_CA_BUNDLE=/run/moneyer/sandboxes/s-1/ca-bundle.pem
+GIT_SSL_CAINFO=/run/moneyer/sandboxes/s-1/ca-bundle.pem
+";
+        let of = |token_url: &str| {
+            with(&[], None, |from| {
+                let forward = Some("10.0.0.1:8486");
+                Environment::of(&Surroundings { token_url, forward, ..*from }).lines()
+            })
+        };
+        let expected = expected.replace("SECRET", &"5a".repeat(32));
+        assert!(of("http://127.0.0.1:8484/v1").ends_with(&expected));
+        let elsewhere = of("http://10.0.0.1:8484/v1");
+        assert!(elsewhere.contains("\nno_proxy=localhost,127.0.0.1,::1,10.0.0.1\n"), "{elsewhere}");
+        assert!(!environment(&[], None).lines().contains("PROXY"));
     }
 
     #[test]

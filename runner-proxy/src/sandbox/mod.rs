@@ -13,7 +13,9 @@ mod sdk;
 mod secret;
 mod stay;
 
-pub(crate) use attachments::{AttachError, Attachments, Listed, SandboxSocket, Workshop};
+pub(crate) use attachments::{
+    AttachError, Attachments, ForwardDoor, Listed, SandboxSocket, Workshop,
+};
 pub(crate) use credentials::{AuthenticatedSandbox, Credentials};
 pub(crate) use directory::{SandboxDirectory, TokenFileName};
 pub(crate) use roster::Roster;

@@ -106,7 +106,8 @@ mod tests {
         assert_eq!(subject.now(), Subject::Unknown);
         let place = |occupant: Occupant, id: Option<SpiffeId>| {
             let given = id.map_or(Subject::Nobody, Subject::Of);
-            let placed = PlacedSandbox { occupant, profiles: Vec::new(), subject: given };
+            let placed =
+                PlacedSandbox { occupant, profiles: Vec::new(), subject: given, grants: None };
             placement.apply(1, PlacementChange::Placed(sandbox.clone(), placed));
             subject.now()
         };

@@ -107,8 +107,12 @@ impl Bench {
     }
 
     fn place_as(&self, subject: Subject) {
-        let placed =
-            PlacedSandbox { occupant: Occupant::of_app("web"), profiles: Vec::new(), subject };
+        let placed = PlacedSandbox {
+            occupant: Occupant::of_app("web"),
+            profiles: Vec::new(),
+            subject,
+            grants: None,
+        };
         self.placement.apply(1, PlacementChange::Placed(sandbox("s"), placed));
     }
 

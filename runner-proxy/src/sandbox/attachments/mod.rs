@@ -33,7 +33,7 @@ pub(crate) use error::AttachError;
 use present::Present;
 pub(crate) use socket::SandboxSocket;
 use state::State;
-pub(crate) use workshop::Workshop;
+pub(crate) use workshop::{ForwardDoor, Workshop};
 
 /// What whoever attached a sandbox is told.
 #[derive(Debug)]

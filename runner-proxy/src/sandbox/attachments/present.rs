@@ -6,10 +6,13 @@ use std::sync::Arc;
 use moneyer_identity::{SandboxId, TokenRequest};
 
 use super::super::directory::{SandboxDirectory, TokenFileName};
-use super::super::environment::{Environment, Surroundings, sdk_files};
+use super::super::environment::{
+    AUTHORITY_FILE, BUNDLE_FILE, Environment, Surroundings, sdk_files,
+};
 use super::super::roster::{Roster, RosterEntry};
 use super::super::sdk::SdkFileName;
 use super::super::stay::Stay;
+use super::workshop::ForwardDoor;
 use super::{AttachError, Workshop, wanted};
 use crate::coordinator::{PlacedSandbox, Profile};
 use crate::token::server::TokenServer;
@@ -35,7 +38,7 @@ impl Present {
     ) -> Result<Self, AttachError> {
         let directory = SandboxDirectory::create(&workshop.directory, sandbox)
             .map_err(AttachError::Directory)?;
-        let (environment, _none) = environment(workshop, sandbox, entry, &[]);
+        let (environment, _none) = environment(workshop, sandbox, entry, &[], None);
         let stay = Stay::new(sandbox.clone(), entry.occupant.clone());
         let directory = Arc::new(directory);
         let mut present = Self { directory, stay, files: Vec::new(), environment };
@@ -85,7 +88,14 @@ impl Present {
         };
         let renewed = wanted.iter().map(|(_, request)| (request.clone(), token_of(request)));
         workshop.source.admit(sandbox, renewed.collect(), workshop.jitter);
-        let (environment, sdk_files) = environment(workshop, sandbox, entry, &profiles);
+        let forward = forward_door(workshop, placed);
+        let (environment, sdk_files) = environment(workshop, sandbox, entry, &profiles, forward);
+        for (name, text) in [
+            (AUTHORITY_FILE, forward.map(|forward| forward.trust.authority.as_str())),
+            (BUNDLE_FILE, forward.map(|forward| forward.trust.bundle.as_str())),
+        ] {
+            self.directory.put_trust_file(name, text).map_err(AttachError::Directory)?;
+        }
         for name in SdkFileName::ALL {
             let text = sdk_files.iter().find(|(made, _)| *made == name);
             let text = text.map(|(_, text)| text.as_str());
@@ -132,11 +142,21 @@ impl Present {
     }
 }
 
+/// The forward proxy, for a sandbox that may reach something by it.
+fn forward_door<'a>(
+    workshop: &'a Workshop,
+    placed: Option<&PlacedSandbox>,
+) -> Option<&'a ForwardDoor> {
+    let grants = placed.and_then(|placed| placed.grants.as_ref());
+    workshop.forward.as_ref().filter(|_| grants.is_some_and(|grants| !grants.is_empty()))
+}
+
 fn environment(
     workshop: &Workshop,
     sandbox: &SandboxId,
     entry: &RosterEntry,
     profiles: &[&Profile],
+    forward: Option<&ForwardDoor>,
 ) -> (Environment, Vec<(SdkFileName, String)>) {
     let on_host = workshop.directory.join(sandbox.as_str());
     let placement = workshop.placement.now();
@@ -147,6 +167,7 @@ fn environment(
         issuer: placement.issuer.as_ref().map(|facts| &facts.issuer),
         token_url: &format!("{}{}", workshop.token_server_url, TokenServer::path_of(sandbox)),
         profiles,
+        forward: forward.map(|forward| forward.address.as_str()),
     };
     (Environment::of(&surroundings), sdk_files(&surroundings))
 }

@@ -22,6 +22,8 @@ pub(crate) struct SandboxSocket {
     pub(crate) name: &'static str,
     /// Of each sandbox's own.
     pub(crate) limits: Limits,
+    /// Whether connections may become tunnels.
+    pub(crate) is_proxy: bool,
     /// What is served to one sandbox.
     pub(crate) router_for: Box<dyn Fn(&Stay) -> Router + Send + Sync>,
 }
@@ -37,9 +39,14 @@ impl SandboxSocket {
         let address = ListenAddress::Unix(directory.join(self.name));
         let listener = Listener::bind(&address, UnixMode::Everyone)?;
         let (limits, router) = (self.limits.clone(), (self.router_for)(stay));
+        let is_proxy = self.is_proxy;
         let served = stay.served();
         shutdown.spawn(format!("{} of {}", self.name, stay.sandbox()), async move {
-            listener.serve(router, limits, Tls::Off, &served).await;
+            if is_proxy {
+                listener.serve_proxy(router, limits, &served).await;
+            } else {
+                listener.serve(router, limits, Tls::Off, &served).await;
+            }
             // What is still running then is cut off by its own limits.
             let _drained = served.drain(DRAIN).await;
         });

@@ -115,6 +115,7 @@ impl State {
         // At once, whatever the disk does.
         workshop.credentials.remove(sandbox);
         workshop.source.retire(sandbox);
+        workshop.forward.as_ref().inspect(|forward| forward.tokens.retire(sandbox));
         workshop.files.forget(sandbox);
         self.present.get(sandbox).inspect(|present| present.leave());
         if self.roster.entries.remove(sandbox).is_some() {

@@ -61,7 +61,12 @@ mod tests {
             sdk: None,
         };
         let profiles = vec![profile("aws"), profile("vault")];
-        PlacedSandbox { occupant: Occupant::of_app("web"), profiles, subject: Subject::Nobody }
+        PlacedSandbox {
+            occupant: Occupant::of_app("web"),
+            profiles,
+            subject: Subject::Nobody,
+            grants: None,
+        }
     }
 
     fn named(names: &[&str]) -> ProfileChoice {

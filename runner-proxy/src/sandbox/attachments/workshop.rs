@@ -9,7 +9,19 @@ use moneyer_daemon::lifecycle::Shutdown;
 use super::super::credentials::Credentials;
 use super::socket::SandboxSocket;
 use crate::coordinator::{KnownPlacement, Link};
+use crate::forward::TrustFiles;
+use crate::grant::TokenCache;
 use crate::token::{TokenFiles, TokenSource};
+
+/// The forward proxy, as a sandbox finds it.
+pub(crate) struct ForwardDoor {
+    /// Its host and port.
+    pub(crate) address: String,
+    /// The files by which it is trusted.
+    pub(crate) trust: TrustFiles,
+    /// The tokens that go with a sandbox.
+    pub(crate) tokens: TokenCache,
+}
 
 /// What attachments are made with.
 pub(crate) struct Workshop {
@@ -28,6 +40,8 @@ pub(crate) struct Workshop {
     pub(crate) source: TokenSource,
     /// Who may ask on TCP.
     pub(crate) credentials: Arc<Credentials>,
+    /// How sandboxes with grants reach and trust the forward proxy, where there is one.
+    pub(crate) forward: Option<ForwardDoor>,
     /// What each sandbox finds in its directory.
     pub(crate) sockets: Vec<SandboxSocket>,
     pub(crate) shutdown: Shutdown,

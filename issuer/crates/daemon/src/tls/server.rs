@@ -193,6 +193,22 @@ impl ServerTls {
         Self { current: Arc::clone(&self.current), asks: true }
     }
 
+    /// The same end, which agrees on HTTP/1.1 alone.
+    #[cfg(feature = "test-util")]
+    #[must_use]
+    pub fn http1_only(&self) -> Self {
+        let current = self.current.load_full();
+        let mut config = ServerConfig::clone(&current.ordinary);
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Self::of(Configurations {
+            ordinary: Arc::new(config),
+            asking: None,
+            joining: None,
+            certified: current.certified.clone(),
+            authorities: current.authorities.clone(),
+        })
+    }
+
     /// What the client of a complete handshake is verified by, at an end that verifies.
     pub(crate) fn verified(&self, connection: &ServerConnection) -> Option<PeerCertificate> {
         if self.asks { None } else { PeerCertificate::of(connection) }

@@ -1,0 +1,19 @@
+//! `[grants]`: how the tokens of grants are obtained.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How the tokens of grants are obtained.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct GrantsSection {
+    /// The socket of another SPIFFE Workload API that assertions come from, as the identity it takes this proxy for.
+    /// Default: none; each sandbox's own JWT-SVID is its assertion.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workload_api_socket: Option<PathBuf>,
+    /// Files with certificates (PEM) that token endpoints are verified by, beside those of this machine. Default:
+    /// none.
+    pub roots: Vec<PathBuf>,
+}

@@ -1,0 +1,28 @@
+//! The upstream's answer on its way to the sandbox: as it came, but for what belongs to the connection.
+//!
+//! Redirects and challenges are for the sandbox to see; nothing here follows them. An answer that two readers would
+//! end at different places is passed to nobody (RFC 9112 section 6.3).
+
+use axum::body::Body;
+use axum::response::Response;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{StatusCode, Version};
+use hyper::body::Incoming;
+
+use super::headers;
+use super::refusal::Refusal;
+
+/// An answer that is passed on.
+pub(super) fn pass(answer: http::Response<Incoming>) -> Result<Response, Refusal> {
+    let framed_twice = answer.headers().contains_key(CONTENT_LENGTH)
+        && answer.headers().contains_key(TRANSFER_ENCODING);
+    if framed_twice || answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(Refusal::Answer);
+    }
+    let (mut parts, body) = answer.into_parts();
+    headers::strip(&mut parts.headers);
+    headers::say_via(&mut parts.headers, parts.version);
+    parts.version = Version::default();
+    parts.extensions.clear();
+    Ok(Response::from_parts(parts, Body::new(body)))
+}

@@ -1,0 +1,85 @@
+//! Connections to upstreams: to an address that was checked, and where it is encrypted to the name that was asked for.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use moneyer_daemon::listener::Stream;
+use moneyer_daemon::tls::{TlsError, WebAlpn, WebTls};
+use moneyer_identity::grant::Destination;
+use tokio::net::TcpStream;
+
+use super::names::{Names, Pinned};
+use super::refusal::Refusal;
+
+/// Time for a connection to one address, and for a handshake.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+
+/// Dials upstreams.
+pub(crate) struct Dialler {
+    names: Box<dyn Names>,
+    tls: WebTls,
+}
+
+/// A connection.
+pub(super) struct Dialled {
+    pub(super) stream: Box<dyn Stream>,
+    /// To which address.
+    pub(super) address: IpAddr,
+    pub(super) is_http2: bool,
+}
+
+impl Dialler {
+    /// One that looks names up so, and trusts the roots of the machine and these (PEM).
+    pub(crate) fn new(
+        names: impl Names + 'static,
+        extra_roots: &[Vec<u8>],
+    ) -> Result<Self, TlsError> {
+        Ok(Self { names: Box::new(names), tls: WebTls::new(extra_roots)? })
+    }
+
+    /// Looks a destination up.
+    pub(super) async fn pin(&self, destination: &Destination) -> Result<Pinned, Refusal> {
+        Pinned::of(destination, &*self.names).await
+    }
+
+    /// A connection without TLS to one of these addresses: the first that takes it.
+    pub(super) async fn plain(
+        &self,
+        addresses: &[IpAddr],
+        port: u16,
+    ) -> Result<(TcpStream, IpAddr), Refusal> {
+        let mut last = io::ErrorKind::AddrNotAvailable.into();
+        for address in addresses {
+            let connecting = TcpStream::connect(SocketAddr::new(*address, port));
+            match tokio::time::timeout(CONNECT_LIMIT, connecting).await {
+                Ok(Ok(stream)) => {
+                    stream.set_nodelay(true).map_err(Refusal::Unreachable)?;
+                    return Ok((stream, *address));
+                }
+                Ok(Err(error)) => last = error,
+                Err(_over) => last = io::ErrorKind::TimedOut.into(),
+            }
+        }
+        Err(Refusal::Unreachable(last))
+    }
+
+    /// A connection on which requests are sent: encrypted, where `alpn` says what is spoken in it.
+    pub(super) async fn connect(
+        &self,
+        destination: &Destination,
+        addresses: &[IpAddr],
+        alpn: Option<WebAlpn>,
+    ) -> Result<Dialled, Refusal> {
+        let (tcp, address) = self.plain(addresses, destination.port()).await?;
+        let Some(alpn) = alpn else {
+            return Ok(Dialled { stream: Box::new(tcp), address, is_http2: false });
+        };
+        let shaking = self.tls.connect(destination.host(), tcp, alpn);
+        let shaken = tokio::time::timeout(HANDSHAKE_LIMIT, shaking).await;
+        let over = |_over| Refusal::Tls(io::ErrorKind::TimedOut.into());
+        let connection = shaken.map_err(over)?.map_err(Refusal::Tls)?;
+        Ok(Dialled { stream: connection.stream, address, is_http2: connection.is_http2 })
+    }
+}

@@ -1,0 +1,187 @@
+//! The proxy behind all its listeners.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::response::{IntoResponse as _, Response};
+use http::Method;
+use moneyer_daemon::lifecycle::Shutdown;
+use moneyer_daemon::listener::Limits;
+use moneyer_identity::SandboxId;
+use moneyer_identity::grant::{Decision, Destination};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::authority::InterceptionAuthority;
+use super::caller::Caller;
+use super::dial::Dialler;
+use super::permissions::Permissions;
+use super::refusal::Refusal;
+use super::relay::Relay;
+use super::request::{Asked, read_absolute};
+use super::upstream::Upstream;
+use crate::grant::TokenSource;
+use crate::metrics::Metrics;
+use crate::sandbox::{Credentials, Stay};
+
+/// Age at which a connection is closed: none that a sandbox comes to, since answers stream for as long as they do.
+const AGE: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Time a connection may be idle, and a client may take to accept the next bytes: what people do to a program.
+const IDLE: Duration = Duration::from_secs(300);
+
+/// Bytes of a request's head: a token of 8 KiB and cookies.
+const HEADER_BYTES: usize = 32 * 1024;
+
+/// What the proxy is made of.
+pub(crate) struct Parts {
+    /// What sandboxes may do.
+    pub(crate) permissions: Arc<dyn Permissions>,
+    /// Where tokens come from.
+    pub(crate) tokens: Arc<dyn TokenSource>,
+    /// Who may ask on TCP.
+    pub(crate) credentials: Arc<Credentials>,
+    /// Dials upstreams.
+    pub(crate) dialler: Arc<Dialler>,
+    /// Ends TLS.
+    pub(crate) authority: Arc<InterceptionAuthority>,
+    /// Most open tunnels of one sandbox.
+    pub(crate) tunnels: usize,
+    /// Ends what is open.
+    pub(crate) shutdown: Shutdown,
+    /// What is counted.
+    pub(crate) metrics: Metrics,
+}
+
+/// The proxy. Clones share everything.
+#[derive(Clone)]
+pub(crate) struct ForwardProxy {
+    pub(super) parts: Arc<Parts>,
+    places: Arc<Mutex<HashMap<SandboxId, Arc<Semaphore>>>>,
+}
+
+/// What the log shows of a request.
+pub(super) struct Shown {
+    method: Method,
+    destination: String,
+}
+
+impl Shown {
+    pub(super) fn of(request: &Request, destination: &Destination) -> Self {
+        Self { method: request.method().clone(), destination: destination.to_string() }
+    }
+}
+
+impl ForwardProxy {
+    /// The name of its socket in a sandbox's directory.
+    pub(crate) const SOCKET: &str = "forward.sock";
+
+    /// A proxy with nothing open.
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self { parts: Arc::new(parts), places: Arc::default() }
+    }
+
+    /// The limits of its connections, within tunnels and without. Bodies are as long as they are and take as long.
+    pub(crate) fn limits() -> Limits {
+        Limits {
+            body: None,
+            body_bytes: usize::MAX,
+            age: AGE,
+            idle: IDLE,
+            write_stall: IDLE,
+            header_bytes: HEADER_BYTES,
+            ..Limits::default()
+        }
+    }
+
+    /// What is served on the socket of one sandbox.
+    pub(crate) fn on_socket_of(&self, stay: &Stay) -> Router {
+        self.router(Some(Caller::Socket(stay.clone())))
+    }
+
+    /// What is served on TCP.
+    pub(crate) fn on_tcp(&self) -> Router {
+        self.router(None)
+    }
+
+    fn router(&self, known: Option<Caller>) -> Router {
+        let proxy = self.clone();
+        Router::new().fallback(move |request: Request| {
+            let (proxy, known) = (proxy.clone(), known.clone());
+            async move { proxy.take(request, known).await }
+        })
+    }
+
+    async fn take(&self, request: Request, known: Option<Caller>) -> Response {
+        let authority = request.uri().authority().map(ToString::to_string).unwrap_or_default();
+        let shown = Shown { method: request.method().clone(), destination: authority };
+        let caller = match known {
+            Some(caller) => Ok(caller),
+            None => Caller::of(request.headers(), &self.parts.credentials),
+        };
+        let caller = match caller {
+            Ok(caller) => caller,
+            Err(refusal) => {
+                self.count(&refusal);
+                return refusal.into_response();
+            }
+        };
+        let sandbox = caller.sandbox().clone();
+        let answer = if request.method() == Method::CONNECT {
+            self.connect(request, caller).await
+        } else {
+            self.forward(request, caller).await
+        };
+        self.answer(&sandbox, &shown, answer)
+    }
+
+    /// Plain HTTP.
+    async fn forward(&self, request: Request, caller: Caller) -> Result<Response, Refusal> {
+        let asked = read_absolute(&request)?;
+        let dialler = Arc::clone(&self.parts.dialler);
+        let upstream = Upstream::new(dialler, asked.destination.clone(), false);
+        let relay = Relay { proxy: self.clone(), caller, upstream, pinned: None };
+        relay.relay(request, asked).await
+    }
+
+    /// The answer to a request: counted, and written down where it is a refusal.
+    pub(super) fn answer(
+        &self,
+        sandbox: &SandboxId,
+        shown: &Shown,
+        answer: Result<Response, Refusal>,
+    ) -> Response {
+        answer.inspect(|_| self.parts.metrics.forwarded("passed")).unwrap_or_else(|refusal| {
+            self.count(&refusal);
+            tracing::info!(
+                sandbox.id = %sandbox, http.method = %shown.method,
+                forward.destination = shown.destination, forward.refusal = refusal.as_str(),
+                error.cause = crate::chain(&refusal), "a request of a sandbox was refused"
+            );
+            refusal.into_response()
+        })
+    }
+
+    pub(super) fn count(&self, refusal: &Refusal) {
+        self.parts.metrics.forwarded(refusal.as_str());
+    }
+
+    /// Whether a request would be permitted now.
+    pub(super) fn permits(&self, caller: &Caller, asked: &Asked) -> bool {
+        let Ok((_, grants)) = caller.grants(&*self.parts.permissions) else { return false };
+        let decision = grants.decide(&asked.destination, &asked.method, &asked.target);
+        matches!(decision, Decision::Permitted(_))
+    }
+
+    /// The place of one tunnel of a sandbox, free again when it is dropped.
+    pub(super) fn place(&self, sandbox: &SandboxId) -> Result<OwnedSemaphorePermit, Refusal> {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let most = self.parts.tunnels;
+        // Those of sandboxes without a tunnel are made again when they are needed.
+        places.retain(|id, free| id == sandbox || free.available_permits() < most);
+        let free = places.entry(sandbox.clone()).or_insert_with(|| Arc::new(Semaphore::new(most)));
+        Arc::clone(free).try_acquire_owned().map_err(|_none_left| Refusal::Busy)
+    }
+}

@@ -1,0 +1,179 @@
+//! One request on its way: judged, given its tokens, sent.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::response::{IntoResponse as _, Response};
+use http::StatusCode;
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use moneyer_daemon::listener::TunnelRequest;
+use moneyer_identity::grant::{BearerToken, Decision, PermittedRequest, SandboxGrants};
+
+use super::caller::Caller;
+use super::names::Pinned;
+use super::proxy::ForwardProxy;
+use super::refusal::Refusal;
+use super::request::Asked;
+use super::upstream::{Upstream, outgoing};
+use super::{answer, headers, watch, websocket};
+use crate::grant::{GrantKey, Holder};
+
+/// The one who asks, and whom it reaches.
+pub(super) struct Relay {
+    pub(super) proxy: ForwardProxy,
+    pub(super) caller: Caller,
+    pub(super) upstream: Arc<Upstream>,
+    /// Looked up before; `None` to look it up.
+    pub(super) pinned: Option<Pinned>,
+}
+
+/// What was decided about a request, at one revision.
+struct Judged {
+    holder: Holder,
+    grants: Arc<SandboxGrants>,
+    method: String,
+    target: String,
+    addresses: Vec<IpAddr>,
+    tokens: Vec<GrantKey>,
+}
+
+/// A token as it was put on a request.
+struct Injected {
+    key: GrantKey,
+    token: Arc<BearerToken>,
+}
+
+impl Relay {
+    /// Sends a request and passes the answer on.
+    pub(super) async fn relay(
+        &self,
+        mut request: Request,
+        asked: Asked,
+    ) -> Result<Response, Refusal> {
+        let upgrades = websocket::is_asked(request.method(), request.version(), request.headers());
+        let judged = self.judge(&asked).await?;
+        let upgrades = upgrades?;
+        let client = TunnelRequest::of(&mut request);
+        let mut outgoing = outgoing(request, &judged.method, &judged.target)?;
+        headers::strip_request(&mut outgoing.headers);
+        if upgrades {
+            websocket::ask(&mut outgoing.headers);
+        }
+        headers::say_via(&mut outgoing.headers, http::Version::HTTP_11);
+        let injected = self.tokens(&judged).await?;
+        for Injected { key, token } in &injected {
+            headers::inject(&mut outgoing.headers, &key.grant.placement, token)?;
+        }
+        self.check_unchanged(&judged)?;
+        let answer = match client.filter(|_| upgrades) {
+            Some(client) => {
+                let answer = self.upstream.send_upgrade(&judged.addresses, outgoing).await?;
+                self.note(&injected, &answer);
+                return self.open_websocket(asked, client, answer);
+            }
+            None => self.upstream.send(&judged.addresses, outgoing).await?,
+        };
+        self.note(&injected, &answer);
+        answer::pass(answer)
+    }
+
+    /// Policy first, then addresses: nothing of this asks for a token.
+    async fn judge(&self, asked: &Asked) -> Result<Judged, Refusal> {
+        let (holder, grants) = self.caller.grants(&*self.proxy.parts.permissions)?;
+        let Asked { destination, method, target } = asked;
+        let permitted = match grants.decide(destination, method, target) {
+            Decision::Permitted(permitted) => permitted,
+            Decision::Refused(refusal) => return Err(Refusal::Policy(refusal)),
+        };
+        if let Some(refusal) = permitted.audited() {
+            tracing::warn!(
+                sandbox.id = %holder.sandbox, forward.destination = %destination,
+                forward.refusal = refusal.as_str(), "a request passed that is only audited"
+            );
+        }
+        if !permitted.bindings().is_empty()
+            && !self.upstream.is_encrypted()
+            && destination.port() == 443
+        {
+            return Err(Refusal::Plaintext);
+        }
+        let pinned = match &self.pinned {
+            Some(pinned) => pinned.clone(),
+            None => self.proxy.parts.dialler.pin(destination).await?,
+        };
+        let addresses = pinned.permitted(&permitted.endpoint().allowed_ips.iter())?;
+        let tokens = keys(&holder, &grants, &permitted);
+        let (method, target) = (permitted.method().as_str(), permitted.target().as_str());
+        let (method, target) = (method.to_owned(), target.to_owned());
+        Ok(Judged { holder, grants, method, target, addresses, tokens })
+    }
+
+    async fn tokens(&self, judged: &Judged) -> Result<Vec<Injected>, Refusal> {
+        let mut injected = Vec::with_capacity(judged.tokens.len());
+        for key in &judged.tokens {
+            let token = self.proxy.parts.tokens.token(key.clone()).await;
+            let token = token.map_err(Refusal::Grant)?;
+            injected.push(Injected { key: key.clone(), token });
+        }
+        Ok(injected)
+    }
+
+    /// What the sandbox may do is still what it was when the request was judged.
+    fn check_unchanged(&self, judged: &Judged) -> Result<(), Refusal> {
+        let (holder, grants) = self.caller.grants(&*self.proxy.parts.permissions)?;
+        let same = holder == judged.holder && grants.revision == judged.grants.revision;
+        if same || *grants == *judged.grants { Ok(()) } else { Err(Refusal::Changed) }
+    }
+
+    /// A token that an upstream refuses is not used again. No other is sent in its place: the sandbox sees the
+    /// answer, and its next request has a new one.
+    fn note(&self, injected: &[Injected], answer: &http::Response<Incoming>) {
+        if answer.status() == StatusCode::UNAUTHORIZED {
+            for Injected { key, token } in injected {
+                self.proxy.parts.tokens.refused(key, token);
+            }
+        }
+    }
+
+    fn open_websocket(
+        &self,
+        asked: Asked,
+        client: TunnelRequest,
+        answer: http::Response<Incoming>,
+    ) -> Result<Response, Refusal> {
+        if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return answer::pass(answer);
+        }
+        if !websocket::is_opened(answer.headers()) {
+            return Err(Refusal::Answer);
+        }
+        let mut opened = StatusCode::SWITCHING_PROTOCOLS.into_response();
+        *opened.headers_mut() = answer.headers().clone();
+        headers::strip(opened.headers_mut());
+        websocket::ask(opened.headers_mut());
+        headers::say_via(opened.headers_mut(), http::Version::HTTP_11);
+        let (caller, proxy) = (self.caller.clone(), self.proxy.clone());
+        tokio::spawn(async move {
+            let both = tokio::join!(client.opened(), hyper::upgrade::on(answer));
+            let (Ok(client), Ok(upstream)) = both else { return };
+            if client.spoke_early() {
+                tracing::debug!("a WebSocket was closed: its client sent bytes before it was open");
+                return;
+            }
+            let is_permitted = || proxy.permits(&caller, &asked);
+            watch::pump(client, TokioIo::new(upstream), is_permitted).await;
+        });
+        Ok(opened)
+    }
+}
+
+fn keys(
+    holder: &Holder,
+    grants: &SandboxGrants,
+    permitted: &PermittedRequest<'_>,
+) -> Vec<GrantKey> {
+    let key = |grant| GrantKey { holder: holder.clone(), revision: grants.revision.clone(), grant };
+    permitted.bindings().iter().map(|binding| key(binding.grant.clone())).collect()
+}

@@ -1,0 +1,420 @@
+//! A proxy with everything around it: names, permissions, tokens, an upstream that remembers every byte.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use moneyer_daemon::lifecycle::Shutdown;
+use moneyer_daemon::listener::{ListenAddress, Listener, Stream, UnixMode};
+use moneyer_daemon::tls::{ServerTls, TlsIdentity, WebAlpn, WebConnection, WebTls};
+use moneyer_identity::grant::{
+    Access, AddressRange, AssertionType, BearerToken, Binding, EndpointRule, Enforcement,
+    GrantKind, HeaderPlacement, HostPattern, PathPattern, Protocol, SandboxGrants, TlsMode,
+    TokenEndpoint, TokenGrant, TokenType,
+};
+use moneyer_identity::{
+    Audience, CredentialName, ErrorClass, ProviderName, SandboxId, SystemClock,
+};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rustls_pki_types::PrivatePkcs8KeyDer;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::coordinator::Occupant;
+use crate::fakes::sandbox;
+use crate::forward::dial::Dialler;
+use crate::forward::names::Names;
+use crate::forward::permissions::Permissions;
+use crate::forward::{ForwardProxy, InterceptionAuthority, Parts};
+use crate::grant::{AssertionError, GrantError, GrantKey, TokenSource};
+use crate::metrics::Metrics;
+use crate::sandbox::{Credentials, SandboxSecret};
+
+/// Far above everything that a test waits for.
+pub(super) const SOON: Duration = Duration::from_secs(20);
+
+/// The name under which the upstream is reached.
+pub(super) const HOST: &str = "api.test";
+
+/// Gives numbered tokens, or none.
+#[derive(Default)]
+pub(super) struct FakeTokens {
+    pub(super) asked: Mutex<Vec<GrantKey>>,
+    pub(super) refused: Mutex<Vec<String>>,
+    pub(super) fails: Mutex<Option<ErrorClass>>,
+    /// What to do before a token is given.
+    pub(super) meanwhile: Mutex<Option<Box<dyn Fn() + Send>>>,
+}
+
+#[async_trait]
+impl TokenSource for FakeTokens {
+    async fn token(&self, key: GrantKey) -> Result<Arc<BearerToken>, Arc<GrantError>> {
+        if let Some(meanwhile) = self.meanwhile.lock().unwrap().as_ref() {
+            meanwhile();
+        }
+        let credential = key.grant.credential.as_str().to_owned();
+        let mut asked = self.asked.lock().unwrap();
+        asked.push(key);
+        match *self.fails.lock().unwrap() {
+            Some(ErrorClass::Unavailable) => {
+                Err(Arc::new(GrantError::Assertion(AssertionError::Unknown)))
+            }
+            Some(_) => Err(Arc::new(GrantError::Expired)),
+            None => {
+                let text = format!("canary-{credential}-{}", asked.len());
+                Ok(Arc::new(BearerToken::parse(text).unwrap()))
+            }
+        }
+    }
+
+    fn refused(&self, _key: &GrantKey, token: &BearerToken) {
+        self.refused.lock().unwrap().push(token.expose().to_owned());
+    }
+}
+
+#[derive(Default)]
+pub(super) struct FakePermissions(Mutex<HashMap<SandboxId, (Occupant, Arc<SandboxGrants>)>>);
+
+impl FakePermissions {
+    pub(super) fn set(&self, id: &str, grants: SandboxGrants) {
+        let entry = (Occupant::of_app("web"), Arc::new(grants));
+        self.0.lock().unwrap().insert(sandbox(id), entry);
+    }
+
+    pub(super) fn clear(&self) {
+        self.0.lock().unwrap().clear();
+    }
+}
+
+impl Permissions for FakePermissions {
+    fn of(&self, sandbox: &SandboxId) -> Option<(Occupant, Arc<SandboxGrants>)> {
+        self.0.lock().unwrap().get(sandbox).cloned()
+    }
+}
+
+/// Leads every name where it is told, and counts.
+#[derive(Clone)]
+pub(super) struct FakeNames {
+    pub(super) leads_to: Arc<Mutex<Vec<IpAddr>>>,
+    pub(super) asked: Arc<AtomicUsize>,
+}
+
+#[async_trait]
+impl Names for FakeNames {
+    async fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        if name == "nowhere.test" {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        Ok(self.leads_to.lock().unwrap().clone())
+    }
+}
+
+/// An authority that signs the upstream's certificates.
+pub(super) struct WebAuthority(CertifiedIssuer<'static, KeyPair>);
+
+impl WebAuthority {
+    pub(super) fn new() -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, "the web");
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    pub(super) fn pem(&self) -> Vec<u8> {
+        self.0.pem().into_bytes()
+    }
+
+    pub(super) fn server(&self, host: &str) -> ServerTls {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec![host.to_owned()]).unwrap();
+        let leaf = params.signed_by(&key, &self.0).unwrap();
+        let key = PrivatePkcs8KeyDer::from(key.serialize_der());
+        ServerTls::server_only(&TlsIdentity::new(vec![leaf.der().clone()], key)).unwrap()
+    }
+}
+
+/// An upstream that answers every request alike and remembers every byte.
+#[derive(Clone)]
+pub(super) struct FakeUpstream {
+    pub(super) address: SocketAddr,
+    received: Arc<Mutex<Vec<u8>>>,
+    pub(super) connections: Arc<AtomicUsize>,
+    answer: Arc<Mutex<Vec<u8>>>,
+}
+
+pub(super) const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+impl FakeUpstream {
+    /// One that speaks HTTP/1.1, encrypted or not.
+    pub(super) async fn start(tls: Option<ServerTls>) -> Self {
+        let tls = tls.map(|tls| tls.http1_only());
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let upstream = Self {
+            address: listener.local_addr().unwrap(),
+            received: Arc::default(),
+            connections: Arc::default(),
+            answer: Arc::new(Mutex::new(OK.as_bytes().to_vec())),
+        };
+        let own = upstream.clone();
+        tokio::spawn(async move {
+            loop {
+                let (tcp, _) = listener.accept().await.unwrap();
+                own.connections.fetch_add(1, Ordering::SeqCst);
+                let (own, tls) = (own.clone(), tls.clone());
+                tokio::spawn(async move {
+                    match tls {
+                        None => own.serve(tcp).await,
+                        Some(tls) => {
+                            if let Ok(terminated) = tls.terminate(tcp).await {
+                                own.serve(terminated.stream).await;
+                            }
+                        }
+                    }
+                });
+            }
+        });
+        upstream
+    }
+
+    pub(super) fn answer_with(&self, answer: &str) {
+        *self.answer.lock().unwrap() = answer.as_bytes().to_vec();
+    }
+
+    pub(super) fn received(&self) -> String {
+        String::from_utf8_lossy(&self.received.lock().unwrap()).into_owned()
+    }
+
+    pub(super) fn forget(&self) {
+        self.received.lock().unwrap().clear();
+    }
+
+    async fn serve(&self, mut stream: impl Stream) {
+        let mut buffer = vec![0; 64 * 1024];
+        let mut pending = Vec::new();
+        loop {
+            let count = match stream.read(&mut buffer).await {
+                Ok(0) | Err(_) => return,
+                Ok(count) => count,
+            };
+            self.received.lock().unwrap().extend_from_slice(&buffer[..count]);
+            pending.extend_from_slice(&buffer[..count]);
+            while let Some(end) = pending.windows(4).position(|part| part == b"\r\n\r\n") {
+                pending.drain(..end + 4);
+                let answer = self.answer.lock().unwrap().clone();
+                if stream.write_all(&answer).await.is_err() || stream.flush().await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// What one sandbox may do with `HOST` at a port.
+pub(super) fn rule(port: u16) -> EndpointRule {
+    EndpointRule {
+        provider: ProviderName::parse("demo").unwrap(),
+        host: HostPattern::parse(HOST).unwrap(),
+        port,
+        path: PathPattern::parse("").unwrap(),
+        protocol: Protocol::Rest,
+        access: Some(Access::ReadWrite),
+        allow: Vec::new(),
+        deny: Vec::new(),
+        enforcement: Enforcement::Enforce,
+        tls: TlsMode::Terminate,
+        allowed_ips: vec![AddressRange::parse("127.0.0.1").unwrap()],
+        allow_uninspected: false,
+    }
+}
+
+pub(super) fn binding(port: u16, credential: &str, placement: HeaderPlacement) -> Binding {
+    let endpoint = TokenEndpoint::parse("http://localhost:1/token").unwrap();
+    Binding {
+        host: HostPattern::parse(HOST).unwrap(),
+        port,
+        path: PathPattern::parse("").unwrap(),
+        grant: TokenGrant {
+            provider: ProviderName::parse("demo").unwrap(),
+            credential: CredentialName::parse(credential).unwrap(),
+            svid_audience: endpoint.default_svid_audience(),
+            endpoint,
+            kind: GrantKind::ClientCredentials,
+            audience: Audience::parse("alpha").ok(),
+            scopes: Vec::new(),
+            assertion_type: AssertionType::default(),
+            cache_ttl: None,
+            requested_token_type: TokenType::default(),
+            placement,
+        },
+    }
+}
+
+pub(super) fn grants(revision: &str, port: u16) -> SandboxGrants {
+    SandboxGrants {
+        revision: revision.to_owned(),
+        endpoints: vec![rule(port)],
+        bindings: vec![binding(port, "token", HeaderPlacement::default())],
+    }
+}
+
+/// All of it.
+pub(super) struct World {
+    pub(super) proxy: ForwardProxy,
+    pub(super) address: SocketAddr,
+    pub(super) tokens: Arc<FakeTokens>,
+    pub(super) permissions: Arc<FakePermissions>,
+    pub(super) names: FakeNames,
+    pub(super) upstream: FakeUpstream,
+    pub(super) credentials: Arc<Credentials>,
+    pub(super) secret: SandboxSecret,
+}
+
+impl World {
+    /// One whose upstream speaks plain HTTP.
+    pub(super) async fn plain() -> Self {
+        Self::start(false).await
+    }
+
+    /// One whose upstream speaks HTTPS.
+    pub(super) async fn encrypted() -> Self {
+        Self::start(true).await
+    }
+
+    async fn start(encrypted: bool) -> Self {
+        let web = WebAuthority::new();
+        let tls = encrypted.then(|| web.server(HOST));
+        let upstream = FakeUpstream::start(tls).await;
+        Self::before(upstream, &web)
+    }
+
+    /// One before this upstream, which it trusts by this authority.
+    pub(super) fn before(upstream: FakeUpstream, web: &WebAuthority) -> Self {
+        let leads_to = Arc::new(Mutex::new(vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]));
+        let names = FakeNames { leads_to, asked: Arc::default() };
+        let (tokens, permissions) =
+            (Arc::new(FakeTokens::default()), Arc::new(FakePermissions::default()));
+        permissions.set("s", grants("1", upstream.address.port()));
+        let secret = SandboxSecret::random().unwrap();
+        let credentials = Arc::new(Credentials::new(SandboxSecret::random().unwrap()));
+        credentials.insert(sandbox("s"), secret.clone());
+        let shutdown = Shutdown::new();
+        let proxy = ForwardProxy::new(Parts {
+            permissions: Arc::clone(&permissions) as _,
+            tokens: Arc::clone(&tokens) as _,
+            credentials: Arc::clone(&credentials),
+            dialler: Arc::new(Dialler::new(names.clone(), &[web.pem()]).unwrap()),
+            authority: Arc::new(InterceptionAuthority::new(Arc::new(SystemClock)).unwrap()),
+            tunnels: 4,
+            shutdown: shutdown.clone(),
+            metrics: Metrics::new(),
+        });
+        let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap(), UnixMode::Owner).unwrap();
+        let ListenAddress::Tcp(address) = *listener.local_address() else { unreachable!() };
+        let (router, limits) = (proxy.on_tcp(), ForwardProxy::limits());
+        tokio::spawn(async move { listener.serve_proxy(router, limits, &shutdown).await });
+        Self { proxy, address, tokens, permissions, names, upstream, credentials, secret }
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.upstream.address.port()
+    }
+
+    /// `api.test:port`.
+    pub(super) fn authority(&self) -> String {
+        format!("{HOST}:{}", self.port())
+    }
+
+    /// The line with the sandbox's credentials.
+    pub(super) fn credentials_line(&self) -> String {
+        let pair = STANDARD.encode(format!("s:{}", self.secret.expose()));
+        format!("Proxy-Authorization: Basic {pair}\r\n")
+    }
+
+    /// A plain GET of a path with these lines beside the usual ones.
+    pub(super) async fn get(&self, path: &str, lines: &str) -> String {
+        let (authority, credentials) = (self.authority(), self.credentials_line());
+        let head = format!("GET http://{authority}{path} HTTP/1.1\r\nHost: {authority}\r\n");
+        self.exchange(&format!("{head}{credentials}{lines}\r\n")).await
+    }
+
+    /// Sends a request and reads one answer.
+    pub(super) async fn exchange(&self, request: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        read_answer(&mut stream).await
+    }
+
+    /// Asks for a tunnel; gives it where it is opened, else the answer.
+    pub(super) async fn connect(&self, authority: &str) -> Result<TcpStream, String> {
+        let credentials = self.credentials_line();
+        let head =
+            format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n{credentials}\r\n");
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let answer = read_head(&mut stream).await;
+        if answer.starts_with("HTTP/1.1 200") { Ok(stream) } else { Err(answer) }
+    }
+
+    /// A tunnel with TLS in it, as a client has it that trusts the proxy's authority.
+    pub(super) async fn tunnel(&self, alpn: WebAlpn) -> WebConnection {
+        let tunnel = self.connect(&self.authority()).await.unwrap();
+        self.trusting().connect(HOST, tunnel, alpn).await.unwrap()
+    }
+
+    pub(super) fn trusting(&self) -> WebTls {
+        WebTls::new(&[self.proxy.parts.authority.pem().into_bytes()]).unwrap()
+    }
+
+    /// That nothing was asked for and nothing reached the upstream.
+    pub(super) fn assert_untouched(&self, case: &str) {
+        assert_eq!(self.tokens.asked.lock().unwrap().len(), 0, "a token was asked for: {case}");
+        assert_eq!(self.upstream.received(), "", "bytes reached the upstream: {case}");
+    }
+}
+
+pub(super) async fn read_to_close(mut stream: impl Stream) -> String {
+    let mut answer = Vec::new();
+    let read = tokio::time::timeout(SOON, stream.read_to_end(&mut answer)).await;
+    // A reset is a close, too.
+    drop(read.expect("the proxy did not close"));
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+pub(super) async fn read_head(stream: &mut (impl Stream + ?Sized)) -> String {
+    let mut head = Vec::new();
+    let reading = async {
+        while !head.ends_with(b"\r\n\r\n") {
+            match stream.read_u8().await {
+                Ok(byte) => head.push(byte),
+                Err(_closed) => break,
+            }
+        }
+    };
+    tokio::time::timeout(SOON, reading).await.expect("no answer came");
+    String::from_utf8_lossy(&head).into_owned()
+}
+
+/// Reads an answer whose length is said.
+pub(super) async fn read_answer(stream: &mut (impl Stream + ?Sized)) -> String {
+    let mut answer = read_head(stream).await;
+    let length = answer.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().unwrap())
+    });
+    let mut body = vec![0; length.unwrap_or(0)];
+    let read = tokio::time::timeout(SOON, stream.read_exact(&mut body)).await;
+    read.expect("no body came").unwrap();
+    answer.push_str(&String::from_utf8_lossy(&body));
+    answer
+}
+
+pub(super) fn status(answer: &str) -> &str {
+    answer.get(9..12).unwrap_or("closed")
+}

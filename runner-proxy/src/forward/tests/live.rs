@@ -1,0 +1,89 @@
+//! What a sandbox may do changes while its connections are open.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use moneyer_daemon::tls::WebAlpn;
+use moneyer_identity::grant::{SandboxGrants, TlsMode};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use super::fixtures::*;
+use crate::fakes::sandbox;
+
+fn get(world: &World) -> String {
+    format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", world.authority())
+}
+
+#[tokio::test]
+async fn the_next_request_in_an_open_tunnel_goes_by_the_new_grants() {
+    let world = World::encrypted().await;
+    let mut stream = world.tunnel(WebAlpn::Http1).await.stream;
+    stream.write_all(get(&world).as_bytes()).await.unwrap();
+    assert_eq!(status(&read_answer(&mut stream).await), "200");
+    let mut changed = grants("2", world.port());
+    changed.bindings.clear();
+    world.permissions.set("s", changed);
+    stream.write_all(get(&world).as_bytes()).await.unwrap();
+    assert_eq!(status(&read_answer(&mut stream).await), "200");
+    let received = world.upstream.received();
+    assert_eq!(received.matches("canary").count(), 1, "{received}");
+    world.permissions.set("s", grants("3", world.port()));
+    stream.write_all(get(&world).as_bytes()).await.unwrap();
+    assert_eq!(status(&read_answer(&mut stream).await), "200");
+    let revisions: Vec<_> =
+        world.tokens.asked.lock().unwrap().iter().map(|key| key.revision.clone()).collect();
+    assert_eq!(revisions, ["1", "3"]);
+}
+
+#[tokio::test]
+async fn a_sandbox_that_leaves_loses_its_tunnels_at_once() {
+    for leave in [0, 1, 2] {
+        let world = World::encrypted().await;
+        let mut stream = world.tunnel(WebAlpn::Http1).await.stream;
+        stream.write_all(get(&world).as_bytes()).await.unwrap();
+        assert_eq!(status(&read_answer(&mut stream).await), "200");
+        match leave {
+            0 => world.permissions.clear(),
+            1 => world.credentials.remove(&sandbox("s")),
+            _ => world.permissions.set("s", SandboxGrants::default()),
+        }
+        world.upstream.forget();
+        stream.write_all(get(&world).as_bytes()).await.ok();
+        let refused = tokio::time::timeout(SOON, read_head(&mut stream)).await.unwrap();
+        assert!(matches!(status(&refused), "403" | "closed"), "{refused}");
+        // Whatever it goes on to say, the tunnel ends.
+        let closed = tokio::time::timeout(SOON, stream.read_to_end(&mut Vec::new())).await;
+        closed.expect("the tunnel stays open").ok();
+        assert_eq!(world.upstream.received(), "");
+    }
+}
+
+#[tokio::test]
+async fn a_raw_tunnel_that_is_no_longer_permitted_is_closed_within_a_second() {
+    let world = World::plain().await;
+    let mut raw = grants("1", world.port());
+    raw.endpoints[0].tls = TlsMode::Skip;
+    world.permissions.set("s", raw);
+    let mut tunnel = world.connect(&world.authority()).await.unwrap();
+    let began = tokio::time::Instant::now();
+    // It is to be looked into from now on.
+    world.permissions.set("s", grants("2", world.port()));
+    let closed = tokio::time::timeout(SOON, tunnel.read_to_end(&mut Vec::new())).await;
+    closed.expect("the tunnel stays open").ok();
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_change_while_a_token_is_fetched_stops_the_request() {
+    let world = World::plain().await;
+    let (permissions, port) = (Arc::clone(&world.permissions), world.port());
+    let change = move || {
+        let mut changed = grants("2", port);
+        changed.endpoints[0].access = Some(moneyer_identity::grant::Access::ReadOnly);
+        permissions.set("s", changed);
+    };
+    *world.tokens.meanwhile.lock().unwrap() = Some(Box::new(change));
+    let answer = world.get("/", "").await;
+    assert!(status(&answer) == "403" && answer.contains("policy_denied"), "{answer}");
+    assert_eq!(world.upstream.received(), "");
+}

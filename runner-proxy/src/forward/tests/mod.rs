@@ -1,0 +1,10 @@
+//! The proxy through real sockets, between a hostile client and a hostile upstream.
+
+mod corpus;
+mod fixtures;
+mod frames;
+mod http;
+mod intercepted;
+mod live;
+mod responses;
+mod websockets;

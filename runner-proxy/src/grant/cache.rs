@@ -1,0 +1,285 @@
+//! Tokens that are kept, and the one request that each costs.
+//!
+//! A token is kept for exactly one holder, revision of what the holder may do, and grant with everything that is asked
+//! for in it: nothing of these is ever shared. However many ask for the same token, it is asked for once, and whoever
+//! asked may go. It is renewed ahead of its end by whoever uses it then, is never given out past its end, and is dropped
+//! once where an upstream refuses it. What was refused is not asked for again at once. The number of tokens is limited,
+//! for one sandbox and in all.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use moneyer_identity::SandboxId;
+use moneyer_identity::grant::{BearerToken, TokenGrant};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::TokenSource;
+use super::answer::Granted;
+use super::error::GrantError;
+use super::obtain::Grantor;
+use crate::coordinator::Occupant;
+use crate::metrics::{GrantOutcome, Metrics};
+use crate::token::Timeline;
+
+/// Most tokens kept for one sandbox. A sandbox that uses more has its least used ones asked for again.
+const MAXIMUM_TOKENS_PER_SANDBOX: usize = 64;
+
+/// Most tokens kept on this host: of 16 KiB at most, so 256 MiB where each is as long as can be.
+const MAXIMUM_TOKENS: usize = 16 * 1024;
+
+/// How long before its end a token is not given out any more: it has to arrive and to be read.
+const SKEW: Duration = Duration::from_secs(30);
+
+/// Shortest life that a token is kept for.
+const SHORTEST_LIFE: Duration = Duration::from_secs(1);
+
+/// How long a failure stands for whoever asks next.
+const FAILURE_KEPT: Duration = Duration::from_secs(1);
+
+/// How long a token that came after a refusal is kept though it is refused, too.
+const REFUSAL_KEPT: Duration = Duration::from_secs(60);
+
+/// Who holds a grant: a sandbox, and who its id stands for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Holder {
+    pub(crate) sandbox: SandboxId,
+    pub(crate) occupant: Occupant,
+}
+
+/// Everything that a token depends on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct GrantKey {
+    pub(crate) holder: Holder,
+    /// The revision of all that the holder may do.
+    pub(crate) revision: String,
+    pub(crate) grant: TokenGrant,
+}
+
+type Outcome = Result<Arc<BearerToken>, Arc<GrantError>>;
+type Flight = watch::Receiver<Option<Outcome>>;
+
+/// What is known of one key.
+#[derive(Default)]
+struct Entry {
+    held: Option<Held>,
+    flight: Option<Flight>,
+    failed: Option<(Arc<GrantError>, Instant)>,
+    /// When a token was dropped because an upstream refused it.
+    refused_at: Option<Instant>,
+    last_used: Option<Instant>,
+}
+
+#[derive(Clone)]
+struct Held {
+    token: Arc<BearerToken>,
+    renew_at: Instant,
+    ends_at: Instant,
+}
+
+/// What is to be done for whoever asks.
+enum Look {
+    Serve(Arc<BearerToken>),
+    /// The same, and it is time to renew it.
+    ServeAndFetch(Arc<BearerToken>, watch::Sender<Option<Outcome>>),
+    Fail(Arc<GrantError>),
+    Wait(Flight),
+    Fetch(Flight, watch::Sender<Option<Outcome>>),
+}
+
+/// The cache. Clones share everything.
+#[derive(Clone)]
+pub(crate) struct TokenCache {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    grantor: Grantor,
+    entries: Mutex<HashMap<GrantKey, Entry>>,
+    timeline: Timeline,
+    metrics: Metrics,
+}
+
+impl TokenCache {
+    /// A cache that holds nothing yet.
+    pub(crate) fn new(grantor: Grantor, timeline: Timeline, metrics: Metrics) -> Self {
+        let entries = Mutex::default();
+        Self { shared: Arc::new(Shared { grantor, entries, timeline, metrics }) }
+    }
+
+    /// Forgets every token of a sandbox.
+    pub(crate) fn retire(&self, sandbox: &SandboxId) {
+        self.entries().retain(|key, _| key.holder.sandbox != *sandbox);
+    }
+
+    fn look(&self, key: &GrantKey) -> Look {
+        let now = self.shared.timeline.now();
+        let mut entries = self.entries();
+        if !entries.contains_key(key) {
+            make_room(&mut entries, key, now);
+        }
+        let entry = entries.entry(key.clone()).or_default();
+        entry.last_used = Some(now);
+        let begin = |entry: &mut Entry| {
+            let (told, flight) = watch::channel(None);
+            entry.flight = Some(flight.clone());
+            (flight, told)
+        };
+        match (entry.held.clone(), entry.flight.clone()) {
+            (Some(held), flight) if now < held.ends_at => {
+                let failed = entry.failed.as_ref().is_some_and(|(_, until)| now < *until);
+                if now < held.renew_at || flight.is_some() || failed {
+                    return Look::Serve(held.token);
+                }
+                Look::ServeAndFetch(held.token, begin(entry).1)
+            }
+            (_, Some(flight)) => Look::Wait(flight),
+            (_, None) => match &entry.failed {
+                Some((error, until)) if now < *until => Look::Fail(Arc::clone(error)),
+                _ => {
+                    let (flight, told) = begin(entry);
+                    Look::Fetch(flight, told)
+                }
+            },
+        }
+    }
+
+    /// Fetches in a task of its own: others may wait for the same token, and the next request will want it.
+    fn fetch(&self, key: GrantKey, told: watch::Sender<Option<Outcome>>) {
+        let cache = self.clone();
+        tokio::spawn(async move {
+            let outcome = cache.shared.grantor.obtain(&key).await;
+            let outcome = cache.land(&key, outcome);
+            told.send_replace(Some(outcome));
+        });
+    }
+
+    fn land(&self, key: &GrantKey, outcome: Result<Granted, GrantError>) -> Outcome {
+        let now = self.shared.timeline.now();
+        let provider = key.grant.provider.as_str();
+        match &outcome {
+            Ok(_) => self.shared.metrics.granted(provider, GrantOutcome::Granted),
+            Err(_) => self.shared.metrics.granted(provider, GrantOutcome::Failed),
+        }
+        record(key, &outcome);
+        let mut entries = self.entries();
+        // Retired meanwhile: whoever waits is told, and nothing is kept.
+        let mut gone = Entry::default();
+        let entry = entries.get_mut(key).unwrap_or(&mut gone);
+        entry.flight = None;
+        match outcome {
+            Ok(granted) => {
+                let held = Held::of(granted, key.grant.cache_ttl, now);
+                let token = Arc::clone(&held.token);
+                (entry.held, entry.failed) = (Some(held), None);
+                Ok(token)
+            }
+            Err(error) => {
+                let error = Arc::new(error);
+                entry.failed = Some((Arc::clone(&error), now + FAILURE_KEPT));
+                Err(error)
+            }
+        }
+    }
+
+    async fn wait(&self, mut flight: Flight) -> Outcome {
+        let landed = flight.wait_for(Option::is_some).await;
+        let landed = landed.ok().and_then(|outcome| outcome.clone());
+        landed.unwrap_or_else(|| Err(Arc::new(GrantError::CutOff)))
+    }
+
+    fn entries(&self) -> MutexGuard<'_, HashMap<GrantKey, Entry>> {
+        // Whole after each use, so a panic elsewhere cannot have torn it.
+        self.shared.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl TokenSource for TokenCache {
+    async fn token(&self, key: GrantKey) -> Outcome {
+        // Bound first: the lock must not live as long as the match.
+        let look = self.look(&key);
+        match look {
+            Look::Serve(token) => Ok(token),
+            Look::ServeAndFetch(token, told) => {
+                self.fetch(key, told);
+                Ok(token)
+            }
+            Look::Fail(error) => Err(error),
+            Look::Wait(flight) => self.wait(flight).await,
+            Look::Fetch(flight, told) => {
+                self.fetch(key, told);
+                self.wait(flight).await
+            }
+        }
+    }
+
+    fn refused(&self, key: &GrantKey, token: &BearerToken) {
+        let now = self.shared.timeline.now();
+        let mut entries = self.entries();
+        let Some(entry) = entries.get_mut(key) else { return };
+        let is_held = entry.held.as_ref().is_some_and(|held| *held.token == *token);
+        let again = entry.refused_at.is_some_and(|at| now < at + REFUSAL_KEPT);
+        if is_held && !again {
+            (entry.held, entry.refused_at) = (None, Some(now));
+        }
+    }
+}
+
+impl Held {
+    fn of(granted: Granted, ttl: Option<Duration>, now: Instant) -> Self {
+        let life = granted.life;
+        let safe = life.saturating_sub(SKEW).max(SHORTEST_LIFE).min(life);
+        let kept = ttl.filter(|ttl| !ttl.is_zero()).map_or(safe, |ttl| ttl.min(safe));
+        let (renew_at, ends_at) = (now + kept.mul_f64(0.8), now + kept);
+        Self { token: Arc::new(granted.token), renew_at, ends_at }
+    }
+}
+
+/// Drops what the new key replaces, and where there is no room the entry not used for longest: of the same sandbox
+/// where that has as many as it may, else of all. What is under way stays.
+fn make_room(entries: &mut HashMap<GrantKey, Entry>, new: &GrantKey, now: Instant) {
+    let is_of = |key: &GrantKey| key.holder.sandbox == new.holder.sandbox;
+    let is_idle = |entry: &Entry| entry.flight.is_none();
+    let is_old = |key: &GrantKey| key.revision != new.revision || key.holder != new.holder;
+    entries.retain(|key, entry| !(is_of(key) && is_old(key) && is_idle(entry)));
+    if entries.keys().filter(|key| is_of(key)).count() >= MAXIMUM_TOKENS_PER_SANDBOX {
+        drop_least_used(entries, is_of);
+    }
+    if entries.len() >= MAXIMUM_TOKENS {
+        let ended = |entry: &Entry| entry.held.as_ref().is_none_or(|held| held.ends_at <= now);
+        entries.retain(|_, entry| !(is_idle(entry) && ended(entry)));
+        if entries.len() >= MAXIMUM_TOKENS {
+            drop_least_used(entries, |_| true);
+        }
+    }
+}
+
+fn drop_least_used(entries: &mut HashMap<GrantKey, Entry>, of: impl Fn(&GrantKey) -> bool) {
+    let candidates = entries.iter().filter(|(key, entry)| of(key) && entry.flight.is_none());
+    let least = candidates.min_by_key(|(_, entry)| entry.last_used).map(|(key, _)| key.clone());
+    least.and_then(|key| entries.remove(&key));
+}
+
+/// Writes down that a token was asked for, with nothing of it.
+fn record(key: &GrantKey, outcome: &Result<Granted, GrantError>) {
+    let (sandbox, grant) = (&key.holder.sandbox, &key.grant);
+    let audience = grant.audience.as_ref().map(moneyer_identity::Audience::as_str);
+    match outcome {
+        Ok(granted) => tracing::info!(
+            sandbox.id = %sandbox, grant.provider = %grant.provider,
+            grant.credential = %grant.credential, grant.kind = grant.kind.as_str(),
+            grant.revision = key.revision, token.audience = audience,
+            token.life_seconds = granted.life.as_secs(), "a token was granted"
+        ),
+        Err(error) => tracing::warn!(
+            sandbox.id = %sandbox, grant.provider = %grant.provider,
+            grant.credential = %grant.credential, grant.kind = grant.kind.as_str(),
+            grant.revision = key.revision, token.audience = audience,
+            error.class = error.class().as_str(), error.cause = crate::chain(error),
+            "a token was not granted"
+        ),
+    }
+}

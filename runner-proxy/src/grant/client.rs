@@ -1,0 +1,77 @@
+//! The client of token endpoints.
+//!
+//! Redirects are never followed, so that no assertion goes where the profile did not send it; what it may take is
+//! limited in time and size; it is the one outbound client of the daemon with another address rule, the one of
+//! [`TokenEndpoint`].
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::StatusCode;
+use moneyer_daemon::outbound::{OutboundClient, OutboundError, OutboundPolicy, OutboundUrl};
+use moneyer_identity::grant::TokenEndpoint;
+use zeroize::Zeroizing;
+
+use super::error::GrantError;
+use super::retry::RetryBudget;
+
+/// Time for a connection to a token endpoint, and for all of a request.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+const TOTAL_LIMIT: Duration = Duration::from_secs(30);
+
+/// Most bytes of an answer: a token of 16 KiB and as much again beside it.
+const MAXIMUM_ANSWER_BYTES: usize = 64 * 1024;
+
+/// Asks token endpoints.
+pub(crate) struct OAuthClient {
+    client: OutboundClient,
+    budget: RetryBudget,
+}
+
+impl OAuthClient {
+    /// A client that trusts these roots (PEM) beside those of the machine.
+    pub(crate) fn new(extra_roots: Vec<Vec<u8>>) -> Result<Self, OutboundError> {
+        let policy = OutboundPolicy {
+            connect: CONNECT_LIMIT,
+            total: TOTAL_LIMIT,
+            max_body: MAXIMUM_ANSWER_BYTES,
+            extra_roots,
+        };
+        Ok(Self { client: OutboundClient::new(policy)?, budget: RetryBudget::new() })
+    }
+
+    /// Posts a form, and once more where nothing of it was sent and that was earned.
+    pub(super) async fn post(
+        &self,
+        endpoint: &TokenEndpoint,
+        form: &Zeroizing<String>,
+    ) -> Result<(StatusCode, Zeroizing<Vec<u8>>), GrantError> {
+        let first = self.post_once(endpoint, form).await;
+        let again = first.as_ref().err().is_some_and(OutboundError::sent_nothing);
+        let answer =
+            if again && self.budget.spend() { self.post_once(endpoint, form).await } else { first };
+        let (status, body) = answer.map_err(GrantError::Unreachable)?;
+        self.budget.earn();
+        Ok((status, Zeroizing::new(body)))
+    }
+
+    async fn post_once(
+        &self,
+        endpoint: &TokenEndpoint,
+        form: &Zeroizing<String>,
+    ) -> Result<(StatusCode, Vec<u8>), OutboundError> {
+        let url = OutboundUrl::of_token_endpoint(endpoint)?;
+        // Wiped when the last of the client's clones is gone.
+        let form = Bytes::from_owner(Wiped(form.clone()));
+        self.client.post_form(url, form).await
+    }
+}
+
+/// Bytes that are wiped when they are dropped.
+struct Wiped(Zeroizing<String>);
+
+impl AsRef<[u8]> for Wiped {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}

@@ -1,0 +1,45 @@
+//! Obtaining one token, from the assertion to the checked answer.
+
+use std::sync::Arc;
+
+use moneyer_identity::Clock;
+use moneyer_identity::grant::GrantKind;
+
+use super::answer::{self, Granted};
+use super::assertion::Assertions;
+use super::cache::GrantKey;
+use super::client::OAuthClient;
+use super::error::GrantError;
+use super::form;
+use super::subject::SubjectTokens;
+
+/// Obtains tokens. It keeps none.
+pub(crate) struct Grantor {
+    /// Who says which sandbox asks.
+    pub(crate) assertions: Arc<dyn Assertions>,
+    /// Who holds the tokens of users.
+    pub(crate) subjects: Arc<dyn SubjectTokens>,
+    /// Asks the token endpoints.
+    pub(crate) client: OAuthClient,
+    /// For the end that a token says of itself.
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl Grantor {
+    /// A new token.
+    pub(super) async fn obtain(&self, key: &GrantKey) -> Result<Granted, GrantError> {
+        let grant = &key.grant;
+        let assertion = self.assertions.jwt_svid(&key.holder, &grant.svid_audience).await;
+        let assertion = assertion.map_err(GrantError::Assertion)?;
+        let form = match grant.kind {
+            GrantKind::ClientCredentials => form::client_credentials(grant, &assertion),
+            GrantKind::TokenExchange => {
+                let subject = self.subjects.readdressed(&key.holder, grant, &assertion).await;
+                let subject = subject.map_err(GrantError::Subject)?;
+                form::token_exchange(grant, &assertion, &subject)
+            }
+        };
+        let (status, body) = self.client.post(&grant.endpoint, &form).await?;
+        answer::read(status, &body, self.clock.now())
+    }
+}

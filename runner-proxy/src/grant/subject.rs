@@ -1,0 +1,38 @@
+//! The first stage of a token exchange: a user's token, readdressed to the sandbox by the coordinator.
+//!
+//! The user's own token never leaves the coordinator. What comes from it is addressed to the sandbox's SPIFFE ID, is
+//! used for one exchange and is kept nowhere here.
+
+use async_trait::async_trait;
+use moneyer_identity::grant::{BearerToken, TokenGrant};
+use moneyer_identity::{ErrorClass, IssueError};
+
+use super::assertion::Assertion;
+use super::cache::Holder;
+
+/// Where tokens on a user's behalf come from.
+#[async_trait]
+pub(crate) trait SubjectTokens: Send + Sync {
+    /// The token for the second stage, for the holder of this assertion.
+    async fn readdressed(
+        &self,
+        holder: &Holder,
+        grant: &TokenGrant,
+        assertion: &Assertion,
+    ) -> Result<BearerToken, IssueError>;
+}
+
+/// From nowhere: where the coordinator holds no tokens of users.
+pub(crate) struct NoSubjects;
+
+#[async_trait]
+impl SubjectTokens for NoSubjects {
+    async fn readdressed(
+        &self,
+        _holder: &Holder,
+        _grant: &TokenGrant,
+        _assertion: &Assertion,
+    ) -> Result<BearerToken, IssueError> {
+        Err(IssueError::new(ErrorClass::Denied, "the coordinator holds no tokens of users"))
+    }
+}
