@@ -140,7 +140,7 @@ fn placed(sandbox: &v1::PlacedSandbox) -> Option<(SandboxId, PlacedSandbox)> {
     let profiles = profiles.collect();
     let subject = subject(&id, sandbox.spiffe_id.as_deref());
     let occupant = occupant(&id, sandbox);
-    Some((id, PlacedSandbox { occupant, profiles, subject, grants: None }))
+    Some((id, PlacedSandbox { occupant, profiles, subject, grants: std::sync::Arc::default() }))
 }
 
 /// Who an id stands for; a coordinator of an older version says no more than the app's name.

@@ -68,9 +68,13 @@ pub(crate) struct PlacedSandbox {
     /// Whose its SVIDs are. Unknown where a coordinator that knows of no SVIDs placed it.
     #[serde(default, rename = "spiffe_id", skip_serializing_if = "Subject::is_unknown")]
     pub(crate) subject: Subject,
-    /// What it may reach by the forward proxy; nothing where a coordinator that knows of no grants placed it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) grants: Option<Arc<SandboxGrants>>,
+    /// What it may reach, and the tokens for it; sandboxes that have the same share it. No secret is in it.
+    #[serde(default, skip_serializing_if = "grants_nothing")]
+    pub(crate) grants: Arc<SandboxGrants>,
+}
+
+fn grants_nothing(grants: &SandboxGrants) -> bool {
+    grants.is_empty()
 }
 
 /// What a runner has to know of the issuer.
@@ -307,7 +311,7 @@ mod tests {
             occupant: Occupant::of_app(app),
             profiles: vec![profile],
             subject,
-            grants: None,
+            grants: Arc::default(),
         }
     }
 

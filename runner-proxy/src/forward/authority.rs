@@ -137,3 +137,50 @@ impl fmt::Debug for InterceptionAuthority {
         f.write_str("InterceptionAuthority(redacted)")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex as Slot;
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Hand(Slot<i64>);
+
+    impl Clock for Hand {
+        fn now(&self) -> UnixTime {
+            UnixTime(*self.0.lock().unwrap())
+        }
+    }
+
+    #[test]
+    fn certificates_are_1024_at_most_and_none_grows_older_than_a_day() {
+        let clock = Arc::new(Hand(Slot::new(1_800_000_000)));
+        let authority = InterceptionAuthority::new(Arc::clone(&clock) as _).unwrap();
+        let ask = |host: &str| {
+            *clock.0.lock().unwrap() += 1;
+            let destination = Destination::parse(host, 443).unwrap();
+            drop(authority.server_for(&destination).unwrap());
+        };
+        let made_at =
+            |host: &str| authority.leaves.lock().unwrap().get(host).map(|leaf| leaf.made_at.0);
+        for number in 0..MAXIMUM_LEAVES {
+            ask(&format!("h{number}.test"));
+        }
+        ask("h0.test");
+        ask("one-more.test");
+        assert_eq!(authority.leaves.lock().unwrap().len(), MAXIMUM_LEAVES);
+        assert!(made_at("h0.test").is_some() && made_at("h1.test").is_none());
+        let first = made_at("h0.test").unwrap();
+        *clock.0.lock().unwrap() = first + LEAF_AGE - 2;
+        ask("h0.test");
+        assert_eq!(made_at("h0.test"), Some(first));
+        ask("h0.test");
+        assert_eq!(made_at("h0.test"), Some(first + LEAF_AGE));
+        // A clock that was put back makes no certificate of the future good.
+        *clock.0.lock().unwrap() = first - 100;
+        ask("h0.test");
+        assert_eq!(made_at("h0.test"), Some(first - 99));
+        assert!(!format!("{authority:?}").contains("KEY"));
+    }
+}

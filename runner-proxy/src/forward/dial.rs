@@ -12,9 +12,8 @@ use tokio::net::TcpStream;
 use super::names::{Names, Pinned};
 use super::refusal::Refusal;
 
-/// Time for a connection to one address, and for a handshake.
+/// Time for a connection, and for a handshake on it: two round trips over the slowest link take under 2 s.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
-const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 
 /// Dials upstreams.
 pub(crate) struct Dialler {
@@ -50,19 +49,9 @@ impl Dialler {
         addresses: &[IpAddr],
         port: u16,
     ) -> Result<(TcpStream, IpAddr), Refusal> {
-        let mut last = io::ErrorKind::AddrNotAvailable.into();
-        for address in addresses {
-            let connecting = TcpStream::connect(SocketAddr::new(*address, port));
-            match tokio::time::timeout(CONNECT_LIMIT, connecting).await {
-                Ok(Ok(stream)) => {
-                    stream.set_nodelay(true).map_err(Refusal::Unreachable)?;
-                    return Ok((stream, *address));
-                }
-                Ok(Err(error)) => last = error,
-                Err(_over) => last = io::ErrorKind::TimedOut.into(),
-            }
-        }
-        Err(Refusal::Unreachable(last))
+        let trying = first_of(addresses, port);
+        let over = |_over| Refusal::Unreachable(io::ErrorKind::TimedOut.into());
+        tokio::time::timeout(CONNECT_LIMIT, trying).await.map_err(over)?
     }
 
     /// A connection on which requests are sent: encrypted, where `alpn` says what is spoken in it.
@@ -77,9 +66,23 @@ impl Dialler {
             return Ok(Dialled { stream: Box::new(tcp), address, is_http2: false });
         };
         let shaking = self.tls.connect(destination.host(), tcp, alpn);
-        let shaken = tokio::time::timeout(HANDSHAKE_LIMIT, shaking).await;
+        let shaken = tokio::time::timeout(CONNECT_LIMIT, shaking).await;
         let over = |_over| Refusal::Tls(io::ErrorKind::TimedOut.into());
         let connection = shaken.map_err(over)?.map_err(Refusal::Tls)?;
         Ok(Dialled { stream: connection.stream, address, is_http2: connection.is_http2 })
     }
+}
+
+async fn first_of(addresses: &[IpAddr], port: u16) -> Result<(TcpStream, IpAddr), Refusal> {
+    let mut last = io::ErrorKind::AddrNotAvailable.into();
+    for address in addresses {
+        match TcpStream::connect(SocketAddr::new(*address, port)).await {
+            Ok(stream) => {
+                stream.set_nodelay(true).map_err(Refusal::Unreachable)?;
+                return Ok((stream, *address));
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(Refusal::Unreachable(last))
 }

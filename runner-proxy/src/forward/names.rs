@@ -155,4 +155,22 @@ mod tests {
             assert!(may(address, &[one]), "{address}");
         }
     }
+
+    struct Many(u8);
+
+    #[async_trait]
+    impl Names for Many {
+        async fn addresses(&self, _: &str) -> io::Result<Vec<IpAddr>> {
+            Ok((0..self.0).map(|last| IpAddr::from([1, 1, 1, last])).collect())
+        }
+    }
+
+    #[tokio::test]
+    async fn of_a_name_32_addresses_are_looked_at() {
+        let destination = Destination::parse("a.test", 443).unwrap();
+        for (found, looked_at) in [(31, 31), (32, 32), (33, 32)] {
+            let pinned = Pinned::of(&destination, &Many(found)).await.unwrap();
+            assert_eq!(pinned.0.len(), looked_at);
+        }
+    }
 }

@@ -17,6 +17,6 @@ impl Permissions for KnownPlacement {
     fn of(&self, sandbox: &SandboxId) -> Option<(Occupant, Arc<SandboxGrants>)> {
         let placement = self.now();
         let placed = placement.sandboxes.get(sandbox)?;
-        Some((placed.occupant.clone(), Arc::clone(placed.grants.as_ref()?)))
+        Some((placed.occupant.clone(), Arc::clone(&placed.grants)))
     }
 }

@@ -6,9 +6,6 @@ use moneyer_daemon::tls::system_roots;
 
 use super::authority::InterceptionAuthority;
 
-/// Characters of a line in PEM (RFC 7468 section 2).
-const LINE: usize = 64;
-
 /// What the files hold. Shared by all sandboxes.
 #[derive(Debug, Clone)]
 pub(crate) struct TrustFiles {
@@ -26,7 +23,8 @@ impl TrustFiles {
         for root in system_roots() {
             bundle.push_str("-----BEGIN CERTIFICATE-----\n");
             let text = STANDARD.encode(&root);
-            for line in text.as_bytes().chunks(LINE) {
+            // The length of a line in PEM (RFC 7468 section 2).
+            for line in text.as_bytes().chunks(64) {
                 bundle.push_str(&String::from_utf8_lossy(line));
                 bundle.push('\n');
             }

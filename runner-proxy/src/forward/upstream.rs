@@ -13,7 +13,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use moneyer_daemon::tls::WebAlpn;
 use moneyer_identity::grant::Destination;
 
@@ -29,12 +29,6 @@ const MAXIMUM_ANSWER_HEAD_BYTES: usize = 64 * 1024;
 
 /// Most fields in the head of an answer.
 const MAXIMUM_ANSWER_HEADERS: usize = 200;
-
-/// Most idle connections kept for one tunnel: browsers open six.
-const MAXIMUM_IDLE: usize = 8;
-
-/// How often an upstream that speaks HTTP/2 is asked whether it is still there.
-const PING: Duration = Duration::from_secs(30);
 
 type Http1 = http1::SendRequest<BytesOnly>;
 type Http2 = http2::SendRequest<BytesOnly>;
@@ -166,9 +160,7 @@ impl Upstream {
 
     fn keep(&self, sender: Http1, address: IpAddr) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.http1.len() < MAXIMUM_IDLE {
-            kept.http1.push((sender, address));
-        }
+        kept.http1.push((sender, address));
     }
 
     async fn open(&self, addresses: &[IpAddr]) -> Result<Connection, Refusal> {
@@ -183,7 +175,7 @@ impl Upstream {
         }
         let mut builder = http2::Builder::new(TokioExecutor::new());
         let head = u32::try_from(MAXIMUM_ANSWER_HEAD_BYTES).unwrap_or(u32::MAX);
-        builder.timer(TokioTimer::new()).keep_alive_interval(PING).max_header_list_size(head);
+        builder.max_header_list_size(head);
         let (sender, connection) = builder.handshake(io).await.map_err(Refusal::Upstream)?;
         tokio::spawn(connection);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);

@@ -283,3 +283,47 @@ fn record(key: &GrantKey, outcome: &Result<Granted, GrantError>) {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fakes::sandbox;
+    use crate::grant::tests::key;
+
+    fn held(life: u64, now: Instant) -> Held {
+        let token = BearerToken::parse("a".to_owned()).unwrap();
+        Held::of(Granted { token, life: Duration::from_secs(life) }, None, now)
+    }
+
+    #[tokio::test]
+    async fn the_last_half_minute_is_not_used_and_a_short_life_for_a_second() {
+        let now = Instant::now();
+        for (life, kept) in [(300, 270), (32, 2), (31, 1), (30, 1), (2, 1), (1, 1)] {
+            assert_eq!(held(life, now).ends_at - now, Duration::from_secs(kept), "{life}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_host_has_16384_tokens_and_what_has_ended_or_is_least_used_makes_room() {
+        let (now, first) = (Instant::now(), key("http://localhost:1/"));
+        let of = |number: usize| {
+            let mut key = first.clone();
+            key.holder.sandbox = sandbox(&format!("s{number}"));
+            key
+        };
+        let mut entries = HashMap::new();
+        for number in 0..MAXIMUM_TOKENS {
+            let used = now + Duration::from_millis(number as u64);
+            let held = Some(held(300, now));
+            entries.insert(of(number), Entry { held, last_used: Some(used), ..Entry::default() });
+        }
+        make_room(&mut entries, &of(MAXIMUM_TOKENS), now);
+        assert_eq!(entries.len(), MAXIMUM_TOKENS - 1);
+        assert!(!entries.contains_key(&of(0)) && entries.contains_key(&of(1)));
+        make_room(&mut entries, &of(MAXIMUM_TOKENS), now);
+        assert_eq!(entries.len(), MAXIMUM_TOKENS - 1, "there is room");
+        entries.insert(of(0), Entry::default());
+        make_room(&mut entries, &of(MAXIMUM_TOKENS), now + Duration::from_secs(300));
+        assert_eq!(entries.len(), 0, "all have ended");
+    }
+}

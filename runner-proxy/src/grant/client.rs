@@ -15,8 +15,7 @@ use zeroize::Zeroizing;
 use super::error::GrantError;
 use super::retry::RetryBudget;
 
-/// Time for a connection to a token endpoint, and for all of a request.
-const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// Time for a request to a token endpoint, the connection included.
 const TOTAL_LIMIT: Duration = Duration::from_secs(30);
 
 /// Most bytes of an answer: a token of 16 KiB and as much again beside it.
@@ -32,7 +31,7 @@ impl OAuthClient {
     /// A client that trusts these roots (PEM) beside those of the machine.
     pub(crate) fn new(extra_roots: Vec<Vec<u8>>) -> Result<Self, OutboundError> {
         let policy = OutboundPolicy {
-            connect: CONNECT_LIMIT,
+            connect: TOTAL_LIMIT,
             total: TOTAL_LIMIT,
             max_body: MAXIMUM_ANSWER_BYTES,
             extra_roots,

@@ -12,7 +12,7 @@ const CLIENT_CREDENTIALS: &str = "client_credentials";
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 
 /// Room for a form, so that one that grows leaves few unwiped copies: two tokens, escaped.
-const USUAL_FORM_BYTES: usize = 24 * 1024;
+const BUFFER_BYTES: usize = 24 * 1024;
 
 /// A form in the making.
 struct Form(Zeroizing<String>);
@@ -41,7 +41,7 @@ pub(super) fn token_exchange(
 
 impl Form {
     fn begin(grant_type: &str, grant: &TokenGrant, assertion: &Assertion) -> Self {
-        let mut form = Self(Zeroizing::new(String::with_capacity(USUAL_FORM_BYTES)));
+        let mut form = Self(Zeroizing::new(String::with_capacity(BUFFER_BYTES)));
         form.push("grant_type", grant_type);
         form.push("client_assertion_type", grant.assertion_type.as_str());
         form.push("client_assertion", assertion.expose());

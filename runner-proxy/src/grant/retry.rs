@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 const COST: u32 = 10;
 
 /// Most repetitions that can be earned.
-const MOST_EARNED: u32 = 10 * COST;
+const MOST_EARNED: u32 = 100;
 
 /// What is earned and not yet used.
 #[derive(Debug)]

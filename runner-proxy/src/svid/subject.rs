@@ -106,8 +106,12 @@ mod tests {
         assert_eq!(subject.now(), Subject::Unknown);
         let place = |occupant: Occupant, id: Option<SpiffeId>| {
             let given = id.map_or(Subject::Nobody, Subject::Of);
-            let placed =
-                PlacedSandbox { occupant, profiles: Vec::new(), subject: given, grants: None };
+            let placed = PlacedSandbox {
+                occupant,
+                profiles: Vec::new(),
+                subject: given,
+                grants: Arc::default(),
+            };
             placement.apply(1, PlacementChange::Placed(sandbox.clone(), placed));
             subject.now()
         };

@@ -73,7 +73,7 @@ impl Bench {
             occupant: Occupant::of_app("web"),
             profiles: Vec::new(),
             subject,
-            grants: None,
+            grants: Arc::default(),
         };
         self.placement.apply(1, PlacementChange::Placed(sandbox("s"), placed));
     }

@@ -147,6 +147,8 @@ pub(super) struct FakeUpstream {
     received: Arc<Mutex<Vec<u8>>>,
     pub(super) connections: Arc<AtomicUsize>,
     answer: Arc<Mutex<Vec<u8>>>,
+    /// How long it thinks before it answers.
+    pub(super) thinks: Arc<Mutex<Duration>>,
 }
 
 pub(super) const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -161,6 +163,7 @@ impl FakeUpstream {
             received: Arc::default(),
             connections: Arc::default(),
             answer: Arc::new(Mutex::new(OK.as_bytes().to_vec())),
+            thinks: Arc::default(),
         };
         let own = upstream.clone();
         tokio::spawn(async move {
@@ -207,6 +210,10 @@ impl FakeUpstream {
             pending.extend_from_slice(&buffer[..count]);
             while let Some(end) = pending.windows(4).position(|part| part == b"\r\n\r\n") {
                 pending.drain(..end + 4);
+                let thinks = *self.thinks.lock().unwrap();
+                if !thinks.is_zero() {
+                    tokio::time::sleep(thinks).await;
+                }
                 let answer = self.answer.lock().unwrap().clone();
                 if stream.write_all(&answer).await.is_err() || stream.flush().await.is_err() {
                     return;

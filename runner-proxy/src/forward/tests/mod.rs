@@ -7,4 +7,5 @@ mod http;
 mod intercepted;
 mod live;
 mod responses;
+mod slow;
 mod websockets;

@@ -84,3 +84,17 @@ async fn redirects_are_not_followed_and_size_is_limited() {
     let error = world.token(&other).await.unwrap_err();
     assert!(crate::chain(&*error).contains("longer than 65536 bytes"), "{error}");
 }
+
+#[tokio::test]
+async fn an_endpoint_that_says_nothing_is_given_up_after_half_a_minute() {
+    let world = World::start().await;
+    world.token(&world.key()).await.unwrap();
+    world.endpoint.turns.forget_permits(usize::MAX);
+    let mut other = world.key();
+    other.revision = "2".to_owned();
+    tokio::time::pause();
+    let began = tokio::time::Instant::now();
+    let error = world.token(&other).await.unwrap_err();
+    assert!(matches!(&*error, GrantError::Unreachable(_)), "{error}");
+    assert_eq!(began.elapsed().as_secs(), 30);
+}

@@ -150,7 +150,7 @@ impl World {
     }
 }
 
-pub(super) fn key(url: &str) -> GrantKey {
+pub(in crate::grant) fn key(url: &str) -> GrantKey {
     let endpoint = TokenEndpoint::parse(url).unwrap();
     let holder = Holder { sandbox: sandbox("s"), occupant: Occupant::of_app("web") };
     let grant = TokenGrant {

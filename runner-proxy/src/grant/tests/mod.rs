@@ -5,3 +5,5 @@ mod caching;
 mod endpoint;
 mod requests;
 mod workload_api;
+
+pub(super) use endpoint::key;

@@ -100,3 +100,14 @@ async fn the_default_identity_is_the_first_of_the_answer() {
     assert!(matches!(ask(&path, "long").await, Err(AssertionError::Answer)));
     assert_eq!(ask(&path, "denied").await.unwrap_err().class(), ErrorClass::Denied);
 }
+
+#[tokio::test]
+async fn one_that_says_nothing_is_given_up_after_ten_seconds() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("api.sock");
+    let _silent = tokio::net::UnixListener::bind(&path).unwrap();
+    tokio::time::pause();
+    let began = tokio::time::Instant::now();
+    assert!(matches!(ask(&path, "alpha").await, Err(AssertionError::TooSlow)));
+    assert_eq!(began.elapsed().as_secs(), 10);
+}

@@ -147,8 +147,8 @@ fn forward_door<'a>(
     workshop: &'a Workshop,
     placed: Option<&PlacedSandbox>,
 ) -> Option<&'a ForwardDoor> {
-    let grants = placed.and_then(|placed| placed.grants.as_ref());
-    workshop.forward.as_ref().filter(|_| grants.is_some_and(|grants| !grants.is_empty()))
+    let may_reach = placed.is_some_and(|placed| !placed.grants.is_empty());
+    workshop.forward.as_ref().filter(|_| may_reach)
 }
 
 fn environment(

@@ -65,7 +65,7 @@ mod tests {
             occupant: Occupant::of_app("web"),
             profiles,
             subject: Subject::Nobody,
-            grants: None,
+            grants: std::sync::Arc::default(),
         }
     }
 
