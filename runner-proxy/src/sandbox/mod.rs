@@ -18,6 +18,8 @@ pub(crate) use attachments::{
 };
 pub(crate) use credentials::{AuthenticatedSandbox, Credentials};
 pub(crate) use directory::{SandboxDirectory, TokenFileName};
+#[cfg(test)]
+pub(crate) use environment::{AUTHORITY_FILE, BUNDLE_FILE, Environment, Surroundings};
 pub(crate) use roster::Roster;
 pub use roster::RosterError;
 pub(crate) use sdk::Sdk;

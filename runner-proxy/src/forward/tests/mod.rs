@@ -6,6 +6,7 @@ mod frames;
 mod http;
 mod intercepted;
 mod live;
+mod programs;
 mod responses;
 mod slow;
 mod websockets;

@@ -385,12 +385,8 @@ async fn jwt_svids_are_renewed_for_the_id_that_the_sandbox_has_now_alone() {
     let bench = Bench::with_file().await;
     let place = |id: &str| {
         let (occupant, subject) = (Occupant::of_app("web"), Subject::Of(spiffe_id(id)));
-        let placed = PlacedSandbox {
-            occupant,
-            profiles: Vec::new(),
-            subject,
-            grants: Arc::default(),
-        };
+        let placed =
+            PlacedSandbox { occupant, profiles: Vec::new(), subject, grants: Arc::default() };
         bench.placement.apply(1, PlacementChange::Placed(sandbox("s"), placed));
     };
     let ask = async || {
