@@ -267,7 +267,7 @@ impl App {
                 listener.serve_proxy(router, limits, &shutdown).await;
             });
         }
-        let control = control::router(Arc::clone(&self.attachments));
+        let control = control::router(Arc::clone(&self.attachments), proxy.cloned());
         self.listen("control", listeners.control, control, Limits::grpc());
         if let Some(listener) = listeners.operations {
             let router = operations::router(operations());

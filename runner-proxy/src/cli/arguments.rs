@@ -9,7 +9,7 @@ use moneyer_daemon::settings::Source;
 
 use super::failure::Failure;
 use super::output::Format;
-use super::{config, join, sandbox, serve};
+use super::{config, grant, join, sandbox, serve};
 use crate::config::Config;
 
 /// What the names of overriding environment variables begin with.
@@ -49,6 +49,9 @@ enum Command {
     /// Attach, detach and list the sandboxes of this host.
     #[command(subcommand)]
     Sandbox(sandbox::SandboxCommand),
+    /// What sandboxes may reach by the forward proxy.
+    #[command(subcommand)]
+    Grant(grant::GrantCommand),
     /// The configuration file: check it, show it with its defaults, print its schema.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -83,6 +86,7 @@ async fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::Join(arguments) => join::run(&arguments, &config, output).await,
         Command::Serve => serve::run(&config).await,
         Command::Sandbox(command) => sandbox::run(command, &config, output).await,
+        Command::Grant(command) => grant::run(command, &config, output).await,
         Command::Config(command) => config::run(&command, &path, &config, output),
     }
 }
@@ -105,6 +109,7 @@ mod tests {
             "m sandbox attach a --audience aws --audience vault --config /c --output json",
             "m --config /c join -",
             "m join",
+            "m grant explain https://a/ --sandbox s --method POST",
             "m config schema",
         ] {
             Arguments::try_parse_from(line.split(' ')).unwrap();

@@ -1,12 +1,13 @@
 //! The command line of `moneyer-runner-proxy`.
 //!
-//! `join` makes this host a runner, `serve` runs the daemon, `sandbox …` talks to a running daemon
+//! `join` makes this host a runner, `serve` runs the daemon, `sandbox …` and `grant …` talk to a running daemon
 //! over its control socket, and `config …` needs none. Records are printed for people, or with
 //! `--output json` as JSON. Exit codes: 0 done, 1 failed, 2 usage, 78 bad configuration.
 
 mod arguments;
 mod config;
 mod failure;
+mod grant;
 mod join;
 mod output;
 mod sandbox;

@@ -77,7 +77,7 @@ pub(super) async fn run(
     }
 }
 
-fn told(status: &Status) -> Failure {
+pub(super) fn told(status: &Status) -> Failure {
     match status.code() {
         Code::InvalidArgument => Failure::usage(status.message()),
         _ => Failure::new(status.message()),

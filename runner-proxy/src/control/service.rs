@@ -3,23 +3,25 @@
 use std::sync::Arc;
 
 use axum::Router;
-use moneyer_identity::{ErrorClass, ProfileName, SandboxId};
+use moneyer_identity::{Audience, ErrorClass, ProfileName, SandboxId};
 use moneyer_proto::v1;
 use moneyer_proto::v1::control_server::{Control, ControlServer};
 use tonic::service::Routes;
 use tonic::{Code, Request, Response, Status};
 
 use super::peer;
+use crate::forward::{Explanation, ForwardProxy};
 use crate::sandbox::{AttachError, Attachments, Listed, TokenFileName};
 use crate::token::TokenState;
 
 struct ControlService {
     attachments: Arc<Attachments>,
+    proxy: Option<ForwardProxy>,
 }
 
 /// What is served on the control socket.
-pub(crate) fn router(attachments: Arc<Attachments>) -> Router {
-    let service = ControlServer::new(ControlService { attachments });
+pub(crate) fn router(attachments: Arc<Attachments>, proxy: Option<ForwardProxy>) -> Router {
+    let service = ControlServer::new(ControlService { attachments, proxy });
     let router = Routes::new(service).into_axum_router();
     router.layer(axum::middleware::from_fn(peer::admit))
 }
@@ -62,6 +64,41 @@ impl Control for ControlService {
     ) -> Result<Response<v1::ListAttachedResponse>, Status> {
         let sandboxes = self.attachments.list().await.into_iter().map(listed).collect();
         Ok(Response::new(v1::ListAttachedResponse { sandboxes }))
+    }
+
+    async fn explain_grant(
+        &self,
+        request: Request<v1::ExplainGrantRequest>,
+    ) -> Result<Response<v1::ExplainGrantResponse>, Status> {
+        let v1::ExplainGrantRequest { sandbox_id, method, url } = request.into_inner();
+        let sandbox = parse_id(&sandbox_id)?;
+        let off = || Status::failed_precondition("the forward proxy is off; set forward.listen");
+        let proxy = self.proxy.as_ref().ok_or_else(off)?;
+        Ok(Response::new(explained(proxy.explain(&sandbox, &method, &url).await)))
+    }
+}
+
+fn explained(told: Explanation) -> v1::ExplainGrantResponse {
+    let text = |audience: &Audience| audience.as_str().to_owned();
+    let tokens = told.tokens.iter().map(|grant| v1::ExplainedToken {
+        provider: grant.provider.to_string(),
+        credential: grant.credential.to_string(),
+        header: grant.placement.header().to_string(),
+        token_endpoint: grant.endpoint.to_string(),
+        grant_type: grant.kind.as_str().to_owned(),
+        audience: grant.audience.as_ref().map(text).unwrap_or_default(),
+        scope: grant.scope().unwrap_or_default(),
+        jwt_svid_audience: text(&grant.svid_audience),
+    });
+    v1::ExplainGrantResponse {
+        outcome: told.outcome.to_owned(),
+        reason: told.reason,
+        destination: told.destination,
+        target: told.target,
+        revision: told.revision,
+        provider: told.provider,
+        addresses: told.addresses.iter().map(ToString::to_string).collect(),
+        tokens: tokens.collect(),
     }
 }
 

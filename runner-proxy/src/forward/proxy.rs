@@ -11,7 +11,7 @@ use http::Method;
 use moneyer_daemon::lifecycle::Shutdown;
 use moneyer_daemon::listener::Limits;
 use moneyer_identity::SandboxId;
-use moneyer_identity::grant::{Decision, Destination};
+use moneyer_identity::grant::{Decision, Destination, TokenGrant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::authority::InterceptionAuthority;
@@ -168,11 +168,14 @@ impl ForwardProxy {
         self.parts.metrics.forwarded(refusal.as_str());
     }
 
-    /// Whether a request would be permitted now.
-    pub(super) fn permits(&self, caller: &Caller, asked: &Asked) -> bool {
+    /// Whether a request would be permitted now, with all of these tokens.
+    pub(super) fn permits(&self, caller: &Caller, asked: &Asked, granted: &[TokenGrant]) -> bool {
         let Ok((_, grants)) = caller.grants(&*self.parts.permissions) else { return false };
         let decision = grants.decide(&asked.destination, &asked.method, &asked.target);
-        matches!(decision, Decision::Permitted(_))
+        let Decision::Permitted(permitted) = decision else { return false };
+        let has =
+            |grant: &TokenGrant| permitted.bindings().iter().any(|binding| binding.grant == *grant);
+        granted.iter().all(has)
     }
 
     /// The place of one tunnel of a sandbox, free again when it is dropped.

@@ -9,7 +9,8 @@ use http::StatusCode;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use moneyer_daemon::listener::TunnelRequest;
-use moneyer_identity::grant::{BearerToken, Decision, PermittedRequest, SandboxGrants};
+use moneyer_identity::grant::{BearerToken, Decision, PermittedRequest, SandboxGrants, TokenGrant};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::caller::Caller;
 use super::names::Pinned;
@@ -55,7 +56,8 @@ impl Relay {
         let upgrades = websocket::is_asked(request.method(), request.version(), request.headers());
         let judged = self.judge(&asked).await?;
         let upgrades = upgrades?;
-        let client = TunnelRequest::of(&mut request);
+        let client = TunnelRequest::of(&mut request).filter(|_| upgrades);
+        let place = client.as_ref().map(|_| self.proxy.place(self.caller.sandbox())).transpose()?;
         let mut outgoing = outgoing(request, &judged.method, &judged.target)?;
         headers::strip_request(&mut outgoing.headers);
         if upgrades {
@@ -67,16 +69,21 @@ impl Relay {
             headers::inject(&mut outgoing.headers, &key.grant.placement, token)?;
         }
         self.check_unchanged(&judged)?;
-        let answer = match client.filter(|_| upgrades) {
-            Some(client) => {
-                let answer = self.upstream.send_upgrade(&judged.addresses, outgoing).await?;
-                self.note(&injected, &answer);
-                return self.open_websocket(asked, client, answer);
-            }
-            None => self.upstream.send(&judged.addresses, outgoing).await?,
+        let answer = if client.is_some() {
+            self.upstream.send_upgrade(&judged.addresses, outgoing).await?
+        } else {
+            self.upstream.send(&judged.addresses, outgoing).await?
         };
         self.note(&injected, &answer);
-        answer::pass(answer)
+        match client.zip(place) {
+            Some((client, place)) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                let granted = judged.tokens.into_iter().map(|key| key.grant).collect();
+                let (caller, proxy) = (self.caller.clone(), self.proxy.clone());
+                let open = OpenWebSocket { proxy, caller, asked, granted, _place: place };
+                open.take_over(client, answer)
+            }
+            _ => answer::pass(answer),
+        }
     }
 
     /// Policy first, then addresses: nothing of this asks for a token.
@@ -136,16 +143,26 @@ impl Relay {
             }
         }
     }
+}
 
-    fn open_websocket(
-        &self,
-        asked: Asked,
+/// A WebSocket that is open.
+struct OpenWebSocket {
+    proxy: ForwardProxy,
+    caller: Caller,
+    asked: Asked,
+    /// What the tokens were for that it was opened with.
+    granted: Vec<TokenGrant>,
+    /// One of the sandbox's share of tunnels.
+    _place: OwnedSemaphorePermit,
+}
+
+impl OpenWebSocket {
+    /// Passes the answer on that opens it, and then bytes, for as long as it would be opened in the same way.
+    fn take_over(
+        self,
         client: TunnelRequest,
         answer: http::Response<Incoming>,
     ) -> Result<Response, Refusal> {
-        if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return answer::pass(answer);
-        }
         if !websocket::is_opened(answer.headers()) {
             return Err(Refusal::Answer);
         }
@@ -154,7 +171,6 @@ impl Relay {
         headers::strip(opened.headers_mut());
         websocket::ask(opened.headers_mut());
         headers::say_via(opened.headers_mut(), http::Version::HTTP_11);
-        let (caller, proxy) = (self.caller.clone(), self.proxy.clone());
         tokio::spawn(async move {
             let both = tokio::join!(client.opened(), hyper::upgrade::on(answer));
             let (Ok(client), Ok(upstream)) = both else { return };
@@ -162,7 +178,7 @@ impl Relay {
                 tracing::debug!("a WebSocket was closed: its client sent bytes before it was open");
                 return;
             }
-            let is_permitted = || proxy.permits(&caller, &asked);
+            let is_permitted = || self.proxy.permits(&self.caller, &self.asked, &self.granted);
             watch::pump(client, TokioIo::new(upstream), is_permitted).await;
         });
         Ok(opened)

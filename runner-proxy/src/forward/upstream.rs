@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::extract::Request as Received;
-use http::header::{COOKIE, HOST};
+use http::header::{COOKIE, HOST, TE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 use hyper::body::Incoming;
@@ -55,6 +55,8 @@ pub(super) struct Outgoing {
     /// Without `Host`.
     pub(super) headers: HeaderMap,
     pub(super) body: BytesOnly,
+    /// Whether the client takes trailers, which gRPC does without fail.
+    pub(super) takes_trailers: bool,
 }
 
 enum Connection {
@@ -201,7 +203,7 @@ impl Upstream {
     }
 
     fn http1_request(&self, outgoing: Outgoing) -> Result<Request<BytesOnly>, Refusal> {
-        let Outgoing { method, target, headers, body } = outgoing;
+        let Outgoing { method, target, headers, body, .. } = outgoing;
         let mut request = Request::new(body);
         *request.method_mut() = method;
         *request.uri_mut() = Uri::from(target);
@@ -215,7 +217,7 @@ impl Upstream {
     }
 
     fn http2_request(&self, outgoing: Outgoing) -> Result<Request<BytesOnly>, Refusal> {
-        let Outgoing { method, target, headers, body } = outgoing;
+        let Outgoing { method, target, headers, body, takes_trailers } = outgoing;
         let uri = Uri::builder().scheme("https").authority(self.authority()).path_and_query(target);
         let uri =
             uri.build().map_err(|_no_uri| Refusal::Malformed("the host cannot be written"))?;
@@ -224,6 +226,9 @@ impl Upstream {
         *request.uri_mut() = uri;
         *request.version_mut() = http::Version::HTTP_2;
         *request.headers_mut() = headers;
+        if takes_trailers {
+            request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
+        }
         Ok(request)
     }
 }
@@ -256,5 +261,6 @@ pub(super) fn outgoing(
     let (Ok(method), Ok(target)) = (method, target) else { return Err(malformed) };
     let mut headers = parts.headers;
     headers.remove(HOST);
-    Ok(Outgoing { method, target, headers, body: BytesOnly::of(body) })
+    let takes_trailers = headers.get(TE).is_some_and(|value| value == "trailers");
+    Ok(Outgoing { method, target, headers, body: BytesOnly::of(body), takes_trailers })
 }

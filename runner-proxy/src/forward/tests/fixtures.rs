@@ -37,19 +37,19 @@ use crate::metrics::Metrics;
 use crate::sandbox::{Credentials, SandboxSecret};
 
 /// Far above everything that a test waits for.
-pub(super) const SOON: Duration = Duration::from_secs(20);
+pub(in crate::forward) const SOON: Duration = Duration::from_secs(20);
 
 /// The name under which the upstream is reached.
-pub(super) const HOST: &str = "api.test";
+pub(in crate::forward) const HOST: &str = "api.test";
 
 /// Gives numbered tokens, or none.
 #[derive(Default)]
-pub(super) struct FakeTokens {
-    pub(super) asked: Mutex<Vec<GrantKey>>,
-    pub(super) refused: Mutex<Vec<String>>,
-    pub(super) fails: Mutex<Option<ErrorClass>>,
+pub(in crate::forward) struct FakeTokens {
+    pub(in crate::forward) asked: Mutex<Vec<GrantKey>>,
+    pub(in crate::forward) refused: Mutex<Vec<String>>,
+    pub(in crate::forward) fails: Mutex<Option<ErrorClass>>,
     /// What to do before a token is given.
-    pub(super) meanwhile: Mutex<Option<Box<dyn Fn() + Send>>>,
+    pub(in crate::forward) meanwhile: Mutex<Option<Box<dyn Fn() + Send>>>,
 }
 
 #[async_trait]
@@ -79,15 +79,17 @@ impl TokenSource for FakeTokens {
 }
 
 #[derive(Default)]
-pub(super) struct FakePermissions(Mutex<HashMap<SandboxId, (Occupant, Arc<SandboxGrants>)>>);
+pub(in crate::forward) struct FakePermissions(
+    Mutex<HashMap<SandboxId, (Occupant, Arc<SandboxGrants>)>>,
+);
 
 impl FakePermissions {
-    pub(super) fn set(&self, id: &str, grants: SandboxGrants) {
+    pub(in crate::forward) fn set(&self, id: &str, grants: SandboxGrants) {
         let entry = (Occupant::of_app("web"), Arc::new(grants));
         self.0.lock().unwrap().insert(sandbox(id), entry);
     }
 
-    pub(super) fn clear(&self) {
+    pub(in crate::forward) fn clear(&self) {
         self.0.lock().unwrap().clear();
     }
 }
@@ -100,9 +102,9 @@ impl Permissions for FakePermissions {
 
 /// Leads every name where it is told, and counts.
 #[derive(Clone)]
-pub(super) struct FakeNames {
-    pub(super) leads_to: Arc<Mutex<Vec<IpAddr>>>,
-    pub(super) asked: Arc<AtomicUsize>,
+pub(in crate::forward) struct FakeNames {
+    pub(in crate::forward) leads_to: Arc<Mutex<Vec<IpAddr>>>,
+    pub(in crate::forward) asked: Arc<AtomicUsize>,
 }
 
 #[async_trait]
@@ -117,21 +119,21 @@ impl Names for FakeNames {
 }
 
 /// An authority that signs the upstream's certificates.
-pub(super) struct WebAuthority(CertifiedIssuer<'static, KeyPair>);
+pub(in crate::forward) struct WebAuthority(CertifiedIssuer<'static, KeyPair>);
 
 impl WebAuthority {
-    pub(super) fn new() -> Self {
+    pub(in crate::forward) fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, "the web");
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
-    pub(super) fn pem(&self) -> Vec<u8> {
+    pub(in crate::forward) fn pem(&self) -> Vec<u8> {
         self.0.pem().into_bytes()
     }
 
-    pub(super) fn server(&self, host: &str) -> ServerTls {
+    pub(in crate::forward) fn server(&self, host: &str) -> ServerTls {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(vec![host.to_owned()]).unwrap();
         let leaf = params.signed_by(&key, &self.0).unwrap();
@@ -142,20 +144,20 @@ impl WebAuthority {
 
 /// An upstream that answers every request alike and remembers every byte.
 #[derive(Clone)]
-pub(super) struct FakeUpstream {
-    pub(super) address: SocketAddr,
+pub(in crate::forward) struct FakeUpstream {
+    pub(in crate::forward) address: SocketAddr,
     received: Arc<Mutex<Vec<u8>>>,
-    pub(super) connections: Arc<AtomicUsize>,
+    pub(in crate::forward) connections: Arc<AtomicUsize>,
     answer: Arc<Mutex<Vec<u8>>>,
     /// How long it thinks before it answers.
-    pub(super) thinks: Arc<Mutex<Duration>>,
+    pub(in crate::forward) thinks: Arc<Mutex<Duration>>,
 }
 
-pub(super) const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+pub(in crate::forward) const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 impl FakeUpstream {
     /// One that speaks HTTP/1.1, encrypted or not.
-    pub(super) async fn start(tls: Option<ServerTls>) -> Self {
+    pub(in crate::forward) async fn start(tls: Option<ServerTls>) -> Self {
         let tls = tls.map(|tls| tls.http1_only());
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let upstream = Self {
@@ -186,15 +188,15 @@ impl FakeUpstream {
         upstream
     }
 
-    pub(super) fn answer_with(&self, answer: &str) {
+    pub(in crate::forward) fn answer_with(&self, answer: &str) {
         *self.answer.lock().unwrap() = answer.as_bytes().to_vec();
     }
 
-    pub(super) fn received(&self) -> String {
+    pub(in crate::forward) fn received(&self) -> String {
         String::from_utf8_lossy(&self.received.lock().unwrap()).into_owned()
     }
 
-    pub(super) fn forget(&self) {
+    pub(in crate::forward) fn forget(&self) {
         self.received.lock().unwrap().clear();
     }
 
@@ -224,7 +226,7 @@ impl FakeUpstream {
 }
 
 /// What one sandbox may do with `HOST` at a port.
-pub(super) fn rule(port: u16) -> EndpointRule {
+pub(in crate::forward) fn rule(port: u16) -> EndpointRule {
     EndpointRule {
         provider: ProviderName::parse("demo").unwrap(),
         host: HostPattern::parse(HOST).unwrap(),
@@ -241,7 +243,11 @@ pub(super) fn rule(port: u16) -> EndpointRule {
     }
 }
 
-pub(super) fn binding(port: u16, credential: &str, placement: HeaderPlacement) -> Binding {
+pub(in crate::forward) fn binding(
+    port: u16,
+    credential: &str,
+    placement: HeaderPlacement,
+) -> Binding {
     let endpoint = TokenEndpoint::parse("http://localhost:1/token").unwrap();
     Binding {
         host: HostPattern::parse(HOST).unwrap(),
@@ -263,7 +269,7 @@ pub(super) fn binding(port: u16, credential: &str, placement: HeaderPlacement) -
     }
 }
 
-pub(super) fn grants(revision: &str, port: u16) -> SandboxGrants {
+pub(in crate::forward) fn grants(revision: &str, port: u16) -> SandboxGrants {
     SandboxGrants {
         revision: revision.to_owned(),
         endpoints: vec![rule(port)],
@@ -272,25 +278,25 @@ pub(super) fn grants(revision: &str, port: u16) -> SandboxGrants {
 }
 
 /// All of it.
-pub(super) struct World {
-    pub(super) proxy: ForwardProxy,
-    pub(super) address: SocketAddr,
-    pub(super) tokens: Arc<FakeTokens>,
-    pub(super) permissions: Arc<FakePermissions>,
-    pub(super) names: FakeNames,
-    pub(super) upstream: FakeUpstream,
-    pub(super) credentials: Arc<Credentials>,
-    pub(super) secret: SandboxSecret,
+pub(in crate::forward) struct World {
+    pub(in crate::forward) proxy: ForwardProxy,
+    pub(in crate::forward) address: SocketAddr,
+    pub(in crate::forward) tokens: Arc<FakeTokens>,
+    pub(in crate::forward) permissions: Arc<FakePermissions>,
+    pub(in crate::forward) names: FakeNames,
+    pub(in crate::forward) upstream: FakeUpstream,
+    pub(in crate::forward) credentials: Arc<Credentials>,
+    pub(in crate::forward) secret: SandboxSecret,
 }
 
 impl World {
     /// One whose upstream speaks plain HTTP.
-    pub(super) async fn plain() -> Self {
+    pub(in crate::forward) async fn plain() -> Self {
         Self::start(false).await
     }
 
     /// One whose upstream speaks HTTPS.
-    pub(super) async fn encrypted() -> Self {
+    pub(in crate::forward) async fn encrypted() -> Self {
         Self::start(true).await
     }
 
@@ -302,7 +308,7 @@ impl World {
     }
 
     /// One before this upstream, which it trusts by this authority.
-    pub(super) fn before(upstream: FakeUpstream, web: &WebAuthority) -> Self {
+    pub(in crate::forward) fn before(upstream: FakeUpstream, web: &WebAuthority) -> Self {
         let leads_to = Arc::new(Mutex::new(vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]));
         let names = FakeNames { leads_to, asked: Arc::default() };
         let (tokens, permissions) =
@@ -329,37 +335,37 @@ impl World {
         Self { proxy, address, tokens, permissions, names, upstream, credentials, secret }
     }
 
-    pub(super) fn port(&self) -> u16 {
+    pub(in crate::forward) fn port(&self) -> u16 {
         self.upstream.address.port()
     }
 
     /// `api.test:port`.
-    pub(super) fn authority(&self) -> String {
+    pub(in crate::forward) fn authority(&self) -> String {
         format!("{HOST}:{}", self.port())
     }
 
     /// The line with the sandbox's credentials.
-    pub(super) fn credentials_line(&self) -> String {
+    pub(in crate::forward) fn credentials_line(&self) -> String {
         let pair = STANDARD.encode(format!("s:{}", self.secret.expose()));
         format!("Proxy-Authorization: Basic {pair}\r\n")
     }
 
     /// A plain GET of a path with these lines beside the usual ones.
-    pub(super) async fn get(&self, path: &str, lines: &str) -> String {
+    pub(in crate::forward) async fn get(&self, path: &str, lines: &str) -> String {
         let (authority, credentials) = (self.authority(), self.credentials_line());
         let head = format!("GET http://{authority}{path} HTTP/1.1\r\nHost: {authority}\r\n");
         self.exchange(&format!("{head}{credentials}{lines}\r\n")).await
     }
 
     /// Sends a request and reads one answer.
-    pub(super) async fn exchange(&self, request: &str) -> String {
+    pub(in crate::forward) async fn exchange(&self, request: &str) -> String {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
         read_answer(&mut stream).await
     }
 
     /// Asks for a tunnel; gives it where it is opened, else the answer.
-    pub(super) async fn connect(&self, authority: &str) -> Result<TcpStream, String> {
+    pub(in crate::forward) async fn connect(&self, authority: &str) -> Result<TcpStream, String> {
         let credentials = self.credentials_line();
         let head =
             format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n{credentials}\r\n");
@@ -370,23 +376,23 @@ impl World {
     }
 
     /// A tunnel with TLS in it, as a client has it that trusts the proxy's authority.
-    pub(super) async fn tunnel(&self, alpn: WebAlpn) -> WebConnection {
+    pub(in crate::forward) async fn tunnel(&self, alpn: WebAlpn) -> WebConnection {
         let tunnel = self.connect(&self.authority()).await.unwrap();
         self.trusting().connect(HOST, tunnel, alpn).await.unwrap()
     }
 
-    pub(super) fn trusting(&self) -> WebTls {
+    pub(in crate::forward) fn trusting(&self) -> WebTls {
         WebTls::new(&[self.proxy.parts.authority.pem().into_bytes()]).unwrap()
     }
 
     /// That nothing was asked for and nothing reached the upstream.
-    pub(super) fn assert_untouched(&self, case: &str) {
+    pub(in crate::forward) fn assert_untouched(&self, case: &str) {
         assert_eq!(self.tokens.asked.lock().unwrap().len(), 0, "a token was asked for: {case}");
         assert_eq!(self.upstream.received(), "", "bytes reached the upstream: {case}");
     }
 }
 
-pub(super) async fn read_to_close(mut stream: impl Stream) -> String {
+pub(in crate::forward) async fn read_to_close(mut stream: impl Stream) -> String {
     let mut answer = Vec::new();
     let read = tokio::time::timeout(SOON, stream.read_to_end(&mut answer)).await;
     // A reset is a close, too.
@@ -394,7 +400,7 @@ pub(super) async fn read_to_close(mut stream: impl Stream) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-pub(super) async fn read_head(stream: &mut (impl Stream + ?Sized)) -> String {
+pub(in crate::forward) async fn read_head(stream: &mut (impl Stream + ?Sized)) -> String {
     let mut head = Vec::new();
     let reading = async {
         while !head.ends_with(b"\r\n\r\n") {
@@ -409,7 +415,7 @@ pub(super) async fn read_head(stream: &mut (impl Stream + ?Sized)) -> String {
 }
 
 /// Reads an answer whose length is said.
-pub(super) async fn read_answer(stream: &mut (impl Stream + ?Sized)) -> String {
+pub(in crate::forward) async fn read_answer(stream: &mut (impl Stream + ?Sized)) -> String {
     let mut answer = read_head(stream).await;
     let length = answer.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
@@ -422,6 +428,6 @@ pub(super) async fn read_answer(stream: &mut (impl Stream + ?Sized)) -> String {
     answer
 }
 
-pub(super) fn status(answer: &str) -> &str {
+pub(in crate::forward) fn status(answer: &str) -> &str {
     answer.get(9..12).unwrap_or("closed")
 }

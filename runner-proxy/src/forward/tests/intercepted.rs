@@ -45,7 +45,8 @@ fn modern(web: &WebAuthority) -> std::net::SocketAddr {
             let values = headers.get_all(name).iter().map(|value| value.to_str().unwrap());
             values.collect::<Vec<_>>().join("|")
         };
-        format!("{version:?} {} cookie={}", shown("authorization"), shown("cookie"))
+        let (token, cookie, te) = (shown("authorization"), shown("cookie"), shown("te"));
+        format!("{version:?} {token} cookie={cookie} te={te}")
     };
     let router =
         Router::new().route("/echo", post(|body: Bytes| async { body })).fallback(any(tell));
@@ -76,11 +77,12 @@ async fn http2_is_spoken_on_both_sides_and_translated_where_one_does_not() {
     let (mut sender, running) = hyper::client::conn::http2::handshake(executor, io).await.unwrap();
     tokio::spawn(running);
     let request = Request::get(&uri).header("authorization", "own").header("cookie", "a=1");
-    let request = request.header("cookie", "b=2").body(Body::empty()).unwrap();
+    let request = request.header("cookie", "b=2").header("te", "trailers");
+    let request = request.body(Body::empty()).unwrap();
     let answer = sender.send_request(request).await.unwrap();
     assert_eq!(answer.status(), 200);
     let body = answer.into_body().collect().await.unwrap().to_bytes();
-    assert_eq!(body, "HTTP/2.0 Bearer canary-token-1 cookie=a=1|b=2".as_bytes());
+    assert_eq!(body, "HTTP/2.0 Bearer canary-token-1 cookie=a=1|b=2 te=trailers".as_bytes());
     let long = vec![b'x'; 60_000];
     let echo = Request::post(format!("https://{}/echo", world.authority()));
     let answer = sender.send_request(echo.body(Body::from(long.clone())).unwrap()).await.unwrap();
@@ -91,7 +93,7 @@ async fn http2_is_spoken_on_both_sides_and_translated_where_one_does_not() {
     let get = format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", world.authority());
     stream.write_all(get.as_bytes()).await.unwrap();
     let answer = read_answer(&mut stream).await;
-    assert!(answer.ends_with("HTTP/2.0 Bearer canary-token-3 cookie="), "{answer}");
+    assert!(answer.ends_with("HTTP/2.0 Bearer canary-token-3 cookie= te="), "{answer}");
 }
 
 #[tokio::test]
