@@ -9,6 +9,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files = [
         "moneyer/v1/control.proto",
         "moneyer/v1/enrollment.proto",
+        "moneyer/v1/grant.proto",
         "moneyer/v1/minting.proto",
         "moneyer/v1/placement.proto",
     ];

@@ -11,7 +11,7 @@ use std::path::Path;
 
 const PACKAGE: &str = "moneyer.v1";
 
-const FILES: [&str; 4] = ["control", "enrollment", "minting", "placement"];
+const FILES: [&str; 5] = ["control", "enrollment", "grant", "minting", "placement"];
 
 /// The wire as it is: what each name means, and the numbers that are reserved in each message.
 #[derive(Default)]

@@ -6,11 +6,12 @@ use moneyer_authority::mint::Ask;
 use moneyer_authority::registry::{App, Placed, PlacementNumber, SpiffeIds};
 use moneyer_authority::store::{Generation, Receipt};
 use moneyer_authority::svid::X509Svid;
+use moneyer_identity::grant::SandboxGrants;
 use moneyer_identity::{Audience, CloudAccounts, Lifetime, MintedToken, RelyingParty};
 use moneyer_proto::v1;
 use tonic::Status;
 
-use crate::grpc::status;
+use crate::grpc::{grants, status};
 
 /// Most audiences looked at in a request; policy allows fewer.
 const MAXIMUM_AUDIENCES: usize = 32;
@@ -74,6 +75,7 @@ pub(super) fn placed(
     (placed, app): (&Placed, &App),
     policy: &AudiencePolicy,
     spiffe_ids: &SpiffeIds,
+    granted: &SandboxGrants,
 ) -> v1::PlacedSandbox {
     let profile = |profile: &AudienceProfile| v1::AudienceProfile {
         name: profile.name.as_str().to_owned(),
@@ -93,6 +95,7 @@ pub(super) fn placed(
         ),
         app_uid: app.uid.as_str().to_owned(),
         placement: placed.placement.map_or(0, PlacementNumber::get),
+        grants: grants::told(granted),
     }
 }
 

@@ -8,6 +8,7 @@ mod caller;
 mod convert;
 mod deadline;
 mod enrollment;
+mod grants;
 mod limit;
 mod minting;
 mod placement;

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use crate::grpc::standing::{Messages, Standing, Tells, stream};
-use crate::grpc::{convert, status};
+use crate::grpc::{convert, grants, status};
 
 /// What `WatchSandboxes` answers.
 pub(super) type SandboxStream = Messages<v1::WatchSandboxesResponse>;
@@ -22,6 +22,7 @@ struct Watch {
     subscription: SandboxSubscription,
     reissue: ReissueNews,
     profiles: watch::Receiver<u64>,
+    providers: watch::Receiver<u64>,
 }
 
 /// Opens the stream.
@@ -43,6 +44,7 @@ pub(super) async fn open(
         subscription,
         reissue: ReissueNews::of(authority),
         profiles: authority.profiles().changes(),
+        providers: authority.providers().changes(),
     }))
 }
 
@@ -54,6 +56,10 @@ impl Tells for Watch {
             change = self.subscription.next() => Some(change.map_err(|_revoked| status::revoked())?),
             // What token files a sandbox has follows from the profiles.
             Ok(()) = self.profiles.changed() => {
+                Some(self.subscription.everything().map_err(|_revoked| status::revoked())?)
+            }
+            // What it may reach follows from the providers.
+            Ok(()) = self.providers.changed() => {
                 Some(self.subscription.everything().map_err(|_revoked| status::revoked())?)
             }
             () = self.reissue.arrives(&self.authority) => None,
@@ -78,12 +84,17 @@ impl Watch {
         use v1::watch_sandboxes_response::Change;
         let policy = &*self.authority.profiles().policy();
         let spiffe_ids = self.authority.spiffe_ids();
-        let convert =
-            |placed: &Placed, app: &App| convert::placed((placed, app), policy, spiffe_ids);
+        let providers = self.authority.providers().now();
+        let convert = |placed: &Placed, app: &App| {
+            let granted = providers.grants_of(app, &placed.sandbox.id);
+            convert::placed((placed, app), policy, spiffe_ids, &granted)
+        };
         let (generation, change) = match change {
             PlacementChange::All(all, generation) => {
-                let sandboxes = all.iter().map(|(placed, app)| convert(placed, app)).collect();
-                (generation, Change::All(v1::PlacedSandboxes { sandboxes }))
+                let mut sandboxes: Vec<_> =
+                    all.iter().map(|(placed, app)| convert(placed, app)).collect();
+                let grants = grants::share(&mut sandboxes);
+                (generation, Change::All(v1::PlacedSandboxes { sandboxes, grants }))
             }
             PlacementChange::Placed(placed, app, generation) => {
                 (generation, Change::Placed(convert(&placed, &app)))

@@ -10,6 +10,7 @@ use moneyer_identity::{
 };
 use moneyer_proto::v1;
 
+use super::grants::Shared;
 use super::occupant::Occupant;
 use super::placement::{IssuerFacts, KeptReceipt, PlacedSandbox, PlacementChange, Profile};
 use super::status;
@@ -114,18 +115,20 @@ pub(super) fn change(change: v1::watch_sandboxes_response::Change) -> Option<Pla
     use v1::watch_sandboxes_response::Change;
     match change {
         Change::All(all) => {
+            let shared = Shared::of(&all.grants);
+            let placed = |sandbox| placed(sandbox, &shared);
             let sandboxes: BTreeMap<_, _> = all.sandboxes.iter().filter_map(placed).collect();
             Some(PlacementChange::All(sandboxes))
         }
         Change::Placed(sandbox) => {
-            let (id, sandbox) = placed(&sandbox)?;
+            let (id, sandbox) = placed(&sandbox, &Shared::default())?;
             Some(PlacementChange::Placed(id, sandbox))
         }
         Change::Removed(id) => SandboxId::parse(&id).ok().map(PlacementChange::Removed),
     }
 }
 
-fn placed(sandbox: &v1::PlacedSandbox) -> Option<(SandboxId, PlacedSandbox)> {
+fn placed(sandbox: &v1::PlacedSandbox, shared: &Shared) -> Option<(SandboxId, PlacedSandbox)> {
     let Ok(id) = SandboxId::parse(&sandbox.sandbox_id) else {
         tracing::warn!("the coordinator placed a sandbox whose id is not legal; it is left out");
         return None;
@@ -140,7 +143,8 @@ fn placed(sandbox: &v1::PlacedSandbox) -> Option<(SandboxId, PlacedSandbox)> {
     let profiles = profiles.collect();
     let subject = subject(&id, sandbox.spiffe_id.as_deref());
     let occupant = occupant(&id, sandbox);
-    Some((id, PlacedSandbox { occupant, profiles, subject, grants: std::sync::Arc::default() }))
+    let grants = shared.grants_of(sandbox.grants.as_ref());
+    Some((id, PlacedSandbox { occupant, profiles, subject, grants }))
 }
 
 /// Who an id stands for; a coordinator of an older version says no more than the app's name.
@@ -212,6 +216,7 @@ mod tests {
                 sandbox("../../etc", vec![]),
                 sandbox("a", vec![profile("aws", "sts"), profile("../x", "y"), profile("z", "")]),
             ],
+            ..Default::default()
         };
         let Some(PlacementChange::All(placed)) =
             change(v1::watch_sandboxes_response::Change::All(all))
@@ -232,7 +237,7 @@ mod tests {
                 spiffe_id: text.map(str::to_owned),
                 ..Default::default()
             };
-            placed(&sandbox).unwrap().1.subject
+            placed(&sandbox, &Shared::default()).unwrap().1.subject
         };
         let legal = "spiffe://id.test/app/web/sandbox/a";
         assert_eq!(read(Some(legal)), Subject::Of(SpiffeId::parse(legal).unwrap()));
@@ -253,7 +258,7 @@ mod tests {
                 placement,
                 ..Default::default()
             };
-            placed(&sandbox).unwrap().1.occupant
+            placed(&sandbox, &Shared::default()).unwrap().1.occupant
         };
         let known = Occupant {
             app_uid: Some(AppUid::parse(&uid).unwrap()),

@@ -11,6 +11,7 @@ mod client;
 mod convert;
 mod enrollment;
 mod followers;
+mod grants;
 mod join_token;
 mod link;
 mod membership;

@@ -170,6 +170,15 @@ impl KnownPlacement {
         placed.map_or(Subject::Nobody, |placed| placed.subject.clone())
     }
 
+    /// What a sandbox may reach now that is placed as `occupant`; nothing where it is not.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the forward proxy asks"))]
+    pub(crate) fn grants_of(&self, sandbox: &SandboxId, occupant: &Occupant) -> Arc<SandboxGrants> {
+        let placement = self.now();
+        let placed = placement.sandboxes.get(sandbox);
+        let placed = placed.filter(|placed| !placed.occupant.is_another_than(occupant));
+        placed.map(|placed| Arc::clone(&placed.grants)).unwrap_or_default()
+    }
+
     /// Takes in a change that brings this runner to `generation`.
     pub(crate) fn apply(&self, generation: u64, change: PlacementChange) {
         let is_first = self.now().generation == 0;
@@ -329,6 +338,37 @@ mod tests {
         assert_eq!(again.now().sandboxes, BTreeMap::from([(id("a"), placed("web"))]));
         std::fs::write(&path, "{").unwrap();
         assert!(matches!(KnownPlacement::read(&path), Err(PlacementError::Parse { .. })));
+    }
+
+    #[tokio::test]
+    async fn what_a_sandbox_may_reach_comes_back_from_disk_and_is_no_other_sandboxs() {
+        let state = tempfile::tempdir().unwrap();
+        let path = state.path().join("placement.json");
+        let known = KnownPlacement::read(&path).unwrap();
+        let rule = moneyer_identity::grant::EndpointRule {
+            provider: "demo".parse().unwrap(),
+            host: "api.example".parse().unwrap(),
+            port: 443,
+            path: "/v1/**".parse().unwrap(),
+            protocol: "rest".parse().unwrap(),
+            access: Some("read-only".parse().unwrap()),
+            allow: Vec::new(),
+            deny: Vec::new(),
+            enforcement: "enforce".parse().unwrap(),
+            tls: "terminate".parse().unwrap(),
+            allowed_ips: vec!["10.0.0.0/8".parse().unwrap()],
+            allow_uninspected: false,
+        };
+        let endpoints = vec![rule];
+        let grants = SandboxGrants { revision: "7".to_owned(), endpoints, bindings: Vec::new() };
+        let grants = Arc::new(grants);
+        let sandbox = PlacedSandbox { grants: grants.clone(), ..placed("web") };
+        known.apply(7, PlacementChange::Placed(id("a"), sandbox));
+        known.write().await.unwrap();
+        let again = KnownPlacement::read(&path).unwrap();
+        let reached = |name: &str, app: &str| again.grants_of(&id(name), &Occupant::of_app(app));
+        assert_eq!(reached("a", "web"), grants);
+        assert!(reached("a", "other").is_empty() && reached("b", "web").is_empty());
     }
 
     #[tokio::test]

@@ -479,7 +479,7 @@ impl Minting for Cluster {
         self.records(|records| {
             records.seen_generations.push(request.get_ref().seen_generation);
             let sandboxes = records.sandboxes.values().cloned().collect();
-            let all = Change::All(v1::PlacedSandboxes { sandboxes });
+            let all = Change::All(v1::PlacedSandboxes { sandboxes, ..Default::default() });
             let generation = records.generation;
             let message =
                 v1::WatchSandboxesResponse { generation, change: Some(all), ..Default::default() };

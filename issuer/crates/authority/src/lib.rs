@@ -22,6 +22,8 @@ pub mod keys;
 pub mod login;
 pub mod management;
 pub mod mint;
+pub mod profiles;
+pub mod providers;
 pub mod public_certificate;
 pub mod registry;
 pub mod shared_store;

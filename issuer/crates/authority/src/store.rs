@@ -88,11 +88,15 @@ pub enum Collection {
     SpentProofs,
     /// Policies, by which workloads that log in are let in.
     Policies,
+    /// Provider profiles.
+    ProviderProfiles,
+    /// Providers, with what they hold of users.
+    Providers,
 }
 
 impl Collection {
     /// Every collection.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::Keys,
         Self::KeyRings,
         Self::Issuers,
@@ -111,6 +115,8 @@ impl Collection {
         Self::Mappings,
         Self::Scopes,
         Self::SpentProofs,
+        Self::ProviderProfiles,
+        Self::Providers,
     ];
 
     /// The stable name under which a backend keeps it.
@@ -135,15 +141,21 @@ impl Collection {
             Self::Mappings => "mappings",
             Self::Scopes => "scopes",
             Self::SpentProofs => "spent_proofs",
+            Self::ProviderProfiles => "provider_profiles",
+            Self::Providers => "providers",
         }
     }
 
-    /// Whether its records hold private keys.
+    /// Whether its records hold private keys, or secrets of users.
     #[must_use]
     pub fn is_secret(self) -> bool {
         matches!(
             self,
-            Self::Keys | Self::Authorities | Self::PublicCertificates | Self::X509Authorities
+            Self::Keys
+                | Self::Authorities
+                | Self::PublicCertificates
+                | Self::X509Authorities
+                | Self::Providers
         )
     }
 
@@ -160,6 +172,8 @@ impl Collection {
                 | Self::BundleSequences
                 | Self::X509Authorities
                 | Self::Policies
+                | Self::ProviderProfiles
+                | Self::Providers
         )
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use moneyer_authority::providers::NewProvider;
 use moneyer_daemon::unix_http::Method;
 use moneyer_identity::UnixTime;
 use moneyer_proto::v1;
@@ -9,7 +10,7 @@ use moneyer_proto::v1::watch_sandboxes_response::Change;
 use tonic::{Code, Streaming};
 
 use crate::member::Member;
-use crate::world::World;
+use crate::world::{World, operator};
 
 type Stream = Streaming<v1::WatchSandboxesResponse>;
 
@@ -134,6 +135,60 @@ async fn a_profile_that_is_put_or_removed_tells_which_files_every_sandbox_gets()
     assert_eq!(names(change(&mut stream).await.1), ["aws", "vault", "other"]);
     assert_eq!(world.manage(Method::DELETE, "/audiences/other", "").await.status, 204);
     assert_eq!(names(change(&mut stream).await.1), ["aws", "vault"]);
+}
+
+#[tokio::test]
+async fn a_provider_that_is_attached_changed_or_removed_tells_what_every_sandbox_may_reach() {
+    let world = World::start().await;
+    let runner = world.join("runner-1").await;
+    for sandbox in ["web-1", "web-2"] {
+        world.place(sandbox, "runner-1").await;
+    }
+    let mut stream = watch(&runner).await;
+    let grants = |change: Change| match change {
+        Change::All(all) => {
+            let revisions = all.sandboxes.iter().map(|placed| placed.grants.clone());
+            (revisions.map(|grants| grants.map(|own| own.revision)).collect(), all.grants)
+        }
+        other => panic!("not the whole state: {other:?}"),
+    };
+    let first: (Vec<_>, Vec<_>) = grants(change(&mut stream).await.1);
+    assert_eq!(first, (vec![None, None], Vec::new()));
+    let authority = world.authority();
+    let profile = serde_json::json!({
+        "id": "demo",
+        "credentials": [{ "name": "token", "token_grant": { "token_endpoint": "https://idp.example/token" } }],
+        "endpoints": [{ "host": "api.example", "port": 443, "protocol": "rest", "access": "full" }],
+    });
+    authority.put_provider_profile(&operator(), profile, None).await.unwrap();
+    let new = NewProvider {
+        name: "demo".parse().unwrap(),
+        profile: "demo".parse().unwrap(),
+        credentials: std::collections::BTreeMap::new(),
+        runtime_credentials: true,
+    };
+    authority.create_provider(&operator(), new).await.unwrap();
+    let (demo, web) = ("demo".parse().unwrap(), "web".parse().unwrap());
+    authority.attach_provider_to_app(&operator(), demo, web).await.unwrap();
+    // Changes that came together may be told together.
+    let (revisions, shared) = loop {
+        let (revisions, shared) = grants(change(&mut stream).await.1);
+        if !shared.is_empty() {
+            break (revisions, shared);
+        }
+    };
+    let revision = shared[0].revision.clone();
+    assert_eq!(revisions, [Some(revision.clone()), Some(revision.clone())]);
+    assert_eq!((shared.len(), shared[0].endpoints.len(), shared[0].bindings.len()), (1, 1, 1));
+    let grant = shared[0].bindings[0].grant.as_ref().unwrap();
+    assert_eq!((grant.header.as_str(), grant.bearer), ("authorization", true));
+    // One that is placed later brings its own.
+    world.place("web-3", "runner-1").await;
+    let Change::Placed(placed) = change(&mut stream).await.1 else { panic!("no placement") };
+    let own = placed.grants.unwrap();
+    assert_eq!((own.revision, own.endpoints.len()), (revision, 1));
+    authority.remove_provider(&operator(), "demo".parse().unwrap(), None).await.unwrap();
+    assert_eq!(grants(change(&mut stream).await.1), (vec![None, None, None], Vec::new()));
 }
 
 #[tokio::test]

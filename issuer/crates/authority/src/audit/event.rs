@@ -7,8 +7,8 @@
 use moneyer_identity::spiffe::{SpiffeId, SpiffeIdEnding, TrustDomain};
 use moneyer_identity::{
     Algorithm, AppName, AppUid, Audience, Audiences, CloudAccounts, IssuerUrl, KeyId, PolicyName,
-    ProfileName, RoleArn, RoleName, RunnerId, SandboxId, Subject, SubjectForm, SystemWorkloadName,
-    TokenId, UnixTime,
+    ProfileName, ProviderName, RoleArn, RoleName, RunnerId, SandboxId, Subject, SubjectForm,
+    SystemWorkloadName, TokenId, UnixTime,
 };
 use serde::Serialize;
 
@@ -18,7 +18,9 @@ use crate::audit::exchange_event::{
 };
 use crate::audit::login_event::{LoginRefused, PolicyPut, RequestRefused};
 use crate::audit::port::Sequence;
+use crate::audit::provider_event::{ProviderPlace, ProviderPut};
 use crate::audit::svid_event::{X509SvidRefused, X509SvidSigned, X509SvidWithheld};
+use crate::profiles::ProfileId;
 use crate::store::Generation;
 
 /// One record, before it has a place in the log.
@@ -155,6 +157,27 @@ pub enum Event {
         /// Its name.
         policy: PolicyName,
     },
+    /// A provider profile is made, or changed.
+    ProviderProfilePut {
+        /// Its id.
+        provider_profile: ProfileId,
+    },
+    /// A provider profile is removed.
+    ProviderProfileRemoved {
+        /// Its id.
+        provider_profile: ProfileId,
+    },
+    /// A provider is made, or holds other credentials from then on.
+    ProviderPut(ProviderPut),
+    /// A provider is removed: its sandboxes reach its endpoints no more.
+    ProviderRemoved {
+        /// Its name.
+        provider: ProviderName,
+    },
+    /// A provider is attached to an app or a sandbox.
+    ProviderAttached(ProviderPlace),
+    /// A provider is detached from an app or a sandbox.
+    ProviderDetached(ProviderPlace),
     /// A mapping of token exchange is made, or changed.
     MappingPut(MappingPut),
     /// A mapping is removed: its client is given nothing more in that context.
@@ -449,7 +472,7 @@ pub struct TokenWithheld {
 
 impl Event {
     /// The name of every event, in the order they stand here.
-    pub const NAMES: [&str; 53] = [
+    pub const NAMES: [&str; 59] = [
         "token_minted",
         "token_refused",
         "token_withheld",
@@ -463,6 +486,12 @@ impl Event {
         "federation_bundle_refused",
         "policy_put",
         "policy_removed",
+        "provider_profile_put",
+        "provider_profile_removed",
+        "provider_put",
+        "provider_removed",
+        "provider_attached",
+        "provider_detached",
         "mapping_put",
         "mapping_removed",
         "scope_put",

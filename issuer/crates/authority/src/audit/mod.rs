@@ -14,6 +14,7 @@ mod exchange_event;
 mod ledger;
 mod login_event;
 mod port;
+mod provider_event;
 mod refusals;
 mod refused;
 mod svid_event;
@@ -24,6 +25,7 @@ pub use exchange_event::{ExchangeRefused, MappingPut, MappingRemoved, ScopePut, 
 pub use ledger::{Ledger, LedgerError};
 pub use login_event::{LoginRefused, PolicyPut, RequestRefused};
 pub use port::{Audit, AuditError, Hasten, Recording, Sequence};
+pub use provider_event::{ProviderPlace, ProviderPut};
 pub(crate) use refusals::Refusals;
 pub(crate) use refused::{Holder, Refused, bounded, reason};
 pub use svid_event::{X509SvidRefused, X509SvidSigned, X509SvidWithheld};

@@ -220,6 +220,10 @@ impl Authority {
             let policies = self.take_in_policies().await;
             taken_in = taken_in.and(policies.map_err(FollowError::Policies));
         }
+        if touches(&[Collection::ProviderProfiles, Collection::Providers]) {
+            let providers = self.providers.refresh().await;
+            taken_in = taken_in.and(providers.map_err(FollowError::Providers));
+        }
         taken_in
     }
 

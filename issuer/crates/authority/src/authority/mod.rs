@@ -14,6 +14,7 @@ mod management;
 mod minting;
 mod open;
 mod parts;
+mod providers;
 mod self_check;
 mod svids;
 

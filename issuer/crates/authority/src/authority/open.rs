@@ -18,6 +18,7 @@ use crate::issuers::{Issuers, IssuersError};
 use crate::keys::{Keys, KeysError};
 use crate::login::{Policies, PoliciesError};
 use crate::mint::{Gate, Minter};
+use crate::providers::{Providers, ProvidersError};
 use crate::registry::{Registry, RegistryError, SpiffeIds};
 use crate::shared_store::Turn;
 use crate::store::{Store, StoreError, load_records};
@@ -60,6 +61,9 @@ pub enum OpenError {
     /// The policies cannot be loaded.
     #[error("the policies cannot be loaded")]
     Policies(#[source] PoliciesError),
+    /// The profiles and providers cannot be loaded.
+    #[error("the provider profiles and providers cannot be loaded")]
+    Providers(#[source] ProvidersError),
     /// The apps or sandboxes cannot be loaded.
     #[error("the apps and sandboxes cannot be loaded")]
     Registry(#[source] RegistryError),
@@ -84,6 +88,7 @@ pub struct Authority {
     pub(super) source_keys: Arc<FetchedKeys<ForeignKeys>>,
     pub(super) policies: Arc<Policies>,
     pub(super) login_keys: Arc<FetchedKeys<TrustBundle>>,
+    pub(super) providers: Arc<Providers>,
     pub(super) spiffe_ids: SpiffeIds,
     pub(super) minter: Minter,
     pub(super) ledger: Ledger,
@@ -132,9 +137,9 @@ impl Authority {
         let mappings = Arc::new(mappings.map_err(OpenError::Mappings)?);
         let spent = Arc::new(SpentProofs::new(ledger.clone()));
         let source_keys = Arc::new(FetchedKeys::new(charter.maximum_bundle_age));
-        let policies = Policies::open(ledger.clone()).await;
-        let policies = Arc::new(policies.map_err(OpenError::Policies)?);
+        let policies = open_policies(&ledger).await?;
         let login_keys = Arc::new(FetchedKeys::new(charter.maximum_bundle_age));
+        let providers = open_providers(&ledger).await?;
         let workloads = charter.system_workloads.clone();
         let registry = Registry::open(ledger.clone(), members.clone(), workloads)
             .await
@@ -168,6 +173,7 @@ impl Authority {
             source_keys,
             policies,
             login_keys,
+            providers,
             spiffe_ids,
             minter,
             ledger,
@@ -210,6 +216,16 @@ async fn open_cluster(
     ClusterAuthority::open(store, &charter.parts.trust_domain, charter.certificates, now)
         .await
         .map_err(OpenError::ClusterAuthority)
+}
+
+async fn open_policies(ledger: &Ledger) -> Result<Arc<Policies>, OpenError> {
+    let opened = Policies::open(ledger.clone()).await;
+    Ok(Arc::new(opened.map_err(OpenError::Policies)?))
+}
+
+async fn open_providers(ledger: &Ledger) -> Result<Arc<Providers>, OpenError> {
+    let opened = Providers::open(ledger.clone()).await;
+    Ok(Arc::new(opened.map_err(OpenError::Providers)?))
 }
 
 async fn open_federations(

@@ -8,6 +8,7 @@ use crate::federation::FederationsError;
 use crate::issuers::IssuersError;
 use crate::keys::KeysError;
 use crate::login::PoliciesError;
+use crate::providers::ProvidersError;
 use crate::store::StoreError;
 use crate::trust_bundle::BundleError;
 
@@ -44,6 +45,9 @@ pub enum FollowError {
     /// The policies.
     #[error("the policies that another coordinator changed cannot be taken in")]
     Policies(#[source] PoliciesError),
+    /// The profiles and providers.
+    #[error("the providers that another coordinator changed cannot be taken in")]
+    Providers(#[source] ProvidersError),
 }
 
 impl FollowError {

@@ -28,6 +28,10 @@ pub enum Resource {
     Mappings,
     /// Policies: who may write them may permit anything to anybody.
     Policies,
+    /// Provider profiles.
+    Profiles,
+    /// Providers, with what they hold of users, and to what they are attached.
+    Providers,
     /// Copies of the public documents.
     Publish,
     /// Runners.
@@ -44,7 +48,7 @@ pub enum Resource {
 
 impl Resource {
     /// Every resource.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Apps,
         Self::Audiences,
         Self::Clock,
@@ -54,6 +58,8 @@ impl Resource {
         Self::Keys,
         Self::Mappings,
         Self::Policies,
+        Self::Profiles,
+        Self::Providers,
         Self::Publish,
         Self::Runners,
         Self::Sandboxes,
@@ -75,6 +81,8 @@ impl Resource {
             Self::Keys => "keys",
             Self::Mappings => "mappings",
             Self::Policies => "policies",
+            Self::Profiles => "profiles",
+            Self::Providers => "providers",
             Self::Publish => "publish",
             Self::Runners => "runners",
             Self::Sandboxes => "sandboxes",
@@ -113,8 +121,8 @@ impl Verb {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "is no permission: it is a resource, a colon, and read or write, as apps:write or *:read; the resources are \
-     apps, audiences, clock, controllers, federations, issuer, keys, mappings, policies, publish, runners, sandboxes, \
-     scopes, store and tokens"
+     apps, audiences, clock, controllers, federations, issuer, keys, mappings, policies, profiles, providers, \
+     publish, runners, sandboxes, scopes, store and tokens"
 )]
 pub struct PermissionError;
 

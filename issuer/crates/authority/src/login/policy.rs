@@ -13,7 +13,7 @@ use crate::store::{Collection, Record};
 pub const MAXIMUM_PATTERNS: usize = 24;
 
 /// Most permissions of one policy: every verb on every resource, and on all of them.
-pub const MAXIMUM_PERMISSIONS: usize = 32;
+pub const MAXIMUM_PERMISSIONS: usize = 36;
 
 /// What it means to be named by a policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -48,6 +48,8 @@ mod permit;
 #[cfg(test)]
 mod policy;
 #[cfg(test)]
+mod providers;
+#[cfg(test)]
 mod published;
 #[cfg(test)]
 mod removal_while_signing;

@@ -10,9 +10,10 @@ use super::address_range::AddressRange;
 use super::host::Destination;
 use super::method::{Method, MethodError};
 use super::placement::TokenHeader;
-use super::rule::{EndpointRule, Enforcement};
+use super::rule::EndpointRule;
 use super::sandbox_grants::{Binding, SandboxGrants};
 use super::target::{RequestTarget, TargetError};
+use super::words::Enforcement;
 
 /// Why a request, or a connection, is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -190,7 +191,11 @@ impl SandboxGrants {
     /// greatest key, so that it is always the same one.
     fn selected(&self, destination: &Destination, path: &str) -> Vec<&Binding> {
         let mut selected: BTreeMap<&TokenHeader, &Binding> = BTreeMap::new();
-        for binding in self.bindings.iter().filter(|binding| binding.is_for(destination, path)) {
+        let is_meant = |binding: &&Binding| {
+            binding.is_for(destination, path)
+                && self.is_named_by_its_provider(binding, destination, path)
+        };
+        for binding in self.bindings.iter().filter(is_meant) {
             let rank = |binding: &Binding| (binding.score(), binding.key());
             let place = selected.entry(binding.grant.placement.header()).or_insert(binding);
             if rank(binding) > rank(place) {
@@ -198,6 +203,17 @@ impl SandboxGrants {
             }
         }
         selected.into_values().collect()
+    }
+
+    /// A token goes only where its own provider's endpoints are, whatever its selector reaches besides.
+    fn is_named_by_its_provider(
+        &self,
+        binding: &Binding,
+        destination: &Destination,
+        path: &str,
+    ) -> bool {
+        let own = self.endpoints.iter().filter(|rule| rule.provider == binding.grant.provider);
+        own.into_iter().any(|rule| rule.reaches(destination) && rule.path.matches(path))
     }
 }
 

@@ -22,6 +22,7 @@ mod target;
 mod text_value;
 mod token_endpoint;
 mod token_grant;
+mod words;
 
 pub use address_range::{AddressRange, AddressRangeError};
 pub use bearer::{BearerToken, BearerTokenError, MAXIMUM_BEARER_BYTES};
@@ -30,7 +31,7 @@ pub use host::{Destination, DestinationError, HostError, HostPattern, MAXIMUM_HO
 pub use method::{MAXIMUM_METHOD_BYTES, Method, MethodError};
 pub use path::{MAXIMUM_PATH_PATTERN_BYTES, PathPattern, PathPatternError};
 pub use placement::{HeaderNameError, HeaderPlacement, MAXIMUM_HEADER_NAME_BYTES, TokenHeader};
-pub use rule::{Access, EndpointRule, Enforcement, Protocol, QueryRule, RequestRule, TlsMode};
+pub use rule::{EndpointRule, QueryRule, RequestRule};
 pub use sandbox_grants::{Binding, SandboxGrants};
 pub use target::{MAXIMUM_TARGET_BYTES, RequestTarget, TargetError};
 pub use token_endpoint::{TokenEndpoint, TokenEndpointError};
@@ -38,3 +39,4 @@ pub use token_grant::{
     AssertionType, GrantKind, GrantScope, MAXIMUM_SCOPE_BYTES, MAXIMUM_URN_BYTES, TokenGrant,
     TokenTextError, TokenType,
 };
+pub use words::{Access, Enforcement, Protocol, TlsMode, UnknownWord};

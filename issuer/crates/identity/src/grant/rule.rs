@@ -11,82 +11,8 @@ use super::host::{Destination, HostPattern};
 use super::method::Method;
 use super::path::PathPattern;
 use super::target::RequestTarget;
+use super::words::{Access, Enforcement, Protocol, TlsMode};
 use crate::component::ProviderName;
-
-/// What is spoken at an endpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Protocol {
-    /// Bytes that nobody looks into.
-    #[default]
-    Tcp,
-    /// A database's own protocol: bytes, too.
-    Sql,
-    /// HTTP requests.
-    Rest,
-    /// HTTP requests that may become a WebSocket.
-    Websocket,
-    /// HTTP requests that carry GraphQL.
-    Graphql,
-    /// HTTP requests of the Model Context Protocol.
-    Mcp,
-    /// HTTP requests that carry JSON-RPC.
-    JsonRpc,
-}
-
-impl Protocol {
-    /// Whether it is HTTP, so that requests can be looked at.
-    #[must_use]
-    pub fn is_http(self) -> bool {
-        !matches!(self, Self::Tcp | Self::Sql)
-    }
-}
-
-/// A preset of methods.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Access {
-    /// GET, HEAD and OPTIONS.
-    ReadOnly,
-    /// POST, PUT and PATCH besides; not DELETE.
-    ReadWrite,
-    /// Any.
-    Full,
-}
-
-impl Access {
-    fn permits(self, method: &Method) -> bool {
-        let reads = matches!(method.as_str(), "GET" | "HEAD" | "OPTIONS");
-        let writes = matches!(method.as_str(), "POST" | "PUT" | "PATCH");
-        match self {
-            Self::ReadOnly => reads,
-            Self::ReadWrite => reads || writes,
-            Self::Full => true,
-        }
-    }
-}
-
-/// What happens to a request that no rule permits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Enforcement {
-    /// It passes and is written down.
-    #[default]
-    Audit,
-    /// It is refused.
-    Enforce,
-}
-
-/// What happens to TLS at an endpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum TlsMode {
-    /// It is ended and begun again where it is spoken.
-    #[default]
-    Terminate,
-    /// It passes as it is: nothing is looked at and nothing put on a request.
-    Skip,
-}
 
 /// Which values of a parameter of the query a rule is about: any text with `*` and `?` in it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::placement::HeaderPlacement;
 use super::text_value::text_value;
 use super::token_endpoint::TokenEndpoint;
+use super::words::UnknownWord;
 use crate::audience::Audience;
 use crate::component::{CredentialName, ProviderName};
 
@@ -38,6 +39,14 @@ impl GrantKind {
             Self::ClientCredentials => "client_credentials",
             Self::TokenExchange => "token_exchange",
         }
+    }
+}
+
+impl std::str::FromStr for GrantKind {
+    type Err = UnknownWord;
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        let kinds = [Self::ClientCredentials, Self::TokenExchange];
+        kinds.into_iter().find(|kind| kind.as_str() == text).ok_or(UnknownWord)
     }
 }
 

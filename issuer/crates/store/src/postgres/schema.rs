@@ -10,7 +10,7 @@ use sqlx::{Executor as _, Row as _};
 use super::failure::Failure;
 
 /// What makes each version of the one before, the first of nothing.
-const VERSIONS: [&str; 1] = [include_str!("schema/0001.sql")];
+const VERSIONS: [&str; 2] = [include_str!("schema/0001.sql"), include_str!("schema/0002.sql")];
 
 /// Where the version is written down.
 const TABLE: &str = "CREATE TABLE moneyer_schema (

@@ -38,6 +38,8 @@ pub(crate) fn collection_byte(collection: Collection) -> u8 {
         Collection::Mappings => 16,
         Collection::Scopes => 17,
         Collection::SpentProofs => 18,
+        Collection::ProviderProfiles => 19,
+        Collection::Providers => 20,
     }
 }
 

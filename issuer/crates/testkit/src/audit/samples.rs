@@ -4,17 +4,18 @@
 #![expect(clippy::expect_used, reason = "the texts are constants")]
 
 use moneyer_authority::audit::{
-    Event, ExchangeRefused, LoginRefused, MappingPut, MappingRemoved, PolicyPut, RequestRefused,
-    ScopePut, ScopeRemoved, Sequence, TokenMinted, TokenRefused, TokenWithheld, X509SvidRefused,
-    X509SvidSigned, X509SvidWithheld,
+    Event, ExchangeRefused, LoginRefused, MappingPut, MappingRemoved, PolicyPut, ProviderPlace,
+    ProviderPut, RequestRefused, ScopePut, ScopeRemoved, Sequence, TokenMinted, TokenRefused,
+    TokenWithheld, X509SvidRefused, X509SvidSigned, X509SvidWithheld,
 };
 use moneyer_authority::exchange::{ClientIdentifier, ParticipantContext, ScopeName};
+use moneyer_authority::profiles::ProfileId;
 use moneyer_authority::store::Generation;
 use moneyer_identity::spiffe::{SpiffeId, SpiffeIdEnding, SpiffeIdPattern, TrustDomain};
 use moneyer_identity::{
-    Algorithm, AppName, AppUid, Audience, Audiences, CloudAccounts, ErrorClass, IssuerUrl, KeyId,
-    Lifetime, PolicyName, ProfileName, RoleArn, RoleName, RunnerId, SandboxId, SubjectForm,
-    SubjectParts, SystemWorkloadName, TokenId, UnixTime,
+    Algorithm, AppName, AppUid, Audience, Audiences, CloudAccounts, CredentialName, ErrorClass,
+    IssuerUrl, KeyId, Lifetime, PolicyName, ProfileName, ProviderName, RoleArn, RoleName, RunnerId,
+    SandboxId, SubjectForm, SubjectParts, SystemWorkloadName, TokenId, UnixTime,
 };
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
@@ -78,6 +79,7 @@ pub fn samples() -> Vec<Event> {
     ];
     samples.extend(federations());
     samples.extend(of_policies());
+    samples.extend(of_providers());
     samples.extend(of_exchanges());
     samples.extend([
         Event::SandboxPut {
@@ -237,6 +239,26 @@ fn of_policies() -> [Event; 2] {
             maximum_lifetime: Some(Lifetime::from_seconds(600)),
         }),
         Event::PolicyRemoved { policy: policy_name() },
+    ]
+}
+
+fn of_providers() -> [Event; 6] {
+    let provider = || ProviderName::parse("demo").expect("a name");
+    let provider_profile = || ProfileId::parse("token-grants").expect("an id");
+    let app = Some(AppName::parse("web").expect("a name"));
+    let sandbox = Some(SandboxId::parse("web-1").expect("an id"));
+    let place = ProviderPlace { provider: provider(), app, sandbox };
+    [
+        Event::ProviderProfilePut { provider_profile: provider_profile() },
+        Event::ProviderProfileRemoved { provider_profile: provider_profile() },
+        Event::ProviderPut(ProviderPut {
+            provider: provider(),
+            provider_profile: provider_profile(),
+            credentials: vec![CredentialName::parse("subject_token").expect("a name")],
+        }),
+        Event::ProviderRemoved { provider: provider() },
+        Event::ProviderAttached(place.clone()),
+        Event::ProviderDetached(place),
     ]
 }
 

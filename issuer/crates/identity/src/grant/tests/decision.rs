@@ -183,6 +183,18 @@ fn several_tokens_stand_on_one_request_only_in_headers_of_their_own() {
 }
 
 #[test]
+fn a_token_goes_only_where_its_own_provider_has_an_endpoint() {
+    let mut foreign = binding("**", "", "a", "authorization");
+    foreign.grant.provider = ProviderName::parse("other").unwrap();
+    let mut own = endpoint("other.example", "/v1/**", Access::Full);
+    own.provider = foreign.grant.provider.clone();
+    let grants = grants(vec![endpoint("**", "", Access::Full), own], vec![foreign]);
+    assert_eq!(credentials(&grants, "api.example", "GET", "/v1/a"), Ok(vec![]));
+    assert_eq!(credentials(&grants, "other.example", "GET", "/v2"), Ok(vec![]));
+    assert_eq!(credentials(&grants, "other.example", "GET", "/v1/a"), Ok(vec!["a".to_owned()]));
+}
+
+#[test]
 fn a_destination_is_intercepted_tunnelled_or_refused() {
     let raw = EndpointRule { protocol: Protocol::Tcp, ..endpoint("db.example", "", Access::Full) };
     let skipped = EndpointRule { tls: TlsMode::Skip, ..endpoint("skip.example", "", Access::Full) };
