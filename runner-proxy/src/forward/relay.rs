@@ -53,9 +53,8 @@ impl Relay {
         mut request: Request,
         asked: Asked,
     ) -> Result<Response, Refusal> {
-        let upgrades = websocket::is_asked(request.method(), request.version(), request.headers());
-        let judged = self.judge(&asked).await?;
-        let upgrades = upgrades?;
+        let upgrades = websocket::is_asked(request.method(), request.version(), request.headers())?;
+        let (judged, injected) = self.prepare(&asked).await?;
         let client = TunnelRequest::of(&mut request).filter(|_| upgrades);
         let place = client.as_ref().map(|_| self.proxy.place(self.caller.sandbox())).transpose()?;
         let mut outgoing = outgoing(request, &judged.method, &judged.target)?;
@@ -64,11 +63,9 @@ impl Relay {
             websocket::ask(&mut outgoing.headers);
         }
         headers::say_via(&mut outgoing.headers, http::Version::HTTP_11);
-        let injected = self.tokens(&judged).await?;
         for Injected { key, token } in &injected {
             headers::inject(&mut outgoing.headers, &key.grant.placement, token)?;
         }
-        self.check_unchanged(&judged)?;
         let answer = if client.is_some() {
             self.upstream.send_upgrade(&judged.addresses, outgoing).await?
         } else {
@@ -84,6 +81,20 @@ impl Relay {
             }
             _ => answer::pass(answer),
         }
+    }
+
+    /// Judges a request and obtains its tokens; anew where what the sandbox may do changed meanwhile.
+    async fn prepare(&self, asked: &Asked) -> Result<(Judged, Vec<Injected>), Refusal> {
+        // Who changes it faster than that has no request sent.
+        for _attempt in 0..3 {
+            let judged = self.judge(asked).await?;
+            let injected = self.tokens(&judged).await?;
+            let (holder, grants) = self.caller.grants(&*self.proxy.parts.permissions)?;
+            if holder == judged.holder && *grants == *judged.grants {
+                return Ok((judged, injected));
+            }
+        }
+        Err(Refusal::Changed)
     }
 
     /// Policy first, then addresses: nothing of this asks for a token.
@@ -125,13 +136,6 @@ impl Relay {
             injected.push(Injected { key: key.clone(), token });
         }
         Ok(injected)
-    }
-
-    /// What the sandbox may do is still what it was when the request was judged.
-    fn check_unchanged(&self, judged: &Judged) -> Result<(), Refusal> {
-        let (holder, grants) = self.caller.grants(&*self.proxy.parts.permissions)?;
-        let same = holder == judged.holder && grants.revision == judged.grants.revision;
-        if same || *grants == *judged.grants { Ok(()) } else { Err(Refusal::Changed) }
     }
 
     /// A token that an upstream refuses is not used again. No other is sent in its place: the sandbox sees the

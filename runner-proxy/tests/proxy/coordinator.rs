@@ -193,6 +193,11 @@ impl Cluster {
         });
     }
 
+    /// Says what a sandbox may reach.
+    pub(crate) fn grant(&self, id: &str, grants: v1::SandboxGrants) {
+        self.change(id, |sandbox| sandbox.grants = Some(grants));
+    }
+
     fn change(&self, id: &str, change: impl FnOnce(&mut v1::PlacedSandbox)) {
         let sandbox = self.records(|records| {
             let sandbox = records.sandboxes.get_mut(id).unwrap();

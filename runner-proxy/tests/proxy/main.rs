@@ -9,6 +9,7 @@ mod authority;
 mod cli;
 mod coordinator;
 mod cut_off;
+mod forward;
 mod host;
 mod http;
 mod outage;

@@ -1,6 +1,7 @@
 //! What a sandbox may do changes while its connections are open.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use moneyer_daemon::tls::WebAlpn;
@@ -74,16 +75,30 @@ async fn a_raw_tunnel_that_is_no_longer_permitted_is_closed_within_a_second() {
 }
 
 #[tokio::test]
-async fn a_change_while_a_token_is_fetched_stops_the_request() {
+async fn a_change_while_a_token_is_fetched_is_obeyed() {
     let world = World::plain().await;
     let (permissions, port) = (Arc::clone(&world.permissions), world.port());
-    let change = move || {
-        let mut changed = grants("2", port);
-        changed.endpoints[0].access = Some(moneyer_identity::grant::Access::ReadOnly);
-        permissions.set("s", changed);
-    };
+    let change = move || permissions.set("s", grants("2", port));
+    *world.tokens.meanwhile.lock().unwrap() = Some(Box::new(change));
+    assert_eq!(status(&world.get("/", "").await), "200");
+    let revisions: Vec<_> =
+        world.tokens.asked.lock().unwrap().iter().map(|key| key.revision.clone()).collect();
+    assert_eq!(revisions, ["1", "2"], "the token of what was is not sent");
+    assert!(world.upstream.received().contains("canary-token-2"));
+    world.upstream.forget();
+    let permissions = Arc::clone(&world.permissions);
+    let change = move || permissions.set("s", SandboxGrants::default());
     *world.tokens.meanwhile.lock().unwrap() = Some(Box::new(change));
     let answer = world.get("/", "").await;
     assert!(status(&answer) == "403" && answer.contains("policy_denied"), "{answer}");
+    // One that never rests has nothing sent.
+    let (permissions, number) = (Arc::clone(&world.permissions), AtomicUsize::new(3));
+    permissions.set("s", grants("3", port));
+    let change = move || {
+        let number = number.fetch_add(1, Ordering::SeqCst);
+        permissions.set("s", grants(&format!("restless-{number}"), port));
+    };
+    *world.tokens.meanwhile.lock().unwrap() = Some(Box::new(change));
+    assert_eq!(status(&world.get("/", "").await), "403");
     assert_eq!(world.upstream.received(), "");
 }

@@ -278,6 +278,36 @@ proptest! {
         pieces.push(rest);
         prop_assert_eq!(read(pieces), read([stream.as_bytes()]));
     }
+
+    #[test]
+    fn what_follows_a_head_that_asks_for_a_tunnel_is_held_back_in_whatever_pieces(
+        parts in prop::collection::vec(prop_oneof![
+            Just("GET / HTTP/1.1\r\n"), Just("CONNECT a:1 HTTP/1.1\r\n"), Just("Host: a:1\r\n"),
+            Just("Upgrade: x\r\n"), Just("\r\n"), Just("\n"), Just("Content-Length: 3\r\n"),
+            Just("abc"), Just("Transfer-Encoding: chunked\r\n"), Just("0\r\n\r\n"), Just("\0"),
+        ], 0..24),
+        sizes in prop::collection::vec(1_usize..9, 1..40),
+    ) {
+        let stream = parts.concat();
+        let take = |sizes: &[usize]| {
+            let (mut framing, mut out) = (Framing::new(MAX_HEAD, Tunnels::Served), Vec::new());
+            let mut rest = stream.as_bytes();
+            for size in sizes.iter().copied().chain([usize::MAX]) {
+                let (piece, after) = rest.split_at(size.min(rest.len()));
+                if let Err(refusal) = framing.take(piece, &mut out) {
+                    return (out, Err(refusal));
+                }
+                rest = after;
+            }
+            let held = framing.is_held();
+            (out, Ok((held, framing.into_early())))
+        };
+        let (out, verdict) = take(&sizes);
+        prop_assert_eq!(&(out.clone(), verdict.clone()), &take(&[]));
+        if let Ok((true, early)) = verdict {
+            prop_assert_eq!([out, early].concat(), stream.as_bytes());
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,185 @@
+//! The forward proxy of a running daemon: from what the coordinator says to the header at the upstream.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::extract::Request;
+use moneyer_proto::v1;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+
+use crate::coordinator::Cluster;
+use crate::host::{Host, Proxy, eventually};
+use crate::http;
+
+/// A server that remembers the bodies of its requests and their `Authorization`, and gives numbered tokens.
+#[derive(Clone)]
+struct Server {
+    address: SocketAddr,
+    seen: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = Self { address, seen: Arc::default() };
+        let own = server.clone();
+        let router = Router::new().fallback(move |request: Request| {
+            let own = own.clone();
+            async move {
+                let (head, body) = request.into_parts();
+                let token = head.headers.get("authorization").map(|v| v.to_str().unwrap());
+                let token = token.unwrap_or("none").to_owned();
+                let body = axum::body::to_bytes(body, 64 * 1024).await.unwrap();
+                let mut seen = own.seen.lock().unwrap();
+                seen.push(format!("{token} {}", String::from_utf8_lossy(&body)));
+                format!(r#"{{"access_token":"canary-{}","expires_in":300}}"#, seen.len())
+            }
+        });
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        server
+    }
+
+    fn seen(&self) -> Vec<String> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+/// The grants for an upstream, with a token of this endpoint.
+fn grants(revision: &str, upstream: &Server, tokens: &Server) -> v1::SandboxGrants {
+    let (host, port) = ("localhost".to_owned(), u32::from(upstream.address.port()));
+    let endpoint = v1::EndpointRule {
+        provider: "demo".to_owned(),
+        host: host.clone(),
+        port,
+        protocol: "rest".to_owned(),
+        access: "read-only".to_owned(),
+        enforcement: "enforce".to_owned(),
+        tls: "terminate".to_owned(),
+        allowed_ips: vec!["127.0.0.1".to_owned()],
+        ..Default::default()
+    };
+    let access_token = "urn:ietf:params:oauth:token-type:access_token".to_owned();
+    let grant = v1::TokenGrant {
+        provider: "demo".to_owned(),
+        credential: "access_token".to_owned(),
+        token_endpoint: format!("http://{}/token", tokens.address),
+        grant_type: "client_credentials".to_owned(),
+        audience: "alpha".to_owned(),
+        scopes: vec!["alpha".to_owned()],
+        jwt_svid_audience: "https://tokens.test".to_owned(),
+        client_assertion_type: "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe".to_owned(),
+        requested_token_type: access_token,
+        header: "authorization".to_owned(),
+        bearer: true,
+        ..Default::default()
+    };
+    let binding = v1::GrantBinding { host, port, path: String::new(), grant: Some(grant) };
+    let (endpoints, bindings) = (vec![endpoint], vec![binding]);
+    v1::SandboxGrants { revision: revision.to_owned(), endpoints, bindings }
+}
+
+/// A request to the upstream by way of the proxy; its status.
+async fn ask(
+    mut io: impl AsyncRead + AsyncWrite + Unpin,
+    method: &str,
+    upstream: &Server,
+    credentials: &str,
+) -> u16 {
+    let authority = format!("localhost:{}", upstream.address.port());
+    let request = format!(
+        "{method} http://{authority}/ HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n{credentials}\r\n"
+    );
+    io.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    io.read_to_string(&mut answer).await.unwrap();
+    answer.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+/// The same with what the sandbox's environment says.
+async fn by_environment(proxy: &Proxy, variable: &str, method: &str, upstream: &Server) -> u16 {
+    use base64::Engine as _;
+    let (credentials, address) = variable.strip_prefix("http://").unwrap().split_once('@').unwrap();
+    assert_eq!(address, proxy.app.forward_address.unwrap().to_string());
+    let encoded = base64::engine::general_purpose::STANDARD.encode(credentials);
+    let line = format!("Proxy-Authorization: Basic {encoded}\r\n");
+    ask(TcpStream::connect(address).await.unwrap(), method, upstream, &line).await
+}
+
+/// Whether any file below a directory holds a text.
+fn holds(directory: &Path, text: &str) -> bool {
+    std::fs::read_dir(directory).unwrap().map(Result::unwrap).any(|entry| {
+        let (path, kind) = (entry.path(), entry.file_type().unwrap());
+        let found =
+            |path: &Path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).contains(text);
+        if kind.is_dir() { holds(&path, text) } else { kind.is_file() && found(&path) }
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_coordinator_says_is_what_the_upstream_sees_and_nothing_outlives_it() {
+    let (tokens, upstream) = (Server::start().await, Server::start().await);
+    let cluster = Cluster::new();
+    let coordinator = cluster.start(0);
+    let host = Host::joined(&cluster, &coordinator).await;
+    let proxy = host.start_with("[forward]\nlisten = \"127.0.0.1:0\"\n");
+    cluster.place("s-1", &[]);
+    proxy.attach("s-1", &[]).await.unwrap();
+    assert_eq!(proxy.variable("s-1", "HTTPS_PROXY"), None, "it has no grants");
+    assert_eq!(proxy.file("s-1", "ca-bundle.pem"), None);
+    let socket = proxy.directory("s-1").join("forward.sock");
+    let connect = async || UnixStream::connect(&socket).await.unwrap();
+    assert_eq!(ask(connect().await, "GET", &upstream, "").await, 403);
+
+    cluster.grant("s-1", grants("1", &upstream, &tokens));
+    eventually("the environment names the proxy", async || {
+        proxy.variable("s-1", "HTTPS_PROXY").is_some()
+    })
+    .await;
+    let variable = proxy.variable("s-1", "HTTPS_PROXY").unwrap();
+    assert!(proxy.file("s-1", "ca-bundle.pem").unwrap().starts_with("-----BEGIN CERTIFICATE"));
+    assert!(proxy.file("s-1", "forward-ca.pem").unwrap().starts_with("-----BEGIN CERTIFICATE"));
+    assert_eq!(by_environment(&proxy, &variable, "GET", &upstream).await, 200);
+    assert_eq!(ask(connect().await, "GET", &upstream, "").await, 200);
+    assert_eq!(by_environment(&proxy, &variable, "POST", &upstream).await, 403);
+    assert_eq!(upstream.seen(), ["Bearer canary-1 ", "Bearer canary-1 "]);
+    let asked = tokens.seen();
+    assert_eq!(asked.len(), 1, "one request for one token");
+    assert!(asked[0].starts_with("none grant_type=client_credentials&"), "{asked:?}");
+    assert!(asked[0].ends_with("&audience=alpha&scope=alpha"), "{asked:?}");
+    assert!(!holds(&host.path("run"), "canary") && !holds(&host.path("state"), "canary"));
+    let (_, metrics) = http::plain(&proxy.operations(), "/metrics").await;
+    let counted = r#"moneyer_runner_grants_total{provider="demo",outcome="granted"} 1"#;
+    assert!(metrics.contains(counted) && !metrics.contains("canary"), "{metrics}");
+
+    let url = format!("http://localhost:{}/x", upstream.address.port());
+    let explained = host.command(&["grant", "explain", &url, "--sandbox", "s-1"], "").await;
+    let explained = String::from_utf8(explained.stdout).unwrap();
+    assert!(explained.starts_with("passes: an endpoint permits it\n"), "{explained}");
+    assert!(explained.contains("authorization: a token of demo:access_token\n"), "{explained}");
+
+    // Without the token, and then without anything.
+    let mut without = grants("2", &upstream, &tokens);
+    without.bindings.clear();
+    cluster.grant("s-1", without);
+    eventually("the token is taken away", async || {
+        assert_eq!(by_environment(&proxy, &variable, "GET", &upstream).await, 200);
+        upstream.seen().last().unwrap() == "none "
+    })
+    .await;
+    cluster.grant("s-1", grants("3", &upstream, &tokens));
+    eventually("another revision has another token", async || {
+        assert_eq!(by_environment(&proxy, &variable, "GET", &upstream).await, 200);
+        upstream.seen().last().unwrap() == "Bearer canary-2 "
+    })
+    .await;
+    cluster.displace("s-1");
+    eventually("the secret is dead", async || {
+        by_environment(&proxy, &variable, "GET", &upstream).await == 407
+    })
+    .await;
+    proxy.stop().await;
+}
