@@ -1,4 +1,4 @@
-"""Renders the kustomizations of deploy/kubernetes.
+"""Renders the kustomizations of deploy/kubernetes and deploy/demo/kubernetes.
 
 The part of kustomize that they use and no more: `resources`, `configMapGenerator` from files, `images`. A key that is
 not known here is refused, so that nothing is left out silently. Where kustomize or kubectl is installed, a test
@@ -37,6 +37,11 @@ def identity(resource: dict) -> tuple:
     return resource["kind"], metadata.get("namespace"), metadata["name"]
 
 
+def of_kind(rendered: list[dict], kind: str) -> dict[str, dict]:
+    """Those of one kind, by their names."""
+    return {each["metadata"]["name"]: each for each in rendered if each["kind"] == kind}
+
+
 def real(folder: pathlib.Path) -> list[dict] | None:
     """What the real one makes of it, where there is one."""
     commands = [("kustomize", ["build"]), ("kubectl", ["kustomize"])]
@@ -71,7 +76,9 @@ def _render(folder: pathlib.Path) -> list[dict]:
 
 def _config_map(folder: pathlib.Path, wanted: dict) -> dict:
     assert set(wanted) == {"name", "namespace", "files"}, wanted
-    data = {name: (folder / name).read_text() for name in wanted["files"]}
+    # `key=file`, or a file that is its own key.
+    named = [name.rpartition("=") for name in wanted["files"]]
+    data = {key or name: (folder / name).read_text() for key, _, name in named}
     # kustomize 5 leaves the name empty here, so that two names with the same data have the same hash.
     hashed = {"data": data, "kind": "ConfigMap", "name": ""}
     # As Go writes JSON.
@@ -90,6 +97,11 @@ def pod_of(resource: dict) -> dict | None:
     return resource.get("spec", {}).get("template", {}).get("spec")
 
 
+def containers(pod: dict) -> list[dict]:
+    """All of a pod, those that run before the others first."""
+    return pod.get("initContainers", []) + pod.get("containers", [])
+
+
 def _name_config_map(resource: dict, plain: str, name: str) -> None:
     for volume in (pod_of(resource) or {}).get("volumes", []):
         if volume.get("configMap", {}).get("name") == plain:
@@ -99,6 +111,6 @@ def _name_config_map(resource: dict, plain: str, name: str) -> None:
 def _set_image(resource: dict, image: dict) -> None:
     assert set(image) <= {"name", "newName", "newTag", "digest"}, image
     end = f"@{image['digest']}" if "digest" in image else f":{image['newTag']}"
-    for container in (pod_of(resource) or {}).get("containers", []):
+    for container in containers(pod_of(resource) or {}):
         if container["image"] == image["name"]:
             container["image"] = image["newName"] + end

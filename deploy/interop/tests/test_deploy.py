@@ -11,6 +11,8 @@ import kubernetes_validate
 import pytest
 
 from interop import kustomize, units
+from interop.kustomize import of_kind
+from interop.restricted import meets_restricted_but_for_volumes
 
 DEPLOY = pathlib.Path(__file__).resolve().parents[2]
 ROOT = DEPLOY.parent
@@ -25,6 +27,7 @@ EXPOSURE = 15
 OVERLAYS = sorted(
     path.parent for path in (DEPLOY / "kubernetes").glob("*/kustomization.yaml") if path.parent.name != "base"
 )
+DEMO = DEPLOY / "demo/kubernetes"
 UNITS = sorted(path.name for path in (DEPLOY / "systemd").glob("*.service"))
 DROP_INS = sorted(
     path.relative_to(DEPLOY / "systemd/drop-ins").as_posix()
@@ -56,10 +59,6 @@ def check(path) -> subprocess.CompletedProcess:
     program = BIN_DIR / ("moneyer-runner-proxy" if is_runner_proxy else "moneyer")
     command = [program, "--config", path, "config", "check"]
     return subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_SECONDS)
-
-
-def of_kind(rendered, kind: str) -> dict:
-    return {each["metadata"]["name"]: each for each in rendered if each["kind"] == kind}
 
 
 # Configurations
@@ -184,15 +183,16 @@ def test_the_validation_can_fail(rendered):
         kubernetes_validate.validate(wrong, KUBERNETES[-1], strict=True)
 
 
-def test_the_renderer_makes_what_kustomize_makes(rendered, overlay):
-    real = kustomize.real(overlay)
+@pytest.mark.parametrize("folder", [*OVERLAYS, DEMO], ids=lambda folder: folder.relative_to(DEPLOY).as_posix())
+def test_the_renderer_makes_what_kustomize_makes(folder):
+    real = kustomize.real(folder)
     if real is None:
         pytest.skip("neither kustomize nor kubectl is installed; the renderer of this suite stands alone")
 
     def ordered(resources):
         return sorted(resources, key=lambda each: [str(part) for part in kustomize.identity(each)])
 
-    assert ordered(rendered) == ordered(real)
+    assert ordered(kustomize.render(folder)) == ordered(real)
 
 
 def test_the_coordinators_pod_meets_the_restricted_profile(rendered):
@@ -222,22 +222,6 @@ def test_the_runner_proxys_pod_asks_for_nothing_but_two_directories(rendered):
     (join,) = kustomize.documents(DEPLOY / "kubernetes/node/join.yaml")
     meets_restricted_but_for_volumes(join["spec"])
     assert str(join["spec"]["securityContext"]["runAsUser"]) == user
-
-
-def meets_restricted_but_for_volumes(pod):
-    """As the Pod Security Standards have it, and beyond it a root that is read-only and no token of the API server."""
-    assert not {"hostNetwork", "hostPID", "hostIPC", "initContainers"} & set(pod)
-    assert pod["automountServiceAccountToken"] is False
-    context = pod["securityContext"]
-    assert context["runAsNonRoot"] is True and context["runAsUser"] > 0
-    assert context["seccompProfile"] == {"type": "RuntimeDefault"}
-    for container in pod["containers"]:
-        assert container["securityContext"] == {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        }
-        assert all("hostPort" not in port for port in container.get("ports", []))
 
 
 def data_of(rendered, file: str) -> str:
