@@ -17,7 +17,7 @@ CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY_ROOT := .tools/cargo-deny-$(CARGO_DENY_VERSION)
 CARGO_DENY := $(CARGO_DENY_ROOT)/bin/cargo-deny
 
-.PHONY: help run test interop lint bench soak fuzz
+.PHONY: help run demo test interop lint bench soak fuzz
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST)
@@ -26,6 +26,12 @@ run: ## Start a coordinator and a runner proxy with one sandbox, in .dev
 	$(SAY_OPENSSL)
 	cargo build --profile quick --locked $(DAEMONS) $(OPENSSL)
 	$(TARGET)/quick/moneyer dev --dir .dev
+
+demo: ## Run the two token demos on this machine: alpha and beta see who calls, and on whose behalf
+	.ci/packages build-essential nodejs curl
+	$(SAY_OPENSSL)
+	cargo build --profile quick --locked $(DAEMONS) $(OPENSSL)
+	deploy/demo/run.sh $(TARGET)/quick
 
 test: ## Run everything a fresh machine can run, verifiers by others included
 	.ci/packages build-essential pkg-config libssl-dev python3-venv nodejs npm libfaketime age e2fsprogs mount postgresql pgbouncer softhsm2 opensc

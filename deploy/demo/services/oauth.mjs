@@ -1,4 +1,4 @@
-// What the demo's services share: settings, JWTs, JWT-SVIDs, and an HTTP server that tells nobody what went wrong inside.
+// What the demo's services share: settings, JWTs, JWT-SVIDs, and an HTTP server that tells nobody what failed inside.
 // No package is needed beside Node.js 18 or newer.
 
 import {createHmac, createPublicKey, randomUUID, timingSafeEqual, verify} from 'node:crypto';
