@@ -4,6 +4,7 @@ Their tokens are verified by PyJWT, which nobody here wrote.
 """
 
 import hashlib
+import hmac
 import subprocess
 import time
 
@@ -425,6 +426,14 @@ def refused_by_service(answer, status, code):
 def test_a_token_for_something_else_is_refused(demo, beta, changed):
     assert call(beta, forged(demo, EXCHANGE_ISSUER)).status_code == 200
     refused_by_service(call(beta, forged(demo, EXCHANGE_ISSUER, **changed)), 403, "invalid_token")
+
+
+def test_a_token_that_names_another_algorithm_is_refused(demo, beta):
+    good = forged(demo, EXCHANGE_ISSUER)
+    for algorithm in ["none", "HS512", "RS256"]:
+        signing_input = jws.with_member(good, jws.HEADER, "alg", algorithm).rsplit(".", 1)[0]
+        signature = jws.encode(hmac.digest(demo.secret, signing_input.encode(), hashlib.sha256))
+        refused_by_service(call(beta, f"{signing_input}.{signature}"), 403, "invalid_token")
 
 
 def test_a_token_that_another_signed_is_refused(demo, alpha, issuer, workloads):
