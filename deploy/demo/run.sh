@@ -207,22 +207,28 @@ END
     start runner-proxy "$bin_dir/moneyer-runner-proxy" --config "$place/runner-proxy.toml" serve
 }
 
-start_sandbox() {
-    step 'a sandbox is placed and attached'
+place_sandbox() {
+    step 'a sandbox is placed'
     coordinator app put demo >&2
     coordinator sandbox put demo-1 --app demo --runner demo-runner >&2
-    await 'sandbox' runner_proxy sandbox attach demo-1 --env-file "$place/env"
-    mapfile -t variables <"$place/env"
 }
 
-# provide PROFILE_ID PROFILE CREDENTIAL...: the profile is checked and put, and a provider made of it and attached.
+# A sandbox is told of the forward proxy as soon as it may reach something by it.
+is_attached() {
+    runner_proxy sandbox attach demo-1 --env-file "$place/env" && grep -q '^http_proxy=' "$place/env"
+}
+
+# provide PROFILE_ID PROFILE CREDENTIAL...: the profile is checked and put, a provider made of it and attached to the
+# sandbox, and the sandbox to its runner proxy.
 provide() {
     local profile=$2
     on_loopback "$profile"
     coordinator profile lint "$place/$profile" >&2
     coordinator profile put "$place/$profile" >&2
-    coordinator provider create "$1" --type "$1" "${@:3}" >&2
+    coordinator provider create "$1" --profile "$1" "${@:3}" >&2
     coordinator provider attach "$1" --sandbox demo-1 >&2
+    await 'sandbox with a forward proxy' is_attached
+    mapfile -t variables <"$place/env"
 }
 
 grant_demo() {
@@ -246,8 +252,7 @@ exchange_demo() {
         COORDINATOR_PREFIX="spiffe://$TRUST_DOMAIN/moneyer/coordinator"
     (umask 077; ask --fail "http://$issuer/demo-subject-token" \
         | node -p 'JSON.parse(require("node:fs").readFileSync(0)).access_token' >"$place/user.token")
-    provide spiffe-token-exchange-demo spiffe-token-exchange-demo.yaml \
-        --credential-file "subject_token=$place/user.token"
+    provide spiffe-token-exchange-demo spiffe-token-exchange-demo.yaml --from-oidc-token "$place/user.token"
     expect alpha "$alpha" '  sub: demo-user'
     expect beta "$beta" '  sub: demo-user'
     issued 1 'intermediate token' exchange-issuer.log
@@ -256,7 +261,7 @@ exchange_demo() {
 }
 
 start_moneyer
-start_sandbox
+place_sandbox
 grant_demo
 exchange_demo
 

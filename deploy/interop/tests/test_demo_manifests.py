@@ -61,7 +61,7 @@ def test_the_sockets_of_spire_are_the_runner_proxys_alone(demo):
         if mount["name"] == volume["name"]
     }
     config = tomllib.loads((DEMO / "grant-runner-proxy.toml").read_text())
-    socket = pathlib.PurePath(config["grants"]["workload_api"].removeprefix("unix:"))
+    socket = pathlib.PurePath(config["grants"]["workload_api_socket"])
     assert mounts == {
         "runner-proxy": {"name": volume["name"], "mountPath": str(socket.parent), "readOnly": True}
     }
