@@ -28,6 +28,7 @@ pub mod seal;
 mod shares;
 mod signer;
 mod trust;
+mod yaml;
 
 pub use app::{Addresses, App, DatabaseUrlFileError, StartError};
 pub use http::openapi::document as openapi;

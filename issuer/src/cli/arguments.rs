@@ -11,7 +11,8 @@ use crate::cli::failure::Failure;
 use crate::cli::output::{Format, Output};
 use crate::cli::{
     app, audience, audit, clock, config, controller, dev, doctor, federation, init, issuer, key,
-    mapping, policy, publish, runner, sandbox, scope, serve, store, token, trust,
+    mapping, policy, profile, provider, publish, runner, sandbox, scope, serve, store, token,
+    trust,
 };
 
 /// Moneyer, a per-cluster OIDC workload identity issuer.
@@ -93,6 +94,12 @@ enum Command {
     /// Policies: which workloads are let in that log in with an SVID, and what for.
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
+    /// Profiles: which endpoints a kind of service has, and which tokens they need.
+    #[command(subcommand)]
+    Profile(profile::ProfileCommand),
+    /// Providers: profiles with what users hand over, attached to apps and sandboxes.
+    #[command(subcommand)]
+    Provider(provider::ProviderCommand),
     /// Mappings: what clients may ask for in token exchange.
     #[command(subcommand)]
     Mapping(mapping::MappingCommand),
@@ -155,6 +162,8 @@ async fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::Audience(command) => audience::run(&command, &client()?, output).await,
         Command::Federation(command) => federation::run(&command, &client()?, output).await,
         Command::Policy(command) => policy::run(&command, &client()?, output).await,
+        Command::Profile(command) => profile::run(&command, client, output).await,
+        Command::Provider(command) => provider::run(&command, &client()?, output).await,
         Command::Mapping(command) => mapping::run(&command, &client()?, output).await,
         Command::Scope(command) => scope::run(&command, &client()?, output).await,
         Command::Sandbox(command) => sandbox::run(&command, &client()?, output).await,

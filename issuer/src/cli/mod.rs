@@ -1,8 +1,8 @@
 //! The command line of `moneyer`.
 //!
 //! One file a noun. Commands that change or list records talk to a running coordinator over its
-//! management socket; `init`, `config`, `audit`, `key adopt`, `token inspect`, `trust explain` and
-//! `doctor ISSUER` need none. Records are printed as a table, or with `--output json` as JSON. Exit codes:
+//! management socket; `init`, `config`, `audit`, `key adopt`, `token inspect`, `trust explain`,
+//! `profile lint` and `doctor ISSUER` need none. Records are printed as a table, or with `--output json` as JSON. Exit codes:
 //! 0 done, 1 failed, 2 usage, 65 store or audit log refused, 76 an issuer that relying parties refuse, 78
 //! bad configuration.
 
@@ -28,6 +28,8 @@ mod living_tokens;
 mod mapping;
 mod output;
 mod policy;
+mod profile;
+mod provider;
 mod publish;
 mod recovery;
 mod runner;

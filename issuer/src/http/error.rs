@@ -19,6 +19,7 @@ use moneyer_authority::issuers::IssuersError;
 use moneyer_authority::keys::KeysError;
 use moneyer_authority::login::{LoginError, PoliciesError};
 use moneyer_authority::mint::MintError;
+use moneyer_authority::providers::ProvidersError;
 use moneyer_authority::registry::RegistryError;
 use moneyer_authority::store::StoreError;
 use moneyer_authority::{ConfirmError, RemoveError};
@@ -130,6 +131,12 @@ impl From<FederationsError> for Problem {
 
 impl From<PoliciesError> for Problem {
     fn from(error: PoliciesError) -> Self {
+        Self::of(error.class(), error)
+    }
+}
+
+impl From<ProvidersError> for Problem {
+    fn from(error: ProvidersError) -> Self {
         Self::of(error.class(), error)
     }
 }

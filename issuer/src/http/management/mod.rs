@@ -18,6 +18,9 @@ mod mappings;
 mod members;
 mod policies;
 mod policy_views;
+mod profiles;
+mod provider_views;
+mod providers;
 mod publish;
 mod revision;
 mod routes;
@@ -39,6 +42,10 @@ pub(crate) use mappings::{MappingQuery, escaped};
 pub(crate) use policies::About;
 pub(crate) use policy_views::{
     CandidateView, DecisionView, EffectName, PolicyBody, PolicyView, VerdictName,
+};
+pub(crate) use provider_views::{
+    CredentialBody, CredentialsBody, ProviderBody, ProviderProfileRow, ProviderProfileView,
+    ProviderView, SecretText,
 };
 pub(crate) use routes::{ManagementState, remote, router};
 pub(crate) use scopes::ScopeQuery;

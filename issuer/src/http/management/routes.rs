@@ -7,7 +7,7 @@ use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::http::{StatusCode, header};
 use axum::middleware::map_response;
 use axum::response::Response;
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use axum::{Json, Router};
 use moneyer_authority::Authority;
 
@@ -15,8 +15,8 @@ use crate::exchange::Subjects;
 use crate::federation::FederationRequests;
 use crate::http::authenticate::Operators;
 use crate::http::management::{
-    apps, audiences, clock, federations, issuer, keys, mappings, members, policies, publish,
-    sandboxes, scopes, store, x509_authorities,
+    apps, audiences, clock, federations, issuer, keys, mappings, members, policies, profiles,
+    providers, publish, sandboxes, scopes, store, x509_authorities,
 };
 use crate::http::{self, Dialect, error, openapi};
 use crate::kept_store::KeptStore;
@@ -141,6 +141,7 @@ pub(crate) fn router(state: ManagementState) -> Router {
         .route("/policies", get(policies::list))
         .route("/policies/{name}", get(policies::show).put(policies::put).delete(policies::remove))
         .route("/policy-decision", get(policies::decision))
+        .merge(grants())
         .route("/sandboxes", get(sandboxes::list))
         .route(
             "/sandboxes/{id}",
@@ -155,4 +156,22 @@ pub(crate) fn router(state: ManagementState) -> Router {
     let api = api.layer(DefaultBodyLimit::disable());
     error::with_fallbacks(Router::new().nest("/api/v1", api).merge(http::health()))
         .with_state(state)
+}
+
+/// Profiles and providers, and to what they are attached.
+fn grants() -> Router<ManagementState> {
+    Router::new()
+        .route("/profiles", get(profiles::list))
+        .route("/profiles/{id}", get(profiles::show).put(profiles::put).delete(profiles::remove))
+        .route("/providers", get(providers::list).post(providers::create))
+        .route("/providers/{name}", get(providers::show).delete(providers::remove))
+        .route("/providers/{name}/credentials", put(providers::update))
+        .route(
+            "/providers/{name}/apps/{app}",
+            put(providers::attach_to_app).delete(providers::detach_from_app),
+        )
+        .route(
+            "/providers/{name}/sandboxes/{sandbox}",
+            put(providers::attach_to_sandbox).delete(providers::detach_from_sandbox),
+        )
 }

@@ -1,9 +1,10 @@
 //! The operations of the management API, in the order of its paths.
 
 use moneyer_authority::exchange::{ClientIdentifier, ParticipantContext, ScopeName};
+use moneyer_authority::profiles::ProfileId;
 use moneyer_identity::spiffe::TrustDomain;
 use moneyer_identity::{
-    AppName, ControllerName, KeySet, PolicyName, ProfileName, RunnerId, SandboxId,
+    AppName, ControllerName, KeySet, PolicyName, ProfileName, ProviderName, RunnerId, SandboxId,
 };
 use schemars::{Schema, SchemaGenerator};
 use serde_json::json;
@@ -11,11 +12,12 @@ use serde_json::json;
 use super::operation::{Access, AnswerField, Errors, Operation};
 use crate::http::management::{
     About, AppBody, AppView, AudienceBody, AudienceCheckView, AudienceView, BackupBody, ClockBody,
-    ClockView, CopiedView, DecisionView, ExchangeDecision, ExchangeQuestion, FederationBody,
-    FederationView, ImportBody, ImportedView, InvitationBody, InvitationView, IssuerView,
-    KeyCommandBody, KeyStepsView, KeyView, MappingJson, MappingQuery, MemberView, MintBody,
-    MintView, MoveBody, PolicyBody, PolicyView, PublishStatus, RekeyedView, SandboxBody,
-    SandboxPage, SandboxQuery, SandboxView, ScopeJson, ScopeQuery, X509AuthorityView,
+    ClockView, CopiedView, CredentialsBody, DecisionView, ExchangeDecision, ExchangeQuestion,
+    FederationBody, FederationView, ImportBody, ImportedView, InvitationBody, InvitationView,
+    IssuerView, KeyCommandBody, KeyStepsView, KeyView, MappingJson, MappingQuery, MemberView,
+    MintBody, MintView, MoveBody, PolicyBody, PolicyView, ProviderBody, ProviderProfileRow,
+    ProviderProfileView, ProviderView, PublishStatus, RekeyedView, SandboxBody, SandboxPage,
+    SandboxQuery, SandboxView, ScopeJson, ScopeQuery, X509AuthorityView,
 };
 
 /// Every operation.
@@ -29,6 +31,8 @@ pub(super) fn operations() -> Vec<Operation> {
         mappings(),
         scopes(),
         policies(),
+        profiles(),
+        providers(),
         sandboxes(),
         members(),
     ];
@@ -244,6 +248,76 @@ fn policies() -> Vec<Operation> {
         Operation::get("/api/v1/policy-decision", "Who decides about a SPIFFE ID, and how")
             .query::<About>()
             .gives::<DecisionView>(200),
+    ]
+}
+
+fn profiles() -> Vec<Operation> {
+    let one = "/api/v1/profiles/{id}";
+    let example = json!({
+        "id": "token-grants",
+        "credentials": [{
+            "name": "access_token",
+            "token_grant": { "token_endpoint": "https://idp.example/token", "audience": "alpha" },
+        }],
+        "endpoints": [
+            { "host": "alpha.example", "port": 443, "protocol": "rest", "access": "read-only" },
+        ],
+    });
+    vec![
+        Operation::get("/api/v1/profiles", "Every provider profile")
+            .gives::<Vec<ProviderProfileRow>>(200),
+        Operation::get(one, "A provider profile")
+            .named::<ProfileId>("id", "token-grants")
+            .gives::<ProviderProfileView>(200)
+            .field(AnswerField::Etag),
+        Operation::put(one, "Put a provider profile")
+            .named::<ProfileId>("id", "token-grants")
+            .if_match()
+            .sends("application/json", anything, example)
+            .gives::<ProviderProfileView>(200)
+            .field(AnswerField::Etag),
+        Operation::delete(one, "Remove a provider profile")
+            .named::<ProfileId>("id", "token-grants")
+            .if_match(),
+    ]
+}
+
+fn providers() -> Vec<Operation> {
+    let (all, one) = ("/api/v1/providers", "/api/v1/providers/{name}");
+    let of_app = "/api/v1/providers/{name}/apps/{app}";
+    let of_sandbox = "/api/v1/providers/{name}/sandboxes/{sandbox}";
+    let named = |operation: Operation| operation.named::<ProviderName>("name", "demo");
+    let at_app = |operation| named(operation).named::<AppName>("app", "web");
+    let at_sandbox = |operation| named(operation).named::<SandboxId>("sandbox", "web-1");
+    let made = json!({ "name": "demo", "profile": "token-grants", "runtime_credentials": true });
+    let held = json!({ "credentials": { "subject_token": { "value": "the-token-of-a-user" } } });
+    vec![
+        Operation::get(all, "Every provider").gives::<Vec<ProviderView>>(200),
+        Operation::post(all, "Make a provider")
+            .takes::<ProviderBody>(made)
+            .gives::<ProviderView>(201)
+            .refused(&[404])
+            .field(AnswerField::Etag),
+        named(Operation::get(one, "A provider"))
+            .gives::<ProviderView>(200)
+            .field(AnswerField::Etag),
+        named(Operation::delete(one, "Remove a provider")).if_match(),
+        named(Operation::put(
+            "/api/v1/providers/{name}/credentials",
+            "Hand a provider other credentials",
+        ))
+        .if_match()
+        .takes::<CredentialsBody>(held)
+        .gives::<ProviderView>(200)
+        .field(AnswerField::Etag),
+        at_app(Operation::put(of_app, "Attach a provider to an app"))
+            .gives::<ProviderView>(200)
+            .field(AnswerField::Etag),
+        at_app(Operation::delete(of_app, "Detach a provider from an app")),
+        at_sandbox(Operation::put(of_sandbox, "Attach a provider to a sandbox"))
+            .gives::<ProviderView>(200)
+            .field(AnswerField::Etag),
+        at_sandbox(Operation::delete(of_sandbox, "Detach a provider from a sandbox")),
     ]
 }
 

@@ -7,4 +7,5 @@ mod import;
 mod issuer;
 mod members;
 mod operators;
+mod providers;
 mod sandboxes;
