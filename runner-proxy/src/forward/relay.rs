@@ -66,15 +66,17 @@ impl Relay {
         for Injected { key, token } in &injected {
             headers::inject(&mut outgoing.headers, &key.grant.placement, token)?;
         }
+        let granted: Vec<_> = judged.tokens.into_iter().map(|key| key.grant).collect();
+        // A connection may take its time, in which the grants may go.
+        let is_permitted = || self.proxy.permits(&self.caller, &asked, &granted);
         let answer = if client.is_some() {
-            self.upstream.send_upgrade(&judged.addresses, outgoing).await?
+            self.upstream.send_upgrade(&judged.addresses, outgoing, is_permitted).await?
         } else {
-            self.upstream.send(&judged.addresses, outgoing).await?
+            self.upstream.send(&judged.addresses, outgoing, is_permitted).await?
         };
         self.note(&injected, &answer);
         match client.zip(place) {
             Some((client, place)) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
-                let granted = judged.tokens.into_iter().map(|key| key.grant).collect();
                 let (caller, proxy) = (self.caller.clone(), self.proxy.clone());
                 let open = OpenWebSocket { proxy, caller, asked, granted, _place: place };
                 open.take_over(client, answer)

@@ -79,16 +79,20 @@ impl Upstream {
         self.encrypted
     }
 
-    /// Sends a request to one of these addresses.
+    /// Sends a request to one of these addresses, if it is permitted once there is a connection.
     pub(super) async fn send(
         self: &Arc<Self>,
         addresses: &[IpAddr],
         outgoing: Outgoing,
+        is_permitted: impl Fn() -> bool + Sync,
     ) -> Result<Response<Incoming>, Refusal> {
         let connection = match self.take(addresses) {
             Some(connection) => connection,
             None => self.open(addresses).await?,
         };
+        if !is_permitted() {
+            return Err(Refusal::Changed);
+        }
         let answering = async {
             match connection {
                 Connection::Http1(sender, address) => {
@@ -108,6 +112,7 @@ impl Upstream {
         &self,
         addresses: &[IpAddr],
         outgoing: Outgoing,
+        is_permitted: impl Fn() -> bool + Sync,
     ) -> Result<Response<Incoming>, Refusal> {
         let alpn = self.encrypted.then_some(WebAlpn::Http1);
         let dialled = self.dialler.connect(&self.destination, addresses, alpn).await?;
@@ -116,6 +121,9 @@ impl Upstream {
             .await
             .map_err(Refusal::Upstream)?;
         tokio::spawn(connection.with_upgrades());
+        if !is_permitted() {
+            return Err(Refusal::Changed);
+        }
         let answering = sender.send_request(self.http1_request(outgoing)?);
         let answer = tokio::time::timeout(ANSWER_LIMIT, answering).await;
         answer.map_err(|_over| Refusal::TooSlow)?.map_err(Refusal::Upstream)

@@ -102,3 +102,28 @@ async fn a_change_while_a_token_is_fetched_is_obeyed() {
     assert_eq!(status(&world.get("/", "").await), "403");
     assert_eq!(world.upstream.received(), "");
 }
+
+#[tokio::test]
+async fn grants_that_go_while_a_connection_is_made_stop_the_request() {
+    let web = WebAuthority::new();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut upstream = FakeUpstream::start(None).await;
+    upstream.address = listener.local_addr().unwrap();
+    let world = World::before(upstream, &web);
+    let mut stream = world.tunnel(WebAlpn::Http1).await.stream;
+    stream.write_all(get(&world).as_bytes()).await.unwrap();
+    stream.flush().await.unwrap();
+    let (tcp, _) = listener.accept().await.unwrap();
+    // The token was obtained, the handshake has not begun.
+    assert_eq!(world.tokens.asked.lock().unwrap().len(), 1);
+    let mut without = grants("2", world.port());
+    without.bindings.clear();
+    world.permissions.set("s", without);
+    let mut terminated = web.server(HOST).http1_only().terminate(tcp).await.unwrap().stream;
+    let answer = read_answer(&mut stream).await;
+    assert!(status(&answer) == "403" && answer.contains("policy_denied"), "{answer}");
+    drop(stream);
+    let mut received = Vec::new();
+    tokio::time::timeout(SOON, terminated.read_to_end(&mut received)).await.unwrap().ok();
+    assert_eq!(received, b"");
+}
