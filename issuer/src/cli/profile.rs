@@ -126,17 +126,14 @@ fn lint(files: &[PathBuf], output: Output) -> Result<(), Failure> {
         let found = match parsed(file)? {
             Ok(document) => {
                 let id = document.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
-                let mut findings = match Profile::read(&document) {
-                    Ok((_, findings)) => findings.0,
-                    Err(findings) => findings.0,
-                };
+                let (Ok((_, mut findings)) | Err(mut findings)) = Profile::read(&document);
                 if let Some((other, _)) =
                     ids.iter().find(|(_, known)| *known == id && !id.is_empty())
                 {
-                    findings.push(error("id", format!("is that of {other} too")));
+                    findings.0.push(error("id", format!("is that of {other} too")));
                 }
                 ids.push((source.clone(), id.clone()));
-                findings.into_iter().map(|finding| (id.clone(), finding)).collect()
+                findings.0.into_iter().map(|finding| (id.clone(), finding)).collect()
             }
             Err(why) => vec![(String::new(), error("", format!("is not read: {why}")))],
         };
