@@ -51,11 +51,11 @@ struct Explained<'a> {
     revision: &'a str,
     provider: &'a str,
     addresses: &'a [String],
-    tokens: Vec<Token<'a>>,
+    tokens: Vec<Bearer<'a>>,
 }
 
 #[derive(Serialize)]
-struct Token<'a> {
+struct Bearer<'a> {
     provider: &'a str,
     credential: &'a str,
     header: &'a str,
@@ -67,7 +67,7 @@ struct Token<'a> {
 }
 
 fn show(explained: &v1::ExplainGrantResponse, output: Format) -> Result<(), Failure> {
-    let tokens = explained.tokens.iter().map(|token| Token {
+    let tokens = explained.tokens.iter().map(|token| Bearer {
         provider: &token.provider,
         credential: &token.credential,
         header: &token.header,
@@ -93,7 +93,7 @@ fn show(explained: &v1::ExplainGrantResponse, output: Format) -> Result<(), Fail
             tokens,
         });
     }
-    let mut lines = format!("{}: {}\n", explained.outcome, explained.reason);
+    let mut lines = vec![format!("{}: {}\n", explained.outcome, explained.reason)];
     for (name, value) in [
         ("destination", explained.destination.as_str()),
         ("target", &explained.target),
@@ -101,23 +101,19 @@ fn show(explained: &v1::ExplainGrantResponse, output: Format) -> Result<(), Fail
         ("provider", &explained.provider),
         ("revision", &explained.revision),
     ] {
-        if !value.is_empty() {
-            lines.push_str(&format!("  {name}: {value}\n"));
-        }
+        lines.extend((!value.is_empty()).then(|| format!("  {name}: {value}\n")));
     }
     for token in tokens {
-        let Token { provider, credential, header, token_endpoint, grant_type, .. } = token;
-        lines.push_str(&format!("  {header}: a token of {provider}:{credential}\n"));
-        lines.push_str(&format!("    by {grant_type} at {token_endpoint}\n"));
+        let Bearer { provider, credential, header, token_endpoint, grant_type, .. } = token;
+        lines.push(format!("  {header}: a token of {provider}:{credential}\n"));
+        lines.push(format!("    by {grant_type} at {token_endpoint}\n"));
         for (name, value) in [
             ("audience", token.audience),
             ("scope", token.scope),
             ("JWT-SVID for", token.jwt_svid_audience),
         ] {
-            if !value.is_empty() {
-                lines.push_str(&format!("    {name}: {value}\n"));
-            }
+            lines.extend((!value.is_empty()).then(|| format!("    {name}: {value}\n")));
         }
     }
-    print(&lines)
+    print(&lines.concat())
 }
