@@ -181,8 +181,8 @@ mod tests {
     #[test]
     fn the_published_demonstrations_are_profiles_as_they_stand() {
         for text in [
-            include_str!("../../../deploy/demo/token-grant/profile.yaml"),
-            include_str!("../../../deploy/demo/token-exchange/profile.yaml"),
+            include_str!("../../../deploy/demo/profiles/spiffe-token-grant-demo.yaml"),
+            include_str!("../../../deploy/demo/profiles/spiffe-token-exchange-demo.yaml"),
         ] {
             let (profile, remarks) = Profile::read(&yaml::read(text).unwrap()).unwrap();
             assert_eq!((profile.endpoints().len(), remarks.0.len()), (2, 1));
