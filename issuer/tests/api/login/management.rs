@@ -75,6 +75,19 @@ DELETE /runners/{id} runners:write
 GET /controllers controllers:read
 POST /controllers controllers:write
 DELETE /controllers/{id} controllers:write
+GET /profiles profiles:read
+GET /profiles/{id} profiles:read
+PUT /profiles/{id} profiles:write
+DELETE /profiles/{id} profiles:write
+GET /providers providers:read
+POST /providers providers:write
+GET /providers/{name} providers:read
+DELETE /providers/{name} providers:write
+PUT /providers/{name}/credentials providers:write
+PUT /providers/{name}/apps/{app} providers:write
+DELETE /providers/{name}/apps/{app} providers:write
+PUT /providers/{name}/sandboxes/{sandbox} providers:write
+DELETE /providers/{name}/sandboxes/{sandbox} providers:write
 ";
 
 /// What is open to whoever can connect.
@@ -180,6 +193,7 @@ async fn every_route_needs_its_permission_and_no_other() {
         let path = path.replace("{name}", "nobody").replace("{id}", "nobody");
         let path = path.replace("{client}", "nobody").replace("{context}", "nobody");
         let path = path.replace("{scope}", "nobody");
+        let path = path.replace("{app}", "nobody").replace("{sandbox}", "nobody");
         let others: Vec<_> =
             every.iter().map(String::as_str).filter(|one| *one != permission).collect();
         world.let_in(&others).await;

@@ -7,7 +7,7 @@
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use moneyer_identity::VerifyingKey;
 use rsa::pkcs8::der::asn1::{AnyRef, BitStringRef, ContextSpecific, OctetStringRef};
-use rsa::pkcs8::der::{Decode as _, Reader as _, SliceReader, TagNumber};
+use rsa::pkcs8::der::{Decode as _, Reader, SliceReader, TagNumber};
 use rsa::pkcs8::spki::AlgorithmIdentifierRef;
 use rsa::pkcs8::{ObjectIdentifier, der};
 use zeroize::Zeroizing;
@@ -87,12 +87,23 @@ fn structure(bytes: &[u8]) -> der::Result<PrivateKey<'_>> {
             return Err(der::Tag::Integer.value_error());
         }
         let scalar = OctetStringRef::decode(fields)?.as_bytes();
-        let curve = ContextSpecific::decode_explicit(fields, TagNumber::N0)?;
-        let public = ContextSpecific::decode_explicit(fields, TagNumber::N1)?;
-        let (curve, public) = (curve.map(|field| field.value), public.map(|field| field.value));
+        let (curve, public) = (field(fields, TagNumber::N0)?, field(fields, TagNumber::N1)?);
         Ok(PrivateKey { scalar, curve, public })
     })?;
     reader.finish(key)
+}
+
+/// An optional field, if it is the next one. `ContextSpecific::decode_explicit` passes over fields of smaller numbers, and
+/// a public half that is passed over is one that is not compared.
+fn field<'a, T: der::Decode<'a>>(
+    fields: &mut impl Reader<'a>,
+    number: TagNumber,
+) -> der::Result<Option<T>> {
+    let tag = der::Tag::ContextSpecific { constructed: true, number };
+    if fields.is_finished() || fields.peek_tag()? != tag {
+        return Ok(None);
+    }
+    Ok(Some(ContextSpecific::decode(fields)?.value))
 }
 
 /// The short form of an uncompressed point (SEC 1, section 2.3.3).

@@ -8,7 +8,7 @@ use moneyer_signer::import::{ImportError, ImportedKey, ImportedPublicKey};
 use crate::files::folder;
 
 /// Each file and the error that it gives as a private key.
-const REFUSED: [(&str, &str); 81] = [
+const REFUSED: [(&str, &str); 82] = [
     ("binary.bin", "NotText"),
     ("blank.pem", "Empty"),
     ("certificate.der", "Certificate"),
@@ -28,6 +28,7 @@ const REFUSED: [(&str, &str); 81] = [
     ("ec-p521.pem", "Curve"),
     ("ec-p521.pub.pem", "PublicOnly"),
     ("ec-p521.sec1.pem", "Curve"),
+    ("ec-renamed-public.pem", "Damaged"),
     ("ec-secp256k1.pem", "Curve"),
     ("ec-secp256k1.pub.pem", "PublicOnly"),
     ("ec-secp256k1.sec1.pem", "Curve"),
