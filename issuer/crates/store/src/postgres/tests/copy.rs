@@ -33,7 +33,7 @@ async fn everything_is_there_afterwards_with_its_revision() {
     let copied = copy_to_postgres(&from, options.clone()).await.unwrap();
     let collections = u64::try_from(Collection::ALL.len()).unwrap();
     assert_eq!(copied.generation, from.generation());
-    assert_eq!((copied.records, copied.secrets), (collections * 30 - 1 + 3000, 4 * 30 - 1));
+    assert_eq!((copied.records, copied.secrets), (collections * 30 - 1 + 3000, 5 * 30 - 1));
     let store = PostgresStore::open(options.clone()).await.unwrap();
     assert_eq!(store.generation(), from.generation());
     for collection in Collection::ALL {
