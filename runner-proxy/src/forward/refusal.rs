@@ -49,6 +49,11 @@ pub(super) enum Refusal {
     /// A token would travel unencrypted where encryption is usual.
     #[error("no token is sent in plain HTTP to port 443")]
     Plaintext,
+    /// Its endpoint is not one of WebSockets.
+    #[error(
+        "the endpoint takes requests, and no WebSocket: its profile has to say protocol: websocket"
+    )]
+    NoWebSocket,
     /// The sandbox has as many tunnels as it may.
     #[error("the sandbox has as many tunnels as it may")]
     Busy,
@@ -84,7 +89,11 @@ impl Refusal {
         match self {
             Self::Malformed(_) => "bad_request",
             Self::Credentials => "proxy_authentication_required",
-            Self::NoGrants | Self::Policy(_) | Self::Changed | Self::Plaintext => "policy_denied",
+            Self::NoGrants
+            | Self::Policy(_)
+            | Self::Changed
+            | Self::Plaintext
+            | Self::NoWebSocket => "policy_denied",
             Self::Authority => "request_authority_mismatch",
             Self::Address => "destination_address_denied",
             Self::Busy => "too_many_tunnels",
@@ -105,7 +114,8 @@ impl Refusal {
             | Self::Authority
             | Self::Address
             | Self::Changed
-            | Self::Plaintext => StatusCode::FORBIDDEN,
+            | Self::Plaintext
+            | Self::NoWebSocket => StatusCode::FORBIDDEN,
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::Grant(error) if error.is_coordinator_away() => StatusCode::SERVICE_UNAVAILABLE,
             Self::TooSlow => StatusCode::GATEWAY_TIMEOUT,

@@ -9,7 +9,9 @@ use http::StatusCode;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use moneyer_daemon::listener::TunnelRequest;
-use moneyer_identity::grant::{BearerToken, Decision, PermittedRequest, SandboxGrants, TokenGrant};
+use moneyer_identity::grant::{
+    BearerToken, Decision, PermittedRequest, Protocol, SandboxGrants, TokenGrant,
+};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::caller::Caller;
@@ -54,7 +56,7 @@ impl Relay {
         asked: Asked,
     ) -> Result<Response, Refusal> {
         let upgrades = websocket::is_asked(request.method(), request.version(), request.headers())?;
-        let (judged, injected) = self.prepare(&asked).await?;
+        let (judged, injected) = self.prepare(&asked, upgrades).await?;
         let client = TunnelRequest::of(&mut request).filter(|_| upgrades);
         let place = client.as_ref().map(|_| self.proxy.place(self.caller.sandbox())).transpose()?;
         let mut outgoing = outgoing(request, &judged.method, &judged.target)?;
@@ -86,10 +88,14 @@ impl Relay {
     }
 
     /// Judges a request and obtains its tokens; anew where what the sandbox may do changed meanwhile.
-    async fn prepare(&self, asked: &Asked) -> Result<(Judged, Vec<Injected>), Refusal> {
+    async fn prepare(
+        &self,
+        asked: &Asked,
+        upgrades: bool,
+    ) -> Result<(Judged, Vec<Injected>), Refusal> {
         // Who changes it faster than that has no request sent.
         for _attempt in 0..3 {
-            let judged = self.judge(asked).await?;
+            let judged = self.judge(asked, upgrades).await?;
             let injected = self.tokens(&judged).await?;
             let (holder, grants) = self.caller.grants(&*self.proxy.parts.permissions)?;
             if holder == judged.holder && *grants == *judged.grants {
@@ -100,13 +106,17 @@ impl Relay {
     }
 
     /// Policy first, then addresses: nothing of this asks for a token.
-    async fn judge(&self, asked: &Asked) -> Result<Judged, Refusal> {
+    async fn judge(&self, asked: &Asked, upgrades: bool) -> Result<Judged, Refusal> {
         let (holder, grants) = self.caller.grants(&*self.proxy.parts.permissions)?;
         let Asked { destination, method, target } = asked;
         let permitted = match grants.decide(destination, method, target) {
             Decision::Permitted(permitted) => permitted,
             Decision::Refused(refusal) => return Err(Refusal::Policy(refusal)),
         };
+        // What is said in it is judged by nobody: where methods are, it would be a way around them.
+        if upgrades && permitted.endpoint().protocol != Protocol::Websocket {
+            return Err(Refusal::NoWebSocket);
+        }
         if let Some(refusal) = permitted.audited() {
             tracing::warn!(
                 sandbox.id = %holder.sandbox, forward.destination = %destination,

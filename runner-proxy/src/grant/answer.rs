@@ -9,6 +9,7 @@ use http::StatusCode;
 use moneyer_identity::UnixTime;
 use moneyer_identity::grant::BearerToken;
 use serde::Deserialize;
+use serde_json::error::Category;
 
 use super::error::GrantError;
 
@@ -46,12 +47,49 @@ impl fmt::Display for OAuthError {
     }
 }
 
+/// Where an answer is no token response. The parser's own words quote what it found there, which may be the token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{what} at line {line}, column {column}")]
+pub(crate) struct AnswerFault {
+    what: &'static str,
+    line: usize,
+    column: usize,
+}
+
+impl AnswerFault {
+    fn of(error: &serde_json::Error) -> Self {
+        let what = match error.classify() {
+            Category::Eof => "it ends too early",
+            Category::Data => "something else stands",
+            Category::Io | Category::Syntax => "no JSON stands",
+        };
+        Self { what, line: error.line(), column: error.column() }
+    }
+}
+
 /// `token_type` and `scope` are not looked at.
 #[derive(Deserialize)]
 struct Success {
     access_token: String,
     #[serde(default)]
-    expires_in: Option<i64>,
+    expires_in: Option<Seconds>,
+}
+
+/// RFC 6749 has a number; some servers write it as a text.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Seconds {
+    Number(i64),
+    Text(String),
+}
+
+impl Seconds {
+    fn said(self) -> Option<u64> {
+        match self {
+            Self::Number(seconds) => u64::try_from(seconds).ok(),
+            Self::Text(seconds) => seconds.parse().ok(),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -67,9 +105,10 @@ pub(super) fn read(status: StatusCode, body: &[u8], now: UnixTime) -> Result<Gra
     if !status.is_success() {
         return Err(GrantError::Refused { status, error: error_of(body) });
     }
-    let success: Success = serde_json::from_slice(body).map_err(GrantError::Answer)?;
+    let success: Success = serde_json::from_slice(body)
+        .map_err(|error| GrantError::Answer(AnswerFault::of(&error)))?;
     let token = BearerToken::parse(success.access_token).map_err(GrantError::Token)?;
-    let said = success.expires_in.and_then(|seconds| u64::try_from(seconds).ok());
+    let said = success.expires_in.and_then(Seconds::said);
     let said = said.filter(|seconds| *seconds > 0).map(Duration::from_secs);
     let mut life = said.map_or(UNSAID_LIFE, |said| said.min(LONGEST_LIFE));
     if let Some(end) = own_end(token.expose()) {

@@ -8,7 +8,7 @@ use moneyer_daemon::outbound::OutboundError;
 use moneyer_identity::grant::BearerTokenError;
 use moneyer_identity::{ErrorClass, IssueError};
 
-use super::answer::OAuthError;
+use super::answer::{AnswerFault, OAuthError};
 use super::assertion::AssertionError;
 
 /// Why there is no token.
@@ -33,7 +33,7 @@ pub(crate) enum GrantError {
     },
     /// It said yes, in a form that is none.
     #[error("the token endpoint's answer is no token response")]
-    Answer(#[source] serde_json::Error),
+    Answer(#[source] AnswerFault),
     /// What it calls an access token cannot stand on a request.
     #[error("the token endpoint's token cannot be used")]
     Token(#[source] BearerTokenError),

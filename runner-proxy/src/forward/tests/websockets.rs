@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use moneyer_daemon::tls::WebAlpn;
+use moneyer_identity::grant::Protocol;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
@@ -36,12 +37,38 @@ async fn echoing(
     (upstream, told)
 }
 
+/// Its endpoint is one of WebSockets.
+fn take_websockets(world: &World) {
+    let mut grants = grants("1", world.port());
+    grants.endpoints[0].protocol = Protocol::Websocket;
+    world.permissions.set("s", grants);
+}
+
+#[tokio::test]
+async fn an_endpoint_of_requests_opens_no_websocket() {
+    let world = World::plain().await;
+    for protocol in [Protocol::Rest, Protocol::Graphql, Protocol::Mcp] {
+        let mut grants = grants("1", world.port());
+        grants.endpoints[0].protocol = protocol;
+        world.permissions.set("s", grants);
+        let (authority, credentials) = (world.authority(), world.credentials_line());
+        let answer = world
+            .exchange(&format!(
+                "GET http://{authority}/ HTTP/1.1\r\nHost: {authority}\r\n{credentials}{UPGRADE}\r\n"
+            ))
+            .await;
+        assert_eq!(status(&answer), "403", "{answer}");
+        world.assert_untouched(protocol.as_str());
+    }
+}
+
 #[tokio::test]
 async fn a_websocket_is_opened_with_a_token_in_plain_http_and_in_a_tunnel() {
     for encrypted in [false, true] {
         let web = WebAuthority::new();
         let (upstream, told) = echoing(encrypted.then(|| web.server(HOST))).await;
         let world = World::before(upstream, &web);
+        take_websockets(&world);
         let authority = world.authority();
         let (mut stream, target, credentials) = if encrypted {
             (world.tunnel(WebAlpn::Http1).await.stream, "/ws".to_owned(), String::new())
@@ -79,6 +106,7 @@ async fn bytes_that_come_before_it_is_open_are_passed_to_nobody() {
     let web = Arc::new(WebAuthority::new());
     let (upstream, told) = echoing(None).await;
     let world = World::before(upstream, &web);
+    take_websockets(&world);
     let (authority, credentials) = (world.authority(), world.credentials_line());
     let head = format!(
         "GET http://{authority}/ HTTP/1.1\r\nHost: {authority}\r\n{credentials}{UPGRADE}\r\n"
@@ -94,6 +122,7 @@ async fn bytes_that_come_before_it_is_open_are_passed_to_nobody() {
 #[tokio::test]
 async fn an_upstream_that_does_not_open_it_answers_as_to_any_request() {
     let world = World::plain().await;
+    take_websockets(&world);
     let (authority, credentials) = (world.authority(), world.credentials_line());
     let head = format!(
         "GET http://{authority}/ HTTP/1.1\r\nHost: {authority}\r\n{credentials}{UPGRADE}\r\n"

@@ -55,6 +55,30 @@ fn what_cannot_stand_on_a_request_is_no_token() {
 }
 
 #[test]
+fn what_is_no_token_response_is_told_without_a_word_of_it() {
+    let canary = "eyJhbGciOiJSUzI1NiJ9";
+    for body in [
+        format!(r#""{canary}""#),
+        canary.to_owned(),
+        format!(r#"[["{canary}"]]"#),
+        format!(r#"{{"access_token":["{canary}"]}}"#),
+        format!(r#"{{"access_token":"a","access_token":"{canary}"}}"#),
+        format!(r#"{{"access_token":"a","expires_in":["{canary}"]}}"#),
+    ] {
+        let error = ok(&body).unwrap_err();
+        assert!(matches!(error, GrantError::Answer(_)), "{body}");
+        let told = format!("{error:?} {}", crate::chain(&error));
+        assert!(!told.contains(canary) && !told.contains("eyJ"), "{told}");
+    }
+}
+
+#[test]
+fn a_life_may_be_written_as_a_text() {
+    assert_eq!(life(r#"{"access_token":"a","expires_in":"60"}"#), 60);
+    assert_eq!(life(r#"{"access_token":"a","expires_in":"soon"}"#), 300);
+}
+
+#[test]
 fn an_error_is_repeated_only_where_it_is_one_and_made_fit_for_a_log() {
     let told =
         |body: &str| read(StatusCode::BAD_REQUEST, body.as_bytes(), NOW).unwrap_err().to_string();

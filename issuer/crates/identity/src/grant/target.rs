@@ -90,10 +90,13 @@ fn read_path(path: &str) -> Result<String, TargetError> {
     let mut bytes = path.bytes();
     while let Some(byte) = bytes.next() {
         match byte {
-            b'%' => push_escaped(&mut text, escaped(&mut bytes)?, &bytes)?,
+            b'%' => push_escaped(&mut text, escaped(&mut bytes)?)?,
             byte if stands_for_itself(byte) => text.push(char::from(byte)),
             _ => return Err(TargetError::Character),
         }
+    }
+    if hides_an_escape(&text) {
+        return Err(TargetError::Escape);
     }
     // The root, and a slash at the end, leave one empty segment behind.
     let segments = text.strip_prefix('/').unwrap_or_default();
@@ -120,14 +123,8 @@ fn hexadecimal(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
-fn push_escaped(
-    text: &mut String,
-    byte: u8,
-    rest: &std::str::Bytes<'_>,
-) -> Result<(), TargetError> {
-    let mut following = rest.clone();
-    let second = byte == b'%' && escaped(&mut following).is_ok();
-    if second || byte.is_ascii_control() || matches!(byte, b'/' | b'\\') {
+fn push_escaped(text: &mut String, byte: u8) -> Result<(), TargetError> {
+    if byte.is_ascii_control() || matches!(byte, b'/' | b'\\') {
         return Err(TargetError::Escape);
     }
     if is_unreserved(byte) {
@@ -137,6 +134,12 @@ fn push_escaped(
         text.push_str(&escape);
     }
     Ok(())
+}
+
+/// Whether a second reading would find an escape where the first finds a `%`. Asked of the one form: the digits behind
+/// it may have been escapes too.
+fn hides_an_escape(text: &str) -> bool {
+    text.split("%25").skip(1).any(|after| escaped(&mut after.bytes()).is_ok())
 }
 
 fn decode(text: &str) -> String {
