@@ -179,6 +179,14 @@ impl KnownPlacement {
         placed.map(|placed| Arc::clone(&placed.grants)).unwrap_or_default()
     }
 
+    /// Whether a token for one of these audiences is what a grant of the sandbox is obtained with.
+    pub(crate) fn has_a_grant_by(&self, sandbox: &SandboxId, audiences: &[Audience]) -> bool {
+        let placement = self.now();
+        let Some(placed) = placement.sandboxes.get(sandbox) else { return false };
+        let mut bindings = placed.grants.bindings.iter();
+        bindings.any(|binding| audiences.contains(&binding.grant.svid_audience))
+    }
+
     /// Takes in a change that brings this runner to `generation`.
     pub(crate) fn apply(&self, generation: u64, change: PlacementChange) {
         let is_first = self.now().generation == 0;

@@ -49,7 +49,7 @@ pub(super) enum Refusal {
     /// A token would travel unencrypted where encryption is usual.
     #[error("no token is sent in plain HTTP to port 443")]
     Plaintext,
-    /// Its endpoint is not one of WebSockets.
+    /// Its endpoint takes no `WebSocket`.
     #[error(
         "the endpoint takes requests, and no WebSocket: its profile has to say protocol: websocket"
     )]

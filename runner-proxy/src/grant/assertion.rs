@@ -1,7 +1,8 @@
 //! The assertion: a JWT-SVID that says which sandbox asks (SPIFFE JWT-SVID, RFC 7523 section 3).
 //!
 //! It is the sandbox's own, from where the Workload API has it, or that of whoever another Workload API takes this
-//! proxy for. The sandbox sees neither.
+//! proxy for. The sandbox sees neither: its own Workload API and token server refuse the audiences of its grants. A file
+//! of an audience profile with such an audience would show one; nobody should make such a profile.
 
 use std::fmt;
 use std::io;
@@ -133,7 +134,7 @@ impl Assertions for OwnAssertions {
         };
         let (sandbox, audiences) = (holder.sandbox.clone(), vec![audience.clone()]);
         let asked = TokenRequest { sandbox, audiences, lifetime: None };
-        let minted = self.source.jwt_svid(id, asked).await.map_err(AssertionError::Mint)?;
+        let minted = self.source.assertion(id, asked).await.map_err(AssertionError::Mint)?;
         Ok(Assertion::new(minted.token.expose().to_owned()))
     }
 }

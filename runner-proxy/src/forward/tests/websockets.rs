@@ -37,7 +37,7 @@ async fn echoing(
     (upstream, told)
 }
 
-/// Its endpoint is one of WebSockets.
+/// Its endpoint takes them.
 fn take_websockets(world: &World) {
     let mut grants = grants("1", world.port());
     grants.endpoints[0].protocol = Protocol::Websocket;

@@ -29,6 +29,10 @@ use crate::token::timeline::Timeline;
 /// due meanwhile is noticed as soon after.
 const NOTICE_SLEEP_WITHIN: Duration = Duration::from_secs(5);
 
+/// What a sandbox is told that asks for a token with which its grants are obtained.
+const GRANTS_AUDIENCE: &str = "the audience is that of a token endpoint of the sandbox's grants: the runner proxy alone \
+                               shows tokens there";
+
 /// Where the tokens of files go.
 pub(crate) trait TokenSink: Send + Sync {
     /// Shows a token in every file that asks for it.
@@ -105,21 +109,40 @@ impl TokenSource {
         self.cache().least_life_of_files(self.shared.timeline.now())
     }
 
-    /// A token for an attached sandbox.
+    /// A token for an attached sandbox, for itself.
     pub(crate) async fn token(
         &self,
         request: TokenRequest,
     ) -> Result<Arc<MintedToken>, IssueError> {
+        self.check_audiences(&request)?;
         self.find(&Fingerprint::oidc(request)).await
     }
 
-    /// A JWT-SVID for an attached sandbox whose SPIFFE ID this is.
+    /// A JWT-SVID for an attached sandbox whose SPIFFE ID this is, for itself.
     pub(crate) async fn jwt_svid(
         &self,
         id: SpiffeId,
         request: TokenRequest,
     ) -> Result<Arc<MintedToken>, IssueError> {
+        self.check_audiences(&request)?;
+        self.assertion(id, request).await
+    }
+
+    /// The same for this proxy, which shows it at a token endpoint of the sandbox's grants and never to the sandbox.
+    pub(crate) async fn assertion(
+        &self,
+        id: SpiffeId,
+        request: TokenRequest,
+    ) -> Result<Arc<MintedToken>, IssueError> {
         self.find(&Fingerprint::jwt_svid(id, request)).await
+    }
+
+    /// A sandbox that held the assertion of a grant could ask the token endpoint itself, for whatever it liked.
+    fn check_audiences(&self, request: &TokenRequest) -> Result<(), IssueError> {
+        if self.shared.placement.has_a_grant_by(&request.sandbox, &request.audiences) {
+            return Err(IssueError::new(ErrorClass::Denied, GRANTS_AUDIENCE));
+        }
+        Ok(())
     }
 
     async fn find(&self, wanted: &Fingerprint) -> Result<Arc<MintedToken>, IssueError> {

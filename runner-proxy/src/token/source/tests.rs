@@ -3,6 +3,12 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use moneyer_identity::grant::{
+    AssertionType, Binding, GrantKind, HeaderPlacement, HostPattern, PathPattern, SandboxGrants,
+    TokenEndpoint, TokenGrant, TokenType,
+};
+use moneyer_identity::{Audience, CredentialName, ProviderName};
+
 use super::*;
 use crate::coordinator::{Occupant, PlacedSandbox, PlacementChange};
 use crate::fakes::{FakeIssuer, FakeSink, Mode, request, sandbox, spiffe_id};
@@ -407,4 +413,49 @@ async fn jwt_svids_are_renewed_for_the_id_that_the_sandbox_has_now_alone() {
     place("other");
     tokio::time::sleep(seconds(3600)).await;
     assert_eq!(minted(), 2, "and one for an id that is not the sandbox's is not");
+}
+
+/// What a sandbox may do whose one grant is obtained by a JWT-SVID for `svid_audience`.
+fn obtained_by(svid_audience: &str) -> SandboxGrants {
+    let endpoint = TokenEndpoint::parse("https://tokens.test/token").unwrap();
+    let grant = TokenGrant {
+        provider: ProviderName::parse("demo").unwrap(),
+        credential: CredentialName::parse("token").unwrap(),
+        endpoint,
+        kind: GrantKind::ClientCredentials,
+        audience: None,
+        scopes: Vec::new(),
+        svid_audience: Audience::parse(svid_audience).unwrap(),
+        assertion_type: AssertionType::default(),
+        cache_ttl: None,
+        requested_token_type: TokenType::default(),
+        placement: HeaderPlacement::default(),
+    };
+    let (host, path) = (HostPattern::parse("api.test").unwrap(), PathPattern::parse("").unwrap());
+    let bindings = vec![Binding { host, port: 443, path, grant }];
+    SandboxGrants { revision: "1".to_owned(), endpoints: Vec::new(), bindings }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_grants_are_obtained_with_is_had_by_the_proxy_and_not_by_the_sandbox() {
+    let bench = Bench::with_file().await;
+    let placed = PlacedSandbox {
+        occupant: Occupant::of_app("web"),
+        profiles: Vec::new(),
+        subject: Subject::Of(spiffe_id("s")),
+        grants: Arc::new(obtained_by("https://tokens.test")),
+    };
+    bench.placement.apply(1, PlacementChange::Placed(sandbox("s"), placed));
+    for asked in [&["https://tokens.test"][..], &["other", "https://tokens.test"]] {
+        let of_sandbox = bench.source.token(request("s", asked)).await.unwrap_err();
+        let svid = bench.source.jwt_svid(spiffe_id("s"), request("s", asked)).await.unwrap_err();
+        assert_eq!((of_sandbox.class, svid.class), (ErrorClass::Denied, ErrorClass::Denied));
+    }
+    let asked = request("s", &["https://tokens.test"]);
+    bench.source.assertion(spiffe_id("s"), asked.clone()).await.unwrap();
+    // Also where the proxy holds one.
+    bench.source.jwt_svid(spiffe_id("s"), asked).await.unwrap_err();
+    let other = request("s", &["https://tokens.test/"]);
+    bench.source.jwt_svid(spiffe_id("s"), other.clone()).await.unwrap();
+    bench.source.token(other).await.unwrap();
 }
