@@ -61,7 +61,7 @@ impl ForwardProxy {
             return Err(Refusal::Policy(refusal));
         }
         let place = self.place(caller.sandbox())?;
-        let pinned = self.parts.dialler.pin(&destination).await?;
+        let pinned = self.parts.dialler.pin(&destination, caller.sandbox()).await?;
         let addresses = pinned.permitted(&grants.allowed_ips(&destination).into_iter())?;
         let upstream = match passage {
             Passage::Tunnel => {

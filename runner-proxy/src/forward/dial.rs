@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use moneyer_daemon::listener::Stream;
 use moneyer_daemon::tls::{TlsError, WebAlpn, WebTls};
+use moneyer_identity::SandboxId;
 use moneyer_identity::grant::Destination;
 use tokio::net::TcpStream;
 
+use super::look_ups::LookUps;
 use super::names::{Names, Pinned};
 use super::refusal::Refusal;
 
@@ -17,7 +19,7 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
 /// Dials upstreams.
 pub(crate) struct Dialler {
-    names: Box<dyn Names>,
+    look_ups: LookUps,
     tls: WebTls,
 }
 
@@ -35,12 +37,16 @@ impl Dialler {
         names: impl Names + 'static,
         extra_roots: &[Vec<u8>],
     ) -> Result<Self, TlsError> {
-        Ok(Self { names: Box::new(names), tls: WebTls::new(extra_roots)? })
+        Ok(Self { look_ups: LookUps::new(names), tls: WebTls::new(extra_roots)? })
     }
 
-    /// Looks a destination up.
-    pub(super) async fn pin(&self, destination: &Destination) -> Result<Pinned, Refusal> {
-        Pinned::of(destination, &*self.names).await
+    /// Looks a destination up for a sandbox.
+    pub(super) async fn pin(
+        &self,
+        destination: &Destination,
+        sandbox: &SandboxId,
+    ) -> Result<Pinned, Refusal> {
+        Pinned::of(destination, sandbox, &self.look_ups).await
     }
 
     /// A connection without TLS to one of these addresses: the first that takes it.

@@ -41,7 +41,7 @@ impl ForwardProxy {
     ) -> Explanation {
         let mut told = Explanation::default();
         let explained = match self.parts.permissions.of(sandbox) {
-            Some((_, grants)) => self.follow(&grants, method, url, &mut told).await,
+            Some((_, grants)) => self.follow((sandbox, &grants), method, url, &mut told).await,
             None => Err(Refusal::NoGrants),
         };
         if let Err(refusal) = explained {
@@ -52,7 +52,7 @@ impl ForwardProxy {
 
     async fn follow(
         &self,
-        grants: &SandboxGrants,
+        (sandbox, grants): (&SandboxId, &SandboxGrants),
         method: &str,
         url: &str,
         told: &mut Explanation,
@@ -67,7 +67,7 @@ impl ForwardProxy {
         };
         let destination = destination_of(authority.as_str(), port)?;
         told.destination = destination.to_string();
-        let pinned = self.parts.dialler.pin(&destination);
+        let pinned = self.parts.dialler.pin(&destination, sandbox);
         if grants.destination(&destination) == Passage::Tunnel {
             let ranges = grants.allowed_ips(&destination);
             told.addresses = pinned.await?.permitted(&ranges.into_iter())?;

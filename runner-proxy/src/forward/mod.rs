@@ -15,12 +15,14 @@ mod connect;
 mod dial;
 mod explain;
 mod headers;
+mod look_ups;
 mod names;
 mod permissions;
 mod proxy;
 mod refusal;
 mod relay;
 mod request;
+mod shares;
 #[cfg(test)]
 mod tests;
 mod trust;

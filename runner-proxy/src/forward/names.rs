@@ -10,8 +10,10 @@ use std::net::IpAddr;
 
 use async_trait::async_trait;
 use moneyer_daemon::outbound::is_public;
+use moneyer_identity::SandboxId;
 use moneyer_identity::grant::{AddressRange, Destination};
 
+use super::look_ups::LookUps;
 use super::refusal::Refusal;
 
 /// Most addresses of a name that are looked at: more than any service has in one answer.
@@ -40,12 +42,16 @@ impl Names for SystemNames {
 pub(super) struct Pinned(Vec<IpAddr>);
 
 impl Pinned {
-    /// Looks a destination up.
-    pub(super) async fn of(destination: &Destination, names: &dyn Names) -> Result<Self, Refusal> {
+    /// Looks a destination up for a sandbox.
+    pub(super) async fn of(
+        destination: &Destination,
+        sandbox: &SandboxId,
+        look_ups: &LookUps,
+    ) -> Result<Self, Refusal> {
         if let Some(address) = destination.address() {
             return Ok(Self(vec![address]));
         }
-        let found = names.addresses(destination.host()).await.map_err(Refusal::Name)?;
+        let found = look_ups.addresses(sandbox, destination.host()).await.map_err(Refusal::Name)?;
         Ok(Self(found.into_iter().take(MAXIMUM_ADDRESSES).map(|ip| ip.to_canonical()).collect()))
     }
 
@@ -100,6 +106,7 @@ fn is_one_address(range: &AddressRange) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fakes::sandbox;
 
     fn may(address: &str, ranges: &[&str]) -> bool {
         let ranges: Vec<_> = ranges.iter().map(|text| AddressRange::parse(text).unwrap()).collect();
@@ -169,7 +176,8 @@ mod tests {
     async fn of_a_name_32_addresses_are_looked_at() {
         let destination = Destination::parse("a.test", 443).unwrap();
         for (found, looked_at) in [(31, 31), (32, 32), (33, 32)] {
-            let pinned = Pinned::of(&destination, &Many(found)).await.unwrap();
+            let pinned =
+                Pinned::of(&destination, &sandbox("s"), &LookUps::new(Many(found))).await.unwrap();
             assert_eq!(pinned.0.len(), looked_at);
         }
     }

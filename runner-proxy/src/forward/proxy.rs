@@ -1,7 +1,6 @@
 //! The proxy behind all its listeners.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -12,7 +11,7 @@ use moneyer_daemon::lifecycle::Shutdown;
 use moneyer_daemon::listener::Limits;
 use moneyer_identity::SandboxId;
 use moneyer_identity::grant::{Decision, Destination, TokenGrant};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::authority::InterceptionAuthority;
 use super::caller::Caller;
@@ -21,6 +20,7 @@ use super::permissions::Permissions;
 use super::refusal::Refusal;
 use super::relay::Relay;
 use super::request::{Asked, read_absolute};
+use super::shares::Shares;
 use super::upstream::Upstream;
 use crate::grant::TokenSource;
 use crate::metrics::Metrics;
@@ -59,7 +59,8 @@ pub(crate) struct Parts {
 #[derive(Clone)]
 pub(crate) struct ForwardProxy {
     pub(super) parts: Arc<Parts>,
-    places: Arc<Mutex<HashMap<SandboxId, Arc<Semaphore>>>>,
+    /// Of tunnels.
+    places: Shares,
 }
 
 /// What the log shows of a request.
@@ -80,7 +81,8 @@ impl ForwardProxy {
 
     /// A proxy with nothing open.
     pub(crate) fn new(parts: Parts) -> Self {
-        Self { parts: Arc::new(parts), places: Arc::default() }
+        let places = Shares::new(parts.tunnels);
+        Self { parts: Arc::new(parts), places }
     }
 
     /// The limits of its connections, within tunnels and without. Bodies are as long as they are and take as long.
@@ -180,11 +182,6 @@ impl ForwardProxy {
 
     /// The place of one tunnel of a sandbox, free again when it is dropped.
     pub(super) fn place(&self, sandbox: &SandboxId) -> Result<OwnedSemaphorePermit, Refusal> {
-        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        let most = self.parts.tunnels;
-        // Those of sandboxes without a tunnel are made again when they are needed.
-        places.retain(|id, free| id == sandbox || free.available_permits() < most);
-        let free = places.entry(sandbox.clone()).or_insert_with(|| Arc::new(Semaphore::new(most)));
-        Arc::clone(free).try_acquire_owned().map_err(|_none_left| Refusal::Busy)
+        self.places.take(sandbox).ok_or(Refusal::Busy)
     }
 }

@@ -148,6 +148,8 @@ impl IntoResponse for Refusal {
         if matches!(self, Self::Credentials) {
             let challenge = HeaderValue::from_static("Basic realm=\"moneyer\"");
             headers.insert(header::PROXY_AUTHENTICATE, challenge);
+            // Who is not known keeps no connection, of which an address has so many.
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         if response.status() == StatusCode::SERVICE_UNAVAILABLE {
             let after = HeaderValue::from_static(RETRY_AFTER_SECONDS);

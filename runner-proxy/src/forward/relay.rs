@@ -131,7 +131,7 @@ impl Relay {
         }
         let pinned = match &self.pinned {
             Some(pinned) => pinned.clone(),
-            None => self.proxy.parts.dialler.pin(destination).await?,
+            None => self.proxy.parts.dialler.pin(destination, self.caller.sandbox()).await?,
         };
         let addresses = pinned.permitted(&permitted.endpoint().allowed_ips.iter())?;
         let tokens = keys(&holder, &grants, &permitted);

@@ -30,6 +30,16 @@ async fn a_request_has_the_token_and_nothing_of_the_connection() {
 }
 
 #[tokio::test]
+async fn who_is_not_known_keeps_no_connection() {
+    let world = World::plain().await;
+    let authority = world.authority();
+    let mut stream = tokio::net::TcpStream::connect(world.address).await.unwrap();
+    let head = format!("GET http://{authority}/ HTTP/1.1\r\nHost: {authority}\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    assert_eq!(status(&read_to_close(stream).await), "407");
+}
+
+#[tokio::test]
 async fn a_body_passes_as_it_is() {
     let world = World::plain().await;
     let (authority, credentials) = (world.authority(), world.credentials_line());
