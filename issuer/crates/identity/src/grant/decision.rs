@@ -183,6 +183,9 @@ impl SandboxGrants {
             }
         };
         let bindings = self.selected(destination, target.path());
+        if !bindings.iter().all(|binding| is_lent(binding, &named, &method, &target)) {
+            return Err(GrantRefusal::NotPermitted);
+        }
         let destination = destination.clone();
         Ok(PermittedRequest { destination, method, target, endpoint, bindings, audited })
     }
@@ -215,6 +218,22 @@ impl SandboxGrants {
         let own = self.endpoints.iter().filter(|rule| rule.provider == binding.grant.provider);
         own.into_iter().any(|rule| rule.reaches(destination) && rule.path.matches(path))
     }
+}
+
+/// What another provider's endpoint permits is no permission for this one's token: of its own provider's endpoints for
+/// the request the one that says most has to let it pass too.
+fn is_lent(
+    binding: &Binding,
+    named: &[&EndpointRule],
+    method: &Method,
+    target: &RequestTarget,
+) -> bool {
+    let own: Vec<_> = named.iter().filter(|rule| rule.provider == binding.grant.provider).collect();
+    let most = own.iter().map(|rule| rule.score()).max();
+    own.into_iter().filter(|rule| Some(rule.score()) == most).any(|rule| {
+        let passes = rule.permits(method, target) || rule.enforcement == Enforcement::Audit;
+        rule.is_inspected() && passes
+    })
 }
 
 fn not_permitted(deciding: &[&EndpointRule]) -> GrantRefusal {

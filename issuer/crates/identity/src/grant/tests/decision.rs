@@ -195,6 +195,29 @@ fn a_token_goes_only_where_its_own_provider_has_an_endpoint() {
 }
 
 #[test]
+fn a_token_is_lent_to_no_request_that_its_own_provider_does_not_let_pass() {
+    let mut other = endpoint("api.example", "/v1/**", Access::Full);
+    other.provider = ProviderName::parse("other").unwrap();
+    let wide = endpoint("**", "", Access::Full);
+    let mut own = endpoint("api.example", "", Access::ReadOnly);
+    let token = binding("api.example", "", "a", "authorization");
+    let endpoints = |own: &EndpointRule| vec![wide.clone(), other.clone(), own.clone()];
+    let enforced = grants(endpoints(&own), vec![token.clone()]);
+    assert_eq!(credentials(&enforced, "api.example", "GET", "/v1/a"), Ok(vec!["a".to_owned()]));
+    let refused = credentials(&enforced, "api.example", "DELETE", "/v1/a");
+    assert_eq!(refused, Err(GrantRefusal::NotPermitted));
+    let without = grants(endpoints(&own), vec![]);
+    assert_eq!(credentials(&without, "api.example", "DELETE", "/v1/a"), Ok(vec![]));
+    own.enforcement = Enforcement::Audit;
+    let audited = grants(endpoints(&own), vec![token.clone()]);
+    assert_eq!(credentials(&audited, "api.example", "DELETE", "/v1/a"), Ok(vec!["a".to_owned()]));
+    own.protocol = Protocol::Tcp;
+    let uninspected = grants(endpoints(&own), vec![token]);
+    let refused = credentials(&uninspected, "api.example", "GET", "/v1/a");
+    assert_eq!(refused, Err(GrantRefusal::NotPermitted));
+}
+
+#[test]
 fn a_destination_is_intercepted_tunnelled_or_refused() {
     let raw = EndpointRule { protocol: Protocol::Tcp, ..endpoint("db.example", "", Access::Full) };
     let skipped = EndpointRule { tls: TlsMode::Skip, ..endpoint("skip.example", "", Access::Full) };
