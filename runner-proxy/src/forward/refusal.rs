@@ -47,7 +47,9 @@ pub(super) enum Refusal {
     #[error("what the sandbox may do changed meanwhile")]
     Changed,
     /// A token would travel unencrypted where encryption is usual.
-    #[error("no token is sent in plain HTTP to port 443")]
+    #[error(
+        "a token is sent in plain HTTP to port 80 alone, or to the addresses that its endpoint names"
+    )]
     Plaintext,
     /// Its endpoint takes no `WebSocket`.
     #[error(

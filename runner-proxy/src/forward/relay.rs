@@ -9,6 +9,7 @@ use http::StatusCode;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use moneyer_daemon::listener::TunnelRequest;
+use moneyer_daemon::outbound::is_public;
 use moneyer_identity::grant::{
     BearerToken, Decision, PermittedRequest, Protocol, SandboxGrants, TokenGrant,
 };
@@ -123,17 +124,15 @@ impl Relay {
                 forward.refusal = refusal.as_str(), "a request passed that is only audited"
             );
         }
-        if !permitted.bindings().is_empty()
-            && !self.upstream.is_encrypted()
-            && destination.port() == 443
-        {
-            return Err(Refusal::Plaintext);
-        }
         let pinned = match &self.pinned {
             Some(pinned) => pinned.clone(),
             None => self.proxy.parts.dialler.pin(destination, self.caller.sandbox()).await?,
         };
         let addresses = pinned.permitted(&permitted.endpoint().allowed_ips.iter())?;
+        let is_plain = !permitted.bindings().is_empty() && !self.upstream.is_encrypted();
+        if is_plain && !may_be_plain(destination.port(), &addresses) {
+            return Err(Refusal::Plaintext);
+        }
         let tokens = keys(&holder, &grants, &permitted);
         let (method, target) = (permitted.method().as_str(), permitted.target().as_str());
         let (method, target) = (method.to_owned(), target.to_owned());
@@ -201,6 +200,12 @@ impl OpenWebSocket {
     }
 }
 
+/// Whether a token may travel unencrypted: to the port that says so, or in a network that the endpoint names. A sandbox
+/// that leaves TLS out elsewhere would show the token to everyone on the way.
+fn may_be_plain(port: u16, addresses: &[IpAddr]) -> bool {
+    port == 80 || (port != 443 && !addresses.iter().any(|address| is_public(*address)))
+}
+
 fn keys(
     holder: &Holder,
     grants: &SandboxGrants,
@@ -208,4 +213,18 @@ fn keys(
 ) -> Vec<GrantKey> {
     let key = |grant| GrantKey { holder: holder.clone(), revision: grants.revision.clone(), grant };
     permitted.bindings().iter().map(|binding| key(binding.grant.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_travels_unencrypted_to_port_80_or_in_networks_that_are_named() {
+        let (public, private) = (IpAddr::from([1, 1, 1, 1]), IpAddr::from([10, 43, 0, 1]));
+        assert!(may_be_plain(80, &[public]) && may_be_plain(80, &[private]));
+        assert!(may_be_plain(8080, &[private]) && !may_be_plain(8080, &[public]));
+        assert!(!may_be_plain(8080, &[private, public]));
+        assert!(!may_be_plain(443, &[private]) && !may_be_plain(443, &[public]));
+    }
 }
