@@ -6,7 +6,7 @@
 //! that happens to hold them was not written with them in mind.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use async_trait::async_trait;
 use moneyer_daemon::outbound::is_public;
@@ -70,7 +70,9 @@ fn may_be_dialled<'a>(
     address: IpAddr,
     mut ranges: impl Iterator<Item = &'a AddressRange> + Clone,
 ) -> bool {
-    let is_nowhere = match address {
+    // The same host by another way: what is said of the one goes for the other.
+    let inside = embedded(address);
+    let is_nowhere = match inside.map_or(address, IpAddr::V4) {
         IpAddr::V4(v4) => v4.is_unspecified() || v4.is_multicast() || v4.is_broadcast(),
         IpAddr::V6(v6) => v6.is_unspecified() || v6.is_multicast(),
     };
@@ -80,19 +82,34 @@ fn may_be_dialled<'a>(
     if ranges.clone().next().is_none() {
         return is_public(address);
     }
-    let by_itself = is_by_itself(address);
+    let by_itself = is_by_itself(address) || inside.is_some_and(|v4| is_by_itself(v4.into()));
     ranges.any(|range| range.contains(address) && (!by_itself || is_one_address(range)))
 }
+
+/// What clouds tell their machines at addresses that are not link-local: Alibaba, Azure, Oracle.
+const METADATA_V4: [[u8; 4]; 3] = [[100, 100, 100, 200], [168, 63, 129, 16], [192, 0, 0, 192]];
+
+/// The same of AWS and of Google Cloud.
+const METADATA_V6: [[u16; 8]; 2] =
+    [[0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254], [0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254]];
 
 /// Whether an address is permitted only by a rule that names it and no other.
 fn is_by_itself(address: IpAddr) -> bool {
     match address {
-        // The last is another cloud's metadata service.
-        IpAddr::V4(v4) => v4.is_link_local() || v4.octets() == [100, 100, 100, 200],
-        IpAddr::V6(v6) => {
-            v6.is_unicast_link_local() || v6.segments() == [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254]
-        }
+        IpAddr::V4(v4) => v4.is_link_local() || METADATA_V4.contains(&v4.octets()),
+        IpAddr::V6(v6) => v6.is_unicast_link_local() || METADATA_V6.contains(&v6.segments()),
     }
+}
+
+/// The IPv4 address to which an IPv6 address leads: of NAT64 (RFC 6052), 6to4 (RFC 3056) and the compatible form.
+fn embedded(address: IpAddr) -> Option<Ipv4Addr> {
+    let IpAddr::V6(v6) = address else { return None };
+    let (high, low) = match v6.segments() {
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => (high, low),
+        [0, 0, 0, 0, 0, 0, high, low] if high != 0 => (high, low),
+        _ => return None,
+    };
+    Some(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)))
 }
 
 fn is_one_address(range: &AddressRange) -> bool {
@@ -146,6 +163,8 @@ mod tests {
         assert!(may("127.0.0.1", &["127.0.0.0/8"]) && may("::1", &["10.0.0.0/8", "::1"]));
         assert!(!may("10.44.0.1", &["10.43.0.0/16"]) && !may("1.1.1.1", &["10.43.0.0/16"]));
         assert!(!may("0.0.0.0", &["0.0.0.0/0"]) && !may("224.0.0.1", &["0.0.0.0/0"]));
+        assert!(!may("64:ff9b::", &["::/0"]) && !may("64:ff9b::e000:1", &["::/0"]));
+        assert!(may("64:ff9b::a2b:1", &["64:ff9b::/96"]));
     }
 
     #[test]
@@ -156,6 +175,12 @@ mod tests {
             ("100.100.100.200", "100.100.100.200"),
             ("fd00:ec2::254", "fd00:ec2::254/128"),
             ("fe80::1", "fe80::1"),
+            ("168.63.129.16", "168.63.129.16"),
+            ("192.0.0.192", "192.0.0.192"),
+            ("fd20:ce::254", "fd20:ce::254"),
+            ("64:ff9b::a9fe:a9fe", "64:ff9b::a9fe:a9fe"),
+            ("2002:a9fe:a9fe::1", "2002:a9fe:a9fe::1"),
+            ("::169.254.169.254", "::169.254.169.254"),
         ] {
             let wide = ["0.0.0.0/0", "::/0", "169.254.0.0/16", "100.64.0.0/10", "fd00::/8"];
             assert!(!may(address, &wide), "{address}");

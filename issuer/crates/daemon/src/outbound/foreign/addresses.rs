@@ -68,6 +68,8 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         || (a == 100 && (64..128).contains(&b))
         || (a == 192 && b == 0 && c == 0)
         || (a == 198 && (b == 18 || b == 19))
+        // Azure's host, which answers every machine there and nobody else (WireServer).
+        || address.octets() == [168, 63, 129, 16]
         || a >= 240;
     !special
 }
@@ -99,6 +101,7 @@ mod tests {
             "127.0.0.1",
             "169.254.169.254",
             "172.16.0.1",
+            "168.63.129.16",
             "192.0.0.1",
             "192.168.1.1",
             "198.18.0.1",
