@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 
 use super::permissions::Permissions;
 use super::refusal::Refusal;
+use crate::coordinator::Occupant;
 use crate::grant::Holder;
 use crate::sandbox::{Credentials, Stay};
 
@@ -61,11 +62,16 @@ impl Caller {
 
     /// Whether it is a sandbox that is attached, still.
     pub(super) fn is_here(&self) -> bool {
+        self.occupant().is_some()
+    }
+
+    /// Who of those that had its id it is, for as long as it is attached.
+    fn occupant(&self) -> Option<Occupant> {
         match self {
-            Self::Socket(stay) => stay.ending().is_none(),
+            Self::Socket(stay) => stay.ending().is_none().then(|| stay.occupant().clone()),
             Self::Secret(presented) => {
                 let Presented { sandbox, secret, credentials } = &**presented;
-                credentials.authenticate_as(sandbox, secret).is_some()
+                credentials.occupant_by(sandbox, secret)
             }
         }
     }
@@ -75,11 +81,10 @@ impl Caller {
         &self,
         permissions: &dyn Permissions,
     ) -> Result<(Holder, Arc<SandboxGrants>), Refusal> {
-        let known = if self.is_here() { permissions.of(self.sandbox()) } else { None };
-        let (occupant, grants) = known.ok_or(Refusal::NoGrants)?;
-        if let Self::Socket(stay) = self
-            && occupant.is_another_than(stay.occupant())
-        {
+        let whose = self.occupant().ok_or(Refusal::NoGrants)?;
+        let (occupant, grants) = permissions.of(self.sandbox()).ok_or(Refusal::NoGrants)?;
+        // Another sandbox may have the id already, before what the one before it had is taken away.
+        if occupant.is_another_than(&whose) {
             return Err(Refusal::NoGrants);
         }
         Ok((Holder { sandbox: self.sandbox().clone(), occupant }, grants))
@@ -119,8 +124,8 @@ mod tests {
     fn a_sandbox_is_known_by_its_own_secret_and_only_while_that_is_good() {
         let secret = SandboxSecret::random().unwrap();
         let credentials = Arc::new(Credentials::new(SandboxSecret::random().unwrap()));
-        credentials.insert(sandbox("a"), secret.clone());
-        credentials.insert(sandbox("b"), SandboxSecret::random().unwrap());
+        credentials.insert(sandbox("a"), secret.clone(), Occupant::of_app("web"));
+        credentials.insert(sandbox("b"), SandboxSecret::random().unwrap(), Occupant::of_app("web"));
         let basic = |text: &str| format!("Basic {}", STANDARD.encode(text));
         let of = |values: &[String]| {
             let mut headers = HeaderMap::new();

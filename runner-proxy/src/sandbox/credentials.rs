@@ -10,6 +10,7 @@ use std::sync::{PoisonError, RwLock};
 use moneyer_identity::SandboxId;
 
 use super::secret::SandboxSecret;
+use crate::coordinator::Occupant;
 
 /// A sandbox that proved to be itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +31,7 @@ impl AuthenticatedSandbox {
 /// The secrets of the sandboxes attached now.
 #[derive(Debug)]
 pub(crate) struct Credentials {
-    secrets: RwLock<HashMap<SandboxId, SandboxSecret>>,
+    secrets: RwLock<HashMap<SandboxId, (SandboxSecret, Occupant)>>,
     /// Compared with where a sandbox is not here, so that this takes as long.
     nobody: SandboxSecret,
 }
@@ -41,9 +42,10 @@ impl Credentials {
         Self { secrets: RwLock::default(), nobody }
     }
 
-    pub(crate) fn insert(&self, sandbox: SandboxId, secret: SandboxSecret) {
+    /// From now on this secret is good for the sandbox, which is this one of its id.
+    pub(crate) fn insert(&self, sandbox: SandboxId, secret: SandboxSecret, occupant: Occupant) {
         let mut secrets = self.secrets.write().unwrap_or_else(PoisonError::into_inner);
-        secrets.insert(sandbox, secret);
+        secrets.insert(sandbox, (secret, occupant));
     }
 
     pub(crate) fn remove(&self, sandbox: &SandboxId) {
@@ -55,7 +57,7 @@ impl Credentials {
     pub(crate) fn authenticate(&self, presented: &[u8]) -> Option<AuthenticatedSandbox> {
         let secrets = self.secrets.read().unwrap_or_else(PoisonError::into_inner);
         let mut found = None;
-        for (sandbox, secret) in secrets.iter() {
+        for (sandbox, (secret, _)) in secrets.iter() {
             if secret.is(presented) {
                 found = Some(sandbox);
             }
@@ -69,10 +71,15 @@ impl Credentials {
         sandbox: &SandboxId,
         presented: &[u8],
     ) -> Option<AuthenticatedSandbox> {
+        self.occupant_by(sandbox, presented).map(|_| AuthenticatedSandbox(sandbox.clone()))
+    }
+
+    /// Who of those that had the id of the sandbox named was given this secret.
+    pub(crate) fn occupant_by(&self, sandbox: &SandboxId, presented: &[u8]) -> Option<Occupant> {
         let secrets = self.secrets.read().unwrap_or_else(PoisonError::into_inner);
         let known = secrets.get(sandbox);
-        let matches = known.unwrap_or(&self.nobody).is(presented);
-        (matches && known.is_some()).then(|| AuthenticatedSandbox(sandbox.clone()))
+        let matches = known.map_or(&self.nobody, |(secret, _)| secret).is(presented);
+        known.filter(|_| matches).map(|(_, occupant)| occupant.clone())
     }
 }
 
@@ -87,8 +94,8 @@ mod tests {
             (SandboxSecret::random().unwrap(), SandboxSecret::random().unwrap());
         let nobody = SandboxSecret::random().unwrap();
         let credentials = Credentials::new(nobody.clone());
-        credentials.insert(a.clone(), secret_a.clone());
-        credentials.insert(b.clone(), secret_b);
+        credentials.insert(a.clone(), secret_a.clone(), Occupant::of_app("web"));
+        credentials.insert(b.clone(), secret_b, Occupant::of_app("web"));
         let presented = secret_a.expose().as_bytes();
         assert_eq!(credentials.authenticate(presented).unwrap().id(), &a);
         assert_eq!(credentials.authenticate_as(&a, presented).unwrap().id(), &a);

@@ -85,8 +85,11 @@ pub(in crate::forward) struct FakePermissions(
 
 impl FakePermissions {
     pub(in crate::forward) fn set(&self, id: &str, grants: SandboxGrants) {
-        let entry = (Occupant::of_app("web"), Arc::new(grants));
-        self.0.lock().unwrap().insert(sandbox(id), entry);
+        self.set_of(id, Occupant::of_app("web"), grants);
+    }
+
+    pub(in crate::forward) fn set_of(&self, id: &str, who: Occupant, grants: SandboxGrants) {
+        self.0.lock().unwrap().insert(sandbox(id), (who, Arc::new(grants)));
     }
 
     pub(in crate::forward) fn clear(&self) {
@@ -316,7 +319,7 @@ impl World {
         permissions.set("s", grants("1", upstream.address.port()));
         let secret = SandboxSecret::random().unwrap();
         let credentials = Arc::new(Credentials::new(SandboxSecret::random().unwrap()));
-        credentials.insert(sandbox("s"), secret.clone());
+        credentials.insert(sandbox("s"), secret.clone(), Occupant::of_app("web"));
         let shutdown = Shutdown::new();
         let proxy = ForwardProxy::new(Parts {
             permissions: Arc::clone(&permissions) as _,

@@ -9,6 +9,7 @@ use moneyer_identity::grant::{SandboxGrants, TlsMode};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::fixtures::*;
+use crate::coordinator::Occupant;
 use crate::fakes::sandbox;
 
 fn get(world: &World) -> String {
@@ -126,4 +127,14 @@ async fn grants_that_go_while_a_connection_is_made_stop_the_request() {
     let mut received = Vec::new();
     tokio::time::timeout(SOON, terminated.read_to_end(&mut received)).await.unwrap().ok();
     assert_eq!(received, b"");
+}
+
+#[tokio::test]
+async fn a_secret_does_nothing_for_whoever_has_the_id_next() {
+    let world = World::plain().await;
+    assert_eq!(status(&world.get("/", "").await), "200");
+    let asked = world.tokens.asked.lock().unwrap().len();
+    world.permissions.set_of("s", Occupant::of_app("another"), grants("1", world.port()));
+    assert_eq!(status(&world.get("/", "").await), "403");
+    assert_eq!(world.tokens.asked.lock().unwrap().len(), asked);
 }

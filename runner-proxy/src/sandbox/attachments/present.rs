@@ -48,7 +48,8 @@ impl Present {
             present.close();
             return Err(error);
         }
-        workshop.credentials.insert(sandbox.clone(), entry.secret.clone());
+        let (secret, occupant) = (entry.secret.clone(), entry.occupant.clone());
+        workshop.credentials.insert(sandbox.clone(), secret, occupant);
         Ok(present)
     }
 

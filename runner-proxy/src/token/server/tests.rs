@@ -7,6 +7,7 @@ use serde_json::Value;
 use tower::ServiceExt as _;
 
 use super::*;
+use crate::coordinator::Occupant;
 use crate::fakes::{FakeIssuer, FakeSink, Mode, sandbox};
 use crate::metrics::Metrics;
 use crate::sandbox::SandboxSecret;
@@ -51,7 +52,7 @@ impl Bench {
         let credentials = Credentials::new(random());
         for (id, secret) in ["a", "b"].into_iter().zip(&secrets) {
             source.admit(&sandbox(id), vec![], std::time::Duration::ZERO);
-            credentials.insert(sandbox(id), secret.clone());
+            credentials.insert(sandbox(id), secret.clone(), Occupant::of_app("web"));
         }
         let server = TokenServer {
             source,
