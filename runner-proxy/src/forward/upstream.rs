@@ -96,7 +96,7 @@ impl Upstream {
         let answering = async {
             match connection {
                 Connection::Http1(sender, address) => {
-                    self.send_http1(sender, address, outgoing).await
+                    self.send_http1(sender, address, outgoing, &is_permitted).await
                 }
                 Connection::Http2(mut sender) => {
                     let request = self.http2_request(outgoing)?;
@@ -134,6 +134,7 @@ impl Upstream {
         mut sender: Http1,
         address: IpAddr,
         outgoing: Outgoing,
+        is_permitted: &(impl Fn() -> bool + Sync),
     ) -> Result<Response<Incoming>, Refusal> {
         let request = self.http1_request(outgoing)?;
         let mut answer = sender.try_send_request(request).await;
@@ -142,6 +143,9 @@ impl Upstream {
             && let Some(request) = error.take_message()
         {
             sender = self.open_http1(&[address]).await?;
+            if !is_permitted() {
+                return Err(Refusal::Changed);
+            }
             answer = sender.try_send_request(request).await;
         }
         let answer = answer.map_err(|error| Refusal::Upstream(error.into_error()))?;
