@@ -73,6 +73,13 @@ pub(crate) struct PlacedSandbox {
     pub(crate) grants: Arc<SandboxGrants>,
 }
 
+impl PlacedSandbox {
+    /// Whether a token for this audience is what a grant of it is obtained with: that one the sandbox never has.
+    pub(crate) fn has_a_grant_by(&self, audience: &Audience) -> bool {
+        self.grants.bindings.iter().any(|binding| binding.grant.svid_audience == *audience)
+    }
+}
+
 fn grants_nothing(grants: &SandboxGrants) -> bool {
     grants.is_empty()
 }
@@ -170,21 +177,11 @@ impl KnownPlacement {
         placed.map_or(Subject::Nobody, |placed| placed.subject.clone())
     }
 
-    /// What a sandbox may reach now that is placed as `occupant`; nothing where it is not.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the forward proxy asks"))]
-    pub(crate) fn grants_of(&self, sandbox: &SandboxId, occupant: &Occupant) -> Arc<SandboxGrants> {
-        let placement = self.now();
-        let placed = placement.sandboxes.get(sandbox);
-        let placed = placed.filter(|placed| !placed.occupant.is_another_than(occupant));
-        placed.map(|placed| Arc::clone(&placed.grants)).unwrap_or_default()
-    }
-
     /// Whether a token for one of these audiences is what a grant of the sandbox is obtained with.
     pub(crate) fn has_a_grant_by(&self, sandbox: &SandboxId, audiences: &[Audience]) -> bool {
         let placement = self.now();
         let Some(placed) = placement.sandboxes.get(sandbox) else { return false };
-        let mut bindings = placed.grants.bindings.iter();
-        bindings.any(|binding| audiences.contains(&binding.grant.svid_audience))
+        audiences.iter().any(|audience| placed.has_a_grant_by(audience))
     }
 
     /// Takes in a change that brings this runner to `generation`.
@@ -374,9 +371,10 @@ mod tests {
         known.apply(7, PlacementChange::Placed(id("a"), sandbox));
         known.write().await.unwrap();
         let again = KnownPlacement::read(&path).unwrap();
-        let reached = |name: &str, app: &str| again.grants_of(&id(name), &Occupant::of_app(app));
-        assert_eq!(reached("a", "web"), grants);
-        assert!(reached("a", "other").is_empty() && reached("b", "web").is_empty());
+        let placement = again.now();
+        assert_eq!(placement.sandboxes[&id("a")].grants, grants);
+        assert_eq!(placement.sandboxes[&id("a")].occupant, Occupant::of_app("web"));
+        assert!(!placement.sandboxes.contains_key(&id("b")));
     }
 
     #[tokio::test]

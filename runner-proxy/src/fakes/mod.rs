@@ -1,8 +1,10 @@
 //! Stand-ins for the coordinator and for files, in tests of what lies between.
 
 pub(crate) mod bundles;
+mod grants;
 mod issuer;
 mod signer;
 
+pub(crate) use grants::obtained_by;
 pub(crate) use issuer::{FakeIssuer, FakeSink, Mode, minted, request, sandbox, spiffe_id};
 pub(crate) use signer::FakeSigner;

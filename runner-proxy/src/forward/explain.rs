@@ -4,11 +4,11 @@ use std::net::IpAddr;
 
 use http::Uri;
 use moneyer_identity::SandboxId;
-use moneyer_identity::grant::{Decision, Passage, SandboxGrants, TokenGrant};
+use moneyer_identity::grant::{Passage, SandboxGrants, TokenGrant};
 
 use super::proxy::ForwardProxy;
 use super::refusal::Refusal;
-use super::request::destination_of;
+use super::request::{Asked, destination_of};
 
 /// What would happen.
 #[derive(Debug, Default)]
@@ -67,23 +67,22 @@ impl ForwardProxy {
         };
         let destination = destination_of(authority.as_str(), port)?;
         told.destination = destination.to_string();
-        let pinned = self.parts.dialler.pin(&destination, sandbox);
         if grants.destination(&destination) == Passage::Tunnel {
             let ranges = grants.allowed_ips(&destination);
-            told.addresses = pinned.await?.permitted(&ranges.into_iter())?;
+            let pinned = self.parts.dialler.pin(&destination, sandbox).await?;
+            told.addresses = pinned.permitted(&ranges.into_iter())?;
             told.outcome = "tunnel";
             "bytes pass as they are, without a token".clone_into(&mut told.reason);
             return Ok(());
         }
-        let target = uri.path_and_query().map_or("/", |target| target.as_str());
-        let permitted = match grants.decide(&destination, method, target) {
-            Decision::Permitted(permitted) => permitted,
-            Decision::Refused(refusal) => return Err(Refusal::Policy(refusal)),
-        };
+        let target = uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
+        let asked = Asked { destination, method: method.to_owned(), target, upgrades: false };
+        let permitted = asked.decide(grants)?;
         permitted.target().as_str().clone_into(&mut told.target);
         permitted.endpoint().provider.as_str().clone_into(&mut told.provider);
         told.tokens = permitted.bindings().iter().map(|binding| binding.grant.clone()).collect();
-        told.addresses = pinned.await?.permitted(&permitted.endpoint().allowed_ips.iter())?;
+        let pinned = self.parts.dialler.pin(&asked.destination, sandbox).await?;
+        told.addresses = pinned.for_request(&permitted, uri.scheme_str() == Some("https"))?;
         (told.outcome, told.reason) = match permitted.audited() {
             None => ("passes", "an endpoint permits it".to_owned()),
             Some(refusal) => ("passes_audited", format!("it is only audited: {refusal}")),

@@ -11,7 +11,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use async_trait::async_trait;
 use moneyer_daemon::outbound::is_public;
 use moneyer_identity::SandboxId;
-use moneyer_identity::grant::{AddressRange, Destination};
+use moneyer_identity::grant::{AddressRange, Destination, PermittedRequest};
 
 use super::look_ups::LookUps;
 use super::refusal::Refusal;
@@ -64,6 +64,36 @@ impl Pinned {
         let permitted: Vec<_> = self.0.iter().filter(may).copied().collect();
         if permitted.is_empty() { Err(Refusal::Address) } else { Ok(permitted) }
     }
+}
+
+impl Pinned {
+    /// Those that a request may be sent to, with all its tokens.
+    pub(super) fn for_request(
+        &self,
+        permitted: &PermittedRequest<'_>,
+        is_encrypted: bool,
+    ) -> Result<Vec<IpAddr>, Refusal> {
+        let may = |address: &&IpAddr| {
+            let mut rules = permitted.rules();
+            rules.all(|rule| may_be_dialled(**address, rule.allowed_ips.iter()))
+        };
+        let addresses: Vec<_> = self.0.iter().filter(may).copied().collect();
+        if addresses.is_empty() {
+            return Err(Refusal::Address);
+        }
+        let is_plain = !permitted.bindings().is_empty() && !is_encrypted;
+        if is_plain && !may_be_plain(permitted.destination().port(), &addresses) {
+            return Err(Refusal::Plaintext);
+        }
+        Ok(addresses)
+    }
+}
+
+/// Whether a token may travel unencrypted: to the port that says so, or in a network that the endpoint names. A sandbox
+/// that leaves TLS out elsewhere would show the token to everyone on the way.
+fn may_be_plain(port: u16, addresses: &[IpAddr]) -> bool {
+    let leads_out = |address: &IpAddr| is_public(embedded(*address).map_or(*address, IpAddr::V4));
+    port == 80 || (port != 443 && !addresses.iter().any(leads_out))
 }
 
 fn may_be_dialled<'a>(
@@ -185,6 +215,18 @@ mod tests {
             let wide = ["0.0.0.0/0", "::/0", "169.254.0.0/16", "100.64.0.0/10", "fd00::/8"];
             assert!(!may(address, &wide), "{address}");
             assert!(may(address, &[one]), "{address}");
+        }
+    }
+
+    #[test]
+    fn a_token_travels_unencrypted_to_port_80_or_in_networks_that_are_named() {
+        let (public, private) = (IpAddr::from([1, 1, 1, 1]), IpAddr::from([10, 43, 0, 1]));
+        assert!(may_be_plain(80, &[public]) && may_be_plain(80, &[private]));
+        assert!(may_be_plain(8080, &[private]) && !may_be_plain(8080, &[public]));
+        assert!(!may_be_plain(8080, &[private, public]));
+        assert!(!may_be_plain(443, &[private]) && !may_be_plain(443, &[public]));
+        for leads_out in ["64:ff9b::101:101", "2002:101:101::1"] {
+            assert!(!may_be_plain(8080, &[leads_out.parse().unwrap()]), "{leads_out}");
         }
     }
 

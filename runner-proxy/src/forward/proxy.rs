@@ -10,7 +10,7 @@ use http::Method;
 use moneyer_daemon::lifecycle::Shutdown;
 use moneyer_daemon::listener::Limits;
 use moneyer_identity::SandboxId;
-use moneyer_identity::grant::{Decision, Destination, TokenGrant};
+use moneyer_identity::grant::{Destination, TokenGrant};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::authority::InterceptionAuthority;
@@ -63,15 +63,23 @@ pub(crate) struct ForwardProxy {
     places: Shares,
 }
 
+/// Characters of a method that the log shows: the longest that is registered has 17.
+const SHOWN_METHOD: usize = 32;
+
 /// What the log shows of a request.
 pub(super) struct Shown {
-    method: Method,
+    method: String,
     destination: String,
 }
 
 impl Shown {
     pub(super) fn of(request: &Request, destination: &Destination) -> Self {
-        Self { method: request.method().clone(), destination: destination.to_string() }
+        Self::new(request, destination.to_string())
+    }
+
+    fn new(request: &Request, destination: String) -> Self {
+        let method = request.method().as_str().chars().take(SHOWN_METHOD).collect();
+        Self { method, destination }
     }
 }
 
@@ -118,7 +126,7 @@ impl ForwardProxy {
 
     async fn take(&self, request: Request, known: Option<Caller>) -> Response {
         let authority = request.uri().authority().map(ToString::to_string).unwrap_or_default();
-        let shown = Shown { method: request.method().clone(), destination: authority };
+        let shown = Shown::new(&request, authority);
         let caller = match known {
             Some(caller) => Ok(caller),
             None => Caller::of(request.headers(), &self.parts.credentials),
@@ -173,8 +181,7 @@ impl ForwardProxy {
     /// Whether a request would be permitted now, with all of these tokens.
     pub(super) fn permits(&self, caller: &Caller, asked: &Asked, granted: &[TokenGrant]) -> bool {
         let Ok((_, grants)) = caller.grants(&*self.parts.permissions) else { return false };
-        let decision = grants.decide(&asked.destination, &asked.method, &asked.target);
-        let Decision::Permitted(permitted) = decision else { return false };
+        let Ok(permitted) = asked.decide(&grants) else { return false };
         let has =
             |grant: &TokenGrant| permitted.bindings().iter().any(|binding| binding.grant == *grant);
         granted.iter().all(has)
@@ -183,5 +190,21 @@ impl ForwardProxy {
     /// The place of one tunnel of a sandbox, free again when it is dropped.
     pub(super) fn place(&self, sandbox: &SandboxId) -> Result<OwnedSemaphorePermit, Refusal> {
         self.places.take(sandbox).ok_or(Refusal::Busy)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    #[test]
+    fn of_a_method_32_characters_are_shown() {
+        for (sent, shown) in [(31, 31), (32, 32), (33, 32)] {
+            let method = "M".repeat(sent);
+            let request = Request::builder().method(method.as_str()).body(Body::empty()).unwrap();
+            assert_eq!(Shown::new(&request, String::new()).method.len(), shown);
+        }
     }
 }

@@ -9,10 +9,7 @@ use http::StatusCode;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use moneyer_daemon::listener::TunnelRequest;
-use moneyer_daemon::outbound::is_public;
-use moneyer_identity::grant::{
-    BearerToken, Decision, PermittedRequest, Protocol, SandboxGrants, TokenGrant,
-};
+use moneyer_identity::grant::{BearerToken, PermittedRequest, SandboxGrants, TokenGrant};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::caller::Caller;
@@ -56,8 +53,8 @@ impl Relay {
         mut request: Request,
         asked: Asked,
     ) -> Result<Response, Refusal> {
-        let upgrades = websocket::is_asked(request.method(), request.version(), request.headers())?;
-        let (judged, injected) = self.prepare(&asked, upgrades).await?;
+        let upgrades = asked.upgrades;
+        let (judged, injected) = self.prepare(&asked).await?;
         let client = TunnelRequest::of(&mut request).filter(|_| upgrades);
         let place = client.as_ref().map(|_| self.proxy.place(self.caller.sandbox())).transpose()?;
         let mut outgoing = outgoing(request, &judged.method, &judged.target)?;
@@ -89,14 +86,10 @@ impl Relay {
     }
 
     /// Judges a request and obtains its tokens; anew where what the sandbox may do changed meanwhile.
-    async fn prepare(
-        &self,
-        asked: &Asked,
-        upgrades: bool,
-    ) -> Result<(Judged, Vec<Injected>), Refusal> {
+    async fn prepare(&self, asked: &Asked) -> Result<(Judged, Vec<Injected>), Refusal> {
         // Who changes it faster than that has no request sent.
         for _attempt in 0..3 {
-            let judged = self.judge(asked, upgrades).await?;
+            let judged = self.judge(asked).await?;
             let injected = self.tokens(&judged).await?;
             let (holder, grants) = self.caller.grants(&*self.proxy.parts.permissions)?;
             if holder == judged.holder && *grants == *judged.grants {
@@ -107,32 +100,20 @@ impl Relay {
     }
 
     /// Policy first, then addresses: nothing of this asks for a token.
-    async fn judge(&self, asked: &Asked, upgrades: bool) -> Result<Judged, Refusal> {
+    async fn judge(&self, asked: &Asked) -> Result<Judged, Refusal> {
         let (holder, grants) = self.caller.grants(&*self.proxy.parts.permissions)?;
-        let Asked { destination, method, target } = asked;
-        let permitted = match grants.decide(destination, method, target) {
-            Decision::Permitted(permitted) => permitted,
-            Decision::Refused(refusal) => return Err(Refusal::Policy(refusal)),
-        };
-        // What is said in it is judged by nobody: where methods are, it would be a way around them.
-        if upgrades && permitted.endpoint().protocol != Protocol::Websocket {
-            return Err(Refusal::NoWebSocket);
-        }
+        let permitted = asked.decide(&grants)?;
         if let Some(refusal) = permitted.audited() {
             tracing::warn!(
-                sandbox.id = %holder.sandbox, forward.destination = %destination,
+                sandbox.id = %holder.sandbox, forward.destination = %asked.destination,
                 forward.refusal = refusal.as_str(), "a request passed that is only audited"
             );
         }
         let pinned = match &self.pinned {
             Some(pinned) => pinned.clone(),
-            None => self.proxy.parts.dialler.pin(destination, self.caller.sandbox()).await?,
+            None => self.proxy.parts.dialler.pin(&asked.destination, self.caller.sandbox()).await?,
         };
-        let addresses = pinned.permitted(&permitted.endpoint().allowed_ips.iter())?;
-        let is_plain = !permitted.bindings().is_empty() && !self.upstream.is_encrypted();
-        if is_plain && !may_be_plain(destination.port(), &addresses) {
-            return Err(Refusal::Plaintext);
-        }
+        let addresses = pinned.for_request(&permitted, self.upstream.is_encrypted())?;
         let tokens = keys(&holder, &grants, &permitted);
         let (method, target) = (permitted.method().as_str(), permitted.target().as_str());
         let (method, target) = (method.to_owned(), target.to_owned());
@@ -200,12 +181,6 @@ impl OpenWebSocket {
     }
 }
 
-/// Whether a token may travel unencrypted: to the port that says so, or in a network that the endpoint names. A sandbox
-/// that leaves TLS out elsewhere would show the token to everyone on the way.
-fn may_be_plain(port: u16, addresses: &[IpAddr]) -> bool {
-    port == 80 || (port != 443 && !addresses.iter().any(|address| is_public(*address)))
-}
-
 fn keys(
     holder: &Holder,
     grants: &SandboxGrants,
@@ -213,18 +188,4 @@ fn keys(
 ) -> Vec<GrantKey> {
     let key = |grant| GrantKey { holder: holder.clone(), revision: grants.revision.clone(), grant };
     permitted.bindings().iter().map(|binding| key(binding.grant.clone())).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_travels_unencrypted_to_port_80_or_in_networks_that_are_named() {
-        let (public, private) = (IpAddr::from([1, 1, 1, 1]), IpAddr::from([10, 43, 0, 1]));
-        assert!(may_be_plain(80, &[public]) && may_be_plain(80, &[private]));
-        assert!(may_be_plain(8080, &[private]) && !may_be_plain(8080, &[public]));
-        assert!(!may_be_plain(8080, &[private, public]));
-        assert!(!may_be_plain(443, &[private]) && !may_be_plain(443, &[public]));
-    }
 }

@@ -8,9 +8,10 @@ use axum::extract::Request;
 use http::header::HOST;
 use http::uri::Authority;
 use http::{Uri, Version};
-use moneyer_identity::grant::Destination;
+use moneyer_identity::grant::{Decision, Destination, PermittedRequest, Protocol, SandboxGrants};
 
 use super::refusal::Refusal;
+use super::websocket;
 
 /// What a request is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +20,26 @@ pub(super) struct Asked {
     pub(super) method: String,
     /// In origin form, as it came.
     pub(super) target: String,
+    /// Whether it asks for a `WebSocket`.
+    pub(super) upgrades: bool,
+}
+
+impl Asked {
+    /// What the grants say of it.
+    pub(super) fn decide<'g>(
+        &self,
+        grants: &'g SandboxGrants,
+    ) -> Result<PermittedRequest<'g>, Refusal> {
+        let permitted = match grants.decide(&self.destination, &self.method, &self.target) {
+            Decision::Permitted(permitted) => permitted,
+            Decision::Refused(refusal) => return Err(Refusal::Policy(refusal)),
+        };
+        // What is said in it is judged by nobody: where methods are, it would be a way around them.
+        if self.upgrades && permitted.endpoint().protocol != Protocol::Websocket {
+            return Err(Refusal::NoWebSocket);
+        }
+        Ok(permitted)
+    }
 }
 
 /// A request in absolute form.
@@ -31,7 +52,7 @@ pub(super) fn read_absolute(request: &Request) -> Result<Asked, Refusal> {
         }
         _ => return Err(Refusal::Malformed("a proxy is asked with an absolute http:// target")),
     };
-    Ok(asked(request, destination_of(authority.as_str(), 80)?))
+    asked(request, destination_of(authority.as_str(), 80)?)
 }
 
 /// A request inside of a tunnel to `destination`, encrypted or not.
@@ -62,15 +83,13 @@ pub(super) fn read_inside(
             return Err(Refusal::Authority);
         }
     }
-    Ok(asked(request, destination.clone()))
+    asked(request, destination.clone())
 }
 
-fn asked(request: &Request, destination: Destination) -> Asked {
-    Asked {
-        destination,
-        method: request.method().as_str().to_owned(),
-        target: target(request.uri()),
-    }
+fn asked(request: &Request, destination: Destination) -> Result<Asked, Refusal> {
+    let upgrades = websocket::is_asked(request.method(), request.version(), request.headers())?;
+    let (method, target) = (request.method().as_str().to_owned(), target(request.uri()));
+    Ok(Asked { destination, method, target, upgrades })
 }
 
 fn target(uri: &Uri) -> String {

@@ -1,8 +1,8 @@
 //! The assertion: a JWT-SVID that says which sandbox asks (SPIFFE JWT-SVID, RFC 7523 section 3).
 //!
 //! It is the sandbox's own, from where the Workload API has it, or that of whoever another Workload API takes this
-//! proxy for. The sandbox sees neither: its own Workload API and token server refuse the audiences of its grants. A file
-//! of an audience profile with such an audience would show one; nobody should make such a profile.
+//! proxy for. The sandbox sees neither: its own Workload API, token server and files have none for the
+//! audiences of its grants.
 
 use std::fmt;
 use std::io;

@@ -30,6 +30,7 @@ mod relying_party;
 pub mod spiffe;
 mod strict_json;
 mod subject;
+mod text_value;
 mod token;
 mod token_issuer;
 

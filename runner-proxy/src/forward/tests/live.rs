@@ -138,3 +138,23 @@ async fn a_secret_does_nothing_for_whoever_has_the_id_next() {
     assert_eq!(status(&world.get("/", "").await), "403");
     assert_eq!(world.tokens.asked.lock().unwrap().len(), asked);
 }
+
+#[tokio::test]
+async fn a_token_travels_only_where_its_own_provider_reaches_too() {
+    let world = World::plain().await;
+    let mut grants = grants("1", world.port());
+    let mut other = rule(world.port());
+    other.provider = "other".parse().unwrap();
+    other.path = "/v1/**".parse().unwrap();
+    grants.endpoints.push(other);
+    world.permissions.set("s", grants.clone());
+    assert_eq!(status(&world.get("/v1/a", "").await), "200");
+    world.upstream.forget();
+    let asked = world.tokens.asked.lock().unwrap().len();
+    // The other provider's endpoint decides, and reaches this machine; the token's own does not.
+    grants.endpoints[0].allowed_ips = vec!["10.0.0.0/8".parse().unwrap()];
+    world.permissions.set("s", grants);
+    assert_eq!(status(&world.get("/v1/a", "").await), "403");
+    assert_eq!(world.tokens.asked.lock().unwrap().len(), asked);
+    assert_eq!(world.upstream.received(), "");
+}

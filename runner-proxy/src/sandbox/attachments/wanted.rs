@@ -22,15 +22,18 @@ pub(super) fn files(
     std::iter::once(default).chain(files).collect()
 }
 
-/// The chosen profiles that the coordinator names.
+/// The chosen profiles that the coordinator names, but for those whose tokens grants are obtained with.
 pub(super) fn profiles<'a>(
     placed: Option<&'a PlacedSandbox>,
     choice: &'a ProfileChoice,
 ) -> impl Iterator<Item = &'a Profile> {
-    let profiles = placed.into_iter().flat_map(|placed| &placed.profiles);
-    profiles.filter(move |profile| match choice {
+    let is_chosen = move |profile: &&Profile| match choice {
         ProfileChoice::All(()) => true,
         ProfileChoice::Named(names) => names.contains(&profile.name),
+    };
+    placed.into_iter().flat_map(move |placed| {
+        let profiles = placed.profiles.iter().filter(is_chosen);
+        profiles.filter(|profile| !placed.has_a_grant_by(&profile.audience))
     })
 }
 
@@ -51,7 +54,7 @@ mod tests {
 
     use super::*;
     use crate::coordinator::Occupant;
-    use crate::fakes::sandbox;
+    use crate::fakes::{obtained_by, sandbox};
     use crate::svid::Subject;
 
     fn placed() -> PlacedSandbox {
@@ -85,6 +88,14 @@ mod tests {
         assert_eq!(shown(Some(&placed), &ProfileChoice::All(())), all);
         assert_eq!(shown(Some(&placed), &named(&["vault", "gone"])), ["token 0", "tokens/vault 1"]);
         assert_eq!(shown(None, &ProfileChoice::All(())), ["token 0"]);
+    }
+
+    #[test]
+    fn a_profile_of_what_grants_are_obtained_with_has_no_file() {
+        let mut placed = placed();
+        placed.grants = std::sync::Arc::new(obtained_by("for-aws"));
+        assert_eq!(shown(Some(&placed), &ProfileChoice::All(())), ["token 0", "tokens/vault 1"]);
+        assert_eq!(shown(Some(&placed), &named(&["aws"])), ["token 0"]);
     }
 
     #[test]

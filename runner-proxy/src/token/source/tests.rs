@@ -3,15 +3,9 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use moneyer_identity::grant::{
-    AssertionType, Binding, GrantKind, HeaderPlacement, HostPattern, PathPattern, SandboxGrants,
-    TokenEndpoint, TokenGrant, TokenType,
-};
-use moneyer_identity::{Audience, CredentialName, ProviderName};
-
 use super::*;
 use crate::coordinator::{Occupant, PlacedSandbox, PlacementChange};
-use crate::fakes::{FakeIssuer, FakeSink, Mode, request, sandbox, spiffe_id};
+use crate::fakes::{FakeIssuer, FakeSink, Mode, obtained_by, request, sandbox, spiffe_id};
 use crate::svid::Subject;
 
 const fn seconds(count: u64) -> Duration {
@@ -413,27 +407,6 @@ async fn jwt_svids_are_renewed_for_the_id_that_the_sandbox_has_now_alone() {
     place("other");
     tokio::time::sleep(seconds(3600)).await;
     assert_eq!(minted(), 2, "and one for an id that is not the sandbox's is not");
-}
-
-/// What a sandbox may do whose one grant is obtained by a JWT-SVID for `svid_audience`.
-fn obtained_by(svid_audience: &str) -> SandboxGrants {
-    let endpoint = TokenEndpoint::parse("https://tokens.test/token").unwrap();
-    let grant = TokenGrant {
-        provider: ProviderName::parse("demo").unwrap(),
-        credential: CredentialName::parse("token").unwrap(),
-        endpoint,
-        kind: GrantKind::ClientCredentials,
-        audience: None,
-        scopes: Vec::new(),
-        svid_audience: Audience::parse(svid_audience).unwrap(),
-        assertion_type: AssertionType::default(),
-        cache_ttl: None,
-        requested_token_type: TokenType::default(),
-        placement: HeaderPlacement::default(),
-    };
-    let (host, path) = (HostPattern::parse("api.test").unwrap(), PathPattern::parse("").unwrap());
-    let bindings = vec![Binding { host, port: 443, path, grant }];
-    SandboxGrants { revision: "1".to_owned(), endpoints: Vec::new(), bindings }
 }
 
 #[tokio::test(start_paused = true)]

@@ -29,6 +29,24 @@ pub(super) struct Replayed<IO> {
     io: IO,
 }
 
+impl<IO> Replayed<IO> {
+    /// A stream of which these bytes were read.
+    pub(super) fn new(first: Vec<u8>, io: IO) -> Self {
+        Self { first, sent: 0, io }
+    }
+}
+
+impl<IO: AsyncRead + Unpin> Replayed<IO> {
+    /// The byte that is read next, and stays so; `None` at the end.
+    pub(super) async fn next_byte(&mut self) -> io::Result<Option<u8>> {
+        if self.sent == self.first.len() {
+            (self.first, self.sent) = (Vec::new(), 0);
+            self.io.read_buf(&mut self.first).await?;
+        }
+        Ok(self.first.get(self.sent).copied())
+    }
+}
+
 /// Reads until the protocol is clear; `None` if the client closes before that.
 pub(super) async fn detect<IO: AsyncRead + Unpin>(
     mut io: IO,
@@ -45,7 +63,7 @@ pub(super) async fn detect<IO: AsyncRead + Unpin>(
             break Protocol::Http1;
         }
     };
-    Ok(Some((protocol, Replayed { first, sent: 0, io })))
+    Ok(Some((protocol, Replayed::new(first, io))))
 }
 
 impl<IO: AsyncRead + Unpin> AsyncRead for Replayed<IO> {

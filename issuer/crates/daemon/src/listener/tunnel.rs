@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use http::Request;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::http1_guard::Guard;
 use super::preface::Replayed;
@@ -54,22 +54,22 @@ impl TunnelRequest {
         let (io, held) = parts.io.into_inner().into_tunnel();
         let mut first = parts.read_buf.to_vec();
         first.extend_from_slice(&held);
-        Ok(Tunnel { first, sent: 0, io: Box::new(io) })
+        let spoke_early = !first.is_empty();
+        Ok(Tunnel { spoke_early, stream: Replayed::new(first, Box::new(io)) })
     }
 }
 
 /// The bytes of a tunnel.
 pub struct Tunnel {
-    first: Vec<u8>,
-    sent: usize,
-    io: Box<dyn Stream>,
+    spoke_early: bool,
+    stream: Replayed<Box<dyn Stream>>,
 }
 
 impl Tunnel {
     /// Whether the client sent bytes before it had the answer.
     #[must_use]
     pub fn spoke_early(&self) -> bool {
-        !self.first.is_empty()
+        self.spoke_early
     }
 
     /// The first byte of it, which is still read after this; `None` where the client closes before one.
@@ -77,16 +77,13 @@ impl Tunnel {
     /// # Errors
     /// Those of reading.
     pub async fn first_byte(&mut self) -> io::Result<Option<u8>> {
-        if self.first.is_empty() {
-            self.io.read_buf(&mut self.first).await?;
-        }
-        Ok(self.first.first().copied())
+        self.stream.next_byte().await
     }
 }
 
 impl fmt::Debug for Tunnel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tunnel").field("first", &self.first.len()).finish_non_exhaustive()
+        f.debug_struct("Tunnel").field("spoke_early", &self.spoke_early).finish_non_exhaustive()
     }
 }
 
@@ -96,15 +93,7 @@ impl AsyncRead for Tunnel {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let waiting = this.first.get(this.sent..).unwrap_or_default();
-        if waiting.is_empty() {
-            return Pin::new(&mut this.io).poll_read(cx, buf);
-        }
-        let (now, _) = waiting.split_at(waiting.len().min(buf.remaining()));
-        buf.put_slice(now);
-        this.sent += now.len();
-        Poll::Ready(Ok(()))
+        Pin::new(&mut self.get_mut().stream).poll_read(cx, buf)
     }
 }
 
@@ -114,14 +103,26 @@ impl AsyncWrite for Tunnel {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().io).poll_write(cx, buf)
+        Pin::new(&mut self.get_mut().stream).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_flush(cx)
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_shutdown(cx)
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
     }
 }

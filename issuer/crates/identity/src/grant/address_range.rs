@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::text_value::text_value;
+use crate::text_value::text_value;
 
 /// The text is no range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

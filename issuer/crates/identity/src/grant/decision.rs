@@ -85,6 +85,7 @@ pub struct PermittedRequest<'g> {
     target: RequestTarget,
     endpoint: &'g EndpointRule,
     bindings: Vec<&'g Binding>,
+    lenders: Vec<&'g EndpointRule>,
     audited: Option<GrantRefusal>,
 }
 
@@ -111,6 +112,12 @@ impl<'g> PermittedRequest<'g> {
     #[must_use]
     pub fn endpoint(&self) -> &'g EndpointRule {
         self.endpoint
+    }
+
+    /// Every endpoint that has a say in where it may go: the one that permits it, and of each token one of the token's own
+    /// provider that lets it pass.
+    pub fn rules(&self) -> impl Iterator<Item = &'g EndpointRule> {
+        std::iter::once(self.endpoint).chain(self.lenders.iter().copied())
     }
 
     /// The tokens it gets, each in a header of its own, in the order of the headers' names.
@@ -183,11 +190,10 @@ impl SandboxGrants {
             }
         };
         let bindings = self.selected(destination, target.path());
-        if !bindings.iter().all(|binding| is_lent(binding, &named, &method, &target)) {
-            return Err(GrantRefusal::NotPermitted);
-        }
+        let lenders = bindings.iter().map(|binding| lender(binding, &named, &method, &target));
+        let lenders = lenders.collect::<Option<_>>().ok_or(GrantRefusal::NotPermitted)?;
         let destination = destination.clone();
-        Ok(PermittedRequest { destination, method, target, endpoint, bindings, audited })
+        Ok(PermittedRequest { destination, method, target, endpoint, bindings, lenders, audited })
     }
 
     /// Of the bindings that are for a request, in each header, the one that says most; of several the one with the
@@ -222,15 +228,15 @@ impl SandboxGrants {
 
 /// What another provider's endpoint permits is no permission for this one's token: of its own provider's endpoints for
 /// the request the one that says most has to let it pass too.
-fn is_lent(
+fn lender<'g>(
     binding: &Binding,
-    named: &[&EndpointRule],
+    named: &[&'g EndpointRule],
     method: &Method,
     target: &RequestTarget,
-) -> bool {
-    let own: Vec<_> = named.iter().filter(|rule| rule.provider == binding.grant.provider).collect();
-    let most = own.iter().map(|rule| rule.score()).max();
-    own.into_iter().filter(|rule| Some(rule.score()) == most).any(|rule| {
+) -> Option<&'g EndpointRule> {
+    let own = named.iter().copied().filter(|rule| rule.provider == binding.grant.provider);
+    let most = own.clone().map(EndpointRule::score).max()?;
+    own.filter(|rule| rule.score() == most).find(|rule| {
         let passes = rule.permits(method, target) || rule.enforcement == Enforcement::Audit;
         rule.is_inspected() && passes
     })

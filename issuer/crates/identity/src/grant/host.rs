@@ -15,7 +15,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::glob::{Bytes, Glob, Piece};
-use super::text_value::text_value;
+use crate::text_value::text_value;
 
 /// Longest host name, and longest pattern of one, in bytes: RFC 1035 section 2.3.4.
 pub const MAXIMUM_HOST_BYTES: usize = 253;

@@ -4,7 +4,7 @@
 //! know: what is not in upper case is refused. So are CONNECT and TRACE, which are not for the upstream to see:
 //! the second would send back the token on the request.
 
-use super::text_value::text_value;
+use crate::text_value::text_value;
 
 /// Longest method in bytes: the longest registered has 17.
 pub const MAXIMUM_METHOD_BYTES: usize = 32;

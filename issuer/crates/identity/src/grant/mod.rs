@@ -19,7 +19,6 @@ mod placement;
 mod rule;
 mod sandbox_grants;
 mod target;
-mod text_value;
 mod token_endpoint;
 mod token_grant;
 mod words;

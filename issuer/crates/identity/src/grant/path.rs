@@ -12,7 +12,7 @@
 //! that is in another form matches nothing.
 
 use super::glob::{Bytes, Glob, Piece};
-use super::text_value::text_value;
+use crate::text_value::text_value;
 
 /// Longest pattern of a path in bytes.
 pub const MAXIMUM_PATH_PATTERN_BYTES: usize = 1024;

@@ -4,7 +4,7 @@
 //! (RFC 9110 sections 7.6.1 and 11.7), since a token there would be taken off again, or would change where the
 //! message ends.
 
-use super::text_value::text_value;
+use crate::text_value::text_value;
 
 /// Longest name of a header in bytes.
 pub const MAXIMUM_HEADER_NAME_BYTES: usize = 64;

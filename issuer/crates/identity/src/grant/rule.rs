@@ -55,6 +55,10 @@ impl RequestRule {
 impl QueryRule {
     fn is_about(&self, target: &RequestTarget, needed: Needed) -> bool {
         let among = |value: String| self.values.iter().any(|wanted| resembles(wanted, &value));
+        // Some servers take a query apart at it too, and then its parameters are others.
+        if target.query().is_some_and(|query| query.contains(';')) {
+            return matches!(needed, Needed::Any);
+        }
         let mut values = target.values(&self.name).peekable();
         match needed {
             Needed::All => values.peek().is_some() && values.all(among),

@@ -8,9 +8,9 @@
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 
-use super::text_value::text_value;
 use crate::audience::{Audience, MAXIMUM_AUDIENCE_BYTES};
 use crate::issuer_url::{is_host_name, is_loopback};
+use crate::text_value::text_value;
 
 /// Why a text is no token endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

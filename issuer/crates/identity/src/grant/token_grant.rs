@@ -6,11 +6,11 @@
 use std::time::Duration;
 
 use super::placement::HeaderPlacement;
-use super::text_value::text_value;
 use super::token_endpoint::TokenEndpoint;
 use super::words::UnknownWord;
 use crate::audience::Audience;
 use crate::component::{CredentialName, ProviderName};
+use crate::text_value::text_value;
 
 /// Longest scope in bytes.
 pub const MAXIMUM_SCOPE_BYTES: usize = 256;

@@ -70,6 +70,20 @@ fn a_rule_is_about_its_method_path_and_query() {
 }
 
 #[test]
+fn a_query_that_servers_take_apart_in_two_ways_is_denied_and_permitted_by_no_rule() {
+    let query = vec![QueryRule { name: "force".to_owned(), values: vec!["true".to_owned()] }];
+    let path = PathPattern::parse("").unwrap();
+    let rule = RequestRule { method: None, path, query };
+    for text in ["/?a=1;force=true", "/?force=true;a=1", "/?a;b"] {
+        let denying = EndpointRule { deny: vec![rule.clone()], ..endpoint() };
+        assert!(denying.denies(&method("GET"), &target(text)), "{text}");
+        let allow = vec![rule.clone()];
+        let permitting = EndpointRule { access: None, allow, ..endpoint() };
+        assert!(!permitting.permits(&method("GET"), &target(text)), "{text}");
+    }
+}
+
+#[test]
 fn only_http_that_is_not_skipped_can_be_looked_at() {
     assert!(endpoint().is_inspected());
     assert!(!EndpointRule { tls: TlsMode::Skip, ..endpoint() }.is_inspected());
