@@ -10,6 +10,7 @@ use moneyer_daemon::clock::time_asleep;
 use moneyer_daemon::file::{self, FileLock, LockError, PrivateDirError};
 use moneyer_daemon::lifecycle::{Drain, Shutdown};
 use moneyer_daemon::listener::{BindError, Limits, ListenAddress, Listener, Tls, UnixMode};
+use moneyer_daemon::oauth::OAuthClient;
 use moneyer_daemon::outbound::OutboundError;
 use moneyer_daemon::telemetry;
 use moneyer_daemon::tls::TlsError;
@@ -25,9 +26,7 @@ use crate::coordinator::{
 use crate::forward::{
     AuthorityError, Dialler, ForwardProxy, InterceptionAuthority, Parts, SystemNames, TrustFiles,
 };
-use crate::grant::{
-    Assertions, Grantor, NoSubjects, OAuthClient, OwnAssertions, SocketAssertions, TokenCache,
-};
+use crate::grant::{Assertions, Grantor, NoSubjects, OwnAssertions, SocketAssertions, TokenCache};
 use crate::metrics::Metrics;
 use crate::operations::{self, Operations};
 use crate::sandbox::{

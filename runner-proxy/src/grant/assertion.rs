@@ -4,7 +4,6 @@
 //! proxy for. The sandbox sees neither: its own Workload API, token server and files have none for the
 //! audiences of its grants.
 
-use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,13 +11,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hyper_util::rt::TokioIo;
+use moneyer_daemon::oauth::ClientAssertion;
 use moneyer_identity::{Audience, ErrorClass, IssueError, TokenRequest};
 use moneyer_proto::workload::JwtsvidRequest;
 use moneyer_proto::workload::spiffe_workload_api_client::SpiffeWorkloadApiClient;
 use tokio::net::UnixStream;
 use tonic::transport::Endpoint;
 use tonic::{Code, Request};
-use zeroize::Zeroizing;
 
 use super::cache::Holder;
 use crate::coordinator::KnownPlacement;
@@ -77,27 +76,6 @@ impl AssertionError {
     }
 }
 
-/// A JWT-SVID that is sent to a token endpoint. Wiped when dropped.
-pub(crate) struct Assertion(Zeroizing<String>);
-
-impl Assertion {
-    /// Takes one over.
-    pub(crate) fn new(svid: String) -> Self {
-        Self(Zeroizing::new(svid))
-    }
-
-    /// The text, for the form. Never for a log.
-    pub(crate) fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Assertion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Assertion(redacted)")
-    }
-}
-
 /// Where assertions come from.
 #[async_trait]
 pub(crate) trait Assertions: Send + Sync {
@@ -106,7 +84,7 @@ pub(crate) trait Assertions: Send + Sync {
         &self,
         holder: &Holder,
         audience: &Audience,
-    ) -> Result<Assertion, AssertionError>;
+    ) -> Result<ClientAssertion, AssertionError>;
 }
 
 /// From the coordinator, by way of the cache that the sandbox's Workload API has.
@@ -123,7 +101,7 @@ impl Assertions for OwnAssertions {
         &self,
         holder: &Holder,
         audience: &Audience,
-    ) -> Result<Assertion, AssertionError> {
+    ) -> Result<ClientAssertion, AssertionError> {
         let is_meant = |placed: &crate::coordinator::PlacedSandbox| {
             !placed.occupant.is_another_than(&holder.occupant)
         };
@@ -135,7 +113,7 @@ impl Assertions for OwnAssertions {
         let (sandbox, audiences) = (holder.sandbox.clone(), vec![audience.clone()]);
         let asked = TokenRequest { sandbox, audiences, lifetime: None };
         let minted = self.source.assertion(id, asked).await.map_err(AssertionError::Mint)?;
-        Ok(Assertion::new(minted.token.expose().to_owned()))
+        Ok(ClientAssertion::new(minted.token.expose().to_owned()))
     }
 }
 
@@ -146,7 +124,7 @@ pub(crate) struct SocketAssertions {
 }
 
 impl SocketAssertions {
-    async fn fetch(&self, audience: &Audience) -> Result<Assertion, AssertionError> {
+    async fn fetch(&self, audience: &Audience) -> Result<ClientAssertion, AssertionError> {
         let path = self.path.clone();
         let connector = tower::service_fn(move |_: http::Uri| {
             let path = path.clone();
@@ -165,7 +143,7 @@ impl SocketAssertions {
         // The first is the default identity (Workload API section 6.2.1).
         let svid = answer.into_inner().svids.into_iter().next().map(|svid| svid.svid);
         let svid = svid.filter(|svid| (1..=MAXIMUM_SVID_BYTES).contains(&svid.len()));
-        svid.map(Assertion::new).ok_or(AssertionError::Answer)
+        svid.map(ClientAssertion::new).ok_or(AssertionError::Answer)
     }
 }
 
@@ -175,7 +153,7 @@ impl Assertions for SocketAssertions {
         &self,
         _holder: &Holder,
         audience: &Audience,
-    ) -> Result<Assertion, AssertionError> {
+    ) -> Result<ClientAssertion, AssertionError> {
         let fetched = tokio::time::timeout(WORKLOAD_API_LIMIT, self.fetch(audience)).await;
         fetched.map_err(|_over| AssertionError::TooSlow)?
     }

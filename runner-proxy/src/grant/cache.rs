@@ -11,13 +11,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use moneyer_daemon::oauth::Granted;
 use moneyer_identity::SandboxId;
 use moneyer_identity::grant::{BearerToken, TokenGrant};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::TokenSource;
-use super::answer::Granted;
 use super::error::GrantError;
 use super::obtain::Grantor;
 use crate::coordinator::Occupant;
@@ -292,7 +292,7 @@ mod tests {
 
     fn held(life: u64, now: Instant) -> Held {
         let token = BearerToken::parse("a".to_owned()).unwrap();
-        Held::of(Granted { token, life: Duration::from_secs(life) }, None, now)
+        Held::of(Granted { token, life: Duration::from_secs(life), refresh_token: None }, None, now)
     }
 
     #[tokio::test]

@@ -5,23 +5,18 @@
 //! However many ask for the same token, it is asked for once. Nothing here is ever shown to the sandbox: not the
 //! assertion, not the token, and of a failure no more than that there was one.
 
-mod answer;
 mod assertion;
 mod cache;
-mod client;
 mod error;
-mod form;
 mod obtain;
-mod retry;
 mod subject;
 #[cfg(test)]
 mod tests;
 
 #[cfg(test)]
-pub(crate) use assertion::{Assertion, AssertionError};
+pub(crate) use assertion::AssertionError;
 pub(crate) use assertion::{Assertions, OwnAssertions, SocketAssertions};
 pub(crate) use cache::{GrantKey, Holder, TokenCache};
-pub(crate) use client::OAuthClient;
 pub(crate) use error::GrantError;
 pub(crate) use obtain::Grantor;
 pub(crate) use subject::NoSubjects;

@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
+use moneyer_daemon::oauth::{Form, Granted, OAuthClient};
 use moneyer_identity::Clock;
 use moneyer_identity::grant::GrantKind;
 
-use super::answer::{self, Granted};
 use super::assertion::Assertions;
 use super::cache::GrantKey;
-use super::client::OAuthClient;
 use super::error::GrantError;
-use super::form;
 use super::subject::SubjectTokens;
 
 /// Obtains tokens. It keeps none.
@@ -32,14 +30,13 @@ impl Grantor {
         let assertion = self.assertions.jwt_svid(&key.holder, &grant.svid_audience).await;
         let assertion = assertion.map_err(GrantError::Assertion)?;
         let form = match grant.kind {
-            GrantKind::ClientCredentials => form::client_credentials(grant, &assertion),
+            GrantKind::ClientCredentials => Form::client_credentials(grant, &assertion),
             GrantKind::TokenExchange => {
                 let subject = self.subjects.readdressed(&key.holder, grant, &assertion).await;
                 let subject = subject.map_err(GrantError::Subject)?;
-                form::token_exchange(grant, &assertion, &subject)
+                Form::token_exchange(grant, &assertion, &subject)
             }
         };
-        let (status, body) = self.client.post(&grant.endpoint, &form).await?;
-        answer::read(status, &body, self.clock.now())
+        Ok(self.client.token(&grant.endpoint, &form, &*self.clock).await?)
     }
 }

@@ -4,10 +4,10 @@
 //! used for one exchange and is kept nowhere here.
 
 use async_trait::async_trait;
+use moneyer_daemon::oauth::ClientAssertion;
 use moneyer_identity::grant::{BearerToken, TokenGrant};
 use moneyer_identity::{ErrorClass, IssueError};
 
-use super::assertion::Assertion;
 use super::cache::Holder;
 
 /// Where tokens on a user's behalf come from.
@@ -18,7 +18,7 @@ pub(crate) trait SubjectTokens: Send + Sync {
         &self,
         holder: &Holder,
         grant: &TokenGrant,
-        assertion: &Assertion,
+        assertion: &ClientAssertion,
     ) -> Result<BearerToken, IssueError>;
 }
 
@@ -31,7 +31,7 @@ impl SubjectTokens for NoSubjects {
         &self,
         _holder: &Holder,
         _grant: &TokenGrant,
-        _assertion: &Assertion,
+        _assertion: &ClientAssertion,
     ) -> Result<BearerToken, IssueError> {
         Err(IssueError::new(ErrorClass::Denied, "the coordinator holds no tokens of users"))
     }

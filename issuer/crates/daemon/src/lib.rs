@@ -1,6 +1,6 @@
 //! Plumbing that any Moneyer daemon needs.
 //!
-//! Nothing here knows of tokens, keys, sandboxes or gRPC services: the crate holds what the
+//! Nothing here knows of our tokens, keys, sandboxes or gRPC services: the crate holds what the
 //! coordinator and the runner proxy do alike, so that limits, file modes and exit codes
 //! are decided once. It keeps no global state beyond what the signal handlers, the
 //! subscriber of `tracing` and the crypto provider of rustls force on a process.
@@ -13,6 +13,7 @@
 //! - [`lifecycle`]: shutdown, tasks, signals
 //! - [`listener`]: one HTTP server with limits for every protocol
 //! - [`notify`]: telling the service manager
+//! - [`oauth`]: the client of token endpoints
 //! - [`outbound`]: the one outbound HTTP client
 //! - [`output`]: what a command prints
 //! - [`progress`]: telling a person that something takes its time
@@ -29,6 +30,7 @@ pub mod hardening;
 pub mod lifecycle;
 pub mod listener;
 pub mod notify;
+pub mod oauth;
 pub mod outbound;
 pub mod output;
 pub mod progress;

@@ -12,6 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use moneyer_daemon::lifecycle::Shutdown;
 use moneyer_daemon::listener::{ListenAddress, Listener, Stream, UnixMode};
+use moneyer_daemon::oauth::TokenEndpointError;
 use moneyer_daemon::tls::{ServerTls, TlsIdentity, WebAlpn, WebConnection, WebTls};
 use moneyer_identity::grant::{
     Access, AddressRange, AssertionType, BearerToken, Binding, EndpointRule, Enforcement,
@@ -65,7 +66,7 @@ impl TokenSource for FakeTokens {
             Some(ErrorClass::Unavailable) => {
                 Err(Arc::new(GrantError::Assertion(AssertionError::Unknown)))
             }
-            Some(_) => Err(Arc::new(GrantError::Expired)),
+            Some(_) => Err(Arc::new(GrantError::Endpoint(TokenEndpointError::Expired))),
             None => {
                 let text = format!("canary-{credential}-{}", asked.len());
                 Ok(Arc::new(BearerToken::parse(text).unwrap()))

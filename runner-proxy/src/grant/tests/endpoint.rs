@@ -9,6 +9,7 @@ use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use http::{StatusCode, header};
 use http_body_util::BodyExt as _;
+use moneyer_daemon::oauth::{ClientAssertion, OAuthClient};
 use moneyer_identity::grant::{
     AssertionType, BearerToken, GrantKind, GrantScope, HeaderPlacement, TokenEndpoint, TokenGrant,
     TokenType,
@@ -22,8 +23,8 @@ use tokio::sync::Semaphore;
 use crate::coordinator::Occupant;
 use crate::fakes::sandbox;
 use crate::grant::{
-    Assertion, AssertionError, Assertions, GrantError, GrantKey, Grantor, Holder, OAuthClient,
-    SubjectTokens, TokenCache, TokenSource as _,
+    AssertionError, Assertions, GrantError, GrantKey, Grantor, Holder, SubjectTokens, TokenCache,
+    TokenSource as _,
 };
 use crate::metrics::Metrics;
 use crate::token::Timeline;
@@ -94,11 +95,11 @@ impl Assertions for FakeAssertions {
         &self,
         holder: &Holder,
         audience: &Audience,
-    ) -> Result<Assertion, AssertionError> {
+    ) -> Result<ClientAssertion, AssertionError> {
         if holder.sandbox.as_str() == "nobody" {
             return Err(AssertionError::NoIdentity);
         }
-        Ok(Assertion::new(format!("svid of {} for {audience}", holder.sandbox)))
+        Ok(ClientAssertion::new(format!("svid of {} for {audience}", holder.sandbox)))
     }
 }
 
@@ -111,7 +112,7 @@ impl SubjectTokens for FakeSubjects {
         &self,
         holder: &Holder,
         grant: &TokenGrant,
-        assertion: &Assertion,
+        assertion: &ClientAssertion,
     ) -> Result<BearerToken, IssueError> {
         if grant.provider.as_str() == "detached" {
             return Err(IssueError::new(ErrorClass::Denied, "not attached"));

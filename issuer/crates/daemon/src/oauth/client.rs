@@ -8,12 +8,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
-use moneyer_daemon::outbound::{OutboundClient, OutboundError, OutboundPolicy, OutboundUrl};
+use moneyer_identity::Clock;
 use moneyer_identity::grant::TokenEndpoint;
 use zeroize::Zeroizing;
 
-use super::error::GrantError;
+use super::answer::{self, Granted};
+use super::error::TokenEndpointError;
+use super::form::Form;
 use super::retry::RetryBudget;
+use crate::outbound::{OutboundClient, OutboundError, OutboundPolicy, OutboundUrl};
 
 /// Time for a request to a token endpoint, the connection included.
 const TOTAL_LIMIT: Duration = Duration::from_secs(30);
@@ -22,14 +25,15 @@ const TOTAL_LIMIT: Duration = Duration::from_secs(30);
 const MAXIMUM_ANSWER_BYTES: usize = 64 * 1024;
 
 /// Asks token endpoints.
-pub(crate) struct OAuthClient {
+#[derive(Debug)]
+pub struct OAuthClient {
     client: OutboundClient,
     budget: RetryBudget,
 }
 
 impl OAuthClient {
     /// A client that trusts these roots (PEM) beside those of the machine.
-    pub(crate) fn new(extra_roots: Vec<Vec<u8>>) -> Result<Self, OutboundError> {
+    pub fn new(extra_roots: Vec<Vec<u8>>) -> Result<Self, OutboundError> {
         let policy = OutboundPolicy {
             connect: TOTAL_LIMIT,
             total: TOTAL_LIMIT,
@@ -39,17 +43,28 @@ impl OAuthClient {
         Ok(Self { client: OutboundClient::new(policy)?, budget: RetryBudget::new() })
     }
 
-    /// Posts a form, and once more where nothing of it was sent and that was earned.
-    pub(super) async fn post(
+    /// The token that a form asks for.
+    pub async fn token(
         &self,
         endpoint: &TokenEndpoint,
-        form: &Zeroizing<String>,
-    ) -> Result<(StatusCode, Zeroizing<Vec<u8>>), GrantError> {
+        form: &Form,
+        clock: &dyn Clock,
+    ) -> Result<Granted, TokenEndpointError> {
+        let (status, body) = self.post(endpoint, form).await?;
+        answer::read(status, &body, clock.now())
+    }
+
+    /// Posts a form, and once more where nothing of it was sent and that was earned.
+    async fn post(
+        &self,
+        endpoint: &TokenEndpoint,
+        form: &Form,
+    ) -> Result<(StatusCode, Zeroizing<Vec<u8>>), TokenEndpointError> {
         let first = self.post_once(endpoint, form).await;
         let again = first.as_ref().err().is_some_and(OutboundError::sent_nothing);
         let answer =
             if again && self.budget.spend() { self.post_once(endpoint, form).await } else { first };
-        let (status, body) = answer.map_err(GrantError::Unreachable)?;
+        let (status, body) = answer.map_err(TokenEndpointError::Unreachable)?;
         self.budget.earn();
         Ok((status, Zeroizing::new(body)))
     }
@@ -57,20 +72,10 @@ impl OAuthClient {
     async fn post_once(
         &self,
         endpoint: &TokenEndpoint,
-        form: &Zeroizing<String>,
+        form: &Form,
     ) -> Result<(StatusCode, Vec<u8>), OutboundError> {
         let url = OutboundUrl::of_token_endpoint(endpoint)?;
         // Wiped when the last of the client's clones is gone.
-        let form = Bytes::from_owner(Wiped(form.clone()));
-        self.client.post_form(url, form).await
-    }
-}
-
-/// Bytes that are wiped when they are dropped.
-struct Wiped(Zeroizing<String>);
-
-impl AsRef<[u8]> for Wiped {
-    fn as_ref(&self) -> &[u8] {
-        self.0.as_bytes()
+        self.client.post_form(url, Bytes::from_owner(form.clone())).await
     }
 }
