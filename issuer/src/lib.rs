@@ -9,6 +9,7 @@ mod app;
 mod bearer_file;
 pub mod cli;
 pub mod config;
+mod delegation;
 pub mod doctor;
 mod documents;
 mod exchange;

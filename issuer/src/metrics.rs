@@ -35,6 +35,8 @@ const SVIDS_REFUSED: &str = "moneyer_x509_svids_refused_total";
 const X509_AUTHORITIES: &str = "moneyer_x509_authorities";
 const LOGINS: &str = "moneyer_logins_total";
 const LOGINS_REFUSED: &str = "moneyer_logins_refused_total";
+const READDRESSED: &str = "moneyer_subject_tokens_readdressed_total";
+const READDRESSED_REFUSED: &str = "moneyer_subject_tokens_refused_total";
 const EXCHANGES: &str = "moneyer_exchanges_total";
 const EXCHANGES_REFUSED: &str = "moneyer_exchanges_refused_total";
 const EXCHANGE_SECONDS: &str = "moneyer_exchange_seconds";
@@ -75,6 +77,8 @@ pub(crate) struct Metrics {
     review_answers: [(AnsweredBy, Counter); 3],
     logins: Counter,
     logins_refused: [(ErrorClass, Counter); 8],
+    readdressed: Counter,
+    readdressed_refused: [(ErrorClass, Counter); 8],
     clock_sound: Gauge,
     published: Gauge,
     /// Trust domains with a gauge, also when they are federated no more.
@@ -193,6 +197,11 @@ fn describe() {
     describe_gauge!(X509_AUTHORITIES, "Authorities of X.509-SVIDs, by state");
     describe_counter!(LOGINS, "Workloads let in by an SVID");
     describe_counter!(LOGINS_REFUSED, "Log-ins refused, by the class of the refusal");
+    describe_counter!(READDRESSED, "Users' tokens readdressed to sandboxes and handed to runners");
+    describe_counter!(
+        READDRESSED_REFUSED,
+        "Users' tokens not handed out, by the class of the refusal"
+    );
     describe_counter!(EXCHANGES, "Tokens given in exchange");
     describe_counter!(EXCHANGES_REFUSED, "Exchanges refused, by the class of the refusal");
     describe_histogram!(
@@ -239,6 +248,8 @@ impl Metrics {
             |class: ErrorClass| (class, counter!(EXCHANGES_REFUSED, "class" => class.as_str()));
         let logins_refused =
             |class: ErrorClass| (class, counter!(LOGINS_REFUSED, "class" => class.as_str()));
+        let readdressed_refused =
+            |class: ErrorClass| (class, counter!(READDRESSED_REFUSED, "class" => class.as_str()));
         let authorities =
             |state: KeyState| (state, gauge!(X509_AUTHORITIES, "state" => state.as_str()));
         Self {
@@ -262,6 +273,8 @@ impl Metrics {
                 .map(|who| (who, counter!(REVIEW_ANSWERS, "by" => who.as_str()))),
             logins: counter!(LOGINS),
             logins_refused: ErrorClass::ALL.map(logins_refused),
+            readdressed: counter!(READDRESSED),
+            readdressed_refused: ErrorClass::ALL.map(readdressed_refused),
             audit: AuditMetrics::new(audit),
             clock_sound: gauge!(CLOCK_SOUND),
             published: gauge!(PUBLISHED),
@@ -338,6 +351,14 @@ impl Metrics {
         match outcome {
             Ok(()) => self.logins.increment(1),
             Err(class) => count(&self.logins_refused, class),
+        }
+    }
+
+    /// Whether a user's token was handed to a runner.
+    pub(crate) fn readdressed(&self, outcome: Result<(), ErrorClass>) {
+        match outcome {
+            Ok(()) => self.readdressed.increment(1),
+            Err(class) => count(&self.readdressed_refused, class),
         }
     }
 

@@ -26,7 +26,9 @@ use crate::coordinator::{
 use crate::forward::{
     AuthorityError, Dialler, ForwardProxy, InterceptionAuthority, Parts, SystemNames, TrustFiles,
 };
-use crate::grant::{Assertions, Grantor, NoSubjects, OwnAssertions, SocketAssertions, TokenCache};
+use crate::grant::{
+    Assertions, Grantor, OwnAssertions, SocketAssertions, SubjectTokens, TokenCache,
+};
 use crate::metrics::Metrics;
 use crate::operations::{self, Operations};
 use crate::sandbox::{
@@ -181,7 +183,13 @@ impl App {
         );
         let renewal = (jitter as fn(Duration) -> Duration, config.tokens.jitter.duration());
         let heard = (Arc::clone(&bundles), link.connected());
-        let svids = SvidOffice::new(issuer, heard, renewal, timeline.clone(), metrics.clone());
+        let svids = SvidOffice::new(
+            Arc::clone(&issuer) as _,
+            heard,
+            renewal,
+            timeline.clone(),
+            metrics.clone(),
+        );
         let workload_api = WorkloadApi {
             placement: Arc::clone(&placement),
             bundles: Arc::clone(&bundles),
@@ -200,7 +208,8 @@ impl App {
             hosts: Arc::new(allowed_hosts(config, listeners.tokens_address)),
         };
         let with = (timeline, Arc::clone(&clock), metrics.clone());
-        let forward = Forward::make(config, listeners.forward.as_ref(), &server, &shutdown, with)?;
+        let of = (&server, Arc::clone(&issuer) as _);
+        let forward = Forward::make(config, listeners.forward.as_ref(), of, &shutdown, with)?;
         let proxy = forward.as_ref().map(|forward| forward.proxy.clone());
         let mount = &config.sandboxes.mount;
         let workshop = Workshop {
@@ -365,7 +374,7 @@ impl Forward {
     fn make(
         config: &Config,
         listener: Option<&(Listener, SocketAddr)>,
-        server: &TokenServer,
+        (server, subjects): (&TokenServer, Arc<dyn SubjectTokens>),
         shutdown: &Shutdown,
         (timeline, clock, metrics): (Timeline, Arc<dyn Clock>, Metrics),
     ) -> Result<Option<Self>, StartError> {
@@ -373,7 +382,6 @@ impl Forward {
         let assertions = assertions(config, &server.placement, &server.source);
         let client = OAuthClient::new(read_roots(&config.grants.roots)?);
         let client = client.map_err(StartError::TokenEndpoints)?;
-        let subjects = Arc::new(NoSubjects);
         let grantor = Grantor { assertions, subjects, client, clock: Arc::clone(&clock) };
         let tokens = TokenCache::new(grantor, timeline, metrics.clone());
         let authority = InterceptionAuthority::new(clock).map_err(StartError::Authority)?;

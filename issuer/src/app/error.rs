@@ -80,6 +80,18 @@ pub enum StartError {
         "no API server could be asked about tokens: is `ca_file` of the cluster a PEM file of certificates?"
     )]
     ApiServer(#[source] moneyer_daemon::outbound::OutboundError),
+    /// A file with roots for token services cannot be read.
+    #[error("cannot read {path}, which grants.roots names")]
+    Roots {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Token services cannot be asked with the roots that are named.
+    #[error("the files of grants.roots cannot be used")]
+    TokenServices(#[source] moneyer_daemon::outbound::OutboundError),
     /// The public documents could not be rendered.
     #[error("the public documents could not be rendered")]
     Documents(#[source] Box<dyn std::error::Error + Send + Sync>),

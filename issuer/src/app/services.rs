@@ -1,11 +1,13 @@
 //! What a coordinator does once it stands: its listeners and its background work.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::Router;
 use moneyer_authority::Authority;
 use moneyer_daemon::lifecycle::Shutdown;
 use moneyer_daemon::listener::{Limits, Listener, Tls};
+use moneyer_daemon::oauth::OAuthClient;
 use moneyer_daemon::tls::ServerTls;
 
 use crate::app::certificate::{certify_coordinator, renew_certificate};
@@ -15,6 +17,7 @@ use crate::app::following::follow;
 use crate::app::listeners::Listeners;
 use crate::app::rotation::{follow_bundle, republish, rotate};
 use crate::config::Config;
+use crate::delegation::DelegationDesk;
 use crate::documents::{DocumentRules, PublicDocuments};
 use crate::exchange::{ExchangeDesk, ExchangeShares, Subjects};
 use crate::federation::Fetcher;
@@ -92,8 +95,13 @@ pub(super) fn start(
         subjects,
     };
     let limits = grpc::MintLimits::new(&config.limits);
-    let parts =
-        GrpcParts { authority: authority.clone(), limits: limits.clone(), metrics, going_down };
+    let parts = GrpcParts {
+        authority: authority.clone(),
+        limits: limits.clone(),
+        metrics,
+        delegations: delegations(config, authority)?,
+        going_down,
+    };
     let certified = certify_coordinator(authority)?;
     let routers = Routers {
         public: public::router(documents.clone()),
@@ -131,6 +139,16 @@ fn keep(authority: &Authority, documents: PublicDocuments, shutdown: &Shutdown) 
     shutdown.spawn("documents", until(stop.clone(), republish(of(), documents)));
     shutdown.spawn("spent proofs", until(stop.clone(), forget_spent_proofs(of())));
     shutdown.spawn("refusals", until(stop.clone(), settle_refusals(of())));
+}
+
+/// Where users' tokens are readdressed.
+fn delegations(config: &Config, authority: &Authority) -> Result<DelegationDesk, StartError> {
+    let read = |path: &PathBuf| {
+        std::fs::read(path).map_err(|source| StartError::Roots { path: path.clone(), source })
+    };
+    let roots = config.grants.roots.iter().map(read).collect::<Result<_, _>>()?;
+    let client = OAuthClient::new(roots).map_err(StartError::TokenServices)?;
+    Ok(DelegationDesk::new(authority.clone(), client))
 }
 
 /// How often who may ask for tokens at the exchange listener.

@@ -182,14 +182,14 @@ impl HeldArguments {
             let value = secret(file)?;
             let expires_at = ends_at(&value);
             let value = SecretText(CredentialValue::new(value));
-            credentials.insert(name, CredentialBody { value, expires_at });
+            credentials.insert(name, CredentialBody { expires_at, ..CredentialBody::bare(value) });
         } else {
             for given in &self.credentials {
                 let (name, file) = given
                     .split_once("=@")
                     .ok_or_else(|| Failure::usage("--credential is NAME=@FILE"))?;
                 let value = SecretText(CredentialValue::new(secret(Path::new(file))?));
-                let body = CredentialBody { value, expires_at: None };
+                let body = CredentialBody::bare(value);
                 credentials.insert(credential_name(name)?, body);
             }
         }

@@ -12,6 +12,7 @@ mod charter;
 mod enrollment;
 mod exchange;
 mod federation;
+mod grants;
 mod issuer;
 mod keys;
 mod limits;
@@ -36,6 +37,7 @@ pub use audit::AuditSection;
 pub use enrollment::EnrollmentSection;
 pub use exchange::{ExchangeSection, SourceSection, SubjectDomainSection, Verify};
 pub use federation::FederationSection;
+pub use grants::GrantsSection;
 pub use issuer::{DocumentPath, DocumentPathError, IssuerSection};
 pub use keys::{KeyAlgorithm, KeysSection};
 pub use limits::LimitsSection;
@@ -90,6 +92,9 @@ pub struct Config {
     /// Bundles of foreign trust domains.
     #[serde(default)]
     pub federation: FederationSection,
+    /// Tokens on users' behalf.
+    #[serde(default)]
+    pub grants: GrantsSection,
     /// Token exchange.
     #[serde(default)]
     pub exchange: ExchangeSection,

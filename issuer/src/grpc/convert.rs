@@ -1,16 +1,19 @@
 //! Messages to values and back. What does not parse is refused with the name of its field.
 
 use moneyer_authority::audiences::{AudiencePolicy, AudienceProfile};
+use moneyer_authority::delegation::SubjectAsk;
 use moneyer_authority::enrollment::{Certificate, ClusterAuthority};
 use moneyer_authority::mint::Ask;
 use moneyer_authority::registry::{App, Placed, PlacementNumber, SpiffeIds};
 use moneyer_authority::store::{Generation, Receipt};
 use moneyer_authority::svid::X509Svid;
 use moneyer_identity::grant::SandboxGrants;
-use moneyer_identity::{Audience, CloudAccounts, Lifetime, MintedToken, RelyingParty};
+use moneyer_identity::{Audience, CloudAccounts, Lifetime, MintedToken, RelyingParty, SandboxId};
 use moneyer_proto::v1;
 use tonic::Status;
+use zeroize::Zeroizing;
 
+use crate::delegation::Readdressed;
 use crate::grpc::{grants, status};
 
 /// Most audiences looked at in a request; policy allows fewer.
@@ -56,6 +59,29 @@ pub(super) fn minted(token: &MintedToken) -> v1::MintTokenResponse {
         expires_at: token.expires_at.0,
         key_id: token.key_id.as_str().to_owned(),
         token_id: token.token_id.as_str().to_owned(),
+    }
+}
+
+/// What is asked for of a user's token.
+pub(super) fn subject_ask(
+    request: v1::ExchangeSubjectTokenRequest,
+) -> Result<(SandboxId, SubjectAsk), Status> {
+    let jwt_svid = Zeroizing::new(request.jwt_svid);
+    let sandbox = parse("sandbox_id", &request.sandbox_id)?;
+    let provider = parse("provider", &request.provider)?;
+    let credential = parse("credential", &request.credential)?;
+    if jwt_svid.is_empty() {
+        return Err(status::invalid("jwt_svid is missing"));
+    }
+    Ok((sandbox, SubjectAsk { provider, credential, jwt_svid }))
+}
+
+/// A user's token, readdressed.
+pub(super) fn readdressed(readdressed: &Readdressed) -> v1::ExchangeSubjectTokenResponse {
+    let seconds = readdressed.expires_in.as_secs();
+    v1::ExchangeSubjectTokenResponse {
+        access_token: readdressed.token.expose().to_owned(),
+        expires_in_seconds: u32::try_from(seconds).unwrap_or(u32::MAX),
     }
 }
 

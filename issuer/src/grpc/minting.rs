@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
+use crate::delegation::{DelegationDesk, DelegationFailure};
 use crate::grpc::bundles::BundleStream;
 use crate::grpc::limit::MintLimits;
 use crate::grpc::watch::SandboxStream;
@@ -25,6 +26,7 @@ pub(super) struct MintingService {
     pub(super) authority: Authority,
     pub(super) limits: MintLimits,
     pub(super) metrics: Metrics,
+    pub(super) delegations: DelegationDesk,
     pub(super) going_down: CancellationToken,
 }
 
@@ -222,6 +224,25 @@ impl Minting for MintingService {
         self.metrics.x509_svid_signed(&signed);
         let svid = signed.map_err(|error| status::svid(&error))?;
         Ok(Response::new(convert::x509_svid(svid)))
+    }
+
+    async fn exchange_subject_token(
+        &self,
+        request: Request<v1::ExchangeSubjectTokenRequest>,
+    ) -> Result<Response<v1::ExchangeSubjectTokenResponse>, Status> {
+        let runner = caller::runner(&self.authority, &request).await?;
+        let asked = convert::subject_ask(request.into_inner()).and_then(|(sandbox, ask)| {
+            self.take_share(&runner, &sandbox)?;
+            Ok((sandbox, ask))
+        });
+        let (sandbox, ask) = asked.inspect_err(|status| {
+            let told = status.message();
+            self.authority.refused_subject_token(&runner, status::class(status), told);
+        })?;
+        let readdressed = self.delegations.token(&runner, &sandbox, &ask).await;
+        self.metrics.readdressed(readdressed.as_ref().map(drop).map_err(DelegationFailure::class));
+        let readdressed = readdressed.map_err(|failure| status::delegation(&failure))?;
+        Ok(Response::new(convert::readdressed(&readdressed)))
     }
 
     async fn watch_trust_bundles(

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::server::NamedService;
 use tower::Service;
 
+use crate::delegation::DelegationDesk;
 use crate::grpc::enrollment::EnrollmentService;
 use crate::grpc::limit::MintLimits;
 use crate::grpc::minting::MintingService;
@@ -41,16 +42,18 @@ pub(crate) struct GrpcParts {
     pub(crate) authority: Authority,
     pub(crate) limits: MintLimits,
     pub(crate) metrics: Metrics,
+    /// Where users' tokens are readdressed.
+    pub(crate) delegations: DelegationDesk,
     /// Cancelled when the daemon goes down, so that streams end.
     pub(crate) going_down: CancellationToken,
 }
 
 /// The gRPC listener's routes. Compression is off: a small message must not become a large one.
 pub(crate) fn router(parts: GrpcParts) -> Router {
-    let GrpcParts { authority, limits, metrics, going_down } = parts;
+    let GrpcParts { authority, limits, metrics, delegations, going_down } = parts;
     let enrollment = EnrollmentService { authority: authority.clone(), limits: limits.clone() };
     let placement = PlacementService { authority: authority.clone(), metrics: metrics.clone() };
-    let minting = MintingService { authority, limits, metrics, going_down };
+    let minting = MintingService { authority, limits, metrics, delegations, going_down };
     Router::new().fallback_service(Door {
         enrollment: EnrollmentServer::new(enrollment)
             .max_decoding_message_size(ENROLLMENT_MESSAGE_BYTES),

@@ -13,6 +13,8 @@ use moneyer_authority::svid::SvidError;
 use moneyer_identity::ErrorClass;
 use tonic::{Code, Status};
 
+use crate::delegation::DelegationFailure;
+
 fn code(class: ErrorClass) -> Code {
     match class {
         ErrorClass::Invalid => Code::InvalidArgument,
@@ -51,6 +53,11 @@ pub(super) fn mint(error: &MintError) -> Status {
 /// A refusal to make an X.509-SVID.
 pub(super) fn svid(error: &SvidError) -> Status {
     render(error.class(), &error.told(), error)
+}
+
+/// A user's token that a runner does not get.
+pub(super) fn delegation(failure: &DelegationFailure) -> Status {
+    render(failure.class(), &failure.told(), failure)
 }
 
 /// A refusal of the registry, to a controller, who may know what exists.

@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use moneyer_daemon::oauth::ClientAssertion;
+use moneyer_identity::grant::{BearerToken, TokenGrant};
 use moneyer_identity::spiffe::SpiffeId;
 use moneyer_identity::{
     Audience, IssueError, IssuerUrl, Lifetime, MintedToken, SandboxId, SystemTokenRequest,
@@ -23,6 +25,7 @@ use tonic::{Request, Response, Status};
 use super::link::{CALL_LIMIT, Link};
 use super::placement::KnownPlacement;
 use super::{convert, status};
+use crate::grant::{Holder, SubjectTokens};
 use crate::svid::{SignedSvid, SvidSigner};
 use crate::token::BatchIssuer;
 
@@ -153,6 +156,29 @@ impl BatchIssuer for CoordinatorClient {
             async move { client.mint_jwt_svid(request).await }
         };
         convert::jwt_svid(self.call(call).await?)
+    }
+}
+
+#[async_trait]
+impl SubjectTokens for CoordinatorClient {
+    async fn readdressed(
+        &self,
+        holder: &Holder,
+        grant: &TokenGrant,
+        assertion: &ClientAssertion,
+    ) -> Result<BearerToken, IssueError> {
+        let request = || v1::ExchangeSubjectTokenRequest {
+            sandbox_id: holder.sandbox.to_string(),
+            provider: grant.provider.to_string(),
+            credential: grant.credential.to_string(),
+            jwt_svid: assertion.expose().to_owned(),
+        };
+        let call = |mut client: MintingClient<Channel>| {
+            let request = with_limit(request());
+            async move { client.exchange_subject_token(request).await }
+        };
+        let token = self.call(call).await?.access_token;
+        BearerToken::parse(token).map_err(|_no_token68| status::nonsense())
     }
 }
 

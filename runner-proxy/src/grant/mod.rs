@@ -19,8 +19,6 @@ pub(crate) use assertion::{Assertions, OwnAssertions, SocketAssertions};
 pub(crate) use cache::{GrantKey, Holder, TokenCache};
 pub(crate) use error::GrantError;
 pub(crate) use obtain::Grantor;
-pub(crate) use subject::NoSubjects;
-#[cfg(test)]
 pub(crate) use subject::SubjectTokens;
 
 use std::sync::Arc;

@@ -37,6 +37,6 @@ impl Grantor {
                 Form::token_exchange(grant, &assertion, &subject)
             }
         };
-        Ok(self.client.token(&grant.endpoint, &form, &*self.clock).await?)
+        Ok(self.client.token(&grant.endpoint, &form, || self.clock.now()).await?)
     }
 }

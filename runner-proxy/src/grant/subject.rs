@@ -5,8 +5,8 @@
 
 use async_trait::async_trait;
 use moneyer_daemon::oauth::ClientAssertion;
+use moneyer_identity::IssueError;
 use moneyer_identity::grant::{BearerToken, TokenGrant};
-use moneyer_identity::{ErrorClass, IssueError};
 
 use super::cache::Holder;
 
@@ -20,19 +20,4 @@ pub(crate) trait SubjectTokens: Send + Sync {
         grant: &TokenGrant,
         assertion: &ClientAssertion,
     ) -> Result<BearerToken, IssueError>;
-}
-
-/// From nowhere: where the coordinator holds no tokens of users.
-pub(crate) struct NoSubjects;
-
-#[async_trait]
-impl SubjectTokens for NoSubjects {
-    async fn readdressed(
-        &self,
-        _holder: &Holder,
-        _grant: &TokenGrant,
-        _assertion: &ClientAssertion,
-    ) -> Result<BearerToken, IssueError> {
-        Err(IssueError::new(ErrorClass::Denied, "the coordinator holds no tokens of users"))
-    }
 }

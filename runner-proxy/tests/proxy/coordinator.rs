@@ -57,6 +57,8 @@ pub(crate) struct Records {
     pub(crate) batches: Vec<usize>,
     /// Whether watchers are told of changes.
     pub(crate) tells: bool,
+    /// Whether it has users' tokens readdressed.
+    pub(crate) delegates: bool,
 }
 
 /// A cluster: records, and a coordinator while one runs.
@@ -94,6 +96,7 @@ impl Cluster {
             seen_generations: Vec::new(),
             batches: Vec::new(),
             tells: true,
+            delegates: true,
         })))
     }
 
@@ -455,6 +458,26 @@ impl Minting for Cluster {
                 not_after: now + i64::from(records.svid_life),
                 expires_in_seconds: records.svid_life,
             }))
+        })
+    }
+
+    async fn exchange_subject_token(
+        &self,
+        request: Request<v1::ExchangeSubjectTokenRequest>,
+    ) -> Result<Response<v1::ExchangeSubjectTokenResponse>, Status> {
+        assert!(is_member(&request));
+        let v1::ExchangeSubjectTokenRequest { sandbox_id, provider, credential, jwt_svid } =
+            request.into_inner();
+        self.records(|records| {
+            records.svid_subject(&sandbox_id)?;
+            assert_eq!(jwt_svid.split('.').count(), 3);
+            if records.delegates {
+                let access_token = format!("for-{sandbox_id}-by-{provider}-{credential}");
+                let answer =
+                    v1::ExchangeSubjectTokenResponse { access_token, expires_in_seconds: 60 };
+                return Ok(Response::new(answer));
+            }
+            Err(Status::failed_precondition("the user's token has ended"))
         })
     }
 

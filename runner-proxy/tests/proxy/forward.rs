@@ -183,3 +183,44 @@ async fn what_the_coordinator_says_is_what_the_upstream_sees_and_nothing_outlive
     .await;
     proxy.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_on_a_users_behalf_comes_in_two_stages_and_nothing_leaves_without_the_first() {
+    let (tokens, upstream) = (Server::start().await, Server::start().await);
+    let cluster = Cluster::new();
+    let coordinator = cluster.start(0);
+    let host = Host::joined(&cluster, &coordinator).await;
+    let proxy = host.start_with("[forward]\nlisten = \"127.0.0.1:0\"\n");
+    cluster.place("s-1", &[]);
+    proxy.attach("s-1", &[]).await.unwrap();
+    let mut granted = grants("1", &upstream, &tokens);
+    "token_exchange".clone_into(&mut granted.bindings[0].grant.as_mut().unwrap().grant_type);
+    cluster.grant("s-1", granted);
+    eventually("the environment names the proxy", async || {
+        proxy.variable("s-1", "HTTPS_PROXY").is_some()
+    })
+    .await;
+    let socket = proxy.directory("s-1").join("forward.sock");
+    let connect = async || UnixStream::connect(&socket).await.unwrap();
+    cluster.records(|records| records.delegates = false);
+    assert_eq!(ask(connect().await, "GET", &upstream, "").await, 502);
+    assert!(upstream.seen().is_empty() && tokens.seen().is_empty(), "nothing was sent");
+    cluster.records(|records| records.delegates = true);
+    eventually("the failure is forgotten", async || {
+        ask(connect().await, "GET", &upstream, "").await == 200
+    })
+    .await;
+    assert_eq!(upstream.seen(), ["Bearer canary-1 "]);
+    let asked = tokens.seen();
+    let access_token = "urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Aaccess_token";
+    let subject = format!(
+        "&subject_token=for-s-1-by-demo-access_token&subject_token_type={access_token}\
+         &requested_token_type={access_token}&audience=alpha&scope=alpha"
+    );
+    assert_eq!(asked.len(), 1);
+    assert!(
+        asked[0].contains("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange&")
+    );
+    assert!(asked[0].ends_with(&subject), "{asked:?}");
+    proxy.stop().await;
+}

@@ -12,6 +12,7 @@
 pub mod audiences;
 pub mod audit;
 mod authority;
+pub mod delegation;
 pub mod enrollment;
 pub mod exchange;
 pub mod federation;

@@ -4,7 +4,10 @@
 use std::collections::BTreeMap;
 
 use moneyer_authority::profiles::{Credential, Finding, Profile, ProfileId};
-use moneyer_authority::providers::{CredentialValue, NewCredential, NewProvider, Provider};
+use moneyer_authority::providers::{
+    CredentialValue, NewCredential, NewProvider, Provider, StoredRefresh,
+};
+use moneyer_identity::grant::OAuthClientId;
 use moneyer_identity::{AppName, CredentialName, ProviderName, SandboxId, UnixTime};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -99,6 +102,29 @@ pub(crate) struct CredentialBody {
     /// When it ends, in seconds since 1970, if that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) expires_at: Option<UnixTime>,
+    /// By what it is renewed when it ends; then its end has to be said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) refresh_token: Option<SecretText>,
+    /// The public client that the refresh token was given to. Without it the coordinator shows its own assertion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub(crate) client_id: Option<OAuthClientId>,
+}
+
+impl CredentialBody {
+    /// One of which nothing else is known.
+    pub(crate) fn bare(value: SecretText) -> Self {
+        Self { value, expires_at: None, refresh_token: None, client_id: None }
+    }
+}
+
+impl From<CredentialBody> for NewCredential {
+    fn from(body: CredentialBody) -> Self {
+        let CredentialBody { value: SecretText(value), expires_at, refresh_token, client_id } =
+            body;
+        let refresh = refresh_token.map(|SecretText(token)| StoredRefresh { token, client_id });
+        Self { value, expires_at, refresh }
+    }
 }
 
 /// Credentials, by the names the profile gives them.
@@ -110,11 +136,8 @@ pub(crate) struct CredentialsBody {
 
 impl From<CredentialsBody> for BTreeMap<CredentialName, NewCredential> {
     fn from(body: CredentialsBody) -> Self {
-        let new = |CredentialBody { value: SecretText(value), expires_at }| NewCredential {
-            value,
-            expires_at,
-        };
-        body.credentials.into_iter().map(|(name, credential)| (name, new(credential))).collect()
+        let new = |(name, credential): (CredentialName, CredentialBody)| (name, credential.into());
+        body.credentials.into_iter().map(new).collect()
     }
 }
 
@@ -146,7 +169,9 @@ pub(crate) struct HeldCredentialView {
     /// When it ends, in seconds since 1970, if that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) expires_at: Option<UnixTime>,
-    /// When it was handed over.
+    /// Whether it is renewed when it ends.
+    pub(crate) renewed: bool,
+    /// When it was handed over, or renewed.
     pub(crate) stored_at: UnixTime,
     /// The only token endpoints it is sent to.
     pub(crate) for_endpoints: Vec<String>,
@@ -169,6 +194,7 @@ impl From<&Provider> for ProviderView {
         let held = provider.credentials.iter().map(|(name, credential)| HeldCredentialView {
             name: name.clone(),
             expires_at: credential.expires_at,
+            renewed: credential.refresh.is_some(),
             stored_at: credential.stored_at,
             for_endpoints: credential.for_endpoints.iter().map(ToString::to_string).collect(),
         });

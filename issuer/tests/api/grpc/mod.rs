@@ -3,6 +3,7 @@
 mod audit;
 mod bundles;
 mod deadline;
+mod delegation;
 mod enrollment;
 mod minting;
 mod placement;

@@ -91,7 +91,7 @@ async fn a_provider_is_made_attached_and_removed_and_never_shows_what_it_holds()
     let tag = field(&made, "etag").to_owned();
     let now = world.authority().now().0;
     let held = json!({
-        "name": "user", "expires_at": 4_000_000_000_i64, "stored_at": now,
+        "name": "user", "expires_at": 4_000_000_000_i64, "renewed": false, "stored_at": now,
         "for_endpoints": ["https://idp.example/token"],
     });
     let view = |apps: Value, sandboxes: Value| {

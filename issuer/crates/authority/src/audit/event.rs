@@ -13,6 +13,9 @@ use moneyer_identity::{
 use serde::Serialize;
 
 use crate::audit::actor::Actor;
+use crate::audit::delegation_event::{
+    SubjectTokenExchanged, SubjectTokenRefused, SubjectTokenRenewed,
+};
 use crate::audit::exchange_event::{
     ExchangeRefused, MappingPut, MappingRemoved, ScopePut, ScopeRemoved,
 };
@@ -178,6 +181,12 @@ pub enum Event {
     ProviderAttached(ProviderPlace),
     /// A provider is detached from an app or a sandbox.
     ProviderDetached(ProviderPlace),
+    /// A user's token was readdressed to a sandbox, and is handed to its runner.
+    SubjectTokenExchanged(SubjectTokenExchanged),
+    /// A user's token was asked for by a known runner, and is not readdressed.
+    SubjectTokenRefused(SubjectTokenRefused),
+    /// A user's token was renewed by its refresh token.
+    SubjectTokenRenewed(SubjectTokenRenewed),
     /// A mapping of token exchange is made, or changed.
     MappingPut(MappingPut),
     /// A mapping is removed: its client is given nothing more in that context.
@@ -543,6 +552,7 @@ impl Event {
             | Self::LoginRefused(_)
             | Self::ExchangeRefused(_)
             | Self::RequestRefused(_)
+            | Self::SubjectTokenRefused(_)
             | Self::FederationBundleRefused { .. } => Decision::Refused,
             Self::TokenWithheld(_) | Self::X509SvidWithheld(_) | Self::ChangeFailed { .. } => {
                 Decision::Withheld

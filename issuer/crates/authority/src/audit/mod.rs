@@ -9,6 +9,7 @@
 //! and the keys have no other way to the store.
 
 mod actor;
+mod delegation_event;
 mod event;
 mod exchange_event;
 mod ledger;
@@ -20,6 +21,7 @@ mod refused;
 mod svid_event;
 
 pub use actor::Actor;
+pub use delegation_event::{SubjectTokenExchanged, SubjectTokenRefused, SubjectTokenRenewed};
 pub use event::{AuditEvent, Decision, Event, TokenMinted, TokenRefused, TokenWithheld};
 pub use exchange_event::{ExchangeRefused, MappingPut, MappingRemoved, ScopePut, ScopeRemoved};
 pub use ledger::{Ledger, LedgerError};

@@ -4,6 +4,7 @@ use std::error::Error;
 
 use moneyer_identity::{ErrorClass, SandboxId, SystemWorkloadName, error_chain};
 
+use crate::audit::delegation_event::SubjectTokenRefused;
 use crate::audit::event::{Event, TokenRefused};
 use crate::audit::exchange_event::ExchangeRefused;
 use crate::audit::login_event::{LoginRefused, RequestRefused};
@@ -26,6 +27,8 @@ pub(crate) enum Refused {
     Request,
     /// A token in exchange for a proof, of this context.
     Exchange(Option<ParticipantContext>),
+    /// A user's token for this sandbox.
+    SubjectToken(Option<SandboxId>),
 }
 
 impl Refused {
@@ -48,6 +51,9 @@ impl Refused {
                 reason,
                 count,
             }),
+            Self::SubjectToken(sandbox) => {
+                Event::SubjectTokenRefused(SubjectTokenRefused { sandbox, class, reason, count })
+            }
             Self::Request => Event::RequestRefused(RequestRefused { class, reason, count }),
         }
     }
@@ -60,6 +66,7 @@ impl Refused {
             Self::Login => RefusedKind::Login,
             Self::Request => RefusedKind::Request,
             Self::Exchange(_) => RefusedKind::Exchange,
+            Self::SubjectToken(_) => RefusedKind::SubjectToken,
         }
     }
 }
@@ -77,6 +84,8 @@ pub(crate) enum RefusedKind {
     Request,
     /// Exchanges.
     Exchange,
+    /// Users' tokens.
+    SubjectToken,
 }
 
 impl RefusedKind {
@@ -88,6 +97,7 @@ impl RefusedKind {
             Self::Login => Refused::Login,
             Self::Request => Refused::Request,
             Self::Exchange => Refused::Exchange(None),
+            Self::SubjectToken => Refused::SubjectToken(None),
         }
     }
 }

@@ -235,12 +235,17 @@ impl Authority {
         if self.policies.are_known() { Ok(()) } else { Err(AuthenticateError::Apart) }
     }
 
-    /// A token of this cluster for itself, by any issuer that live tokens name.
-    fn verify_own(&self, token: &str) -> Result<VerifiedToken, VerifyError> {
-        let (issuers, now) = (self.issuers.list(), self.now());
+    /// Verifies tokens of this cluster, by any issuer that live tokens name and the keys of this moment.
+    pub(super) fn own_verifier(&self) -> Verifier {
+        let issuers = self.issuers.list();
         let keys: KeySet = self.keys.ring().key_set().clone();
         let previous = issuers.previous().iter().map(|previous| previous.issuer.clone());
-        let verifier = Verifier::new(issuers.current().clone(), keys).with_previous(previous);
+        Verifier::new(issuers.current().clone(), keys).with_previous(previous)
+    }
+
+    /// A token of this cluster for itself, by any issuer that live tokens name.
+    fn verify_own(&self, token: &str) -> Result<VerifiedToken, VerifyError> {
+        let (issuers, now, verifier) = (self.issuers.list(), self.now(), self.own_verifier());
         let mut outcome = Err(VerifyError::Audience);
         for issuer in issuers.all() {
             let Ok(audience) = Audience::parse(issuer.as_str()) else { continue };

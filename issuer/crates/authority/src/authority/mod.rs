@@ -6,6 +6,7 @@
 mod audiences;
 mod bundle_endpoint;
 mod charter;
+mod delegations;
 mod exchanges;
 mod federations;
 mod following;

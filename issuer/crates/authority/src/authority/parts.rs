@@ -194,6 +194,17 @@ impl Authority {
         self.refusals.note(&runner.actor(), Refused::X509Svid(None), refusal, self.now());
     }
 
+    /// The same of a user's token.
+    pub fn refused_subject_token(
+        &self,
+        runner: &AuthenticatedRunner,
+        class: ErrorClass,
+        told: &str,
+    ) {
+        let refusal = (class.as_str(), crate::audit::bounded(told.to_owned()));
+        self.refusals.note(&runner.actor(), Refused::SubjectToken(None), refusal, self.now());
+    }
+
     /// Records the refusals that were counted and whose minute is over, or all of them before the end.
     pub fn settle_refusals(&self, all: bool) {
         self.refusals.settle(self.now(), all);

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use moneyer_identity::UnixTime;
-use moneyer_identity::spiffe::{SpiffeId, TrustDomain};
+use moneyer_identity::spiffe::{SpiffeId, SpiffeIdError, TrustDomain};
 use rcgen::{ExtendedKeyUsagePurpose, Issuer, KeyPair, PublicKeyData};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -64,6 +64,11 @@ pub struct CoordinatorCertificate {
     pub chain: Vec<Vec<u8>>,
     /// PKCS#8, DER.
     pub key: Zeroizing<Vec<u8>>,
+}
+
+/// Whom the coordinators of a trust domain are: in their certificates, and in assertions of their own.
+pub(crate) fn coordinator_id(trust_domain: &TrustDomain) -> Result<SpiffeId, SpiffeIdError> {
+    SpiffeId::of(trust_domain, &["moneyer", "coordinator"])
 }
 
 impl ClusterAuthority {
@@ -133,8 +138,7 @@ impl ClusterAuthority {
 
     /// The SPIFFE ID members expect of the coordinator.
     pub fn coordinator_id(&self) -> Result<SpiffeId, CertificateError> {
-        SpiffeId::of(&self.trust_domain, &["moneyer", "coordinator"])
-            .map_err(|error| CertificateError::Make(error.into()))
+        coordinator_id(&self.trust_domain).map_err(|error| CertificateError::Make(error.into()))
     }
 
     /// A certificate for a member, over the public key of its request.

@@ -19,6 +19,7 @@ pub use caller::{
     LocalPeer, Places,
 };
 pub use certificate::Principal;
+pub(crate) use cluster_authority::coordinator_id;
 pub use cluster_authority::{ClusterAuthority, CoordinatorCertificate};
 pub use desk::{Enrollment, EnrollmentError};
 pub use join_token::JoinToken;

@@ -225,6 +225,23 @@ impl Minter {
         Draft::new(Arc::clone(key), claims)
     }
 
+    /// The coordinator's own assertion for a token service, up to its signature by one of these keys.
+    pub(crate) fn draft_assertion(
+        &self,
+        ring: &KeyRing,
+        (id, audience): (&SpiffeId, &Audience),
+        now: UnixTime,
+    ) -> Result<Draft, MintError> {
+        let mut chosen = self.policy().choose_unlimited(vec![audience.clone()], None)?;
+        let key = choice::key(ring, &chosen, now)?;
+        if key.verifying_key().algorithm() == Algorithm::EdDsa {
+            return Err(MintError::NoSvidKey);
+        }
+        let profiles = std::mem::take(&mut chosen.profiles);
+        let claims = self.claims(chosen, Subject::from(id), IdentityType::System, now)?;
+        Draft::new(key, extras::meet(&profiles, claims)?)
+    }
+
     /// The SPIFFE ID of what is permitted, if it can be a subject.
     pub(crate) fn svid_id(&self, permit: &Permit) -> Result<SpiffeId, MintError> {
         let id = self.spiffe_ids.of(permit.app(), &permit.placed().sandbox.id);

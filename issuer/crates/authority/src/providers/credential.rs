@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use moneyer_identity::UnixTime;
-use moneyer_identity::grant::TokenEndpoint;
+use moneyer_identity::grant::{OAuthClientId, TokenEndpoint};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
@@ -60,6 +60,18 @@ pub struct NewCredential {
     pub value: CredentialValue,
     /// When it ends, if that is known.
     pub expires_at: Option<UnixTime>,
+    /// By what it is renewed, if it is.
+    pub refresh: Option<StoredRefresh>,
+}
+
+/// By what a user's token is renewed (RFC 6749 section 6).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredRefresh {
+    /// The refresh token.
+    pub token: CredentialValue,
+    /// The public client it was given to; none where it was given to the coordinator, which shows its assertion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<OAuthClientId>,
 }
 
 /// A credential that a provider holds.
@@ -70,11 +82,22 @@ pub struct StoredCredential {
     /// When it ends, if that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<UnixTime>,
+    /// By what it is renewed, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh: Option<StoredRefresh>,
     /// When it was handed over.
     pub stored_at: UnixTime,
     /// Where the profile would have sent it when it was handed over. It is sent nowhere else, whatever the profile
     /// says later.
     pub for_endpoints: BTreeSet<TokenEndpoint>,
+}
+
+impl StoredCredential {
+    /// Whether it has ended by this time, as far as its end is known.
+    #[must_use]
+    pub fn has_ended(&self, now: UnixTime) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
+    }
 }
 
 #[cfg(test)]
@@ -84,7 +107,7 @@ mod tests {
     #[test]
     fn debug_shows_nothing() {
         let value = CredentialValue::new(Zeroizing::new("canary".to_owned()));
-        let credential = NewCredential { value, expires_at: None };
+        let credential = NewCredential { value, expires_at: None, refresh: None };
         let shown = format!("{credential:?}");
         assert!(!shown.contains("canary"), "{shown}");
     }

@@ -76,6 +76,9 @@ pub enum ProvidersError {
     /// The value of a credential is empty, too long, or has a blank or another character that no token has.
     #[error("the value of {0} must be 1 to {MAXIMUM_CREDENTIAL_BYTES} visible ASCII characters")]
     Value(CredentialName),
+    /// A credential that is to be renewed has no end, so nobody would know when.
+    #[error("{0} comes with a refresh token, so its end has to be said too")]
+    NoEnd(CredentialName),
     /// The credential has ended already.
     #[error("{0} has ended already")]
     Ended(CredentialName),
@@ -125,6 +128,7 @@ impl ProvidersError {
             | Self::NoCredentials
             | Self::Value(_)
             | Self::Ended(_)
+            | Self::NoEnd(_)
             | Self::TooMuch => ErrorClass::Invalid,
             Self::NoSuchProfile(_)
             | Self::NoSuchProvider(_)

@@ -10,12 +10,13 @@ use serde_json::Value;
 use tokio::sync::{Mutex, watch};
 
 use super::attachment::{Attachment, Detachment};
-use super::credential::{NewCredential, StoredCredential};
+use super::credential::{CredentialValue, NewCredential, StoredCredential};
 use super::error::ProvidersError;
 use super::in_force::ProvidersInForce;
 use super::provider::Provider;
 use super::records::{ProfileRecord, Records};
-use crate::audit::{Actor, Event, Ledger, ProviderPlace, ProviderPut};
+use crate::audit::{Actor, Event, Ledger, ProviderPlace, ProviderPut, SubjectTokenRenewed};
+use crate::delegation::{Renewal, Renewed};
 use crate::profiles::{Profile, ProfileId};
 use crate::store::{Change, Collection, Expected, Generation};
 
@@ -178,6 +179,46 @@ impl Providers {
         self.put(who, records, (provider, Expected::Revision(revision)), what).await
     }
 
+    /// Takes a user's token that was renewed, in place of the one it was renewed by. Where an operator has handed over
+    /// another one meanwhile, that one stays. Where it may be sent stays as it was.
+    pub(crate) async fn renew(
+        &self,
+        renewal: &Renewal,
+        renewed: Renewed,
+        now: UnixTime,
+    ) -> Result<(), ProvidersError> {
+        let _changing = self.changing.lock().await;
+        let records = Records::load(&self.ledger).await?;
+        let (before, revision) = records.provider(&renewal.provider)?;
+        let mut provider = Provider::clone(before);
+        let held = provider.credentials.get_mut(&renewal.subject);
+        let Some(held) = held.filter(|held| held.refresh.as_ref() == Some(&renewal.refresh)) else {
+            self.put_in_force(records);
+            return Ok(());
+        };
+        let Renewed { token, expires_at, refresh_token } = renewed;
+        let name = renewal.subject.clone();
+        if ![Some(&token), refresh_token.as_ref()]
+            .into_iter()
+            .flatten()
+            .all(CredentialValue::is_sound)
+        {
+            return Err(ProvidersError::Value(name));
+        }
+        if let (Some(refresh), Some(token)) = (held.refresh.as_mut(), refresh_token) {
+            refresh.token = token;
+        }
+        (held.value, held.expires_at, held.stored_at) = (token, Some(expires_at), now);
+        let (provider_name, credential) = (provider.name.clone(), name);
+        let what = Event::SubjectTokenRenewed(SubjectTokenRenewed {
+            provider: provider_name,
+            credential,
+            expires_at,
+        });
+        self.put(&Actor::System, records, (provider, Expected::Revision(revision)), what).await?;
+        Ok(())
+    }
+
     /// Attaches a provider. Where it is attached already nothing changes.
     pub async fn attach(
         &self,
@@ -333,7 +374,7 @@ fn stored(
     now: UnixTime,
 ) -> Result<BTreeMap<CredentialName, StoredCredential>, ProvidersError> {
     let mut stored = BTreeMap::new();
-    for (name, NewCredential { value, expires_at }) in credentials {
+    for (name, NewCredential { value, expires_at, refresh }) in credentials {
         if profile.credential(&name).is_none() {
             let profile = profile.id().clone();
             return Err(ProvidersError::NoSuchCredential { profile, credential: name });
@@ -343,13 +384,18 @@ fn stored(
         if for_endpoints.is_empty() {
             return Err(ProvidersError::NotStored(name));
         }
-        if !value.is_sound() {
+        let secrets = [Some(&value), refresh.as_ref().map(|refresh| &refresh.token)];
+        if !secrets.into_iter().flatten().all(CredentialValue::is_sound) {
             return Err(ProvidersError::Value(name));
+        }
+        if refresh.is_some() && expires_at.is_none() {
+            return Err(ProvidersError::NoEnd(name));
         }
         if expires_at.is_some_and(|end| end <= now) {
             return Err(ProvidersError::Ended(name));
         }
-        let credential = StoredCredential { value, expires_at, stored_at: now, for_endpoints };
+        let credential =
+            StoredCredential { value, expires_at, refresh, stored_at: now, for_endpoints };
         stored.insert(name, credential);
     }
     Ok(stored)

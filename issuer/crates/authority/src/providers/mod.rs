@@ -15,7 +15,9 @@ mod provider;
 mod records;
 
 pub use attachment::{AttachedSandbox, Attachment, Detachment};
-pub use credential::{CredentialValue, MAXIMUM_CREDENTIAL_BYTES, NewCredential, StoredCredential};
+pub use credential::{
+    CredentialValue, MAXIMUM_CREDENTIAL_BYTES, NewCredential, StoredCredential, StoredRefresh,
+};
 pub use error::ProvidersError;
 pub use in_force::{MAXIMUM_GRANTED, ProvidersInForce};
 pub use keeper::{

@@ -57,7 +57,7 @@ fn credential(
     expires_at: Option<i64>,
 ) -> BTreeMap<CredentialName, NewCredential> {
     let value = CredentialValue::new(value.to_owned().into());
-    let credential = NewCredential { value, expires_at: expires_at.map(UnixTime) };
+    let credential = NewCredential { value, expires_at: expires_at.map(UnixTime), refresh: None };
     BTreeMap::from([(CredentialName::parse(of).unwrap(), credential)])
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
-use moneyer_identity::Clock;
+use moneyer_identity::UnixTime;
 use moneyer_identity::grant::TokenEndpoint;
 use zeroize::Zeroizing;
 
@@ -43,15 +43,15 @@ impl OAuthClient {
         Ok(Self { client: OutboundClient::new(policy)?, budget: RetryBudget::new() })
     }
 
-    /// The token that a form asks for.
+    /// The token that a form asks for. `now` is asked when the answer is there.
     pub async fn token(
         &self,
         endpoint: &TokenEndpoint,
         form: &Form,
-        clock: &dyn Clock,
+        now: impl FnOnce() -> UnixTime + Send,
     ) -> Result<Granted, TokenEndpointError> {
         let (status, body) = self.post(endpoint, form).await?;
-        answer::read(status, &body, clock.now())
+        answer::read(status, &body, now())
     }
 
     /// Posts a form, and once more where nothing of it was sent and that was earned.

@@ -35,7 +35,7 @@ pub use sandbox_grants::{Binding, SandboxGrants};
 pub use target::{MAXIMUM_TARGET_BYTES, RequestTarget, TargetError};
 pub use token_endpoint::{TokenEndpoint, TokenEndpointError};
 pub use token_grant::{
-    AssertionType, GrantKind, GrantScope, MAXIMUM_SCOPE_BYTES, MAXIMUM_URN_BYTES, TokenGrant,
-    TokenTextError, TokenType,
+    AssertionType, GrantKind, GrantScope, MAXIMUM_SCOPE_BYTES, MAXIMUM_URN_BYTES, OAuthClientId,
+    TokenGrant, TokenTextError, TokenType,
 };
 pub use words::{Access, Enforcement, Protocol, TlsMode, UnknownWord};

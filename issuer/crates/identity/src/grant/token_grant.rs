@@ -111,6 +111,10 @@ checked_text! {
     /// The URN of a type of token (RFC 8693 section 3).
     TokenType, MAXIMUM_URN_BYTES
 }
+checked_text! {
+    /// The name of a public client (`client_id`, RFC 6749 section 2.2), without the blanks that it might have.
+    OAuthClientId, MAXIMUM_URN_BYTES
+}
 
 impl AssertionType {
     /// The type every authorization server of RFC 7523 knows.

@@ -1,0 +1,118 @@
+//! Users' tokens that are renewed by a refresh token, which the coordinator holds.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use moneyer_daemon::unix_http::Method;
+use serde_json::{Value, json};
+use tonic::Code;
+
+use super::scene::{Scene, USER_TOKEN};
+use crate::member::COORDINATOR;
+
+/// With a user's token that ends in 100 s.
+async fn scene(client: Option<&str>) -> Scene {
+    let scene = Scene::start().await;
+    let end = scene.world.authority().now().0 + 100;
+    let mut user = json!({ "value": USER_TOKEN, "expires_at": end, "refresh_token": "refresh-1" });
+    if let Some(client) = client {
+        user["client_id"] = client.into();
+    }
+    let handed = json!({ "credentials": { "user": user } });
+    scene.manage(Method::PUT, "/providers/p/credentials", &handed).await;
+    scene
+}
+
+fn field<'a>(form: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    form.iter().find(|(of, _)| of == name).map(|(_, value)| value.as_str())
+}
+
+async fn held(scene: &Scene) -> Value {
+    let shown = scene.manage(Method::GET, "/providers/p", &Value::Null).await;
+    shown["credentials"][0].clone()
+}
+
+#[tokio::test]
+async fn a_token_that_ends_within_a_minute_is_renewed_once_and_the_new_one_is_exchanged() {
+    let scene = scene(Some("cli")).await;
+    assert_eq!(scene.ask(scene.usual().await).await.unwrap().access_token, "readdressed-1");
+    scene.world.clock.advance(Duration::from_secs(41));
+    let renewed =
+        r#"{"access_token":"renewed-of-the-user","expires_in":600,"refresh_token":"refresh-2"}"#;
+    scene.service.then(200, renewed);
+    let request = scene.usual().await;
+    let answers = join_all((0..20).map(|_| scene.ask(request.clone()))).await;
+    assert!(answers.into_iter().all(|answer| answer.unwrap().access_token == "readdressed-3"));
+    assert_eq!(scene.service.asked(), 3, "one renewal and one exchange");
+    assert_eq!(field(&scene.service.last_form(), "subject_token"), Some("renewed-of-the-user"));
+    let held = held(&scene).await;
+    let end = scene.world.authority().now().0 + 600;
+    assert_eq!((&held["expires_at"], &held["renewed"]), (&end.into(), &true.into()));
+    assert_eq!(held["for_endpoints"], json!([scene.service.url]), "as it was handed over");
+
+    scene.world.clock.advance(Duration::from_secs(541));
+    scene.service.then(200, r#"{"access_token":"renewed-again","expires_in":600}"#);
+    scene.ask(scene.usual().await).await.unwrap();
+    scene.world.clock.advance(Duration::from_secs(541));
+    scene.service.then(400, r#"{"error":"invalid_grant"}"#);
+    scene.ask(scene.usual().await).await.unwrap();
+    let recorded = scene.recorded(&["subject_token_renewed"]).await;
+    assert_eq!(recorded.len(), 2);
+    assert_eq!(
+        (&recorded[0]["provider"], &recorded[0]["credential"]),
+        (&"p".into(), &"user".into())
+    );
+    assert!(!format!("{recorded:?}").contains("refresh-"));
+}
+
+#[tokio::test]
+async fn a_public_client_is_named_and_otherwise_the_coordinator_shows_its_assertion() {
+    for client in [Some("cli"), None] {
+        let scene = scene(client).await;
+        scene.world.clock.advance(Duration::from_secs(100));
+        scene.service.then(400, r#"{"error":"invalid_grant"}"#);
+        let refused = scene.ask(scene.usual().await).await.unwrap_err();
+        assert_eq!(refused.code(), Code::FailedPrecondition, "it has ended, and there is no other");
+        assert!(refused.message().contains("invalid_grant"), "{refused:?}");
+        let form = scene.service.last_form();
+        assert_eq!(field(&form, "grant_type"), Some("refresh_token"));
+        assert_eq!(field(&form, "refresh_token"), Some("refresh-1"));
+        assert_eq!(field(&form, "client_id"), client);
+        assert_eq!(field(&form, "client_assertion").is_some(), client.is_none());
+        let minted = scene.recorded(&["token_minted"]).await;
+        let own = minted.iter().filter(|record| record["sub"] == COORDINATOR).count();
+        assert_eq!(own, usize::from(client.is_none()));
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_cannot_be_renewed_serves_until_its_end() {
+    let scene = scene(Some("cli")).await;
+    scene.world.clock.advance(Duration::from_secs(50));
+    scene.service.then(503, "");
+    let answer = scene.ask(scene.usual().await).await.unwrap();
+    assert_eq!(answer.access_token, "readdressed-2");
+    assert!(answer.expires_in_seconds <= 20, "{answer:?}");
+    assert_eq!(field(&scene.service.last_form(), "subject_token"), Some(USER_TOKEN));
+}
+
+#[tokio::test]
+async fn who_asks_without_proof_causes_no_renewal() {
+    let scene = scene(Some("cli")).await;
+    scene.world.clock.advance(Duration::from_secs(100));
+    let mut request = scene.usual().await;
+    request.jwt_svid = scene.svid("web-2").await;
+    let refused = scene.ask(request).await.unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    assert_eq!(scene.service.asked(), 0);
+}
+
+#[tokio::test]
+async fn a_refresh_token_without_an_end_is_refused_and_never_shown() {
+    let scene = Scene::start().await;
+    let user = json!({ "value": USER_TOKEN, "refresh_token": "canary-refresh" });
+    let handed = json!({ "credentials": { "user": user } }).to_string();
+    let answer = scene.world.manage(Method::PUT, "/providers/p/credentials", &handed).await;
+    let told = crate::world::problem(&answer, 400);
+    assert!(told.contains("its end has to be said too") && !told.contains("canary"), "{told}");
+}
