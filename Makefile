@@ -27,7 +27,7 @@ run: ## Start a coordinator and a runner proxy with one sandbox, in .dev
 	cargo build --profile quick --locked $(DAEMONS) $(OPENSSL)
 	$(TARGET)/quick/moneyer dev --dir .dev
 
-demo: ## Run the token grant demo on this machine: alpha and beta see who calls, and the sandbox holds no token
+demo: ## Run the two token demos on this machine: alpha and beta see who calls, and on whose behalf
 	.ci/packages build-essential nodejs curl
 	$(SAY_OPENSSL)
 	cargo build --profile quick --locked $(DAEMONS) $(OPENSSL)

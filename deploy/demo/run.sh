@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The token grant demo on this machine, with real processes: a coordinator, a runner proxy, a sandbox's environment, an
-# issuer and two services, all on loopback. Prints what the services say of the tokens they get, and fails where it is
+# Both token demos on this machine, with real processes: a coordinator, a runner proxy, a sandbox's environment, two
+# issuers and four services, all on loopback. Prints what the services say of the tokens they get, and fails where it is
 # anything else.
 #
 #   run.sh [BIN_DIR]   BIN_DIR holds the binaries; default: the build of `make demo`.
@@ -245,9 +245,25 @@ grant_demo() {
     echo 'SPIFFE token grant demo succeeded.'
 }
 
+exchange_demo() {
+    step 'the token exchange demo: the sandbox acts for a user, whose token stays with the coordinator'
+    of_services=(TOKEN_USE=final)
+    services exchange token-exchange-issuer SANDBOX_PREFIX="spiffe://$TRUST_DOMAIN/app/" \
+        COORDINATOR_PREFIX="spiffe://$TRUST_DOMAIN/moneyer/"
+    (umask 077; ask --fail "http://$issuer/demo-subject-token" \
+        | node -p 'JSON.parse(require("node:fs").readFileSync(0)).access_token' >"$place/user.token")
+    provide spiffe-token-exchange-demo spiffe-token-exchange-demo.yaml --from-oidc-token "$place/user.token"
+    expect alpha "$alpha" '  sub: demo-user'
+    expect beta "$beta" '  sub: demo-user'
+    issued 1 'intermediate token' exchange-issuer.log
+    issued 2 'final token' exchange-issuer.log
+    echo 'SPIFFE token exchange demo succeeded.'
+}
+
 start_moneyer
 place_sandbox
 grant_demo
+exchange_demo
 
 if [ "${KEEP:-}" = 1 ]; then
     cat >&2 <<END

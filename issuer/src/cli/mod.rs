@@ -19,6 +19,7 @@ mod dev;
 mod doctor;
 mod failure;
 mod federation;
+mod held;
 mod import;
 mod init;
 mod input;

@@ -481,7 +481,7 @@ pub struct TokenWithheld {
 
 impl Event {
     /// The name of every event, in the order they stand here.
-    pub const NAMES: [&str; 59] = [
+    pub const NAMES: [&str; 62] = [
         "token_minted",
         "token_refused",
         "token_withheld",
@@ -501,6 +501,9 @@ impl Event {
         "provider_removed",
         "provider_attached",
         "provider_detached",
+        "subject_token_exchanged",
+        "subject_token_refused",
+        "subject_token_renewed",
         "mapping_put",
         "mapping_removed",
         "scope_put",

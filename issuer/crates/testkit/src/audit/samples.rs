@@ -5,12 +5,14 @@
 
 use moneyer_authority::audit::{
     Event, ExchangeRefused, LoginRefused, MappingPut, MappingRemoved, PolicyPut, ProviderPlace,
-    ProviderPut, RequestRefused, ScopePut, ScopeRemoved, Sequence, TokenMinted, TokenRefused,
-    TokenWithheld, X509SvidRefused, X509SvidSigned, X509SvidWithheld,
+    ProviderPut, RequestRefused, ScopePut, ScopeRemoved, Sequence, SubjectTokenExchanged,
+    SubjectTokenRefused, SubjectTokenRenewed, TokenMinted, TokenRefused, TokenWithheld,
+    X509SvidRefused, X509SvidSigned, X509SvidWithheld,
 };
 use moneyer_authority::exchange::{ClientIdentifier, ParticipantContext, ScopeName};
 use moneyer_authority::profiles::ProfileId;
 use moneyer_authority::store::Generation;
+use moneyer_identity::grant::TokenEndpoint;
 use moneyer_identity::spiffe::{SpiffeId, SpiffeIdEnding, SpiffeIdPattern, TrustDomain};
 use moneyer_identity::{
     Algorithm, AppName, AppUid, Audience, Audiences, CloudAccounts, CredentialName, ErrorClass,
@@ -80,6 +82,7 @@ pub fn samples() -> Vec<Event> {
     samples.extend(federations());
     samples.extend(of_policies());
     samples.extend(of_providers());
+    samples.extend(of_delegations());
     samples.extend(of_exchanges());
     samples.extend([
         Event::SandboxPut {
@@ -259,6 +262,34 @@ fn of_providers() -> [Event; 6] {
         Event::ProviderRemoved { provider: provider() },
         Event::ProviderAttached(place.clone()),
         Event::ProviderDetached(place),
+    ]
+}
+
+fn of_delegations() -> [Event; 3] {
+    let provider = || ProviderName::parse("demo").expect("a name");
+    let credential = || CredentialName::parse("access_token").expect("a name");
+    let sandbox = || SandboxId::parse("web-1").expect("an id");
+    let endpoint = TokenEndpoint::parse("https://idp.example/token");
+    [
+        Event::SubjectTokenExchanged(SubjectTokenExchanged {
+            sandbox: sandbox(),
+            app: AppName::parse("web").expect("a name"),
+            spiffe_id: SpiffeId::parse("spiffe://id.example.com/app/web").expect("an id"),
+            provider: provider(),
+            credential: credential(),
+            token_endpoint: endpoint.expect("an endpoint"),
+        }),
+        Event::SubjectTokenRefused(SubjectTokenRefused {
+            sandbox: Some(sandbox()),
+            class: ErrorClass::Denied.as_str(),
+            reason: "why".to_owned(),
+            count: 1,
+        }),
+        Event::SubjectTokenRenewed(SubjectTokenRenewed {
+            provider: provider(),
+            credential: credential(),
+            expires_at: UnixTime(2),
+        }),
     ]
 }
 
