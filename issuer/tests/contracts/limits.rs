@@ -161,6 +161,7 @@ fn no_number_of_store_audit_seal_signer_and_runner_proxy_is_left_out() {
     let folders = [
         "issuer/src/seal",
         "issuer/crates/audit/src",
+        "issuer/crates/recording/src",
         "issuer/crates/signer/src",
         "issuer/crates/store/src",
         "runner-proxy/src",

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use moneyer_authority::audit::Sequence;
+use moneyer_recording::Sequence;
 
 /// Hexadecimal digits of a hash.
 const DIGITS: usize = 64;

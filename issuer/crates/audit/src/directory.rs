@@ -12,7 +12,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use moneyer_authority::audit::Sequence;
+use moneyer_recording::Sequence;
 
 /// Group and other, all of their bits.
 const OTHERS: u32 = 0o077;

@@ -7,7 +7,7 @@
 use std::io;
 use std::path::Path;
 
-use moneyer_authority::audit::Sequence;
+use moneyer_recording::Sequence;
 use serde::{Serialize, Serializer};
 
 use crate::chain::{Head, LineHash};

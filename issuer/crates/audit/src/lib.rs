@@ -1,11 +1,11 @@
-//! The audit port of `moneyer-authority` in files of a directory of its own.
+//! An audit log of lines ([`moneyer_recording::LineLog`]) in files of a directory of its own.
 //!
 //! Each record is one line of JSON with its place (`seq`) and the SHA-256 of the line before it (`prev`),
 //! so the lines form a chain: none can be changed, removed, added or moved without a break that
 //! [`verify`] finds. What the chain alone cannot show, lines cut off at its end, shows beside a [`Head`]
 //! that was kept elsewhere. One thread writes and syncs; a sync serves every record that waits.
 //!
-//! Reading needs no running coordinator and disturbs none.
+//! What stands in the lines is the daemon's that records. Reading needs no running daemon and disturbs none.
 
 mod chain;
 mod directory;

@@ -4,8 +4,8 @@
 //! adds both ends. Reading is strict: the two ends stand exactly where they are written, so that a line
 //! has one spelling.
 
-use moneyer_authority::audit::Sequence;
 use moneyer_identity::UnixTime;
+use moneyer_recording::Sequence;
 use serde_json::{Map, Value};
 
 use crate::chain::{Head, LineHash};

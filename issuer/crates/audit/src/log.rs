@@ -6,22 +6,15 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use moneyer_authority::audit::{Audit, AuditError, AuditEvent, Hasten, Recording};
 use moneyer_identity::UnixTime;
+use moneyer_recording::{AuditError, Hasten, LineLog, Lines, Recording};
 use tokio::sync::oneshot;
 
 use crate::disk::Volume;
 use crate::open::{LogLock, OpenError, Opened, open};
 use crate::options::AuditOptions;
 use crate::queue::{Queue, Waiting};
-use crate::read::MAXIMUM_LINE_BYTES;
 use crate::writer::Writer;
-
-/// Bytes of an event's text: most fit without growing.
-const EVENT_BYTES: usize = 512;
-
-/// What a line has beside its event: number, hash, and the names of both.
-const LINK_BYTES: usize = 128;
 
 /// How much was written since the log was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,16 +28,6 @@ pub struct Written {
     /// Writes and syncs that failed.
     pub failures: u64,
 }
-
-/// An event is longer than a line may be.
-#[derive(Debug, thiserror::Error)]
-#[error("the event is longer than {MAXIMUM_LINE_BYTES} bytes")]
-struct TooLong;
-
-/// Nothing was told.
-#[derive(Debug, thiserror::Error)]
-#[error("there is no event to record")]
-struct NoEvent;
 
 /// An audit log in a directory of this machine.
 pub struct FileAudit {
@@ -113,16 +96,12 @@ impl FileAudit {
     }
 }
 
-impl Audit for FileAudit {
-    fn record(&self, events: Vec<AuditEvent>) -> Result<Recording, AuditError> {
+impl LineLog for FileAudit {
+    fn append(&self, lines: Lines) -> Result<Recording, AuditError> {
         self.queue.health()?;
-        if events.is_empty() {
-            return Err(AuditError::Encode(NoEvent.into()));
-        }
-        let count = events.len() as u64;
-        let events = encode(&events)?;
         let (answer, answered) = oneshot::channel();
-        self.queue.push(Waiting { events, count, answer })?;
+        let count = lines.count();
+        self.queue.push(Waiting { events: lines.into_text(), count, answer })?;
         let hasten: Arc<dyn Hasten> = self.queue.clone();
         Ok(Recording::new(answered, Some(hasten)))
     }
@@ -130,23 +109,6 @@ impl Audit for FileAudit {
     fn health(&self) -> Result<(), AuditError> {
         self.queue.health()
     }
-}
-
-/// Each event's JSON object, one a line: JSON has no line end within.
-fn encode(events: &[AuditEvent]) -> Result<Vec<u8>, AuditError> {
-    let mut text = Vec::with_capacity(EVENT_BYTES.saturating_mul(events.len()));
-    for event in events {
-        if !text.is_empty() {
-            text.push(b'\n');
-        }
-        let begin = text.len();
-        serde_json::to_writer(&mut text, event)
-            .map_err(|error| AuditError::Encode(error.into()))?;
-        if text.len() - begin > MAXIMUM_LINE_BYTES - LINK_BYTES {
-            return Err(AuditError::Encode(TooLong.into()));
-        }
-    }
-    Ok(text)
 }
 
 impl Drop for FileAudit {

@@ -10,14 +10,14 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use moneyer_authority::audit::Sequence;
 use moneyer_identity::UnixTime;
+use moneyer_recording::{MAXIMUM_LINE_BYTES, Sequence};
 
 use crate::chain::{Head, LineHash};
 use crate::directory::{self, DirectoryError, LOCK, file_name};
 use crate::disk::{DiskVolume, Volume};
 use crate::line;
-use crate::read::{MAXIMUM_LINE_BYTES, ReadError, Records};
+use crate::read::{ReadError, Records};
 use crate::verify::{Damage, Finding, Walk};
 use crate::writer::{Current, last_line};
 
@@ -44,7 +44,7 @@ pub enum OpenError {
     },
     /// The chain is broken.
     #[error(
-        "the audit log is damaged; look with `moneyer audit verify`, and move the directory away to begin a new log"
+        "the audit log is damaged; look with `audit verify`, and move the directory away to begin a new log"
     )]
     Damaged(#[source] Damage),
     /// The thread that writes could not be started.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use moneyer_authority::audit::{AuditError, Hasten, Sequence};
+use moneyer_recording::{AuditError, Hasten, Sequence};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 

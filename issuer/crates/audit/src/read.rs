@@ -7,12 +7,9 @@ use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
-use moneyer_authority::audit::Sequence;
+use moneyer_recording::{MAXIMUM_LINE_BYTES, Sequence};
 
 use crate::directory;
-
-/// Longest line in bytes, without its line end: four times the largest record of the store.
-pub(crate) const MAXIMUM_LINE_BYTES: usize = 256 * 1024;
 
 /// Bytes read from a file at a time.
 const BUFFER_BYTES: usize = 256 * 1024;

@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use moneyer_authority::audit::Sequence;
+use moneyer_recording::Sequence;
 
 use crate::chain::{Head, LineHash};
 use crate::line::{self, LineError};

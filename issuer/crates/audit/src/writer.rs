@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use moneyer_authority::audit::{AuditError, Sequence};
+use moneyer_recording::{AuditError, MAXIMUM_LINE_BYTES, Sequence};
 use tokio::time::Instant;
 
 use crate::chain::{Head, LineHash};
@@ -21,7 +21,6 @@ use crate::disk::{LogFile, Volume};
 use crate::line::append;
 use crate::options::AuditOptions;
 use crate::queue::{Next, Queue, Waiting};
-use crate::read::MAXIMUM_LINE_BYTES;
 
 /// How often it looks whether the disk can be written again.
 const RETRY: Duration = Duration::from_millis(250);
@@ -236,7 +235,7 @@ impl<V: Volume> Writer<V> {
         if self.state == State::Sound {
             tracing::error!(
                 error = &failure as &dyn std::error::Error,
-                "the audit log cannot be written: no token is minted and nothing is changed"
+                "the audit log cannot be written: what has to be recorded does not happen"
             );
         }
         // What is suspect stays so, whatever follows.

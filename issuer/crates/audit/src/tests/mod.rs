@@ -162,8 +162,8 @@ async fn an_event_longer_than_a_line_is_refused_and_costs_the_others_nothing() {
         let what = Event::StoreRekeyed { kek: "a".repeat(bytes) };
         log.record(vec![AuditEvent::new(UnixTime(1), Actor::System, what)])
     };
-    assert!(of_bytes(crate::read::MAXIMUM_LINE_BYTES).is_err());
-    of_bytes(crate::read::MAXIMUM_LINE_BYTES - 256).unwrap().durable().await.unwrap();
+    assert!(of_bytes(moneyer_recording::MAXIMUM_LINE_BYTES).is_err());
+    of_bytes(moneyer_recording::MAXIMUM_LINE_BYTES - 256).unwrap().durable().await.unwrap();
     assert_eq!(durable(&log, "after").await, Sequence(2));
     log.close().await;
     assert_eq!(read(&path).len(), 2);
