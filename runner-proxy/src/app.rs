@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use moneyer_audit::{AuditOptions, FileAudit};
 use moneyer_daemon::backoff::jitter;
 use moneyer_daemon::clock::time_asleep;
 use moneyer_daemon::file::{self, FileLock, LockError, PrivateDirError};
@@ -16,7 +17,9 @@ use moneyer_daemon::telemetry;
 use moneyer_daemon::tls::TlsError;
 use moneyer_identity::Clock;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
+use crate::audit::GrantAudit;
 use crate::config::Config;
 use crate::control;
 use crate::coordinator::{
@@ -45,6 +48,9 @@ const CHANGES: usize = 256;
 
 /// Time for requests in flight at the end: a call to the coordinator takes at most 5 s.
 const DRAIN: Duration = Duration::from_secs(10);
+
+/// How often it is looked whether a minute of refusals is over.
+const SETTLE_EVERY: Duration = Duration::from_secs(10);
 
 /// Why the daemon does not start.
 #[derive(Debug, thiserror::Error)]
@@ -103,6 +109,9 @@ pub enum StartError {
     /// The client of upstreams cannot be made.
     #[error("the roots of [forward] cannot be used")]
     Upstreams(#[source] TlsError),
+    /// The audit log refused or is damaged.
+    #[error("the audit log cannot be opened")]
+    Audit(#[source] moneyer_audit::OpenError),
     /// There is no authority to end TLS with.
     #[error("TLS cannot be ended for sandboxes")]
     Authority(#[source] AuthorityError),
@@ -122,6 +131,7 @@ pub struct App {
     /// Where health and metrics are served, if they are.
     pub operations_address: Option<ListenAddress>,
     attachments: Arc<Attachments>,
+    audit: Option<Recorded>,
     shutdown: Shutdown,
     _lock: FileLock,
 }
@@ -133,6 +143,36 @@ struct Listeners {
     control: Listener,
     operations: Option<Listener>,
     forward: Option<(Listener, SocketAddr)>,
+}
+
+/// The audit log, where there is a forward proxy that writes it.
+#[derive(Clone)]
+struct Recorded {
+    files: Arc<FileAudit>,
+    grants: GrantAudit,
+}
+
+impl Recorded {
+    fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        let options = AuditOptions::new(config.audit.rotate_bytes, config.audit.reserve_bytes);
+        let files = FileAudit::open(&config.audit_directory(), options);
+        let files = Arc::new(files.map_err(StartError::Audit)?);
+        let grants = GrantAudit::new(Arc::clone(&files) as _, clock);
+        Ok(Self { files, grants })
+    }
+
+    /// Records counted refusals when their minute is over.
+    async fn settle(self, stop: CancellationToken) {
+        let mut ticks = tokio::time::interval(SETTLE_EVERY);
+        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+            self.grants.settle(false);
+        }
+    }
+
+    async fn close(&self) {
+        self.grants.settle(true);
+        self.files.close().await;
+    }
 }
 
 /// What is on disk from before.
@@ -211,10 +251,10 @@ impl App {
         let of = (&server, Arc::clone(&issuer) as _);
         let forward = Forward::make(config, listeners.forward.as_ref(), of, &shutdown, with)?;
         let proxy = forward.as_ref().map(|forward| forward.proxy.clone());
-        let mount = &config.sandboxes.mount;
+        let audit = forward.as_ref().map(|forward| forward.audit.clone());
         let workshop = Workshop {
             directory: config.sandboxes_directory(),
-            mount: (!mount.as_os_str().is_empty()).then(|| mount.clone()),
+            mount: config.sandboxes_mount(),
             token_server_url: config.token_server_url(listeners.tokens_address),
             jitter: config.tokens.jitter.duration(),
             link: Arc::clone(&link),
@@ -234,6 +274,7 @@ impl App {
             control_socket: config.control_socket(),
             operations_address: listeners.operations.as_ref().map(|l| l.local_address().clone()),
             attachments: Arc::clone(&attachments),
+            audit: audit.clone(),
             shutdown,
             _lock: lock,
         };
@@ -245,11 +286,10 @@ impl App {
             clock: Arc::clone(&clock),
             source: source.clone(),
             attachments: Arc::clone(&attachments),
+            audit: audit.map(|audit| audit.files),
         });
         app.follow(&link, &member, placement, bundles);
-        let stop = app.shutdown.token().clone();
-        app.shutdown.spawn("renewal of tokens", source.renew(link.connected(), stop.clone()));
-        app.shutdown.spawn("renewal of the certificate", keep_renewed(link, member, clock, stop));
+        app.renew(&source, link, (member, clock));
         Ok(app)
     }
 
@@ -281,6 +321,18 @@ impl App {
             let router = operations::router(operations());
             self.listen("operations", listener, router, Limits::default());
         }
+    }
+
+    fn renew(
+        &self,
+        source: &TokenSource,
+        link: Arc<Link>,
+        (member, clock): (Arc<Member>, Arc<dyn Clock>),
+    ) {
+        let stop = self.shutdown.token().clone();
+        let tokens = source.clone().renew(link.connected(), stop.clone());
+        self.shutdown.spawn("renewal of tokens", tokens);
+        self.shutdown.spawn("renewal of the certificate", keep_renewed(link, member, clock, stop));
     }
 
     fn listen(&self, name: &'static str, listener: Listener, router: axum::Router, limits: Limits) {
@@ -330,6 +382,9 @@ impl App {
         if let Drain::Abandoned(tasks) = self.shutdown.drain(DRAIN).await {
             tracing::warn!(tasks, "ended with requests in flight");
         }
+        if let Some(audit) = &self.audit {
+            audit.close().await;
+        }
     }
 }
 
@@ -368,6 +423,7 @@ fn open_listeners(config: &Config) -> Result<Listeners, StartError> {
 struct Forward {
     proxy: ForwardProxy,
     door: ForwardDoor,
+    audit: Recorded,
 }
 
 impl Forward {
@@ -379,11 +435,14 @@ impl Forward {
         (timeline, clock, metrics): (Timeline, Arc<dyn Clock>, Metrics),
     ) -> Result<Option<Self>, StartError> {
         let Some((_, bound)) = listener else { return Ok(None) };
+        let audit = Recorded::open(config, Arc::clone(&clock))?;
+        let stop = shutdown.token().clone();
+        shutdown.spawn("counted refusals", audit.clone().settle(stop));
         let assertions = assertions(config, &server.placement, &server.source);
         let client = OAuthClient::new(read_roots(&config.grants.roots)?);
         let client = client.map_err(StartError::TokenEndpoints)?;
         let grantor = Grantor { assertions, subjects, client, clock: Arc::clone(&clock) };
-        let tokens = TokenCache::new(grantor, timeline, metrics.clone());
+        let tokens = TokenCache::new(grantor, audit.grants.clone(), timeline, metrics.clone());
         let authority = InterceptionAuthority::new(clock).map_err(StartError::Authority)?;
         let trust = TrustFiles::of(&authority);
         let roots = read_roots(&config.forward.roots)?;
@@ -395,11 +454,12 @@ impl Forward {
             dialler: Arc::new(dialler),
             authority: Arc::new(authority),
             tunnels: config.forward.tunnels_per_sandbox,
+            audit: audit.grants.clone(),
             shutdown: shutdown.clone(),
             metrics,
         });
         let door = ForwardDoor { address: config.forward_address(*bound), trust, tokens };
-        Ok(Some(Self { proxy, door }))
+        Ok(Some(Self { proxy, door, audit }))
     }
 }
 

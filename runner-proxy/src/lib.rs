@@ -6,6 +6,7 @@
 //! in [`cli`].
 
 mod app;
+mod audit;
 pub mod cli;
 pub mod config;
 mod control;

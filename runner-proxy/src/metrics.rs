@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
+use moneyer_audit::Written;
 use moneyer_identity::ErrorClass;
 
 /// How a request for a token was answered.
@@ -47,6 +48,8 @@ impl GrantOutcome {
     }
 }
 
+const AUDIT_FAILURES: &str = "moneyer_runner_audit_failures_total";
+const AUDIT_SEQUENCE: &str = "moneyer_runner_audit_sequence";
 const GRANTS: &str = "moneyer_runner_grants_total";
 const FORWARDED: &str = "moneyer_runner_forwarded_requests_total";
 const MINTED: &str = "moneyer_runner_tokens_minted_total";
@@ -90,6 +93,8 @@ impl Metrics {
         describe_counter!(WORKLOAD_CALLS, "Calls of the Workload API, by call and status code");
         describe_counter!(GRANTS, "Tokens asked of token endpoints, by provider and outcome");
         describe_counter!(FORWARDED, "Requests to the forward proxy, by outcome");
+        describe_counter!(AUDIT_FAILURES, "Writes and syncs of the audit log that failed");
+        describe_gauge!(AUDIT_SEQUENCE, "Number of the last durable audit record");
         describe_gauge!(WORKLOAD_STREAMS, "Streams of the Workload API that are open");
         describe_gauge!(SANDBOXES, "Sandboxes attached");
         describe_gauge!(LEAST_LIFE, "Least life left of the token in any file, seconds");
@@ -166,12 +171,22 @@ impl Metrics {
         self.file_failures.increment(1);
     }
 
+    #[expect(clippy::unused_self, reason = "there is one only where there is a forward proxy")]
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+    fn audited(&self, sequence: u64) {
+        gauge!(AUDIT_SEQUENCE).set(sequence as f64);
+    }
+
     pub(crate) fn observe(&self, observed: Observed) {
         // Counts and seconds far below 2^52: the conversion to f64 is exact.
         self.sandboxes.set(f64::from(u32::try_from(observed.sandboxes).unwrap_or(u32::MAX)));
         self.least_life.set(observed.least_life.unwrap_or_default().as_secs_f64());
         self.connected.set(f64::from(u8::from(observed.connected)));
         self.certificate.set(observed.certificate_life.as_secs_f64());
+        if let Some(Written { sequence, failures, .. }) = observed.audit {
+            counter!(AUDIT_FAILURES).absolute(failures);
+            self.audited(sequence);
+        }
     }
 }
 
@@ -215,4 +230,6 @@ pub(crate) struct Observed {
     pub(crate) least_life: Option<Duration>,
     pub(crate) connected: bool,
     pub(crate) certificate_life: Duration,
+    /// Of the audit log, where there is one.
+    pub(crate) audit: Option<Written>,
 }

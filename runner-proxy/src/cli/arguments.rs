@@ -9,7 +9,7 @@ use moneyer_daemon::settings::Source;
 
 use super::failure::Failure;
 use super::output::Format;
-use super::{config, grant, join, sandbox, serve};
+use super::{audit, config, grant, join, sandbox, serve};
 use crate::config::Config;
 
 /// What the names of overriding environment variables begin with.
@@ -52,6 +52,9 @@ enum Command {
     /// What sandboxes may reach by the forward proxy.
     #[command(subcommand)]
     Grant(grant::GrantCommand),
+    /// What the forward proxy obtained and refused, as its audit log has it.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// The configuration file: check it, show it with its defaults, print its schema.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -87,6 +90,7 @@ async fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::Serve => serve::run(&config).await,
         Command::Sandbox(command) => sandbox::run(command, &config, output).await,
         Command::Grant(command) => grant::run(command, &config, output).await,
+        Command::Audit(command) => audit::run(&command, &config, output),
         Command::Config(command) => config::run(&command, &path, &config, output),
     }
 }
@@ -110,6 +114,8 @@ mod tests {
             "m --config /c join -",
             "m join",
             "m grant explain https://a/ --sandbox s --method POST",
+            "m audit query --sandbox s --since 1h --output json",
+            "m audit verify",
             "m config schema",
         ] {
             Arguments::try_parse_from(line.split(' ')).unwrap();

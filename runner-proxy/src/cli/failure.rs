@@ -29,6 +29,11 @@ impl Failure {
         Self { exit: Exit::Usage, text: text.into() }
     }
 
+    /// What was written is damaged.
+    pub(super) fn damaged(error: &(dyn Error + Send + Sync + 'static)) -> Self {
+        Self { exit: Exit::StoreRefused, text: crate::chain(error) }
+    }
+
     /// The exit code.
     pub(super) fn exit(&self) -> Exit {
         self.exit

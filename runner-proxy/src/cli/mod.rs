@@ -1,10 +1,11 @@
 //! The command line of `moneyer-runner-proxy`.
 //!
 //! `join` makes this host a runner, `serve` runs the daemon, `sandbox …` and `grant …` talk to a running daemon
-//! over its control socket, and `config …` needs none. Records are printed for people, or with
-//! `--output json` as JSON. Exit codes: 0 done, 1 failed, 2 usage, 78 bad configuration.
+//! over its control socket, and `audit …` and `config …` need none. Records are printed for people, or with
+//! `--output json` as JSON. Exit codes: 0 done, 1 failed, 2 usage, 65 a damaged audit log, 78 bad configuration.
 
 mod arguments;
+mod audit;
 mod config;
 mod failure;
 mod grant;

@@ -11,6 +11,12 @@ use super::Config;
 /// Longest jitter: with it, even tokens that live a day are renewed well within their first half.
 const LONGEST_JITTER: Span = Span::from_secs(3600);
 
+/// Smallest file of the audit log: fewer would be a file for each group of records.
+const MINIMUM_ROTATE_BYTES: u64 = 64 * 1024;
+
+/// Smallest reserve of the audit log: what may be in flight takes less.
+const MINIMUM_RESERVE_BYTES: u64 = 1024 * 1024;
+
 impl Config {
     /// Reads and checks the configuration of `source`.
     pub fn load(source: &Source) -> Result<Self, SettingsErrors> {
@@ -38,6 +44,14 @@ impl Config {
                 wrong(key, "must be at least 1");
             }
         }
+        for (key, bytes, least) in [
+            ("audit.rotate_bytes", config.audit.rotate_bytes, MINIMUM_ROTATE_BYTES),
+            ("audit.reserve_bytes", config.audit.reserve_bytes, MINIMUM_RESERVE_BYTES),
+        ] {
+            if bytes < least {
+                wrong(key, &format!("must be at least {least}"));
+            }
+        }
         errors.into_result(config)
     }
 
@@ -59,6 +73,9 @@ impl Config {
         }
         if let Some(socket) = &self.control.socket {
             check("control.socket", socket);
+        }
+        if let Some(path) = &self.audit.path {
+            check("audit.path", path);
         }
     }
 
@@ -163,6 +180,17 @@ impl Config {
         self.runner.run.join("sandboxes")
     }
 
+    /// The directory of the audit log.
+    pub(crate) fn audit_directory(&self) -> PathBuf {
+        self.audit.path.clone().unwrap_or_else(|| self.runner.state.join("audit"))
+    }
+
+    /// Where sandboxes see their directory, if not where it is.
+    pub(crate) fn sandboxes_mount(&self) -> Option<PathBuf> {
+        let mount = &self.sandboxes.mount;
+        (!mount.as_os_str().is_empty()).then(|| mount.clone())
+    }
+
     /// The file with this host's certificate and key.
     pub(crate) fn membership_file(&self) -> PathBuf {
         self.runner.state.join("membership.json")
@@ -232,6 +260,9 @@ mod tests {
             ("[forward]\naddress = \"a\"", "forward.address"),
             ("[forward]\naddress = \"u@a:1\"", "forward.address"),
             ("[forward]\ntunnels_per_sandbox = 0", "forward.tunnels_per_sandbox"),
+            ("[audit]\npath = \"a\"", "audit.path"),
+            ("[audit]\nrotate_bytes = 65535", "audit.rotate_bytes"),
+            ("[audit]\nreserve_bytes = 1048575", "audit.reserve_bytes"),
             ("[grants]\nworkload_api_socket = \"a\"", "grants.workload_api_socket"),
         ] {
             let errors = load_text(&format!("{SMALLEST}{section}\n")).unwrap_err();

@@ -4,6 +4,7 @@
 //! schema is generated from that), and can be overridden by `MONEYER__SECTION__KEY`. Unknown keys
 //! are errors, and all errors are reported together with their lines. There is no secret in it.
 
+mod audit;
 mod check;
 mod control;
 mod coordinator;
@@ -22,6 +23,7 @@ mod workload_api;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use audit::AuditSection;
 pub use control::ControlSection;
 pub use coordinator::{CoordinatorAddress, CoordinatorAddressError, CoordinatorSection};
 pub use forward::ForwardSection;
@@ -63,6 +65,9 @@ pub struct Config {
     /// Tokens on requests of sandboxes.
     #[serde(default)]
     pub forward: ForwardSection,
+    /// Where it is recorded what they are, and what was refused.
+    #[serde(default)]
+    pub audit: AuditSection,
     /// How these tokens are obtained.
     #[serde(default)]
     pub grants: GrantsSection,

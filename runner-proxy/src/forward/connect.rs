@@ -154,7 +154,8 @@ impl Open {
         let is_own =
             |name: &str| Destination::parse(name, port).is_ok_and(|d| d == self.destination);
         if named.is_some_and(|name| !is_own(name)) {
-            self.proxy.count(&Refusal::Authority);
+            let (sandbox, destination) = (self.caller.sandbox(), &self.destination);
+            self.proxy.note(sandbox, Some(destination), &Refusal::Authority);
             return tracing::info!(
                 sandbox.id = %self.caller.sandbox(), forward.destination = %self.destination,
                 "a tunnel was closed: TLS in it is for another host"

@@ -36,4 +36,6 @@ pub(crate) use dial::Dialler;
 pub(crate) use explain::Explanation;
 pub(crate) use names::SystemNames;
 pub(crate) use proxy::{ForwardProxy, Parts};
+#[cfg(test)]
+pub(crate) use tests::fixtures::rule;
 pub(crate) use trust::TrustFiles;

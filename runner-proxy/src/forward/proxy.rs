@@ -10,7 +10,7 @@ use http::Method;
 use moneyer_daemon::lifecycle::Shutdown;
 use moneyer_daemon::listener::Limits;
 use moneyer_identity::SandboxId;
-use moneyer_identity::grant::{Destination, TokenGrant};
+use moneyer_identity::grant::{Destination, EndpointRule, SandboxGrants, TokenGrant};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::authority::InterceptionAuthority;
@@ -19,9 +19,10 @@ use super::dial::Dialler;
 use super::permissions::Permissions;
 use super::refusal::Refusal;
 use super::relay::Relay;
-use super::request::{Asked, read_absolute};
+use super::request::{Asked, destination_of, read_absolute};
 use super::shares::Shares;
 use super::upstream::Upstream;
+use crate::audit::GrantAudit;
 use crate::grant::TokenSource;
 use crate::metrics::Metrics;
 use crate::sandbox::{Credentials, Stay};
@@ -49,6 +50,8 @@ pub(crate) struct Parts {
     pub(crate) authority: Arc<InterceptionAuthority>,
     /// Most open tunnels of one sandbox.
     pub(crate) tunnels: usize,
+    /// Where it is recorded what was refused.
+    pub(crate) audit: GrantAudit,
     /// Ends what is open.
     pub(crate) shutdown: Shutdown,
     /// What is counted.
@@ -69,17 +72,27 @@ const SHOWN_METHOD: usize = 32;
 /// What the log shows of a request.
 pub(super) struct Shown {
     method: String,
-    destination: String,
+    /// As it was asked for.
+    authority: String,
+    /// The same, where it is one.
+    destination: Option<Destination>,
 }
 
 impl Shown {
     pub(super) fn of(request: &Request, destination: &Destination) -> Self {
-        Self::new(request, destination.to_string())
+        Self::new(request, destination.to_string(), Some(destination.clone()))
     }
 
-    fn new(request: &Request, destination: String) -> Self {
+    /// Of a request outside of a tunnel.
+    fn outside(request: &Request) -> Self {
+        let authority = request.uri().authority().map(ToString::to_string).unwrap_or_default();
+        let destination = destination_of(&authority, 80).ok();
+        Self::new(request, authority, destination)
+    }
+
+    fn new(request: &Request, authority: String, destination: Option<Destination>) -> Self {
         let method = request.method().as_str().chars().take(SHOWN_METHOD).collect();
-        Self { method, destination }
+        Self { method, authority, destination }
     }
 }
 
@@ -125,8 +138,7 @@ impl ForwardProxy {
     }
 
     async fn take(&self, request: Request, known: Option<Caller>) -> Response {
-        let authority = request.uri().authority().map(ToString::to_string).unwrap_or_default();
-        let shown = Shown::new(&request, authority);
+        let shown = Shown::outside(&request);
         let caller = match known {
             Some(caller) => Ok(caller),
             None => Caller::of(request.headers(), &self.parts.credentials),
@@ -164,17 +176,31 @@ impl ForwardProxy {
         answer: Result<Response, Refusal>,
     ) -> Response {
         answer.inspect(|_| self.parts.metrics.forwarded("passed")).unwrap_or_else(|refusal| {
-            self.count(&refusal);
+            self.note(sandbox, shown.destination.as_ref(), &refusal);
             tracing::info!(
                 sandbox.id = %sandbox, http.method = %shown.method,
-                forward.destination = shown.destination, forward.refusal = refusal.as_str(),
+                forward.destination = shown.authority, forward.refusal = refusal.as_str(),
                 error.cause = crate::chain(&refusal), "a request of a sandbox was refused"
             );
             refusal.into_response()
         })
     }
 
-    pub(super) fn count(&self, refusal: &Refusal) {
+    /// Counts a refusal, and records it where it is one of what the sandbox may do.
+    pub(super) fn note(
+        &self,
+        sandbox: &SandboxId,
+        destination: Option<&Destination>,
+        refusal: &Refusal,
+    ) {
+        self.count(refusal);
+        let Some(word) = refusal.recorded() else { return };
+        let grants = self.parts.permissions.of(sandbox).map(|(_, grants)| grants);
+        let endpoint = destination.zip(grants.as_ref()).and_then(|(to, grants)| named(grants, to));
+        self.parts.audit.refused(sandbox, destination, endpoint, word);
+    }
+
+    fn count(&self, refusal: &Refusal) {
         self.parts.metrics.forwarded(refusal.as_str());
     }
 
@@ -193,6 +219,12 @@ impl ForwardProxy {
     }
 }
 
+/// Of the endpoints that name a destination the one whose host says most.
+fn named<'g>(grants: &'g SandboxGrants, destination: &Destination) -> Option<&'g EndpointRule> {
+    let reach = grants.endpoints.iter().filter(|rule| rule.reaches(destination));
+    reach.max_by_key(|rule| rule.host.score())
+}
+
 #[cfg(test)]
 mod tests {
     use axum::body::Body;
@@ -204,7 +236,7 @@ mod tests {
         for (sent, shown) in [(31, 31), (32, 32), (33, 32)] {
             let method = "M".repeat(sent);
             let request = Request::builder().method(method.as_str()).body(Body::empty()).unwrap();
-            assert_eq!(Shown::new(&request, String::new()).method.len(), shown);
+            assert_eq!(Shown::outside(&request).method.len(), shown);
         }
     }
 }

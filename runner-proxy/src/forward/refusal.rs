@@ -8,8 +8,10 @@ use std::sync::Arc;
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
+use moneyer_identity::ErrorClass;
 use moneyer_identity::grant::GrantRefusal;
 
+use crate::audit::Word;
 use crate::grant::GrantError;
 
 /// When to ask again where the coordinator is away: as often as it is tried to reach it.
@@ -105,6 +107,31 @@ impl Refusal {
             Self::Upstream(_) | Self::Answer => "upstream_failed",
             Self::TooSlow => "upstream_timeout",
         }
+    }
+
+    /// What is recorded of it, where it is what the sandbox may not do, or where it may not go.
+    pub(super) fn recorded(&self) -> Option<Word> {
+        let reason = match self {
+            Self::NoGrants => "no_grants",
+            Self::Policy(refusal) => refusal.as_str(),
+            Self::Changed => "changed",
+            Self::Plaintext => "plaintext",
+            Self::NoWebSocket => "no_websocket",
+            Self::Authority => "authority",
+            Self::Address => "address",
+            Self::Malformed(_)
+            | Self::Credentials
+            | Self::Busy
+            | Self::Name(_)
+            | Self::Grant(_)
+            | Self::Header
+            | Self::Unreachable(_)
+            | Self::Tls(_)
+            | Self::Upstream(_)
+            | Self::Answer
+            | Self::TooSlow => return None,
+        };
+        Some(Word { class: ErrorClass::Denied.as_str(), reason })
     }
 
     fn status(&self) -> StatusCode {

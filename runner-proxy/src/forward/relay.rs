@@ -9,7 +9,10 @@ use http::StatusCode;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use moneyer_daemon::listener::TunnelRequest;
-use moneyer_identity::grant::{BearerToken, PermittedRequest, SandboxGrants, TokenGrant};
+use moneyer_identity::ErrorClass;
+use moneyer_identity::grant::{
+    BearerToken, Destination, PermittedRequest, SandboxGrants, TokenGrant,
+};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::caller::Caller;
@@ -19,6 +22,7 @@ use super::refusal::Refusal;
 use super::request::Asked;
 use super::upstream::{Upstream, outgoing};
 use super::{answer, headers, watch, websocket};
+use crate::audit::Word;
 use crate::grant::{GrantKey, Holder};
 
 /// The one who asks, and whom it reaches.
@@ -90,7 +94,7 @@ impl Relay {
         // Who changes it faster than that has no request sent.
         for _attempt in 0..3 {
             let judged = self.judge(asked).await?;
-            let injected = self.tokens(&judged).await?;
+            let injected = self.tokens(&judged, &asked.destination).await?;
             let (holder, grants) = self.caller.grants(&*self.proxy.parts.permissions)?;
             if holder == judged.holder && *grants == *judged.grants {
                 return Ok((judged, injected));
@@ -108,6 +112,9 @@ impl Relay {
                 sandbox.id = %holder.sandbox, forward.destination = %asked.destination,
                 forward.refusal = refusal.as_str(), "a request passed that is only audited"
             );
+            let word = Word { class: ErrorClass::Denied.as_str(), reason: refusal.as_str() };
+            let (sandbox, endpoint) = (&holder.sandbox, permitted.endpoint());
+            self.proxy.parts.audit.audited(sandbox, &asked.destination, endpoint, word);
         }
         let pinned = match &self.pinned {
             Some(pinned) => pinned.clone(),
@@ -120,10 +127,15 @@ impl Relay {
         Ok(Judged { holder, grants, method, target, addresses, tokens })
     }
 
-    async fn tokens(&self, judged: &Judged) -> Result<Vec<Injected>, Refusal> {
+    async fn tokens(
+        &self,
+        judged: &Judged,
+        destination: &Destination,
+    ) -> Result<Vec<Injected>, Refusal> {
+        let tokens = &self.proxy.parts.tokens;
         let mut injected = Vec::with_capacity(judged.tokens.len());
         for key in &judged.tokens {
-            let token = self.proxy.parts.tokens.token(key.clone()).await;
+            let token = tokens.token(key.clone(), destination).await;
             let token = token.map_err(Refusal::Grant)?;
             injected.push(Injected { key: key.clone(), token });
         }

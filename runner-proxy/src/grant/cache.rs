@@ -13,13 +13,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use moneyer_daemon::oauth::Granted;
 use moneyer_identity::SandboxId;
-use moneyer_identity::grant::{BearerToken, TokenGrant};
+use moneyer_identity::grant::{BearerToken, Destination, TokenGrant};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::TokenSource;
 use super::error::GrantError;
 use super::obtain::Grantor;
+use crate::audit::GrantAudit;
 use crate::coordinator::Occupant;
 use crate::metrics::{GrantOutcome, Metrics};
 use crate::token::Timeline;
@@ -97,6 +98,7 @@ pub(crate) struct TokenCache {
 
 struct Shared {
     grantor: Grantor,
+    audit: GrantAudit,
     entries: Mutex<HashMap<GrantKey, Entry>>,
     timeline: Timeline,
     metrics: Metrics,
@@ -104,9 +106,14 @@ struct Shared {
 
 impl TokenCache {
     /// A cache that holds nothing yet.
-    pub(crate) fn new(grantor: Grantor, timeline: Timeline, metrics: Metrics) -> Self {
+    pub(crate) fn new(
+        grantor: Grantor,
+        audit: GrantAudit,
+        timeline: Timeline,
+        metrics: Metrics,
+    ) -> Self {
         let entries = Mutex::default();
-        Self { shared: Arc::new(Shared { grantor, entries, timeline, metrics }) }
+        Self { shared: Arc::new(Shared { grantor, audit, entries, timeline, metrics }) }
     }
 
     /// Forgets every token of a sandbox.
@@ -147,10 +154,10 @@ impl TokenCache {
     }
 
     /// Fetches in a task of its own: others may wait for the same token, and the next request will want it.
-    fn fetch(&self, key: GrantKey, told: watch::Sender<Option<Outcome>>) {
+    fn fetch(&self, key: GrantKey, destination: Destination, told: watch::Sender<Option<Outcome>>) {
         let cache = self.clone();
         tokio::spawn(async move {
-            let outcome = cache.shared.grantor.obtain(&key).await;
+            let outcome = cache.shared.obtain(&key, &destination).await;
             let outcome = cache.land(&key, outcome);
             told.send_replace(Some(outcome));
         });
@@ -161,7 +168,10 @@ impl TokenCache {
         let provider = key.grant.provider.as_str();
         match &outcome {
             Ok(_) => self.shared.metrics.granted(provider, GrantOutcome::Granted),
-            Err(_) => self.shared.metrics.granted(provider, GrantOutcome::Failed),
+            Err(error) => {
+                self.shared.metrics.granted(provider, GrantOutcome::Failed);
+                self.shared.audit.not_granted(key, error);
+            }
         }
         record(key, &outcome);
         let mut entries = self.entries();
@@ -196,21 +206,37 @@ impl TokenCache {
     }
 }
 
+impl Shared {
+    /// A token that is recorded, or none.
+    async fn obtain(
+        &self,
+        key: &GrantKey,
+        destination: &Destination,
+    ) -> Result<Granted, GrantError> {
+        // Nobody is asked for what could not be used.
+        self.audit.health().map_err(GrantError::Unrecorded)?;
+        let granted = self.grantor.obtain(key).await?;
+        let recorded = self.audit.granted(key, granted.life, destination).await;
+        recorded.map_err(GrantError::Unrecorded)?;
+        Ok(granted)
+    }
+}
+
 #[async_trait]
 impl TokenSource for TokenCache {
-    async fn token(&self, key: GrantKey) -> Outcome {
+    async fn token(&self, key: GrantKey, destination: &Destination) -> Outcome {
         // Bound first: the lock must not live as long as the match.
         let look = self.look(&key);
         match look {
             Look::Serve(token) => Ok(token),
             Look::ServeAndFetch(token, told) => {
-                self.fetch(key, told);
+                self.fetch(key, destination.clone(), told);
                 Ok(token)
             }
             Look::Fail(error) => Err(error),
             Look::Wait(flight) => self.wait(flight).await,
             Look::Fetch(flight, told) => {
-                self.fetch(key, told);
+                self.fetch(key, destination.clone(), told);
                 self.wait(flight).await
             }
         }

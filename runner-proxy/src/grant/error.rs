@@ -4,6 +4,7 @@
 
 use moneyer_daemon::oauth::TokenEndpointError;
 use moneyer_identity::{ErrorClass, IssueError};
+use moneyer_recording::AuditError;
 
 use super::assertion::AssertionError;
 
@@ -19,6 +20,9 @@ pub(crate) enum GrantError {
     /// The token endpoint gave none.
     #[error(transparent)]
     Endpoint(#[from] TokenEndpointError),
+    /// That there is one could not be recorded, so it is not used.
+    #[error("the token could not be recorded")]
+    Unrecorded(#[source] AuditError),
     /// Whoever asked for it ended before it was there.
     #[error("asking for the token was cut off")]
     CutOff,
@@ -31,7 +35,23 @@ impl GrantError {
             Self::Assertion(error) => error.class(),
             Self::Subject(error) => error.class,
             Self::Endpoint(error) => error.class(),
+            Self::Unrecorded(error) => error.class(),
             Self::CutOff => ErrorClass::Unavailable,
+        }
+    }
+
+    /// A word for it, of which there are few.
+    pub(crate) fn as_str(&self) -> &'static str {
+        match self {
+            Self::Assertion(_) => "no_assertion",
+            Self::Subject(_) => "no_subject_token",
+            Self::Endpoint(TokenEndpointError::Unreachable(_)) => "endpoint_unreachable",
+            Self::Endpoint(TokenEndpointError::Refused { .. }) => "endpoint_refused",
+            Self::Endpoint(TokenEndpointError::Answer(_)) => "malformed_answer",
+            Self::Endpoint(TokenEndpointError::Token(_)) => "malformed_token",
+            Self::Endpoint(TokenEndpointError::Expired) => "expired",
+            Self::Unrecorded(_) => "unrecorded",
+            Self::CutOff => "cut_off",
         }
     }
 

@@ -20,17 +20,24 @@ pub(crate) use cache::{GrantKey, Holder, TokenCache};
 pub(crate) use error::GrantError;
 pub(crate) use obtain::Grantor;
 pub(crate) use subject::SubjectTokens;
+#[cfg(test)]
+pub(crate) use tests::key;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use moneyer_identity::grant::BearerToken;
+use moneyer_identity::grant::{BearerToken, Destination};
 
 /// Where the proxy has tokens from.
 #[async_trait]
 pub(crate) trait TokenSource: Send + Sync {
-    /// The token of a grant, fresh enough to be sent.
-    async fn token(&self, key: GrantKey) -> Result<Arc<BearerToken>, Arc<GrantError>>;
+    /// The token of a grant, fresh enough to be sent to a destination. Which destination it is changes nothing about the
+    /// token: it is recorded of the first.
+    async fn token(
+        &self,
+        key: GrantKey,
+        destination: &Destination,
+    ) -> Result<Arc<BearerToken>, Arc<GrantError>>;
 
     /// Tells that an upstream answered 401 to this token.
     fn refused(&self, key: &GrantKey, token: &BearerToken);

@@ -182,6 +182,37 @@ async fn what_the_coordinator_says_is_what_the_upstream_sees_and_nothing_outlive
     })
     .await;
     proxy.stop().await;
+    the_log_is_whole(&host).await;
+}
+
+/// That the audit log tells of all of it, in a chain, and of no token.
+async fn the_log_is_whole(host: &Host) {
+    let run = async |arguments: &[&str]| {
+        let ended =
+            host.command(&[&["audit"], arguments, &["--output", "json"]].concat(), "").await;
+        assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+        let text = String::from_utf8(ended.stdout).unwrap();
+        assert!(!text.contains("canary"), "{text}");
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()
+    };
+    let granted = run(&["query", "--sandbox", "s-1", "--event", "token_granted"]).await;
+    let revisions = |records: &serde_json::Value| {
+        let records = records.as_array().unwrap().iter();
+        records.map(|record| record["revision"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(revisions(&granted), ["1", "3"]);
+    let refused = run(&["query", "--decision", "refused", "--since", "1h", "--limit", "1"]).await;
+    let events: Vec<_> =
+        refused.as_array().unwrap().iter().map(|one| one["event"].clone()).collect();
+    assert_eq!(events, ["forward_refused"]);
+    let verified = run(&["verify"]).await;
+    assert_eq!(verified.get("good"), Some(&serde_json::Value::Bool(true)), "{verified}");
+
+    let file = host.path("state/audit/audit-00000000000000000001.jsonl");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replacen("alpha", "omega", 1)).unwrap();
+    let ended = host.command(&["audit", "verify"], "").await;
+    assert_eq!(ended.status.code(), Some(65), "{}", String::from_utf8_lossy(&ended.stderr));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,9 +15,9 @@ use moneyer_daemon::listener::{ListenAddress, Listener, Stream, UnixMode};
 use moneyer_daemon::oauth::TokenEndpointError;
 use moneyer_daemon::tls::{ServerTls, TlsIdentity, WebAlpn, WebConnection, WebTls};
 use moneyer_identity::grant::{
-    Access, AddressRange, AssertionType, BearerToken, Binding, EndpointRule, Enforcement,
-    GrantKind, HeaderPlacement, HostPattern, PathPattern, Protocol, SandboxGrants, TlsMode,
-    TokenEndpoint, TokenGrant, TokenType,
+    Access, AddressRange, AssertionType, BearerToken, Binding, Destination, EndpointRule,
+    Enforcement, GrantKind, HeaderPlacement, HostPattern, PathPattern, Protocol, SandboxGrants,
+    TlsMode, TokenEndpoint, TokenGrant, TokenType,
 };
 use moneyer_identity::{
     Audience, CredentialName, ErrorClass, ProviderName, SandboxId, SystemClock,
@@ -28,7 +28,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::coordinator::Occupant;
-use crate::fakes::sandbox;
+use crate::fakes::{FakeLines, sandbox};
 use crate::forward::dial::Dialler;
 use crate::forward::names::Names;
 use crate::forward::permissions::Permissions;
@@ -55,7 +55,11 @@ pub(in crate::forward) struct FakeTokens {
 
 #[async_trait]
 impl TokenSource for FakeTokens {
-    async fn token(&self, key: GrantKey) -> Result<Arc<BearerToken>, Arc<GrantError>> {
+    async fn token(
+        &self,
+        key: GrantKey,
+        _destination: &Destination,
+    ) -> Result<Arc<BearerToken>, Arc<GrantError>> {
         if let Some(meanwhile) = self.meanwhile.lock().unwrap().as_ref() {
             meanwhile();
         }
@@ -230,7 +234,7 @@ impl FakeUpstream {
 }
 
 /// What one sandbox may do with `HOST` at a port.
-pub(in crate::forward) fn rule(port: u16) -> EndpointRule {
+pub(crate) fn rule(port: u16) -> EndpointRule {
     EndpointRule {
         provider: ProviderName::parse("demo").unwrap(),
         host: HostPattern::parse(HOST).unwrap(),
@@ -285,6 +289,7 @@ pub(in crate::forward) fn grants(revision: &str, port: u16) -> SandboxGrants {
 pub(in crate::forward) struct World {
     pub(in crate::forward) proxy: ForwardProxy,
     pub(in crate::forward) address: SocketAddr,
+    pub(in crate::forward) recorded: Arc<FakeLines>,
     pub(in crate::forward) tokens: Arc<FakeTokens>,
     pub(in crate::forward) permissions: Arc<FakePermissions>,
     pub(in crate::forward) names: FakeNames,
@@ -322,6 +327,7 @@ impl World {
         let credentials = Arc::new(Credentials::new(SandboxSecret::random().unwrap()));
         credentials.insert(sandbox("s"), secret.clone(), Occupant::of_app("web"));
         let shutdown = Shutdown::new();
+        let (recorded, audit) = FakeLines::audit();
         let proxy = ForwardProxy::new(Parts {
             permissions: Arc::clone(&permissions) as _,
             tokens: Arc::clone(&tokens) as _,
@@ -329,6 +335,7 @@ impl World {
             dialler: Arc::new(Dialler::new(names.clone(), &[web.pem()]).unwrap()),
             authority: Arc::new(InterceptionAuthority::new(Arc::new(SystemClock)).unwrap()),
             tunnels: 4,
+            audit,
             shutdown: shutdown.clone(),
             metrics: Metrics::new(),
         });
@@ -336,7 +343,7 @@ impl World {
         let ListenAddress::Tcp(address) = *listener.local_address() else { unreachable!() };
         let (router, limits) = (proxy.on_tcp(), ForwardProxy::limits());
         tokio::spawn(async move { listener.serve_proxy(router, limits, &shutdown).await });
-        Self { proxy, address, tokens, permissions, names, upstream, credentials, secret }
+        Self { proxy, address, recorded, tokens, permissions, names, upstream, credentials, secret }
     }
 
     pub(in crate::forward) fn port(&self) -> u16 {

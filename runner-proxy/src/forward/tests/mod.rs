@@ -7,6 +7,7 @@ mod http;
 mod intercepted;
 mod live;
 mod programs;
+mod recorded;
 mod responses;
 mod slow;
 mod websockets;

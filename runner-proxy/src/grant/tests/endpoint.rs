@@ -11,8 +11,8 @@ use http::{StatusCode, header};
 use http_body_util::BodyExt as _;
 use moneyer_daemon::oauth::{ClientAssertion, OAuthClient};
 use moneyer_identity::grant::{
-    AssertionType, BearerToken, GrantKind, GrantScope, HeaderPlacement, TokenEndpoint, TokenGrant,
-    TokenType,
+    AssertionType, BearerToken, Destination, GrantKind, GrantScope, HeaderPlacement, TokenEndpoint,
+    TokenGrant, TokenType,
 };
 use moneyer_identity::{
     Audience, CredentialName, ErrorClass, IssueError, ProviderName, SystemClock,
@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use crate::coordinator::Occupant;
-use crate::fakes::sandbox;
+use crate::fakes::{FakeLines, sandbox};
 use crate::grant::{
     AssertionError, Assertions, GrantError, GrantKey, Grantor, Holder, SubjectTokens, TokenCache,
     TokenSource as _,
@@ -126,6 +126,7 @@ impl SubjectTokens for FakeSubjects {
 pub(super) struct World {
     pub(super) endpoint: FakeEndpoint,
     pub(super) cache: TokenCache,
+    pub(super) recorded: Arc<FakeLines>,
 }
 
 impl World {
@@ -137,8 +138,9 @@ impl World {
             clock: Arc::new(SystemClock),
         };
         let timeline = Timeline::new(|| std::time::Duration::ZERO);
-        let cache = TokenCache::new(grantor, timeline, Metrics::new());
-        Self { endpoint: FakeEndpoint::start().await, cache }
+        let (recorded, audit) = FakeLines::audit();
+        let cache = TokenCache::new(grantor, audit, timeline, Metrics::new());
+        Self { endpoint: FakeEndpoint::start().await, cache, recorded }
     }
 
     pub(super) fn key(&self) -> GrantKey {
@@ -146,12 +148,17 @@ impl World {
     }
 
     pub(super) async fn token(&self, key: &GrantKey) -> Result<String, Arc<GrantError>> {
-        let token = self.cache.token(key.clone()).await?;
+        let token = self.cache.token(key.clone(), &destination()).await?;
         Ok(token.expose().to_owned())
     }
 }
 
-pub(in crate::grant) fn key(url: &str) -> GrantKey {
+/// Where tokens are used.
+fn destination() -> Destination {
+    Destination::parse("api.test", 443).unwrap()
+}
+
+pub(crate) fn key(url: &str) -> GrantKey {
     let endpoint = TokenEndpoint::parse(url).unwrap();
     let holder = Holder { sandbox: sandbox("s"), occupant: Occupant::of_app("web") };
     let grant = TokenGrant {

@@ -3,7 +3,8 @@
 mod answers;
 mod caching;
 mod endpoint;
+mod recording;
 mod requests;
 mod workload_api;
 
-pub(super) use endpoint::key;
+pub(crate) use endpoint::key;
