@@ -438,6 +438,7 @@ impl Forward {
         let audit = Recorded::open(config, Arc::clone(&clock))?;
         let stop = shutdown.token().clone();
         shutdown.spawn("counted refusals", audit.clone().settle(stop));
+        keep_measurements(shutdown);
         let assertions = assertions(config, &server.placement, &server.source);
         let client = OAuthClient::new(read_roots(&config.grants.roots)?);
         let client = client.map_err(StartError::TokenEndpoints)?;
@@ -461,6 +462,15 @@ impl Forward {
         let door = ForwardDoor { address: config.forward_address(*bound), trust, tokens };
         Ok(Some(Self { proxy, door, audit }))
     }
+}
+
+/// Folds the times of requests together, which else grow where nobody looks at the metrics.
+fn keep_measurements(shutdown: &Shutdown) {
+    let stop = shutdown.token().clone();
+    shutdown.spawn("upkeep of metrics", async move {
+        let upkeep = telemetry::upkeep(telemetry::metrics_recorder());
+        stop.run_until_cancelled(upkeep).await;
+    });
 }
 
 fn read_roots(files: &[PathBuf]) -> Result<Vec<Vec<u8>>, StartError> {

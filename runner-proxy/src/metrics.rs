@@ -1,13 +1,18 @@
 //! What the runner proxy counts.
 //!
 //! Names and labels are a contract with dashboards. No label holds a sandbox, an audience or
-//! anything a sandbox can choose, so their number is fixed.
+//! anything a sandbox can choose, so their number is fixed: providers and the endpoints of profiles are an operator's.
 
 use std::time::Duration;
 
-use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
+use metrics::{
+    Counter, Gauge, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge,
+    histogram,
+};
 use moneyer_audit::Written;
 use moneyer_identity::ErrorClass;
+
+use crate::audit::EndpointName;
 
 /// How a request for a token was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +57,7 @@ const AUDIT_FAILURES: &str = "moneyer_runner_audit_failures_total";
 const AUDIT_SEQUENCE: &str = "moneyer_runner_audit_sequence";
 const GRANTS: &str = "moneyer_runner_grants_total";
 const FORWARDED: &str = "moneyer_runner_forwarded_requests_total";
+const FORWARDED_SECONDS: &str = "moneyer_runner_forwarded_seconds";
 const MINTED: &str = "moneyer_runner_tokens_minted_total";
 const MINT_FAILURES: &str = "moneyer_runner_mint_failures_total";
 const REQUESTS: &str = "moneyer_runner_token_requests_total";
@@ -64,6 +70,9 @@ const SVID_FAILURES: &str = "moneyer_runner_x509_svid_failures_total";
 const WORKLOAD_CALLS: &str = "moneyer_runner_workload_api_calls_total";
 const WORKLOAD_STREAMS: &str = "moneyer_runner_workload_api_streams";
 const CERTIFICATE: &str = "moneyer_runner_certificate_life_seconds";
+
+/// The destination of what no endpoint names.
+const NO_ENDPOINT: &str = "none";
 
 /// The metrics of the process, as far as a recorder is installed.
 #[derive(Debug, Clone)]
@@ -92,7 +101,12 @@ impl Metrics {
         describe_counter!(SVID_FAILURES, "Requests for an X.509-SVID that failed, by class");
         describe_counter!(WORKLOAD_CALLS, "Calls of the Workload API, by call and status code");
         describe_counter!(GRANTS, "Tokens asked of token endpoints, by provider and outcome");
-        describe_counter!(FORWARDED, "Requests to the forward proxy, by outcome");
+        describe_counter!(FORWARDED, "Requests to the forward proxy, by endpoint and outcome");
+        describe_histogram!(
+            FORWARDED_SECONDS,
+            Unit::Seconds,
+            "Time from a request to the head of its upstream's answer, by endpoint"
+        );
         describe_counter!(AUDIT_FAILURES, "Writes and syncs of the audit log that failed");
         describe_gauge!(AUDIT_SEQUENCE, "Number of the last durable audit record");
         describe_gauge!(WORKLOAD_STREAMS, "Streams of the Workload API that are open");
@@ -141,10 +155,21 @@ impl Metrics {
         counter!(GRANTS, "provider" => provider, "outcome" => outcome.as_str()).increment(1);
     }
 
-    /// Counts a request to the forward proxy.
-    #[expect(clippy::unused_self, reason = "the label is not known before, the owner is")]
-    pub(crate) fn forwarded(&self, outcome: &'static str) {
-        counter!(FORWARDED, "outcome" => outcome).increment(1);
+    /// Counts a request to the forward proxy. Endpoints are named by operators.
+    #[expect(clippy::unused_self, reason = "the labels are not known before, the owner is")]
+    pub(crate) fn forwarded(&self, endpoint: Option<EndpointName>, outcome: &'static str) {
+        let destination = endpoint.map_or_else(|| NO_ENDPOINT.to_owned(), EndpointName::into_text);
+        counter!(FORWARDED, "destination" => destination, "outcome" => outcome).increment(1);
+    }
+
+    /// Counts a request that was answered by its upstream, or a tunnel that was opened, and how long that took.
+    pub(crate) fn passed(&self, endpoint: Option<EndpointName>, took: Duration) {
+        let destination = endpoint.clone();
+        self.forwarded(endpoint, "passed");
+        if let Some(destination) = destination {
+            let destination = destination.into_text();
+            histogram!(FORWARDED_SECONDS, "destination" => destination).record(took.as_secs_f64());
+        }
     }
 
     /// Counts a call of the Workload API.

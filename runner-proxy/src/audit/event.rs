@@ -2,10 +2,11 @@
 //!
 //! Every field is a name, an identifier, a time or a number, or a word of ours.
 
-use moneyer_identity::grant::{Destination, EndpointRule, GrantKind, GrantScope};
+use moneyer_identity::grant::{Destination, GrantKind, GrantScope};
 use moneyer_identity::{Audience, CredentialName, ProviderName, SandboxId, UnixTime};
 use serde::Serialize;
 
+use super::endpoint_name::EndpointName;
 use super::refusals::Word;
 use crate::grant::GrantKey;
 
@@ -141,15 +142,10 @@ pub(super) struct Forwarded {
 impl Forwarded {
     pub(super) fn first(
         destination: Option<&Destination>,
-        endpoint: Option<&EndpointRule>,
+        endpoint: Option<&EndpointName>,
         Word { class, reason }: Word,
     ) -> Self {
         let destination = destination.map(ToString::to_string);
-        Self { destination, endpoint: endpoint.map(named), class, reason, count: 1 }
+        Self { destination, endpoint: endpoint.map(ToString::to_string), class, reason, count: 1 }
     }
-}
-
-/// An endpoint's host and port, as they stand in its profile.
-pub(super) fn named(endpoint: &EndpointRule) -> String {
-    format!("{}:{}", endpoint.host.as_str(), endpoint.port)
 }

@@ -8,7 +8,8 @@ use moneyer_identity::grant::{Destination, EndpointRule};
 use moneyer_identity::{Clock, SandboxId};
 use moneyer_recording::{AuditError, LineLog, Lines};
 
-use super::event::{AskedFor, Event, Forwarded, Record, named};
+use super::endpoint_name::EndpointName;
+use super::event::{AskedFor, Event, Forwarded, Record};
 use super::refusals::{Kind, Refusals, Refused, Word};
 use crate::grant::{GrantError, GrantKey};
 
@@ -62,10 +63,10 @@ impl GrantAudit {
         &self,
         sandbox: &SandboxId,
         destination: Option<&Destination>,
-        endpoint: Option<&EndpointRule>,
+        endpoint: Option<&EndpointName>,
         word: Word,
     ) {
-        let of = endpoint.map(named).unwrap_or_default();
+        let of = endpoint.map(ToString::to_string).unwrap_or_default();
         let refused = Refused { kind: Kind::Request, of, word };
         self.note(sandbox, refused, || {
             Event::ForwardRefused(Forwarded::first(destination, endpoint, word))
@@ -80,9 +81,10 @@ impl GrantAudit {
         endpoint: &EndpointRule,
         word: Word,
     ) {
-        let refused = Refused { kind: Kind::Audited, of: named(endpoint), word };
+        let endpoint = EndpointName::of(endpoint);
+        let refused = Refused { kind: Kind::Audited, of: endpoint.to_string(), word };
         self.note(sandbox, refused, || {
-            Event::ForwardAudited(Forwarded::first(Some(destination), Some(endpoint), word))
+            Event::ForwardAudited(Forwarded::first(Some(destination), Some(&endpoint), word))
         });
     }
 

@@ -5,11 +5,13 @@
 //! end. What is refused is recorded so that no sandbox can fill the log. No record has a place for a token, an
 //! assertion, a path or a query.
 
+mod endpoint_name;
 mod event;
 mod grants;
 mod refusals;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use endpoint_name::EndpointName;
 pub(crate) use grants::GrantAudit;
 pub(crate) use refusals::Word;

@@ -10,7 +10,7 @@ use moneyer_recording::AuditError;
 use serde_json::{Value, json};
 
 use super::event::{AskedFor, Event, Forwarded, Record};
-use super::{GrantAudit, Word};
+use super::{EndpointName, GrantAudit, Word};
 use crate::fakes::{FakeLines, HandClock, sandbox};
 use crate::forward::rule;
 use crate::grant::{GrantError, key};
@@ -52,7 +52,12 @@ async fn ten_thousand_hosts_of_a_hostile_sandbox_are_two_records_a_minute() {
 async fn of_endpoints_and_reasons_ten_are_told_apart_and_the_rest_is_counted_by_reason() {
     let (lines, audit, clock) = counted();
     let refuse = |port: u16| {
-        audit.refused(&sandbox("s"), Some(&host(1)), Some(&rule(port)), NOT_NAMED);
+        audit.refused(
+            &sandbox("s"),
+            Some(&host(1)),
+            Some(&EndpointName::of(&rule(port))),
+            NOT_NAMED,
+        );
     };
     (1..=12).for_each(&refuse);
     (1..=12).for_each(&refuse);
@@ -127,7 +132,7 @@ async fn a_record_has_every_name_and_nothing_of_a_token_endpoints_query() {
 
 fn samples() -> Vec<Event> {
     let (key, word) = (key("http://localhost:1/"), NOT_NAMED);
-    let forwarded = || Forwarded::first(Some(&host(1)), Some(&rule(443)), word);
+    let forwarded = || Forwarded::first(Some(&host(1)), Some(&EndpointName::of(&rule(443))), word);
     let Word { class, reason } = word;
     let (asked, destination) = (AskedFor::of(&key), "a:1".to_owned());
     vec![

@@ -12,6 +12,7 @@ use moneyer_daemon::listener::Limits;
 use moneyer_identity::SandboxId;
 use moneyer_identity::grant::{Destination, EndpointRule, SandboxGrants, TokenGrant};
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 
 use super::authority::InterceptionAuthority;
 use super::caller::Caller;
@@ -22,7 +23,7 @@ use super::relay::Relay;
 use super::request::{Asked, destination_of, read_absolute};
 use super::shares::Shares;
 use super::upstream::Upstream;
-use crate::audit::GrantAudit;
+use crate::audit::{EndpointName, GrantAudit};
 use crate::grant::TokenSource;
 use crate::metrics::Metrics;
 use crate::sandbox::{Credentials, Stay};
@@ -76,6 +77,7 @@ pub(super) struct Shown {
     authority: String,
     /// The same, where it is one.
     destination: Option<Destination>,
+    begun: Instant,
 }
 
 impl Shown {
@@ -92,7 +94,7 @@ impl Shown {
 
     fn new(request: &Request, authority: String, destination: Option<Destination>) -> Self {
         let method = request.method().as_str().chars().take(SHOWN_METHOD).collect();
-        Self { method, authority, destination }
+        Self { method, authority, destination, begun: Instant::now() }
     }
 }
 
@@ -146,7 +148,7 @@ impl ForwardProxy {
         let caller = match caller {
             Ok(caller) => caller,
             Err(refusal) => {
-                self.count(&refusal);
+                self.parts.metrics.forwarded(None, refusal.as_str());
                 return refusal.into_response();
             }
         };
@@ -175,7 +177,11 @@ impl ForwardProxy {
         shown: &Shown,
         answer: Result<Response, Refusal>,
     ) -> Response {
-        answer.inspect(|_| self.parts.metrics.forwarded("passed")).unwrap_or_else(|refusal| {
+        let passed = |_: &Response| {
+            let endpoint = self.endpoint(sandbox, shown.destination.as_ref());
+            self.parts.metrics.passed(endpoint, shown.begun.elapsed());
+        };
+        answer.inspect(passed).unwrap_or_else(|refusal| {
             self.note(sandbox, shown.destination.as_ref(), &refusal);
             tracing::info!(
                 sandbox.id = %sandbox, http.method = %shown.method,
@@ -193,15 +199,21 @@ impl ForwardProxy {
         destination: Option<&Destination>,
         refusal: &Refusal,
     ) {
-        self.count(refusal);
-        let Some(word) = refusal.recorded() else { return };
-        let grants = self.parts.permissions.of(sandbox).map(|(_, grants)| grants);
-        let endpoint = destination.zip(grants.as_ref()).and_then(|(to, grants)| named(grants, to));
-        self.parts.audit.refused(sandbox, destination, endpoint, word);
+        let endpoint = self.endpoint(sandbox, destination);
+        if let Some(word) = refusal.recorded() {
+            self.parts.audit.refused(sandbox, destination, endpoint.as_ref(), word);
+        }
+        self.parts.metrics.forwarded(endpoint, refusal.as_str());
     }
 
-    fn count(&self, refusal: &Refusal) {
-        self.parts.metrics.forwarded(refusal.as_str());
+    /// What names a destination for a sandbox, in the words of its profile.
+    fn endpoint(
+        &self,
+        sandbox: &SandboxId,
+        destination: Option<&Destination>,
+    ) -> Option<EndpointName> {
+        let (_, grants) = self.parts.permissions.of(sandbox)?;
+        named(&grants, destination?).map(EndpointName::of)
     }
 
     /// Whether a request would be permitted now, with all of these tokens.

@@ -6,6 +6,7 @@ mod frames;
 mod http;
 mod intercepted;
 mod live;
+mod measured;
 mod programs;
 mod recorded;
 mod responses;
