@@ -221,25 +221,9 @@ impl App {
             timeline.clone(),
             metrics.clone(),
         );
-        let renewal = (jitter as fn(Duration) -> Duration, config.tokens.jitter.duration());
-        let heard = (Arc::clone(&bundles), link.connected());
-        let svids = SvidOffice::new(
-            Arc::clone(&issuer) as _,
-            heard,
-            renewal,
-            timeline.clone(),
-            metrics.clone(),
-        );
-        let workload_api = WorkloadApi {
-            placement: Arc::clone(&placement),
-            bundles: Arc::clone(&bundles),
-            source: source.clone(),
-            svids,
-            users: config.sandboxes.users.clone().into(),
-            clock: Arc::clone(&clock),
-            metrics: metrics.clone(),
-            profiles: Profiles::new(config.workload_api).map_err(StartError::Reflection)?,
-        };
+        let with = (timeline, Arc::clone(&clock), metrics.clone());
+        let known = (Arc::clone(&placement), Arc::clone(&bundles));
+        let workload_api = workload_api(config, &issuer, known, (&link, &source), &with)?;
         let nobody = SandboxSecret::random().map_err(StartError::Random)?;
         let server = TokenServer {
             source: source.clone(),
@@ -247,7 +231,6 @@ impl App {
             placement: Arc::clone(&placement),
             hosts: Arc::new(allowed_hosts(config, listeners.tokens_address)),
         };
-        let with = (timeline, Arc::clone(&clock), metrics.clone());
         let of = (&server, Arc::clone(&issuer) as _);
         let forward = Forward::make(config, listeners.forward.as_ref(), of, &shutdown, with)?;
         let proxy = forward.as_ref().map(|forward| forward.proxy.clone());
@@ -478,6 +461,29 @@ fn read_roots(files: &[PathBuf]) -> Result<Vec<Vec<u8>>, StartError> {
         std::fs::read(path).map_err(|source| StartError::Roots { path: path.clone(), source })
     };
     files.iter().map(read).collect()
+}
+
+/// What every sandbox's socket serves.
+fn workload_api(
+    config: &Config,
+    issuer: &Arc<CoordinatorClient>,
+    (placement, bundles): (Arc<KnownPlacement>, Arc<KnownBundles>),
+    (link, source): (&Link, &TokenSource),
+    (timeline, clock, metrics): &(Timeline, Arc<dyn Clock>, Metrics),
+) -> Result<WorkloadApi, StartError> {
+    let renewal = (jitter as fn(Duration) -> Duration, config.tokens.jitter.duration());
+    let heard = (Arc::clone(&bundles), link.connected());
+    let (signer, timeline) = (Arc::clone(issuer) as _, timeline.clone());
+    Ok(WorkloadApi {
+        placement,
+        bundles,
+        source: source.clone(),
+        svids: SvidOffice::new(signer, heard, renewal, timeline, metrics.clone()),
+        users: config.sandboxes.users.clone().into(),
+        clock: Arc::clone(clock),
+        metrics: metrics.clone(),
+        profiles: Profiles::new(config.workload_api).map_err(StartError::Reflection)?,
+    })
 }
 
 /// Where the assertions of grants come from.

@@ -178,8 +178,8 @@ mod tests {
         Kept::new()
     }
 
-    fn until(value: usize, life: Duration) -> Outcome<usize> {
-        Ok(Until { value, ends_at: Instant::now() + life })
+    fn until(value: usize, life: Duration) -> Until<usize> {
+        Until { value, ends_at: Instant::now() + life }
     }
 
     #[tokio::test(start_paused = true)]
@@ -190,7 +190,7 @@ mod tests {
                 let number = asked.fetch_add(1, Ordering::SeqCst);
                 async move {
                     tokio::time::sleep(Duration::from_secs(1)).await;
-                    until(number, Duration::from_secs(10))
+                    Ok(until(number, Duration::from_secs(10)))
                 }
             })
         };
@@ -207,12 +207,12 @@ mod tests {
         let kept = kept();
         let slow = || async {
             tokio::time::sleep(Duration::from_secs(5)).await;
-            until(7, FAR)
+            Ok(until(7, FAR))
         };
         let first = kept.get(1, Instant::now() + Duration::from_secs(4), slow).await;
         assert!(matches!(first, Err(DelegationFailure::TooSlow)));
         tokio::time::sleep(Duration::from_secs(2)).await;
-        let second = kept.get(1, Instant::now() + FAR, || async { until(8, FAR) }).await;
+        let second = kept.get(1, Instant::now() + FAR, || async { Ok(until(8, FAR)) }).await;
         assert_eq!(second.unwrap().value, 7);
     }
 
@@ -222,7 +222,7 @@ mod tests {
         let deadline = || Instant::now() + FAR;
         let failing = || async { Err(DelegationFailure::Busy) };
         assert!(kept.get(1, deadline(), failing).await.is_err());
-        let well = || async { until(1, FAR) };
+        let well = || async { Ok(until(1, FAR)) };
         assert!(kept.get(1, deadline(), well).await.is_err(), "it stands");
         tokio::time::advance(FAILURE_STANDS).await;
         assert!(kept.get(1, deadline(), well).await.is_ok());
@@ -237,12 +237,12 @@ mod tests {
         let kept = kept();
         for number in 0..MAXIMUM_KEPT {
             let life = FAR + Duration::from_millis(u64::try_from(MAXIMUM_KEPT - number).unwrap());
-            kept.get(number, Instant::now() + FAR, || async move { until(number, life) })
+            kept.get(number, Instant::now() + FAR, || async move { Ok(until(number, life)) })
                 .await
                 .unwrap();
         }
         let more = MAXIMUM_KEPT;
-        kept.get(more, Instant::now() + FAR, || async move { until(more, FAR) }).await.unwrap();
+        kept.get(more, Instant::now() + FAR, || async move { Ok(until(more, FAR)) }).await.unwrap();
         let entries = kept.entries();
         assert_eq!(entries.len(), MAXIMUM_KEPT);
         assert!(!entries.contains_key(&(MAXIMUM_KEPT - 1)) && entries.contains_key(&0));

@@ -56,7 +56,10 @@ async fn an_assertion_is_the_sandboxs_own_for_this_token_service_or_none() {
     let usual = scene.usual().await;
     let signed = usual.jwt_svid.rsplit_once('.').unwrap().0;
     let flipped = if usual.jwt_svid.ends_with('A') { "B" } else { "A" };
-    let tampered = format!("{}{flipped}", &usual.jwt_svid[..usual.jwt_svid.len() - 1]);
+    let (_, signature) = usual.jwt_svid.rsplit_once('.').unwrap();
+    let mut tampered = format!("{signed}.{signature}");
+    tampered.pop();
+    tampered.push_str(flipped);
     let oidc = scene.runner.mint("web-1", &["https://idp.test"]).await.unwrap().token;
     for (what, jwt_svid) in [
         ("another sandbox's", scene.svid("web-2").await),

@@ -44,8 +44,8 @@ async fn the_coordinator_asks_as_itself_for_a_token_that_is_addressed_to_the_san
     assert_eq!(form, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
     let url = scene.service.url.clone();
     let recorded = scene.recorded(&["subject_token_exchanged", "token_minted"]).await;
-    let [svid, own, exchanged] = recorded.as_slice() else { panic!("{recorded:?}") };
-    assert_eq!((&svid["sandbox"], &own["sub"]), (&"web-1".into(), &COORDINATOR.into()));
+    let [of_sandbox, own, exchanged] = recorded.as_slice() else { panic!("{recorded:?}") };
+    assert_eq!((&of_sandbox["sandbox"], &own["sub"]), (&"web-1".into(), &COORDINATOR.into()));
     let expected = json!({
         "who": "runner:runner-1", "decision": "allowed", "event": "subject_token_exchanged",
         "sandbox": "web-1", "app": "web", "provider": "p", "credential": "token",

@@ -36,7 +36,7 @@ impl Scene {
 
     /// Whose provider holds this.
     pub(super) async fn holding(user: Value) -> Self {
-        let (world, service) = (World::start().await, TokenService::start().await);
+        let (world, service) = (Box::pin(World::start()).await, TokenService::start().await);
         let runner = world.join("runner-1").await;
         world.join("runner-2").await;
         for (id, on) in [("web-1", "runner-1"), ("web-2", "runner-1"), ("far-1", "runner-2")] {
