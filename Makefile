@@ -48,13 +48,14 @@ interop: ## Try go-spiffe and a Kubernetes API server, which are built from sour
 	program=$$(deploy/interop/kubernetes/build.sh); \
 	MONEYER_KUBE_APISERVER=$$program deploy/interop/run.sh $(TARGET)/debug tests_kubernetes
 
-soak: ## Run faults for hours: 1,000 kills and rotations, 500 losses of power, an end at every write, ten minutes of outage and of rotation
+soak: ## Run faults for hours: 1,000 kills and rotations, 500 losses of power, an end at every write, ten minutes of outage and of rotation, 10,000 requests at once
 	.ci/packages build-essential pkg-config libssl-dev python3-venv nodejs npm libfaketime age e2fsprogs mount postgresql pgbouncer
 	cargo build --workspace --all-targets --locked
 	MONEYER_KILL_ROUNDS=1000 MONEYER_RACE_KEYS=100 MONEYER_CRASH_IMAGES=500 MONEYER_ABORT_POINTS=all \
 	MONEYER_AWAY_SECONDS=600 MONEYER_AWAY_SANDBOXES=1000 MONEYER_DATABASE_AWAY_SECONDS=600 \
 	MONEYER_SOAK_ROTATIONS=1000 MONEYER_SOAK_EVERY_MS=1000 \
 		cargo test --locked --package moneyer-integration --test processes -- --nocapture
+	MONEYER_FORWARD_AT_ONCE=10000 cargo test --locked --package moneyer-runner-proxy --lib forward::tests::tokens
 	ROTATION_SECONDS=600 ROTATION_EVERY=20 deploy/interop/run.sh $(TARGET)/debug tests/test_rotation.py
 	SVID_ROTATION_SECONDS=300 deploy/interop/run.sh $(TARGET)/debug tests/spiffe/test_authority_rotation.py
 	FEDERATION_SECONDS=300 deploy/interop/run.sh $(TARGET)/debug tests/spiffe/test_federation.py

@@ -21,7 +21,7 @@ pub(crate) use error::GrantError;
 pub(crate) use obtain::Grantor;
 pub(crate) use subject::SubjectTokens;
 #[cfg(test)]
-pub(crate) use tests::key;
+pub(crate) use tests::{World, key};
 
 use std::sync::Arc;
 

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use moneyer_daemon::lifecycle::Shutdown;
-use moneyer_daemon::listener::{ListenAddress, Listener, Stream, UnixMode};
+use moneyer_daemon::listener::{Limits, ListenAddress, Listener, Stream, UnixMode};
 use moneyer_daemon::oauth::TokenEndpointError;
 use moneyer_daemon::tls::{ServerTls, TlsIdentity, WebAlpn, WebConnection, WebTls};
 use moneyer_identity::grant::{
@@ -285,6 +285,19 @@ pub(in crate::forward) fn grants(revision: &str, port: u16) -> SandboxGrants {
     }
 }
 
+/// How much one sandbox may have open.
+#[derive(Clone, Copy)]
+pub(in crate::forward) struct Room {
+    pub(in crate::forward) tunnels: usize,
+    pub(in crate::forward) connections: usize,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { tunnels: 4, connections: ForwardProxy::limits().max_connections_per_ip }
+    }
+}
+
 /// All of it.
 pub(in crate::forward) struct World {
     pub(in crate::forward) proxy: ForwardProxy,
@@ -318,10 +331,24 @@ impl World {
 
     /// One before this upstream, which it trusts by this authority.
     pub(in crate::forward) fn before(upstream: FakeUpstream, web: &WebAuthority) -> Self {
+        let tokens = Arc::new(FakeTokens::default());
+        Self::with(upstream, web, Arc::clone(&tokens) as _, Room::default()).giving(tokens)
+    }
+
+    fn giving(self, tokens: Arc<FakeTokens>) -> Self {
+        Self { tokens, ..self }
+    }
+
+    /// The same with tokens from elsewhere, and room for so much.
+    pub(in crate::forward) fn with(
+        upstream: FakeUpstream,
+        web: &WebAuthority,
+        source: Arc<dyn TokenSource>,
+        room: Room,
+    ) -> Self {
         let leads_to = Arc::new(Mutex::new(vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]));
         let names = FakeNames { leads_to, asked: Arc::default() };
-        let (tokens, permissions) =
-            (Arc::new(FakeTokens::default()), Arc::new(FakePermissions::default()));
+        let (tokens, permissions) = (Arc::default(), Arc::new(FakePermissions::default()));
         permissions.set("s", grants("1", upstream.address.port()));
         let secret = SandboxSecret::random().unwrap();
         let credentials = Arc::new(Credentials::new(SandboxSecret::random().unwrap()));
@@ -330,18 +357,19 @@ impl World {
         let (recorded, audit) = FakeLines::audit();
         let proxy = ForwardProxy::new(Parts {
             permissions: Arc::clone(&permissions) as _,
-            tokens: Arc::clone(&tokens) as _,
+            tokens: source,
             credentials: Arc::clone(&credentials),
             dialler: Arc::new(Dialler::new(names.clone(), &[web.pem()]).unwrap()),
             authority: Arc::new(InterceptionAuthority::new(Arc::new(SystemClock)).unwrap()),
-            tunnels: 4,
+            tunnels: room.tunnels,
             audit,
             shutdown: shutdown.clone(),
             metrics: Metrics::new(),
         });
         let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap(), UnixMode::Owner).unwrap();
         let ListenAddress::Tcp(address) = *listener.local_address() else { unreachable!() };
-        let (router, limits) = (proxy.on_tcp(), ForwardProxy::limits());
+        let limits = Limits { max_connections_per_ip: room.connections, ..ForwardProxy::limits() };
+        let router = proxy.on_tcp();
         tokio::spawn(async move { listener.serve_proxy(router, limits, &shutdown).await });
         Self { proxy, address, recorded, tokens, permissions, names, upstream, credentials, secret }
     }

@@ -39,7 +39,7 @@ async fn requests_in_a_tunnel_have_the_token_one_after_the_other() {
 }
 
 /// An upstream that speaks both versions and tells what it was asked.
-fn modern(web: &WebAuthority) -> std::net::SocketAddr {
+pub(super) fn modern(web: &WebAuthority) -> std::net::SocketAddr {
     let tell = |version: Version, headers: HeaderMap| async move {
         let shown = |name: &str| {
             let values = headers.get_all(name).iter().map(|value| value.to_str().unwrap());

@@ -11,4 +11,5 @@ mod programs;
 mod recorded;
 mod responses;
 mod slow;
+mod tokens;
 mod websockets;

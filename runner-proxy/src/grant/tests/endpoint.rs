@@ -31,16 +31,16 @@ use crate::token::Timeline;
 
 /// Answers as it is told, by default with numbered tokens.
 #[derive(Clone)]
-pub(super) struct FakeEndpoint {
-    pub(super) url: String,
-    pub(super) forms: Arc<Mutex<Vec<String>>>,
+pub(crate) struct FakeEndpoint {
+    pub(crate) url: String,
+    pub(crate) forms: Arc<Mutex<Vec<String>>>,
     answers: Arc<Mutex<VecDeque<(u16, String)>>>,
     /// Without one an answer waits.
-    pub(super) turns: Arc<Semaphore>,
+    pub(crate) turns: Arc<Semaphore>,
 }
 
 impl FakeEndpoint {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/token", listener.local_addr().unwrap());
         let turns = Arc::new(Semaphore::new(Semaphore::MAX_PERMITS));
@@ -55,11 +55,16 @@ impl FakeEndpoint {
     }
 
     /// Answers once with this.
-    pub(super) fn then(&self, status: u16, body: &str) {
+    pub(crate) fn then(&self, status: u16, body: &str) {
         self.answers.lock().unwrap().push_back((status, body.to_owned()));
     }
 
-    pub(super) fn asked(&self) -> usize {
+    /// Answers as usual again.
+    pub(crate) fn recover(&self) {
+        self.answers.lock().unwrap().clear();
+    }
+
+    pub(crate) fn asked(&self) -> usize {
         self.forms.lock().unwrap().len()
     }
 
@@ -87,7 +92,7 @@ impl FakeEndpoint {
 }
 
 /// Says who asks, and for what audience.
-pub(super) struct FakeAssertions;
+pub(crate) struct FakeAssertions;
 
 #[async_trait]
 impl Assertions for FakeAssertions {
@@ -104,7 +109,7 @@ impl Assertions for FakeAssertions {
 }
 
 /// Readdresses the token of one user.
-pub(super) struct FakeSubjects;
+pub(crate) struct FakeSubjects;
 
 #[async_trait]
 impl SubjectTokens for FakeSubjects {
@@ -123,14 +128,14 @@ impl SubjectTokens for FakeSubjects {
 }
 
 /// A cache before a token endpoint.
-pub(super) struct World {
-    pub(super) endpoint: FakeEndpoint,
-    pub(super) cache: TokenCache,
-    pub(super) recorded: Arc<FakeLines>,
+pub(crate) struct World {
+    pub(crate) endpoint: FakeEndpoint,
+    pub(crate) cache: TokenCache,
+    pub(crate) recorded: Arc<FakeLines>,
 }
 
 impl World {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let grantor = Grantor {
             assertions: Arc::new(FakeAssertions),
             subjects: Arc::new(FakeSubjects),
@@ -143,11 +148,11 @@ impl World {
         Self { endpoint: FakeEndpoint::start().await, cache, recorded }
     }
 
-    pub(super) fn key(&self) -> GrantKey {
+    pub(crate) fn key(&self) -> GrantKey {
         key(&self.endpoint.url)
     }
 
-    pub(super) async fn token(&self, key: &GrantKey) -> Result<String, Arc<GrantError>> {
+    pub(crate) async fn token(&self, key: &GrantKey) -> Result<String, Arc<GrantError>> {
         let token = self.cache.token(key.clone(), &destination()).await?;
         Ok(token.expose().to_owned())
     }

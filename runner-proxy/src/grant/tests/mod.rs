@@ -2,9 +2,9 @@
 
 mod answers;
 mod caching;
-mod endpoint;
+pub(crate) mod endpoint;
 mod recording;
 mod requests;
 mod workload_api;
 
-pub(crate) use endpoint::key;
+pub(crate) use endpoint::{World, key};
