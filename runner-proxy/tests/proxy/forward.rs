@@ -152,7 +152,8 @@ async fn what_the_coordinator_says_is_what_the_upstream_sees_and_nothing_outlive
     assert!(asked[0].ends_with("&audience=alpha&scope=alpha"), "{asked:?}");
     assert!(!holds(&host.path("run"), "canary") && !holds(&host.path("state"), "canary"));
     let (_, metrics) = http::plain(&proxy.operations(), "/metrics").await;
-    let counted = r#"moneyer_runner_grants_total{provider="demo",outcome="granted"} 1"#;
+    // Other tests of this process count there too.
+    let counted = r#"moneyer_runner_grants_total{provider="demo",outcome="granted"} "#;
     assert!(metrics.contains(counted) && !metrics.contains("canary"), "{metrics}");
 
     let url = format!("http://localhost:{}/x", upstream.address.port());
@@ -166,14 +167,15 @@ async fn what_the_coordinator_says_is_what_the_upstream_sees_and_nothing_outlive
     without.bindings.clear();
     cluster.grant("s-1", without);
     eventually("the token is taken away", async || {
-        assert_eq!(by_environment(&proxy, &variable, "GET", &upstream).await, 200);
-        upstream.seen().last().unwrap() == "none "
+        // A request that is under way while they change is refused.
+        by_environment(&proxy, &variable, "GET", &upstream).await == 200
+            && upstream.seen().last().unwrap() == "none "
     })
     .await;
     cluster.grant("s-1", grants("3", &upstream, &tokens));
     eventually("another revision has another token", async || {
-        assert_eq!(by_environment(&proxy, &variable, "GET", &upstream).await, 200);
-        upstream.seen().last().unwrap() == "Bearer canary-2 "
+        by_environment(&proxy, &variable, "GET", &upstream).await == 200
+            && upstream.seen().last().unwrap() == "Bearer canary-2 "
     })
     .await;
     cluster.displace("s-1");
