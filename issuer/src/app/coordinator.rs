@@ -89,6 +89,9 @@ impl App {
         }
         note_missing_mark(&authority).await?;
         note_uncertified(config, &authority);
+        if let Some(records) = authority.unreadable_records() {
+            tracing::warn!(records, "records cannot be read by this version, and give nothing");
+        }
         if let Some(source) = &mut listeners.public_tls {
             let loaded = source.load(kept.store.port(), authority.now()).await;
             loaded.map_err(StartError::PublicTls)?;

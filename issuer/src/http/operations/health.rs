@@ -89,8 +89,10 @@ impl Health {
         if authority.is_shared() {
             let following = authority.check_following().map_err(|error| crate::chain(&error));
             health.add("following", Need::Needed, following);
-            let records = authority.unreadable_records().map_or(Ok(()), Err);
-            health.add("records", Need::Told, records);
+        }
+        let records = authority.unreadable_records();
+        if authority.is_shared() || records.is_some() {
+            health.add("records", Need::Told, records.map_or(Ok(()), Err));
         }
         health.add("audit", Need::Needed, audit);
         health.add("signing_key", Need::Needed, signing);

@@ -149,11 +149,13 @@ impl Authority {
         self.ledger.standing().map_or(Ok(()), Standing::check)
     }
 
-    /// What others have written and this coordinator cannot read, for people. What it is about is refused here; where
+    /// What others, or another version, have written and this coordinator cannot read, for people. What it is about is refused here; where
     /// everything hangs on it, this coordinator does not follow.
     #[must_use]
     pub fn unreadable_records(&self) -> Option<String> {
-        self.unreadable().told()
+        let told = [self.unreadable().told(), self.providers().now().refused_profiles()];
+        let told: Vec<_> = told.into_iter().flatten().collect();
+        (!told.is_empty()).then(|| told.join("; "))
     }
 
     /// Hears a witness of what the store had come to. One that has seen more than this coordinator has heard of is

@@ -21,7 +21,9 @@ pub enum ProvidersError {
     )]
     Audit(#[source] AuditError),
     /// A stored profile is none by the rules of this version.
-    #[error("the stored profile {profile} is none by the rules of this version: {findings}")]
+    #[error(
+        "the stored profile {profile} is none by the rules of this version ({findings}); put it anew"
+    )]
     StoredProfile {
         /// Its id.
         profile: ProfileId,
@@ -135,13 +137,15 @@ impl ProvidersError {
             | Self::NoSuchApp(_)
             | Self::NoSuchSandbox(_)
             | Self::NotAttached => ErrorClass::NotFound,
-            Self::Exists(_) | Self::InUse { .. } | Self::Changed | Self::Ambiguous(_) => {
-                ErrorClass::Conflict
-            }
+            Self::Exists(_)
+            | Self::InUse { .. }
+            | Self::Changed
+            | Self::Ambiguous(_)
+            | Self::StoredProfile { .. } => ErrorClass::Conflict,
             Self::TooManyProfiles | Self::TooManyProviders | Self::TooManyAttachments => {
                 ErrorClass::Exhausted
             }
-            Self::StoredProfile { .. } | Self::Interrupted(_) => ErrorClass::Internal,
+            Self::Interrupted(_) => ErrorClass::Internal,
         }
     }
 }

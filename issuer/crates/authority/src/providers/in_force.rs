@@ -59,6 +59,15 @@ impl ProvidersInForce {
         found.ok_or_else(|| ProvidersError::NoSuchProfile(id.clone()))
     }
 
+    /// The profiles that this version takes for none, for people: their providers give nothing.
+    #[must_use]
+    pub fn refused_profiles(&self) -> Option<String> {
+        let refused = self.records.refused.iter();
+        let told = refused.map(|(id, (findings, _))| format!("the profile {id}: {findings}"));
+        let told: Vec<_> = told.collect();
+        (!told.is_empty()).then(|| told.join("; "))
+    }
+
     /// Every provider with its revision, in the order of the names.
     pub fn providers(&self) -> impl Iterator<Item = (&Arc<Provider>, Generation)> {
         self.records.providers.values().map(|(provider, revision)| (provider, *revision))

@@ -83,16 +83,21 @@ impl Providers {
         let _changing = self.changing.lock().await;
         // Read anew: what became of the change before may not be known.
         let mut records = Records::load(&self.ledger).await?;
-        let before = records.profiles.get(profile.id()).cloned();
-        check_revision(before.as_ref().map(|(_, revision)| *revision), asked)?;
+        let before = records.profile_revision(profile.id());
+        check_revision(before, asked)?;
         let expected = match before {
-            Some((before, revision)) if *before == profile => return Ok(revision),
-            Some((_, revision)) => Expected::Revision(revision),
-            None if records.profiles.len() >= MAXIMUM_PROFILES => {
+            Some(revision)
+                if records.profile(profile.id()).is_ok_and(|before| **before == profile) =>
+            {
+                return Ok(revision);
+            }
+            Some(revision) => Expected::Revision(revision),
+            None if records.profiles.len() + records.refused.len() >= MAXIMUM_PROFILES => {
                 return Err(ProvidersError::TooManyProfiles);
             }
             None => Expected::Absent,
         };
+        records.refused.remove(profile.id());
         let change = Change::put(&ProfileRecord::of(&profile), expected);
         let what = Event::ProviderProfilePut { provider_profile: profile.id().clone() };
         let (id, profile) = (profile.id().clone(), Arc::new(profile));
@@ -114,9 +119,11 @@ impl Providers {
     ) -> Result<(), ProvidersError> {
         let _changing = self.changing.lock().await;
         let mut records = Records::load(&self.ledger).await?;
-        let found = records.profiles.remove(id);
-        let (_, revision) = found.ok_or_else(|| ProvidersError::NoSuchProfile(id.clone()))?;
+        let found = records.profile_revision(id);
+        let revision = found.ok_or_else(|| ProvidersError::NoSuchProfile(id.clone()))?;
         check_revision(Some(revision), asked)?;
+        records.profiles.remove(id);
+        records.refused.remove(id);
         let mut providers = records.providers.values().map(|(provider, _)| provider);
         if let Some(provider) = providers.find(|provider| provider.profile == *id) {
             let (profile, provider) = (id.clone(), provider.name.clone());

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::error::ProvidersError;
 use super::provider::Provider;
 use crate::audit::Ledger;
-use crate::profiles::{Profile, ProfileId};
+use crate::profiles::{Findings, Profile, ProfileId};
 use crate::store::{Collection, Generation, Record, load_records};
 
 /// A profile's record: the document, as it was put.
@@ -38,6 +38,8 @@ impl Record for ProfileRecord {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Records {
     pub(super) profiles: BTreeMap<ProfileId, (Arc<Profile>, Generation)>,
+    /// Profiles that are none by the rules of this version: their providers give nothing until they are put anew.
+    pub(super) refused: BTreeMap<ProfileId, (Findings, Generation)>,
     pub(super) providers: BTreeMap<ProviderName, (Arc<Provider>, Generation)>,
 }
 
@@ -46,12 +48,12 @@ impl Records {
         let mut records = Self::default();
         let profiles = load_records::<ProfileRecord>(ledger.store()).await;
         for (record, revision) in profiles.map_err(ProvidersError::Store)? {
-            let read = Profile::read(&record.document);
-            let (profile, _) = read.map_err(|findings| ProvidersError::StoredProfile {
-                profile: record.id.clone(),
-                findings,
-            })?;
-            records.profiles.insert(record.id, (Arc::new(profile), revision));
+            match Profile::read(&record.document) {
+                Ok((profile, _)) => {
+                    records.profiles.insert(record.id, (Arc::new(profile), revision));
+                }
+                Err(findings) => drop(records.refused.insert(record.id, (findings, revision))),
+            }
         }
         let providers = load_records::<Provider>(ledger.store()).await;
         for (provider, revision) in providers.map_err(ProvidersError::Store)? {
@@ -61,8 +63,20 @@ impl Records {
     }
 
     pub(super) fn profile(&self, id: &ProfileId) -> Result<&Arc<Profile>, ProvidersError> {
-        let found = self.profiles.get(id).map(|(profile, _)| profile);
-        found.ok_or_else(|| ProvidersError::NoSuchProfile(id.clone()))
+        match (self.profiles.get(id), self.refused.get(id)) {
+            (Some((profile, _)), _) => Ok(profile),
+            (None, Some((findings, _))) => {
+                let (profile, findings) = (id.clone(), findings.clone());
+                Err(ProvidersError::StoredProfile { profile, findings })
+            }
+            (None, None) => Err(ProvidersError::NoSuchProfile(id.clone())),
+        }
+    }
+
+    /// The revision of a profile, also of one that is refused.
+    pub(super) fn profile_revision(&self, id: &ProfileId) -> Option<Generation> {
+        let good = self.profiles.get(id).map(|(_, revision)| *revision);
+        good.or_else(|| self.refused.get(id).map(|(_, revision)| *revision))
     }
 
     pub(super) fn provider(

@@ -8,7 +8,7 @@ use moneyer_authority::providers::{
     CredentialValue, Detachment, MAXIMUM_ATTACHMENTS, MAXIMUM_CREDENTIAL_BYTES, MAXIMUM_GRANTED,
     MAXIMUM_PROFILES, MAXIMUM_PROVIDERS, NewCredential, NewProvider, Provider, ProvidersError,
 };
-use moneyer_authority::store::{Change, Collection, Expected, Generation, Store as _};
+use moneyer_authority::store::{Change, Collection, Expected, Generation, Record, Store as _};
 use moneyer_identity::grant::{Decision, Destination, SandboxGrants};
 use moneyer_identity::{CredentialName, ErrorClass, ProviderName, UnixTime};
 use moneyer_testkit::ManualClock;
@@ -416,6 +416,58 @@ async fn filled(profiles: usize, providers: usize) -> MemoryStore {
     }
     store.commit(changes).await.unwrap();
     store
+}
+
+/// The document of a profile as another version stored it.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct StoredProfile {
+    id: ProfileId,
+    document: Value,
+}
+
+impl Record for StoredProfile {
+    const COLLECTION: Collection = Collection::ProviderProfiles;
+    fn id(&self) -> String {
+        self.id.as_str().to_owned()
+    }
+}
+
+#[tokio::test]
+async fn a_profile_that_this_version_refuses_gives_nothing_and_holds_nothing_else_back() {
+    let scene = Scene::new().await;
+    for (name, host) in [("good", "a.example"), ("odd", "b.example")] {
+        scene.put(profile(name, host)).await.unwrap();
+        scene.create(name, name).await.unwrap();
+        scene.attach(name, "web").await.unwrap();
+    }
+    let mut document = profile("odd", "b.example");
+    document["credentials"][0]["token_grant"]["of_a_later_version"] = json!(true);
+    let stored = scene.0.stored(Collection::ProviderProfiles).await;
+    let revision = stored.iter().find(|stored| stored.id == "odd").unwrap().revision;
+    let odd = StoredProfile { id: id("odd"), document };
+    let change = Change::put(&odd, Expected::Revision(revision)).unwrap();
+    scene.0.store.commit(vec![change]).await.unwrap();
+    let reopened = scene.0.reopened().await;
+    let (web, _) = reopened.registry().find_app(&app("web")).unwrap();
+    let grants = reopened.grants_of(&web, &sandbox("web-1"));
+    assert_eq!(tokens(&grants, "a.example").unwrap(), ["good"]);
+    assert_eq!(tokens(&grants, "b.example"), None);
+    let told = reopened.unreadable_records().unwrap();
+    assert!(told.starts_with("the profile odd: ") && told.contains("of_a_later_version"), "{told}");
+    let new = NewProvider {
+        name: name("another"),
+        profile: id("odd"),
+        credentials: BTreeMap::new(),
+        runtime_credentials: true,
+    };
+    let refused = reopened.create_provider(&operator(), new).await.unwrap_err();
+    assert_eq!(refused.class(), ErrorClass::Conflict, "{refused}");
+    // Put anew it is one again.
+    let put = reopened.put_provider_profile(&operator(), profile("odd", "b.example"), None).await;
+    put.unwrap();
+    assert_eq!(reopened.unreadable_records(), None);
+    let grants = reopened.grants_of(&web, &sandbox("web-1"));
+    assert_eq!(tokens(&grants, "b.example").unwrap(), ["odd"]);
 }
 
 #[tokio::test]
