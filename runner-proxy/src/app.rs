@@ -439,6 +439,7 @@ impl Forward {
             authority: Arc::new(authority),
             tunnels: config.forward.tunnels_per_sandbox,
             audit: audit.grants.clone(),
+            connections: config.forward.connections_per_sandbox,
             shutdown: shutdown.clone(),
             metrics,
         });

@@ -32,13 +32,14 @@ impl Config {
         if !config.workload_api.x509 && !config.workload_api.jwt {
             wrong("workload_api.x509", "and workload_api.jwt are both off; one profile must be on");
         }
-        let (limits, tunnels) = (&config.limits, config.forward.tunnels_per_sandbox);
+        let (limits, forward) = (&config.limits, &config.forward);
         for (key, limit) in [
             ("limits.cached_tokens_per_sandbox", limits.cached_tokens_per_sandbox),
             ("limits.requests_under_way_per_sandbox", limits.requests_under_way_per_sandbox),
             ("limits.connections_per_sandbox", limits.connections_per_sandbox),
             ("limits.connections_per_address", limits.connections_per_address),
-            ("forward.tunnels_per_sandbox", tunnels),
+            ("forward.tunnels_per_sandbox", forward.tunnels_per_sandbox),
+            ("forward.connections_per_sandbox", forward.connections_per_sandbox),
         ] {
             if limit == 0 {
                 wrong(key, "must be at least 1");
@@ -263,6 +264,7 @@ mod tests {
             ("[audit]\npath = \"a\"", "audit.path"),
             ("[audit]\nrotate_bytes = 65535", "audit.rotate_bytes"),
             ("[audit]\nreserve_bytes = 1048575", "audit.reserve_bytes"),
+            ("[forward]\nconnections_per_sandbox = 0", "forward.connections_per_sandbox"),
             ("[grants]\nworkload_api_socket = \"a\"", "grants.workload_api_socket"),
         ] {
             let errors = load_text(&format!("{SMALLEST}{section}\n")).unwrap_err();

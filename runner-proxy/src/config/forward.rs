@@ -21,11 +21,18 @@ pub struct ForwardSection {
     pub roots: Vec<PathBuf>,
     /// Open tunnels of one sandbox; past it: 503. Default: 256.
     pub tunnels_per_sandbox: usize,
+    /// Open connections of one sandbox to `listen`, beside its tunnels; past it: 503. Default: 256.
+    pub connections_per_sandbox: usize,
 }
 
 impl Default for ForwardSection {
     fn default() -> Self {
-        let (address, roots) = (String::new(), Vec::new());
-        Self { listen: None, address, roots, tunnels_per_sandbox: 256 }
+        Self {
+            listen: None,
+            address: String::new(),
+            roots: Vec::new(),
+            tunnels_per_sandbox: 256,
+            connections_per_sandbox: 256,
+        }
     }
 }

@@ -17,7 +17,8 @@ pub struct LimitsSection {
     pub requests_under_way_per_sandbox: usize,
     /// Open connections to each of the two sockets of one sandbox; more wait. Default: 64.
     pub connections_per_sandbox: usize,
-    /// Open connections to the token server on TCP from one address; more are closed. Default: 256.
+    /// Open connections to the token server on TCP from one address; more are closed. And those to the forward proxy
+    /// that have not yet said which sandbox they are of; past it the one that has waited longest is closed. Default: 256.
     pub connections_per_address: usize,
 }
 

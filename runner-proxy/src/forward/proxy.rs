@@ -8,7 +8,7 @@ use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use http::Method;
 use moneyer_daemon::lifecycle::Shutdown;
-use moneyer_daemon::listener::Limits;
+use moneyer_daemon::listener::{Limits, Stranger};
 use moneyer_identity::SandboxId;
 use moneyer_identity::grant::{Destination, EndpointRule, SandboxGrants, TokenGrant};
 use tokio::sync::OwnedSemaphorePermit;
@@ -53,6 +53,8 @@ pub(crate) struct Parts {
     pub(crate) tunnels: usize,
     /// Where it is recorded what was refused.
     pub(crate) audit: GrantAudit,
+    /// Most open connections of one sandbox to the proxy on TCP, beside its tunnels.
+    pub(crate) connections: usize,
     /// Ends what is open.
     pub(crate) shutdown: Shutdown,
     /// What is counted.
@@ -65,6 +67,8 @@ pub(crate) struct ForwardProxy {
     pub(super) parts: Arc<Parts>,
     /// Of tunnels.
     places: Shares,
+    /// Of connections on TCP.
+    connections: Shares,
 }
 
 /// Characters of a method that the log shows: the longest that is registered has 17.
@@ -104,8 +108,8 @@ impl ForwardProxy {
 
     /// A proxy with nothing open.
     pub(crate) fn new(parts: Parts) -> Self {
-        let places = Shares::new(parts.tunnels);
-        Self { parts: Arc::new(parts), places }
+        let (places, connections) = (Shares::new(parts.tunnels), Shares::new(parts.connections));
+        Self { parts: Arc::new(parts), places, connections }
     }
 
     /// The limits of its connections, within tunnels and without. Bodies are as long as they are and take as long.
@@ -139,13 +143,9 @@ impl ForwardProxy {
         })
     }
 
-    async fn take(&self, request: Request, known: Option<Caller>) -> Response {
+    async fn take(&self, mut request: Request, known: Option<Caller>) -> Response {
         let shown = Shown::outside(&request);
-        let caller = match known {
-            Some(caller) => Ok(caller),
-            None => Caller::of(request.headers(), &self.parts.credentials),
-        };
-        let caller = match caller {
+        let caller = match self.known(&mut request, known) {
             Ok(caller) => caller,
             Err(refusal) => {
                 self.parts.metrics.forwarded(None, refusal.as_str());
@@ -159,6 +159,22 @@ impl ForwardProxy {
             self.forward(request, caller).await
         };
         self.answer(&sandbox, &shown, answer)
+    }
+
+    /// Who asks. With its first request a connection becomes one of the sandbox's.
+    fn known(&self, request: &mut Request, known: Option<Caller>) -> Result<Caller, Refusal> {
+        let stranger = request.extensions_mut().remove::<Arc<Stranger>>();
+        let stranger = stranger.filter(|stranger| !stranger.is_settled());
+        if let Some(caller) = known {
+            // Its socket has limits of its own.
+            stranger.inspect(|stranger| stranger.settle(()));
+            return Ok(caller);
+        }
+        let caller = Caller::of(request.headers(), &self.parts.credentials)?;
+        if let Some(stranger) = stranger {
+            stranger.settle(self.connections.take(caller.sandbox()).ok_or(Refusal::Crowded)?);
+        }
+        Ok(caller)
     }
 
     /// Plain HTTP.

@@ -61,6 +61,9 @@ pub(super) enum Refusal {
     /// The sandbox has as many tunnels as it may.
     #[error("the sandbox has as many tunnels as it may")]
     Busy,
+    /// The sandbox has as many connections to the proxy as it may.
+    #[error("the sandbox has as many connections to the proxy as it may")]
+    Crowded,
     /// The name cannot be looked up.
     #[error("the host cannot be looked up")]
     Name(#[source] io::Error),
@@ -101,6 +104,7 @@ impl Refusal {
             Self::Authority => "request_authority_mismatch",
             Self::Address => "destination_address_denied",
             Self::Busy => "too_many_tunnels",
+            Self::Crowded => "too_many_connections",
             Self::Grant(_) | Self::Header => "token_grant_failed",
             Self::Name(_) | Self::Unreachable(_) => "upstream_unreachable",
             Self::Tls(_) => "upstream_tls_failed",
@@ -122,6 +126,7 @@ impl Refusal {
             Self::Malformed(_)
             | Self::Credentials
             | Self::Busy
+            | Self::Crowded
             | Self::Name(_)
             | Self::Grant(_)
             | Self::Header
@@ -145,7 +150,7 @@ impl Refusal {
             | Self::Changed
             | Self::Plaintext
             | Self::NoWebSocket => StatusCode::FORBIDDEN,
-            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::Crowded => StatusCode::SERVICE_UNAVAILABLE,
             Self::Grant(error) if error.is_coordinator_away() => StatusCode::SERVICE_UNAVAILABLE,
             Self::TooSlow => StatusCode::GATEWAY_TIMEOUT,
             Self::Grant(_)
@@ -177,7 +182,9 @@ impl IntoResponse for Refusal {
         if matches!(self, Self::Credentials) {
             let challenge = HeaderValue::from_static("Basic realm=\"moneyer\"");
             headers.insert(header::PROXY_AUTHENTICATE, challenge);
-            // Who is not known keeps no connection, of which an address has so many.
+        }
+        if matches!(self, Self::Credentials | Self::Crowded) {
+            // Whoever is not known keeps no connection, and whoever has enough of them no other.
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         if response.status() == StatusCode::SERVICE_UNAVAILABLE {

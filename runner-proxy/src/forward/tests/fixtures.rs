@@ -40,6 +40,9 @@ use crate::sandbox::{Credentials, SandboxSecret};
 /// Far above everything that a test waits for.
 pub(in crate::forward) const SOON: Duration = Duration::from_secs(20);
 
+/// Connections that have not said whose they are.
+pub(in crate::forward) const STRANGERS: usize = 8;
+
 /// The name under which the upstream is reached.
 pub(in crate::forward) const HOST: &str = "api.test";
 
@@ -290,11 +293,13 @@ pub(in crate::forward) fn grants(revision: &str, port: u16) -> SandboxGrants {
 pub(in crate::forward) struct Room {
     pub(in crate::forward) tunnels: usize,
     pub(in crate::forward) connections: usize,
+    /// Connections that have not said whose they are, of its address.
+    pub(in crate::forward) strangers: usize,
 }
 
 impl Default for Room {
     fn default() -> Self {
-        Self { tunnels: 4, connections: ForwardProxy::limits().max_connections_per_ip }
+        Self { tunnels: 4, connections: 4, strangers: STRANGERS }
     }
 }
 
@@ -363,13 +368,14 @@ impl World {
             authority: Arc::new(InterceptionAuthority::new(Arc::new(SystemClock)).unwrap()),
             tunnels: room.tunnels,
             audit,
+            connections: room.connections,
             shutdown: shutdown.clone(),
             metrics: Metrics::new(),
         });
         let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap(), UnixMode::Owner).unwrap();
         let ListenAddress::Tcp(address) = *listener.local_address() else { unreachable!() };
-        let limits = Limits { max_connections_per_ip: room.connections, ..ForwardProxy::limits() };
         let router = proxy.on_tcp();
+        let limits = Limits { max_connections_per_ip: room.strangers, ..ForwardProxy::limits() };
         tokio::spawn(async move { listener.serve_proxy(router, limits, &shutdown).await });
         Self { proxy, address, recorded, tokens, permissions, names, upstream, credentials, secret }
     }

@@ -1,6 +1,7 @@
 //! The proxy through real sockets, between a hostile client and a hostile upstream.
 
 mod corpus;
+mod crowds;
 pub(super) mod fixtures;
 mod frames;
 mod http;

@@ -83,7 +83,7 @@ async fn however_many_requests_come_at_once_to_a_cold_destination_one_token_is_a
     let mut upstream = FakeUpstream::start(None).await;
     upstream.address = modern(&web);
     let tunnels = number.div_ceil(STREAMS);
-    let room = Room { tunnels, connections: tunnels };
+    let room = Room { tunnels, connections: tunnels, strangers: tunnels };
     let world = World::with(upstream, &web, Arc::clone(&counted) as _, room);
     let mut granted = granted_by(&tokens, world.port());
     granted.bindings[0].path = PathPattern::parse("/cold/**").unwrap();

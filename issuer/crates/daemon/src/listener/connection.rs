@@ -27,6 +27,7 @@ use super::local_authority::LocalAuthority;
 use super::multiplexed::Multiplexed;
 use super::preface::{Protocol, detect};
 use super::stall::{Stalling, Stream};
+use super::strangers::Stranger;
 use super::{Limits, Peer, PeerAddress};
 
 /// Bytes of answers buffered per HTTP/2 stream; with 100 streams 6.4 MiB a connection.
@@ -58,11 +59,18 @@ pub(super) enum Speaks {
 struct Requests {
     served: Arc<Served>,
     peer: Arc<Peer>,
+    /// `None` where no proxy's listener accepted it.
+    stranger: Option<Arc<Stranger>>,
     activity: Arc<Activity>,
 }
 
 /// Serves one connection, whose handshake is complete, to its end.
-pub(super) async fn serve(served: Arc<Served>, io: Box<dyn Stream>, peer: Peer) {
+pub(super) async fn serve(
+    served: Arc<Served>,
+    io: Box<dyn Stream>,
+    peer: Peer,
+    stranger: Option<Arc<Stranger>>,
+) {
     let limits = &served.limits;
     let io = Stalling::new(io, limits.write_stall);
     let first = tokio::time::timeout(limits.header, detect(io));
@@ -79,6 +87,7 @@ pub(super) async fn serve(served: Arc<Served>, io: Box<dyn Stream>, peer: Peer) 
     let requests = Arc::new(Requests {
         served: Arc::clone(&served),
         peer: Arc::new(peer),
+        stranger,
         activity: Arc::clone(&activity),
     });
     let service = service_fn(move |request| answer(Arc::clone(&requests), request));
@@ -201,6 +210,9 @@ fn prepare(request: Request<Incoming>, requests: &Requests, late: &Late) -> Requ
     let limits = &requests.served.limits;
     let (mut parts, body) = request.into_parts();
     parts.extensions.insert(Arc::clone(&requests.peer));
+    if let Some(stranger) = &requests.stranger {
+        parts.extensions.insert(Arc::clone(stranger));
+    }
     let body = if body.is_end_stream() {
         AxumBody::empty()
     } else {

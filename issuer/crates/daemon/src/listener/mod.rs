@@ -23,6 +23,7 @@ mod preface;
 mod proxied;
 mod serve;
 mod stall;
+mod strangers;
 #[cfg(test)]
 mod tests;
 mod tunnel;
@@ -35,6 +36,7 @@ pub use peer::{Peer, PeerAddress};
 pub use proxied::Proxied;
 pub use serve::Tls;
 pub use stall::Stream;
+pub use strangers::Stranger;
 pub use tunnel::{Tunnel, TunnelError, TunnelRequest};
 pub(crate) use unix_path::ShortPath;
 

@@ -18,7 +18,7 @@ pub(super) struct PerAddress {
 
 /// What counts as one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Origin {
+pub(super) enum Origin {
     Network(IpAddr),
     User(u32),
 }
@@ -61,7 +61,7 @@ impl Drop for Counted {
 }
 
 impl Origin {
-    fn of(address: PeerAddress) -> Self {
+    pub(super) fn of(address: PeerAddress) -> Self {
         match address {
             PeerAddress::Unix { uid, .. } => Self::User(uid),
             PeerAddress::Tcp(from) => Self::Network(match from.ip().to_canonical() {

@@ -35,6 +35,6 @@ impl Proxied {
     async fn serve(self, io: Box<dyn Stream>, peer: Peer, speaks: Speaks) {
         let Self { router, limits, stop } = self;
         let served = Served { router, limits, stop, speaks };
-        connection::serve(Arc::new(served), io, peer).await;
+        connection::serve(Arc::new(served), io, peer, None).await;
     }
 }

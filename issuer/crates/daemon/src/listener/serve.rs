@@ -16,6 +16,7 @@ use super::bind::Socket;
 use super::connection::{self, Served, Speaks};
 use super::per_address::{Counted, PerAddress};
 use super::stall::Stream;
+use super::strangers::{Stranger, Strangers};
 use super::{Limits, Listener, Peer, PeerAddress};
 use crate::lifecycle::Shutdown;
 use crate::tls::{ACME_TLS, ServerTls};
@@ -36,7 +37,40 @@ pub enum Tls {
 /// What a connection holds for as long as it is open.
 struct Held {
     _slot: OwnedSemaphorePermit,
-    _counted: Counted,
+    counted: OneOf,
+}
+
+/// What connections are counted by.
+enum Counts {
+    /// Where they come from.
+    Addresses(Arc<PerAddress>),
+    /// The same, until it is known whose they are.
+    Strangers(Arc<Strangers>),
+}
+
+/// One connection of them.
+enum OneOf {
+    Address { _counted: Counted },
+    Stranger(Arc<Stranger>),
+}
+
+impl Counts {
+    fn of(served: &Served) -> Self {
+        let maximum = served.limits.max_connections_per_ip;
+        match served.speaks {
+            Speaks::Tunnels => Self::Strangers(Strangers::new(maximum)),
+            Speaks::Http | Speaks::Http2 => Self::Addresses(PerAddress::new(maximum)),
+        }
+    }
+
+    fn enter(&self, address: PeerAddress) -> Option<OneOf> {
+        match self {
+            Self::Addresses(counts) => {
+                counts.enter(address).map(|counted| OneOf::Address { _counted: counted })
+            }
+            Self::Strangers(strangers) => Some(OneOf::Stranger(strangers.enter(address))),
+        }
+    }
 }
 
 impl Listener {
@@ -51,7 +85,8 @@ impl Listener {
     }
 
     /// Serves the `router` of a proxy, as [`Listener::serve`] does: HTTP/1 without TLS, of which a connection may
-    /// [become a tunnel](super::TunnelRequest). A tunnel counts against no limit of the listener.
+    /// [become a tunnel](super::TunnelRequest). A tunnel counts against no limit of the listener, and a connection against
+    /// its address until the router [knows](Stranger::settle) whose it is: for that it has as long as for its head.
     pub async fn serve_proxy(self, router: Router, limits: Limits, shutdown: &Shutdown) {
         let stop = shutdown.token().clone();
         let served = Served { router, limits, stop, speaks: Speaks::Tunnels };
@@ -61,7 +96,7 @@ impl Listener {
     async fn serve_all(self, served: Served, tls: Tls, shutdown: &Shutdown) {
         let limits = &served.limits;
         let slots = Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS)));
-        let counts = PerAddress::new(limits.max_connections_per_ip);
+        let counts = Counts::of(&served);
         let stop = served.stop.clone();
         let served = Arc::new(served);
         loop {
@@ -84,12 +119,9 @@ impl Listener {
                 refuse_crowd(address);
                 continue;
             };
-            let held = Held { _slot: slot, _counted: counted };
+            let held = Held { _slot: slot, counted };
             let (served, tls) = (Arc::clone(&served), tls.clone());
-            shutdown.spawn("connection", async move {
-                greet(served, tls, io, address).await;
-                drop(held);
-            });
+            shutdown.spawn("connection", held.serve(served, tls, io, address));
         }
     }
 
@@ -109,11 +141,30 @@ impl Listener {
     }
 }
 
+impl Held {
+    /// Serves the connection that holds it.
+    async fn serve(self, served: Arc<Served>, tls: Tls, io: Box<dyn Stream>, address: PeerAddress) {
+        match &self.counted {
+            OneOf::Address { .. } => greet(served, tls, io, address).await,
+            OneOf::Stranger(stranger) => {
+                let limit = served.limits.header;
+                let (peer, own) = (Peer::plain(address), Some(Arc::clone(stranger)));
+                tokio::select! {
+                    () = connection::serve(served, io, peer, own) => {}
+                    () = stranger.turned_away(limit) => {
+                        tracing::debug!(peer.address = ?address, "closed a connection that is nobody's");
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// Shakes hands if there is TLS, then serves the connection.
 async fn greet(served: Arc<Served>, tls: Tls, io: Box<dyn Stream>, address: PeerAddress) {
     let Tls::On(tls) = tls else {
         let peer = Peer::plain(address);
-        return connection::serve(served, io, peer).await;
+        return connection::serve(served, io, peer, None).await;
     };
     let shaken = tokio::select! {
         shaken = tokio::time::timeout(served.limits.handshake, tls.accept(io)) => shaken,
@@ -133,7 +184,7 @@ async fn greet(served: Arc<Served>, tls: Tls, io: Box<dyn Stream>, address: Peer
                 shown: tls.shown(session),
                 alpn: session.alpn_protocol().map(<[u8]>::to_vec),
             };
-            connection::serve(served, Box::new(stream), peer).await;
+            connection::serve(served, Box::new(stream), peer, None).await;
         }
         Ok(Err(error)) => {
             tracing::debug!(peer.address = ?address, tls.error = %error, "a TLS handshake failed");

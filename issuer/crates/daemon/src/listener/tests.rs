@@ -526,3 +526,37 @@ async fn a_proxy_ends_what_it_does_not_open_and_speaks_no_http2() {
     assert_eq!((status(&answer), answer.matches("HTTP/1.1").count()), ("403", 1), "{answer}");
     assert_eq!(running.exchange("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await, "");
 }
+
+#[tokio::test]
+async fn a_stranger_to_a_proxy_makes_room_for_the_next_one_and_a_known_one_stays() {
+    let router = Router::new().fallback(|request: axum::extract::Request| async move {
+        if request.headers().contains_key("known") {
+            request.extensions().get::<Arc<Stranger>>().unwrap().settle(());
+        }
+        "ok"
+    });
+    let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap(), UnixMode::Owner).unwrap();
+    let ListenAddress::Tcp(address) = *listener.local_address() else { unreachable!() };
+    let shutdown = Shutdown::new();
+    let limits = Limits { max_connections_per_ip: 1, header: Duration::from_secs(1), ..patient() };
+    let own = shutdown.clone();
+    tokio::spawn(async move { listener.serve_proxy(router, limits, &own).await });
+    let running = Running { address, shutdown };
+    let ask = async |stream: &mut TcpStream, line: &str| {
+        let head = format!("GET http://a/ HTTP/1.1\r\nHost: a\r\n{line}\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"ok") {
+            answer.push(stream.read_u8().await.unwrap());
+        }
+    };
+    let mut known = running.connect().await;
+    ask(&mut known, "known: 1\r\n").await;
+    let mut silent = running.connect().await;
+    let mut stranger = running.connect().await;
+    ask(&mut stranger, "").await;
+    assert_eq!(read_to_close(&mut silent).await, "", "it has waited longest");
+    // It never says who it is, and goes in its turn.
+    assert_eq!(read_to_close(&mut stranger).await, "");
+    ask(&mut known, "").await;
+}
