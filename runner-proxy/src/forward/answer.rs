@@ -7,13 +7,13 @@ use axum::body::Body;
 use axum::response::Response;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{StatusCode, Version};
-use hyper::body::Incoming;
 
+use super::body::Answered;
 use super::headers;
 use super::refusal::Refusal;
 
 /// An answer that is passed on.
-pub(super) fn pass(answer: http::Response<Incoming>) -> Result<Response, Refusal> {
+pub(super) fn pass(answer: http::Response<Answered>) -> Result<Response, Refusal> {
     let framed_twice = answer.headers().contains_key(CONTENT_LENGTH)
         && answer.headers().contains_key(TRANSFER_ENCODING);
     if framed_twice || answer.status() == StatusCode::SWITCHING_PROTOCOLS {

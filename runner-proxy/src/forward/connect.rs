@@ -3,6 +3,7 @@
 //! What is begun in a tunnel that is looked into decides how: TLS is ended here, HTTP/1 is read as it is, anything else
 //! is closed. TLS has to be for the tunnel's host by its server name, too.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::caller::Caller;
 use super::names::Pinned;
+use super::placed::Placed;
 use super::proxy::{ForwardProxy, Shown};
 use super::refusal::Refusal;
 use super::relay::Relay;
@@ -63,14 +65,12 @@ impl ForwardProxy {
         let place = self.place(caller.sandbox())?;
         let pinned = self.parts.dialler.pin(&destination, caller.sandbox()).await?;
         let addresses = pinned.permitted(&grants.allowed_ips(&destination).into_iter())?;
+        let proxy = self.clone();
+        let mut open = Open { proxy, caller, destination, pinned, peer, _place: place };
         let upstream = match passage {
-            Passage::Tunnel => {
-                Some(self.parts.dialler.plain(&addresses, destination.port()).await?.0)
-            }
+            Passage::Tunnel => Some(open.dial(&addresses).await?),
             Passage::Intercept | Passage::Refused(_) => None,
         };
-        let proxy = self.clone();
-        let open = Open { proxy, caller, destination, pinned, peer, _place: place };
         self.parts.shutdown.spawn("tunnel", async move {
             let client = match client.opened().await {
                 Ok(client) => client,
@@ -88,10 +88,23 @@ impl ForwardProxy {
 }
 
 impl Open {
-    /// Whether the tunnel would be opened in the same way now.
+    /// Connects a tunnel whose bytes pass, which leads to that one address from then on.
+    async fn dial(&mut self, addresses: &[IpAddr]) -> Result<Placed, Refusal> {
+        let (dialler, port) = (&self.proxy.parts.dialler, self.destination.port());
+        let (upstream, address) = dialler.plain(self.caller.sandbox(), addresses, port).await?;
+        self.pinned = self.pinned.only(address);
+        // Connecting may take its time, in which the grants may go.
+        if self.is_permitted(Passage::Tunnel) { Ok(upstream) } else { Err(Refusal::Changed) }
+    }
+
+    /// Whether the tunnel would be opened in the same way now, and lead to an address that it may lead to.
     fn is_permitted(&self, as_before: Passage) -> bool {
         let grants = self.caller.grants(&*self.proxy.parts.permissions);
-        grants.is_ok_and(|(_, grants)| grants.destination(&self.destination) == as_before)
+        grants.is_ok_and(|(_, grants)| {
+            let ranges = grants.allowed_ips(&self.destination);
+            grants.destination(&self.destination) == as_before
+                && self.pinned.permitted(&ranges.into_iter()).is_ok()
+        })
     }
 
     /// Serves the requests in it, until the sandbox may no longer ask for any.
@@ -172,8 +185,9 @@ impl Open {
     /// What is served inside, each request judged by itself.
     fn proxied(self: &Arc<Self>, encrypted: bool) -> Proxied {
         let parts = &self.proxy.parts;
-        let upstream =
-            Upstream::new(Arc::clone(&parts.dialler), self.destination.clone(), encrypted);
+        let (dialler, sandbox, destination) =
+            (Arc::clone(&parts.dialler), self.caller.sandbox().clone(), self.destination.clone());
+        let upstream = Upstream::new(dialler, sandbox, destination, encrypted);
         let relay = Arc::new(Relay {
             proxy: self.proxy.clone(),
             caller: self.caller.clone(),

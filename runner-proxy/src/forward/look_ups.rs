@@ -49,6 +49,11 @@ impl LookUps {
         found.map_err(|_over| io::Error::from(io::ErrorKind::TimedOut))?
     }
 
+    /// Whether an address is one of this host.
+    pub(super) fn is_own(&self, address: IpAddr) -> bool {
+        self.names.is_own(address)
+    }
+
     async fn look_up(&self, sandbox: &SandboxId, name: &str) -> io::Result<Vec<IpAddr>> {
         let share = self.shares.wait(sandbox).await;
         let turn = Arc::clone(&self.all).acquire_owned().await;
@@ -78,6 +83,10 @@ mod tests {
                 self.0.acquire().await.unwrap().forget();
             }
             Ok(vec![IpAddr::from([1, 1, 1, 1])])
+        }
+
+        fn is_own(&self, _: IpAddr) -> bool {
+            false
         }
     }
 

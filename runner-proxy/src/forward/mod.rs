@@ -17,7 +17,9 @@ mod explain;
 mod headers;
 mod look_ups;
 mod names;
+mod outgoing;
 mod permissions;
+mod placed;
 mod proxy;
 mod refusal;
 mod relay;
@@ -26,6 +28,7 @@ mod shares;
 #[cfg(test)]
 mod tests;
 mod trust;
+mod turns;
 mod upstream;
 mod watch;
 mod websocket;

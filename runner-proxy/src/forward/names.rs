@@ -2,11 +2,11 @@
 //!
 //! A name that leads elsewhere at the next look-up gains nothing: what was checked is what is connected to. Without a
 //! word of the policy only addresses that the whole Internet reaches are dialled; where an endpoint names ranges, only
-//! these. Link-local addresses, and with them the metadata services of clouds, have to be named one by one: a range
-//! that happens to hold them was not written with them in mind.
+//! these. Link-local addresses, and with them the metadata services of clouds, and the addresses of this host itself have
+//! to be named one by one: a range that happens to hold them was not written with them in mind.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 
 use async_trait::async_trait;
 use moneyer_daemon::outbound::is_public;
@@ -24,6 +24,9 @@ const MAXIMUM_ADDRESSES: usize = 32;
 pub(crate) trait Names: Send + Sync {
     /// The addresses of a name.
     async fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>>;
+
+    /// Whether an address is one of this host.
+    fn is_own(&self, address: IpAddr) -> bool;
 }
 
 /// As the system does.
@@ -35,11 +38,33 @@ impl Names for SystemNames {
         let found = tokio::net::lookup_host((name, 0)).await?;
         Ok(found.map(|found| found.ip()).collect())
     }
+
+    /// One that is reached from itself: the system is asked for the way there, and nothing is sent.
+    fn is_own(&self, address: IpAddr) -> bool {
+        let any: IpAddr = match address {
+            IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        // Whatever the port.
+        let way = UdpSocket::bind((any, 0)).and_then(|socket| {
+            socket.connect((address, 9))?;
+            socket.local_addr()
+        });
+        way.is_ok_and(|from| from.ip() == address)
+    }
 }
 
 /// The addresses that a destination had when it was looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Pinned(Vec<IpAddr>);
+pub(super) struct Pinned(Vec<Found>);
+
+/// An address of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Found {
+    address: IpAddr,
+    /// Whether it was this host's then.
+    is_own: bool,
+}
 
 impl Pinned {
     /// Looks a destination up for a sandbox.
@@ -48,11 +73,22 @@ impl Pinned {
         sandbox: &SandboxId,
         look_ups: &LookUps,
     ) -> Result<Self, Refusal> {
-        if let Some(address) = destination.address() {
-            return Ok(Self(vec![address]));
-        }
-        let found = look_ups.addresses(sandbox, destination.host()).await.map_err(Refusal::Name)?;
-        Ok(Self(found.into_iter().take(MAXIMUM_ADDRESSES).map(|ip| ip.to_canonical()).collect()))
+        let found = match destination.address() {
+            Some(address) => vec![address],
+            None => look_ups.addresses(sandbox, destination.host()).await.map_err(Refusal::Name)?,
+        };
+        let found = found.into_iter().take(MAXIMUM_ADDRESSES).map(|ip| ip.to_canonical());
+        let is_own = |address| look_ups.is_own(address);
+        let judged = |address| Found {
+            address,
+            is_own: is_own(address) || embedded(address).is_some_and(|v4| is_own(v4.into())),
+        };
+        Ok(Self(found.map(judged).collect()))
+    }
+
+    /// The one of them that was dialled.
+    pub(super) fn only(&self, dialled: IpAddr) -> Self {
+        Self(self.0.iter().filter(|found| found.address == dialled).copied().collect())
     }
 
     /// Those that may be dialled, given these ranges.
@@ -60,8 +96,8 @@ impl Pinned {
         &self,
         ranges: &(impl Iterator<Item = &'a AddressRange> + Clone),
     ) -> Result<Vec<IpAddr>, Refusal> {
-        let may = |address: &&IpAddr| may_be_dialled(**address, ranges.clone());
-        let permitted: Vec<_> = self.0.iter().filter(may).copied().collect();
+        let may = |found: &&Found| may_be_dialled(**found, ranges.clone());
+        let permitted: Vec<_> = self.0.iter().filter(may).map(|found| found.address).collect();
         if permitted.is_empty() { Err(Refusal::Address) } else { Ok(permitted) }
     }
 }
@@ -73,11 +109,11 @@ impl Pinned {
         permitted: &PermittedRequest<'_>,
         is_encrypted: bool,
     ) -> Result<Vec<IpAddr>, Refusal> {
-        let may = |address: &&IpAddr| {
+        let may = |found: &&Found| {
             let mut rules = permitted.rules();
-            rules.all(|rule| may_be_dialled(**address, rule.allowed_ips.iter()))
+            rules.all(|rule| may_be_dialled(**found, rule.allowed_ips.iter()))
         };
-        let addresses: Vec<_> = self.0.iter().filter(may).copied().collect();
+        let addresses: Vec<_> = self.0.iter().filter(may).map(|found| found.address).collect();
         if addresses.is_empty() {
             return Err(Refusal::Address);
         }
@@ -97,7 +133,7 @@ fn may_be_plain(port: u16, addresses: &[IpAddr]) -> bool {
 }
 
 fn may_be_dialled<'a>(
-    address: IpAddr,
+    Found { address, is_own }: Found,
     mut ranges: impl Iterator<Item = &'a AddressRange> + Clone,
 ) -> bool {
     // The same host by another way: what is said of the one goes for the other.
@@ -110,10 +146,19 @@ fn may_be_dialled<'a>(
         return false;
     }
     if ranges.clone().next().is_none() {
-        return is_public(address);
+        return is_public(address) && !is_own;
     }
     let by_itself = is_by_itself(address) || inside.is_some_and(|v4| is_by_itself(v4.into()));
-    ranges.any(|range| range.contains(address) && (!by_itself || is_one_address(range)))
+    ranges.any(|range| {
+        let is_named = is_one_address(range) || (address.is_loopback() && is_loopback(range));
+        range.contains(address) && (is_named || !(by_itself || is_own || address.is_loopback()))
+    })
+}
+
+/// Whether a range holds this host's loopback and nothing else: with that it is named.
+fn is_loopback(range: &AddressRange) -> bool {
+    let holds = |address: [u8; 4]| range.contains(IpAddr::from(address));
+    holds([127, 0, 0, 1]) && !holds([126, 255, 255, 255]) && !holds([128, 0, 0, 0])
 }
 
 /// What clouds tell their machines at addresses that are not link-local: Alibaba, Azure, Oracle.
@@ -156,8 +201,35 @@ mod tests {
     use crate::fakes::sandbox;
 
     fn may(address: &str, ranges: &[&str]) -> bool {
+        may_one(address, false, ranges)
+    }
+
+    fn may_one(address: &str, is_own: bool, ranges: &[&str]) -> bool {
         let ranges: Vec<_> = ranges.iter().map(|text| AddressRange::parse(text).unwrap()).collect();
-        may_be_dialled(address.parse::<IpAddr>().unwrap().to_canonical(), ranges.iter())
+        let address = address.parse::<IpAddr>().unwrap().to_canonical();
+        may_be_dialled(Found { address, is_own }, ranges.iter())
+    }
+
+    #[test]
+    fn this_host_is_dialled_only_where_it_is_named() {
+        for address in ["1.1.1.1", "10.43.0.1", "2606:4700::1"] {
+            assert!(!may_one(address, true, &[]), "{address}");
+            assert!(!may_one(address, true, &["0.0.0.0/0", "::/0", "10.0.0.0/8"]), "{address}");
+            assert!(may_one(address, true, &["0.0.0.0/0", address]), "{address}");
+        }
+        assert!(!may("127.0.0.1", &["0.0.0.0/0", "126.0.0.0/7"]) && !may("::1", &["::/0"]));
+        assert!(may("127.0.0.1", &["127.0.0.0/8"]) && may("127.0.0.1", &["127.0.0.0/16"]));
+        assert!(SystemNames.is_own(IpAddr::from([127, 0, 0, 1])));
+        assert!(!SystemNames.is_own(IpAddr::from([192, 0, 2, 1])), "of no host (RFC 5737)");
+    }
+
+    #[test]
+    fn what_this_host_calls_itself_is_its_own() {
+        // The address from which it would reach the documentation's network, where it has a way there.
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+        if socket.connect(("192.0.2.1", 9)).is_ok() {
+            assert!(SystemNames.is_own(socket.local_addr().unwrap().ip()));
+        }
     }
 
     #[test]
@@ -236,6 +308,10 @@ mod tests {
     impl Names for Many {
         async fn addresses(&self, _: &str) -> io::Result<Vec<IpAddr>> {
             Ok((0..self.0).map(|last| IpAddr::from([1, 1, 1, last])).collect())
+        }
+
+        fn is_own(&self, _: IpAddr) -> bool {
+            false
         }
     }
 

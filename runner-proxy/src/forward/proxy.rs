@@ -10,7 +10,7 @@ use http::Method;
 use moneyer_daemon::lifecycle::Shutdown;
 use moneyer_daemon::listener::{Limits, Stranger};
 use moneyer_identity::SandboxId;
-use moneyer_identity::grant::{Destination, EndpointRule, SandboxGrants, TokenGrant};
+use moneyer_identity::grant::{Destination, EndpointRule, SandboxGrants};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
@@ -20,7 +20,7 @@ use super::dial::Dialler;
 use super::permissions::Permissions;
 use super::refusal::Refusal;
 use super::relay::Relay;
-use super::request::{Asked, destination_of, read_absolute};
+use super::request::{destination_of, read_absolute};
 use super::shares::Shares;
 use super::upstream::Upstream;
 use crate::audit::{EndpointName, GrantAudit};
@@ -180,8 +180,8 @@ impl ForwardProxy {
     /// Plain HTTP.
     async fn forward(&self, request: Request, caller: Caller) -> Result<Response, Refusal> {
         let asked = read_absolute(&request)?;
-        let dialler = Arc::clone(&self.parts.dialler);
-        let upstream = Upstream::new(dialler, asked.destination.clone(), false);
+        let (dialler, sandbox) = (Arc::clone(&self.parts.dialler), caller.sandbox().clone());
+        let upstream = Upstream::new(dialler, sandbox, asked.destination.clone(), false);
         let relay = Relay { proxy: self.clone(), caller, upstream, pinned: None };
         relay.relay(request, asked).await
     }
@@ -230,15 +230,6 @@ impl ForwardProxy {
     ) -> Option<EndpointName> {
         let (_, grants) = self.parts.permissions.of(sandbox)?;
         named(&grants, destination?).map(EndpointName::of)
-    }
-
-    /// Whether a request would be permitted now, with all of these tokens.
-    pub(super) fn permits(&self, caller: &Caller, asked: &Asked, granted: &[TokenGrant]) -> bool {
-        let Ok((_, grants)) = caller.grants(&*self.parts.permissions) else { return false };
-        let Ok(permitted) = asked.decide(&grants) else { return false };
-        let has =
-            |grant: &TokenGrant| permitted.bindings().iter().any(|binding| binding.grant == *grant);
-        granted.iter().all(has)
     }
 
     /// The place of one tunnel of a sandbox, free again when it is dropped.

@@ -64,6 +64,9 @@ pub(super) enum Refusal {
     /// The sandbox has as many connections to the proxy as it may.
     #[error("the sandbox has as many connections to the proxy as it may")]
     Crowded,
+    /// The sandbox has as many connections to upstreams as it may.
+    #[error("the sandbox has as many connections to upstreams as it may")]
+    Connections,
     /// The name cannot be looked up.
     #[error("the host cannot be looked up")]
     Name(#[source] io::Error),
@@ -104,7 +107,7 @@ impl Refusal {
             Self::Authority => "request_authority_mismatch",
             Self::Address => "destination_address_denied",
             Self::Busy => "too_many_tunnels",
-            Self::Crowded => "too_many_connections",
+            Self::Crowded | Self::Connections => "too_many_connections",
             Self::Grant(_) | Self::Header => "token_grant_failed",
             Self::Name(_) | Self::Unreachable(_) => "upstream_unreachable",
             Self::Tls(_) => "upstream_tls_failed",
@@ -127,6 +130,7 @@ impl Refusal {
             | Self::Credentials
             | Self::Busy
             | Self::Crowded
+            | Self::Connections
             | Self::Name(_)
             | Self::Grant(_)
             | Self::Header
@@ -150,7 +154,7 @@ impl Refusal {
             | Self::Changed
             | Self::Plaintext
             | Self::NoWebSocket => StatusCode::FORBIDDEN,
-            Self::Busy | Self::Crowded => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::Crowded | Self::Connections => StatusCode::SERVICE_UNAVAILABLE,
             Self::Grant(error) if error.is_coordinator_away() => StatusCode::SERVICE_UNAVAILABLE,
             Self::TooSlow => StatusCode::GATEWAY_TIMEOUT,
             Self::Grant(_)

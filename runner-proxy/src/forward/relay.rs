@@ -6,21 +6,22 @@ use std::sync::Arc;
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
-use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use moneyer_daemon::listener::TunnelRequest;
 use moneyer_identity::ErrorClass;
 use moneyer_identity::grant::{
-    BearerToken, Destination, PermittedRequest, SandboxGrants, TokenGrant,
+    BearerToken, Destination, GrantKind, PermittedRequest, SandboxGrants,
 };
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::body::Answered;
 use super::caller::Caller;
 use super::names::Pinned;
+use super::outgoing::Outgoing;
 use super::proxy::ForwardProxy;
 use super::refusal::Refusal;
 use super::request::Asked;
-use super::upstream::{Upstream, outgoing};
+use super::upstream::{Ready, Upstream};
 use super::{answer, headers, watch, websocket};
 use crate::audit::Word;
 use crate::grant::{GrantKey, Holder};
@@ -40,6 +41,7 @@ struct Judged {
     grants: Arc<SandboxGrants>,
     method: String,
     target: String,
+    pinned: Pinned,
     addresses: Vec<IpAddr>,
     tokens: Vec<GrantKey>,
 }
@@ -50,6 +52,13 @@ struct Injected {
     token: Arc<BearerToken>,
 }
 
+/// All that a request needs to be sent.
+struct Prepared {
+    judged: Judged,
+    injected: Vec<Injected>,
+    ready: Ready,
+}
+
 impl Relay {
     /// Sends a request and passes the answer on.
     pub(super) async fn relay(
@@ -57,50 +66,75 @@ impl Relay {
         mut request: Request,
         asked: Asked,
     ) -> Result<Response, Refusal> {
-        let upgrades = asked.upgrades;
-        let (judged, injected) = self.prepare(&asked).await?;
-        let client = TunnelRequest::of(&mut request).filter(|_| upgrades);
+        let client = TunnelRequest::of(&mut request).filter(|_| asked.upgrades);
         let place = client.as_ref().map(|_| self.proxy.place(self.caller.sandbox())).transpose()?;
-        let mut outgoing = outgoing(request, &judged.method, &judged.target)?;
+        let Prepared { judged, injected, ready } = self.prepare(&asked, client.is_some()).await?;
+        let mut outgoing = Outgoing::of(request, &judged.method, &judged.target)?;
         headers::strip_request(&mut outgoing.headers);
-        if upgrades {
+        if asked.upgrades {
             websocket::ask(&mut outgoing.headers);
         }
         headers::say_via(&mut outgoing.headers, http::Version::HTTP_11);
         for Injected { key, token } in &injected {
             headers::inject(&mut outgoing.headers, &key.grant.placement, token)?;
         }
-        let granted: Vec<_> = judged.tokens.into_iter().map(|key| key.grant).collect();
-        // A connection may take its time, in which the grants may go.
-        let is_permitted = || self.proxy.permits(&self.caller, &asked, &granted);
-        let answer = if client.is_some() {
-            self.upstream.send_upgrade(&judged.addresses, outgoing, is_permitted).await?
-        } else {
-            self.upstream.send(&judged.addresses, outgoing, is_permitted).await?
+        let address = ready.address();
+        let Some((client, place)) = client.zip(place) else {
+            let is_permitted = || self.stands(&judged);
+            let answer = self.upstream.send(ready, outgoing, is_permitted).await?;
+            self.note(&injected, &answer);
+            return answer::pass(answer);
         };
+        let answer = self.upstream.send_upgrade(ready, outgoing).await?;
         self.note(&injected, &answer);
-        match client.zip(place) {
-            Some((client, place)) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
-                let (caller, proxy) = (self.caller.clone(), self.proxy.clone());
-                let open = OpenWebSocket { proxy, caller, asked, granted, _place: place };
-                open.take_over(client, answer)
-            }
-            _ => answer::pass(answer),
+        if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return answer::pass(answer);
         }
+        let open = OpenWebSocket {
+            proxy: self.proxy.clone(),
+            caller: self.caller.clone(),
+            asked,
+            encrypted: self.upstream.is_encrypted(),
+            holder: judged.holder,
+            pinned: judged.pinned.only(address),
+            granted: judged.tokens,
+            _place: place,
+        };
+        open.take_over(client, answer)
     }
 
-    /// Judges a request and obtains its tokens; anew where what the sandbox may do changed meanwhile.
-    async fn prepare(&self, asked: &Asked) -> Result<(Judged, Vec<Injected>), Refusal> {
+    /// Judges a request, obtains its tokens and a connection that is ready for it; anew where what the sandbox may do
+    /// changed meanwhile. Nothing is waited for after that.
+    async fn prepare(&self, asked: &Asked, alone: bool) -> Result<Prepared, Refusal> {
+        let mut unused: Option<Ready> = None;
         // Who changes it faster than that has no request sent.
         for _attempt in 0..3 {
             let judged = self.judge(asked).await?;
             let injected = self.tokens(&judged, &asked.destination).await?;
-            let (holder, grants) = self.caller.grants(&*self.proxy.parts.permissions)?;
-            if holder == judged.holder && *grants == *judged.grants {
-                return Ok((judged, injected));
+            if !self.stands(&judged) {
+                continue;
             }
+            let ready = match unused.take().filter(|ready| ready.is_for(&judged.addresses)) {
+                Some(ready) => ready,
+                None if alone => self.upstream.alone(&judged.addresses).await?,
+                None => self.upstream.ready(&judged.addresses).await?,
+            };
+            if self.stands(&judged) {
+                return Ok(Prepared { judged, injected, ready });
+            }
+            unused = Some(ready);
         }
-        Err(Refusal::Changed)
+        // What it is refused for, where it is.
+        self.judge(asked).await.and(Err(Refusal::Changed))
+    }
+
+    /// Whether what was decided would be decided now: by the same revision of what the same holder may do.
+    fn stands(&self, judged: &Judged) -> bool {
+        let now = self.caller.grants(&*self.proxy.parts.permissions);
+        now.is_ok_and(|(holder, grants)| {
+            holder == judged.holder
+                && (Arc::ptr_eq(&grants, &judged.grants) || *grants == *judged.grants)
+        })
     }
 
     /// Policy first, then addresses: nothing of this asks for a token.
@@ -124,7 +158,7 @@ impl Relay {
         let tokens = keys(&holder, &grants, &permitted);
         let (method, target) = (permitted.method().as_str(), permitted.target().as_str());
         let (method, target) = (method.to_owned(), target.to_owned());
-        Ok(Judged { holder, grants, method, target, addresses, tokens })
+        Ok(Judged { holder, grants, method, target, pinned, addresses, tokens })
     }
 
     async fn tokens(
@@ -144,7 +178,7 @@ impl Relay {
 
     /// A token that an upstream refuses is not used again. No other is sent in its place: the sandbox sees the
     /// answer, and its next request has a new one.
-    fn note(&self, injected: &[Injected], answer: &http::Response<Incoming>) {
+    fn note(&self, injected: &[Injected], answer: &http::Response<Answered>) {
         if answer.status() == StatusCode::UNAUTHORIZED {
             for Injected { key, token } in injected {
                 self.proxy.parts.tokens.refused(key, token);
@@ -158,18 +192,39 @@ struct OpenWebSocket {
     proxy: ForwardProxy,
     caller: Caller,
     asked: Asked,
+    encrypted: bool,
+    holder: Holder,
+    /// The address it leads to.
+    pinned: Pinned,
     /// What the tokens were for that it was opened with.
-    granted: Vec<TokenGrant>,
+    granted: Vec<GrantKey>,
     /// One of the sandbox's share of tunnels.
     _place: OwnedSemaphorePermit,
 }
 
 impl OpenWebSocket {
+    /// Whether it would be opened now: to the same address and with the same tokens.
+    fn is_permitted(&self) -> bool {
+        let now = self.caller.grants(&*self.proxy.parts.permissions);
+        let Some((_, grants)) = now.ok().filter(|(holder, _)| *holder == self.holder) else {
+            return false;
+        };
+        let Ok(permitted) = self.asked.decide(&grants) else { return false };
+        let is_granted = |key: &GrantKey| {
+            // Behind the same words may be another user's token.
+            let is_same =
+                key.grant.kind != GrantKind::TokenExchange || key.revision == grants.revision;
+            is_same && permitted.bindings().iter().any(|binding| binding.grant == key.grant)
+        };
+        self.granted.iter().all(is_granted)
+            && self.pinned.for_request(&permitted, self.encrypted).is_ok()
+    }
+
     /// Passes the answer on that opens it, and then bytes, for as long as it would be opened in the same way.
     fn take_over(
         self,
         client: TunnelRequest,
-        answer: http::Response<Incoming>,
+        answer: http::Response<Answered>,
     ) -> Result<Response, Refusal> {
         if !websocket::is_opened(answer.headers()) {
             return Err(Refusal::Answer);
@@ -186,8 +241,7 @@ impl OpenWebSocket {
                 tracing::debug!("a WebSocket was closed: its client sent bytes before it was open");
                 return;
             }
-            let is_permitted = || self.proxy.permits(&self.caller, &self.asked, &self.granted);
-            watch::pump(client, TokioIo::new(upstream), is_permitted).await;
+            watch::pump(client, TokioIo::new(upstream), || self.is_permitted()).await;
         });
         Ok(opened)
     }

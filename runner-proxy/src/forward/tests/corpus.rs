@@ -339,6 +339,30 @@ async fn a_name_that_leads_to_a_private_address_is_refused() {
 }
 
 #[tokio::test]
+async fn an_address_of_this_host_itself_is_refused_though_a_range_holds_it() {
+    let world = World::plain().await;
+    let own: IpAddr = "10.43.0.7".parse().unwrap();
+    *world.names.leads_to.lock().unwrap() = vec![own];
+    world.names.own.lock().unwrap().push(own);
+    let mut grants = grants("1", world.port());
+    grants.endpoints[0].allowed_ips = vec!["10.43.0.0/16".parse().unwrap()];
+    world.permissions.set("s", grants.clone());
+    let answer = world.get("/", "").await;
+    assert!(answer.contains("destination_address_denied"), "{answer}");
+    assert_eq!(status(&world.connect(&world.authority()).await.unwrap_err()), "403");
+    world.assert_untouched("this host");
+    // Loopback, too, has to be meant.
+    *world.names.leads_to.lock().unwrap() = vec![IpAddr::from([127, 0, 0, 1])];
+    grants.endpoints[0].allowed_ips = vec!["0.0.0.0/0".parse().unwrap()];
+    world.permissions.set("s", grants.clone());
+    assert_eq!(status(&world.get("/", "").await), "403");
+    world.assert_untouched("loopback in a wide range");
+    grants.endpoints[0].allowed_ips = vec!["127.0.0.0/8".parse().unwrap()];
+    world.permissions.set("s", grants);
+    assert_eq!(status(&world.get("/", "").await), "200");
+}
+
+#[tokio::test]
 async fn the_address_that_was_checked_is_the_one_that_is_dialled() {
     let world = World::encrypted().await;
     let tunnel = world.connect(&world.authority()).await.unwrap();

@@ -116,6 +116,8 @@ impl Permissions for FakePermissions {
 pub(in crate::forward) struct FakeNames {
     pub(in crate::forward) leads_to: Arc<Mutex<Vec<IpAddr>>>,
     pub(in crate::forward) asked: Arc<AtomicUsize>,
+    /// The addresses of this host, but for loopback.
+    pub(in crate::forward) own: Arc<Mutex<Vec<IpAddr>>>,
 }
 
 #[async_trait]
@@ -126,6 +128,10 @@ impl Names for FakeNames {
             return Err(io::ErrorKind::NotFound.into());
         }
         Ok(self.leads_to.lock().unwrap().clone())
+    }
+
+    fn is_own(&self, address: IpAddr) -> bool {
+        self.own.lock().unwrap().contains(&address)
     }
 }
 
@@ -352,7 +358,7 @@ impl World {
         room: Room,
     ) -> Self {
         let leads_to = Arc::new(Mutex::new(vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]));
-        let names = FakeNames { leads_to, asked: Arc::default() };
+        let names = FakeNames { leads_to, asked: Arc::default(), own: Arc::default() };
         let (tokens, permissions) = (Arc::default(), Arc::new(FakePermissions::default()));
         permissions.set("s", grants("1", upstream.address.port()));
         let secret = SandboxSecret::random().unwrap();

@@ -118,7 +118,7 @@ async fn grants_that_go_while_a_connection_is_made_stop_the_request() {
     // The token was obtained, the handshake has not begun.
     assert_eq!(world.tokens.asked.lock().unwrap().len(), 1);
     let mut without = grants("2", world.port());
-    without.bindings.clear();
+    without.endpoints[0].path = "/other".parse().unwrap();
     world.permissions.set("s", without);
     let mut terminated = web.server(HOST).http1_only().terminate(tcp).await.unwrap().stream;
     let answer = read_answer(&mut stream).await;
@@ -157,4 +157,70 @@ async fn a_token_travels_only_where_its_own_provider_reaches_too() {
     assert_eq!(status(&world.get("/v1/a", "").await), "403");
     assert_eq!(world.tokens.asked.lock().unwrap().len(), asked);
     assert_eq!(world.upstream.received(), "");
+}
+
+/// The grants of a sandbox, of which this much is another.
+fn with(world: &World, revision: &str, change: impl Fn(&mut SandboxGrants)) {
+    let mut grants = grants(revision, world.port());
+    change(&mut grants);
+    world.permissions.set("s", grants);
+}
+
+fn elsewhere(grants: &mut SandboxGrants) {
+    grants.endpoints[0].allowed_ips = vec!["10.0.0.0/8".parse().unwrap()];
+}
+
+#[tokio::test]
+async fn a_raw_tunnel_is_closed_where_its_address_is_no_longer_permitted() {
+    let world = World::plain().await;
+    with(&world, "1", |grants| grants.endpoints[0].tls = TlsMode::Skip);
+    let mut tunnel = world.connect(&world.authority()).await.unwrap();
+    // Another revision that says the same of it changes nothing.
+    with(&world, "2", |grants| grants.endpoints[0].tls = TlsMode::Skip);
+    tokio::time::sleep(Duration::from_millis(900)).await;
+    tunnel.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    assert_eq!(status(&read_answer(&mut tunnel).await), "200");
+    let began = tokio::time::Instant::now();
+    with(&world, "3", |grants| {
+        grants.endpoints[0].tls = TlsMode::Skip;
+        elsewhere(grants);
+    });
+    let closed = tokio::time::timeout(SOON, tunnel.read_to_end(&mut Vec::new())).await;
+    closed.expect("the tunnel stays open").ok();
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_tunnel_that_is_looked_into_is_closed_where_no_address_of_it_is_permitted() {
+    let world = World::encrypted().await;
+    let mut stream = world.tunnel(WebAlpn::Http1).await.stream;
+    stream.write_all(get(&world).as_bytes()).await.unwrap();
+    assert_eq!(status(&read_answer(&mut stream).await), "200");
+    with(&world, "2", elsewhere);
+    let closed = tokio::time::timeout(SOON, stream.read_to_end(&mut Vec::new())).await;
+    closed.expect("the tunnel stays open").ok();
+}
+
+#[tokio::test]
+async fn a_revision_that_comes_while_a_connection_is_made_has_a_token_of_its_own() {
+    let web = WebAuthority::new();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut upstream = FakeUpstream::start(None).await;
+    upstream.address = listener.local_addr().unwrap();
+    let world = World::before(upstream, &web);
+    let mut stream = world.tunnel(WebAlpn::Http1).await.stream;
+    stream.write_all(get(&world).as_bytes()).await.unwrap();
+    stream.flush().await.unwrap();
+    let (tcp, _) = listener.accept().await.unwrap();
+    // The grant says the same, and behind it may be what another user handed over.
+    world.permissions.set("s", grants("2", world.port()));
+    let mut terminated = web.server(HOST).http1_only().terminate(tcp).await.unwrap().stream;
+    let received = tokio::time::timeout(SOON, read_head(&mut terminated)).await.unwrap();
+    assert!(received.contains("Bearer canary-token-2\r\n"), "{received}");
+    assert!(!received.contains("canary-token-1"), "{received}");
+    let revisions: Vec<_> =
+        world.tokens.asked.lock().unwrap().iter().map(|key| key.revision.clone()).collect();
+    assert_eq!(revisions, ["1", "2"]);
+    terminated.write_all(OK.as_bytes()).await.unwrap();
+    assert_eq!(status(&read_answer(&mut stream).await), "200");
 }

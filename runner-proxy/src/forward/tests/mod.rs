@@ -8,6 +8,7 @@ mod http;
 mod intercepted;
 mod live;
 mod measured;
+mod multiplexed;
 mod programs;
 mod recorded;
 mod responses;

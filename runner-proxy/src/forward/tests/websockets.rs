@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use moneyer_daemon::tls::WebAlpn;
-use moneyer_identity::grant::Protocol;
+use moneyer_identity::grant::{GrantKind, Protocol, SandboxGrants};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
@@ -136,4 +136,46 @@ async fn an_upstream_that_does_not_open_it_answers_as_to_any_request() {
         status(&answer) == "200" && answer.to_lowercase().contains("connection: close"),
         "{answer}"
     );
+}
+
+#[tokio::test]
+async fn an_open_websocket_ends_where_its_address_or_the_user_behind_it_may_be_another() {
+    let elsewhere: fn(&mut SandboxGrants) =
+        |grants| grants.endpoints[0].allowed_ips = vec!["10.0.0.0/8".parse().unwrap()];
+    for (kind, change, stays) in [
+        (GrantKind::ClientCredentials, None, true),
+        (GrantKind::ClientCredentials, Some(elsewhere), false),
+        (GrantKind::TokenExchange, None, false),
+    ] {
+        let web = WebAuthority::new();
+        let (upstream, told) = echoing(None).await;
+        let world = World::before(upstream, &web);
+        let say = |revision: &str, change: Option<fn(&mut SandboxGrants)>| {
+            let mut grants = grants(revision, world.port());
+            grants.endpoints[0].protocol = Protocol::Websocket;
+            grants.bindings[0].grant.kind = kind;
+            if let Some(change) = change {
+                change(&mut grants);
+            }
+            world.permissions.set("s", grants);
+        };
+        say("1", None);
+        let (authority, credentials) = (world.authority(), world.credentials_line());
+        let mut stream = tokio::net::TcpStream::connect(world.address).await.unwrap();
+        let head = format!(
+            "GET http://{authority}/ HTTP/1.1\r\nHost: {authority}\r\n{credentials}{UPGRADE}\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        assert_eq!(status(&read_head(&mut stream).await), "101");
+        told.await.unwrap();
+        say("2", change);
+        if stays {
+            tokio::time::sleep(std::time::Duration::from_millis(900)).await;
+            stream.write_all(b"hello").await.unwrap();
+            stream.read_exact(&mut [0; 5]).await.unwrap();
+        } else {
+            let closed = tokio::time::timeout(SOON, stream.read_to_end(&mut Vec::new())).await;
+            closed.expect("the WebSocket stays open").ok();
+        }
+    }
 }

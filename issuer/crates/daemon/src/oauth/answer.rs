@@ -86,11 +86,12 @@ struct Success {
     refresh_token: Option<String>,
 }
 
-/// RFC 6749 has a number; some servers write it as a text.
+/// RFC 6749 has a number; some servers write it as a text, or with a point and nothing behind it.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Seconds {
     Number(i64),
+    Whole(#[serde(deserialize_with = "whole")] f64),
     Text(String),
 }
 
@@ -98,9 +99,21 @@ impl Seconds {
     fn said(self) -> Option<u64> {
         match self {
             Self::Number(seconds) => u64::try_from(seconds).ok(),
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "whole seconds; what is too large or less than none is cut off"
+            )]
+            Self::Whole(seconds) => Some(seconds as u64),
             Self::Text(seconds) => seconds.parse().ok(),
         }
     }
+}
+
+fn whole<'de, D: serde::Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+    let seconds = f64::deserialize(from)?;
+    let is_whole = seconds.is_finite() && seconds.fract() == 0.0;
+    if is_whole { Ok(seconds) } else { Err(serde::de::Error::custom("no whole number")) }
 }
 
 #[derive(Deserialize)]
@@ -238,6 +251,18 @@ mod tests {
     fn a_life_may_be_written_as_a_text() {
         assert_eq!(life(r#"{"access_token":"a","expires_in":"60"}"#), 60);
         assert_eq!(life(r#"{"access_token":"a","expires_in":"soon"}"#), 300);
+    }
+
+    #[test]
+    fn a_life_may_be_written_with_a_point_and_nothing_behind_it() {
+        for (said, seconds) in [("60.0", 60), ("6e1", 60), ("3600.0", 3600), ("1e300", 3600)] {
+            assert_eq!(life(&format!(r#"{{"access_token":"a","expires_in":{said}}}"#)), seconds);
+        }
+        assert_eq!(life(r#"{"access_token":"a","expires_in":-60.0}"#), 300);
+        for odd in ["60.5", "true", "{}"] {
+            let refused = ok(&format!(r#"{{"access_token":"a","expires_in":{odd}}}"#));
+            assert!(matches!(refused, Err(TokenEndpointError::Answer(_))), "{odd}");
+        }
     }
 
     #[test]
