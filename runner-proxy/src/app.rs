@@ -16,18 +16,19 @@ use moneyer_daemon::outbound::OutboundError;
 use moneyer_daemon::telemetry;
 use moneyer_daemon::tls::TlsError;
 use moneyer_identity::Clock;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::GrantAudit;
 use crate::config::Config;
 use crate::control;
 use crate::coordinator::{
-    BundleWatch, BundlesError, CoordinatorClient, KnownBundles, KnownPlacement, Link, Member,
-    MembershipError, PlacementError, Watch, keep_renewed,
+    BundleWatch, BundlesError, CoordinatorClient, Heard, KnownBundles, KnownPlacement, Link,
+    Member, MembershipError, PlacementError, Watch, keep_renewed,
 };
 use crate::forward::{
-    AuthorityError, Dialler, ForwardProxy, InterceptionAuthority, Parts, SystemNames, TrustFiles,
+    AuthorityError, Dialler, ForwardProxy, InterceptionAuthority, Parts, Said, SystemNames,
+    TrustFiles,
 };
 use crate::grant::{
     Assertions, Grantor, OwnAssertions, SocketAssertions, SubjectTokens, TokenCache,
@@ -232,7 +233,8 @@ impl App {
             hosts: Arc::new(allowed_hosts(config, listeners.tokens_address)),
         };
         let of = (&server, Arc::clone(&issuer) as _);
-        let forward = Forward::make(config, listeners.forward.as_ref(), of, &shutdown, with)?;
+        let for_it = (&shutdown, link.connected());
+        let forward = Forward::make(config, listeners.forward.as_ref(), of, for_it, with)?;
         let proxy = forward.as_ref().map(|forward| forward.proxy.clone());
         let audit = forward.as_ref().map(|forward| forward.audit.clone());
         let workshop = Workshop {
@@ -414,7 +416,7 @@ impl Forward {
         config: &Config,
         listener: Option<&(Listener, SocketAddr)>,
         (server, subjects): (&TokenServer, Arc<dyn SubjectTokens>),
-        shutdown: &Shutdown,
+        (shutdown, connected): (&Shutdown, watch::Receiver<bool>),
         (timeline, clock, metrics): (Timeline, Arc<dyn Clock>, Metrics),
     ) -> Result<Option<Self>, StartError> {
         let Some((_, bound)) = listener else { return Ok(None) };
@@ -422,6 +424,8 @@ impl Forward {
         let stop = shutdown.token().clone();
         shutdown.spawn("counted refusals", audit.clone().settle(stop));
         keep_measurements(shutdown);
+        let heard = (connected, Arc::clone(&clock), timeline.clone());
+        let said = said(config, &server.placement, heard, shutdown);
         let assertions = assertions(config, &server.placement, &server.source);
         let client = OAuthClient::new(read_roots(&config.grants.roots)?);
         let client = client.map_err(StartError::TokenEndpoints)?;
@@ -432,7 +436,7 @@ impl Forward {
         let roots = read_roots(&config.forward.roots)?;
         let dialler = Dialler::new(SystemNames, &roots).map_err(StartError::Upstreams)?;
         let proxy = ForwardProxy::new(Parts {
-            permissions: Arc::clone(&server.placement) as _,
+            permissions: Arc::new(said),
             tokens: Arc::new(tokens.clone()),
             credentials: Arc::clone(&server.credentials),
             dialler: Arc::new(dialler),
@@ -485,6 +489,20 @@ fn workload_api(
         metrics: metrics.clone(),
         profiles: Profiles::new(config.workload_api).map_err(StartError::Reflection)?,
     })
+}
+
+/// What sandboxes may do, for as long as it stands.
+fn said(
+    config: &Config,
+    placement: &Arc<KnownPlacement>,
+    (connected, clock, timeline): (watch::Receiver<bool>, Arc<dyn Clock>, Timeline),
+    shutdown: &Shutdown,
+) -> Said {
+    let path = config.runner.state.join("heard.json");
+    let heard = Heard::read(&path, connected, clock, timeline);
+    shutdown.spawn("when it was heard", Arc::clone(&heard).keep(shutdown.token().clone()));
+    let max_age = config.grants.max_age.duration();
+    Said { placement: Arc::clone(placement), heard, max_age }
 }
 
 /// Where the assertions of grants come from.

@@ -120,11 +120,11 @@ const PACING: [&str; 27] = [
 /// of a coordinator, which takes one that breaks its promises. And a security module that hangs over a new key.
 const UNTRIED: [&str; 6] = [
     "H2_STREAMS",
-    "SEND_BUFFER_BYTES",
     "PENDING_ACCEPT_RESETS",
     "LOCAL_ERROR_RESETS",
     "LONGEST_MAKING",
     "MAXIMUM_ANSWER_BYTES",
+    "SEND_BUFFER_BYTES",
 ];
 
 /// Sizes of a format, which nothing can exceed, capacities that a buffer begins with, modes of files, and

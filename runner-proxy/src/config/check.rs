@@ -17,6 +17,9 @@ const MINIMUM_ROTATE_BYTES: u64 = 64 * 1024;
 /// Smallest reserve of the audit log: what may be in flight takes less.
 const MINIMUM_RESERVE_BYTES: u64 = 1024 * 1024;
 
+/// Shortest age at which what the coordinator said is gone by no more.
+const SHORTEST_AGE: Span = Span::from_secs(60);
+
 impl Config {
     /// Reads and checks the configuration of `source`.
     pub fn load(source: &Source) -> Result<Self, SettingsErrors> {
@@ -137,6 +140,12 @@ impl Config {
         });
         if !forward.address.is_empty() && !whole {
             wrong("forward.address", "must be a host and a port, such as 10.0.0.1:8486");
+        }
+        if self.grants.max_age < SHORTEST_AGE {
+            wrong(
+                "grants.max_age",
+                "is shorter than 1m: the coordinator is away that long when it restarts",
+            );
         }
         if let Some(socket) = &self.grants.workload_api_socket
             && !socket.is_absolute()
@@ -265,6 +274,7 @@ mod tests {
             ("[audit]\nrotate_bytes = 65535", "audit.rotate_bytes"),
             ("[audit]\nreserve_bytes = 1048575", "audit.reserve_bytes"),
             ("[forward]\nconnections_per_sandbox = 0", "forward.connections_per_sandbox"),
+            ("[grants]\nmax_age = \"59s\"", "grants.max_age"),
             ("[grants]\nworkload_api_socket = \"a\"", "grants.workload_api_socket"),
         ] {
             let errors = load_text(&format!("{SMALLEST}{section}\n")).unwrap_err();

@@ -82,6 +82,9 @@ impl Caller {
         permissions: &dyn Permissions,
     ) -> Result<(Holder, Arc<SandboxGrants>), Refusal> {
         let whose = self.occupant().ok_or(Refusal::NoGrants)?;
+        if !permissions.are_recent() {
+            return Err(Refusal::Outdated);
+        }
         let (occupant, grants) = permissions.of(self.sandbox()).ok_or(Refusal::NoGrants)?;
         // Another sandbox may have the id already, before what the one before it had is taken away.
         if occupant.is_another_than(&whose) {

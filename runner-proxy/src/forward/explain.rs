@@ -40,9 +40,11 @@ impl ForwardProxy {
         url: &str,
     ) -> Explanation {
         let mut told = Explanation::default();
-        let explained = match self.parts.permissions.of(sandbox) {
+        let permissions = &self.parts.permissions;
+        let explained = match permissions.of(sandbox).filter(|_| permissions.are_recent()) {
             Some((_, grants)) => self.follow((sandbox, &grants), method, url, &mut told).await,
-            None => Err(Refusal::NoGrants),
+            None if permissions.are_recent() => Err(Refusal::NoGrants),
+            None => Err(Refusal::Outdated),
         };
         if let Err(refusal) = explained {
             (told.outcome, told.reason) = (refusal.as_str(), crate::chain(&refusal));

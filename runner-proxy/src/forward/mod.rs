@@ -38,6 +38,7 @@ pub(crate) use authority::InterceptionAuthority;
 pub(crate) use dial::Dialler;
 pub(crate) use explain::Explanation;
 pub(crate) use names::SystemNames;
+pub(crate) use permissions::Said;
 pub(crate) use proxy::{ForwardProxy, Parts};
 #[cfg(test)]
 pub(crate) use tests::fixtures::rule;

@@ -36,6 +36,9 @@ pub(super) enum Refusal {
     /// The sandbox has left, or may do nothing.
     #[error("the sandbox may reach nothing")]
     NoGrants,
+    /// The coordinator has been away for so long that what it said stands no more.
+    #[error("the coordinator has not been heard for longer than grants.max_age")]
+    Outdated,
     /// Its grants do not permit it.
     #[error("the sandbox's grants do not permit it")]
     Policy(#[source] GrantRefusal),
@@ -104,6 +107,7 @@ impl Refusal {
             | Self::Changed
             | Self::Plaintext
             | Self::NoWebSocket => "policy_denied",
+            Self::Outdated => "coordinator_away",
             Self::Authority => "request_authority_mismatch",
             Self::Address => "destination_address_denied",
             Self::Busy => "too_many_tunnels",
@@ -131,6 +135,7 @@ impl Refusal {
             | Self::Busy
             | Self::Crowded
             | Self::Connections
+            | Self::Outdated
             | Self::Name(_)
             | Self::Grant(_)
             | Self::Header
@@ -154,7 +159,9 @@ impl Refusal {
             | Self::Changed
             | Self::Plaintext
             | Self::NoWebSocket => StatusCode::FORBIDDEN,
-            Self::Busy | Self::Crowded | Self::Connections => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Outdated | Self::Busy | Self::Crowded | Self::Connections => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Grant(error) if error.is_coordinator_away() => StatusCode::SERVICE_UNAVAILABLE,
             Self::TooSlow => StatusCode::GATEWAY_TIMEOUT,
             Self::Grant(_)

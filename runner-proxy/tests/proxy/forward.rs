@@ -257,3 +257,42 @@ async fn a_token_on_a_users_behalf_comes_in_two_stages_and_nothing_leaves_withou
     assert!(asked[0].ends_with(&subject), "{asked:?}");
     proxy.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_coordinator_said_stands_over_a_restart_without_it_and_not_for_ever() {
+    let (tokens, upstream) = (Server::start().await, Server::start().await);
+    let cluster = Cluster::new();
+    let coordinator = cluster.start(0);
+    let host = Host::joined(&cluster, &coordinator).await;
+    let sections = "[forward]\nlisten = \"127.0.0.1:0\"\n[grants]\nmax_age = \"2h\"\n";
+    let proxy = host.start_with(sections);
+    cluster.place("s-1", &[]);
+    let mut without_token = grants("1", &upstream, &tokens);
+    without_token.bindings.clear();
+    cluster.grant("s-1", without_token);
+    proxy.attach("s-1", &[]).await.unwrap();
+    let socket = proxy.directory("s-1").join("forward.sock");
+    let connect = async || UnixStream::connect(&socket).await.unwrap();
+    eventually("it is granted", async || ask(connect().await, "GET", &upstream, "").await == 200)
+        .await;
+    coordinator.stop(&cluster).await;
+    proxy.stop().await;
+    let heard = host.path("state/heard.json");
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let kept = std::fs::read_to_string(&heard).unwrap();
+    assert!(kept.contains("heard_at"), "{kept}");
+    for (ago, expected) in [(3600, 200), (3 * 3600, 503)] {
+        std::fs::write(&heard, format!(r#"{{"heard_at":{}}}"#, now - ago)).unwrap();
+        let proxy = host.start_with(sections);
+        eventually("the socket is there", async || UnixStream::connect(&socket).await.is_ok())
+            .await;
+        assert_eq!(ask(connect().await, "GET", &upstream, "").await, expected, "{ago} s");
+        proxy.stop().await;
+    }
+    // Nothing on disk, as after an update from before this was kept.
+    std::fs::remove_file(&heard).unwrap();
+    let proxy = host.start_with(sections);
+    eventually("the socket is there", async || UnixStream::connect(&socket).await.is_ok()).await;
+    assert_eq!(ask(connect().await, "GET", &upstream, "").await, 503);
+    proxy.stop().await;
+}

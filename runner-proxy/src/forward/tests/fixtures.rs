@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -87,9 +87,11 @@ impl TokenSource for FakeTokens {
 }
 
 #[derive(Default)]
-pub(in crate::forward) struct FakePermissions(
-    Mutex<HashMap<SandboxId, (Occupant, Arc<SandboxGrants>)>>,
-);
+pub(in crate::forward) struct FakePermissions {
+    placed: Mutex<HashMap<SandboxId, (Occupant, Arc<SandboxGrants>)>>,
+    /// Whether they are too old.
+    pub(in crate::forward) are_old: AtomicBool,
+}
 
 impl FakePermissions {
     pub(in crate::forward) fn set(&self, id: &str, grants: SandboxGrants) {
@@ -97,17 +99,21 @@ impl FakePermissions {
     }
 
     pub(in crate::forward) fn set_of(&self, id: &str, who: Occupant, grants: SandboxGrants) {
-        self.0.lock().unwrap().insert(sandbox(id), (who, Arc::new(grants)));
+        self.placed.lock().unwrap().insert(sandbox(id), (who, Arc::new(grants)));
     }
 
     pub(in crate::forward) fn clear(&self) {
-        self.0.lock().unwrap().clear();
+        self.placed.lock().unwrap().clear();
     }
 }
 
 impl Permissions for FakePermissions {
     fn of(&self, sandbox: &SandboxId) -> Option<(Occupant, Arc<SandboxGrants>)> {
-        self.0.lock().unwrap().get(sandbox).cloned()
+        self.placed.lock().unwrap().get(sandbox).cloned()
+    }
+
+    fn are_recent(&self) -> bool {
+        !self.are_old.load(Ordering::SeqCst)
     }
 }
 

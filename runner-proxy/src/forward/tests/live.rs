@@ -224,3 +224,27 @@ async fn a_revision_that_comes_while_a_connection_is_made_has_a_token_of_its_own
     terminated.write_all(OK.as_bytes()).await.unwrap();
     assert_eq!(status(&read_answer(&mut stream).await), "200");
 }
+
+#[tokio::test]
+async fn what_the_coordinator_said_too_long_ago_permits_nothing_and_closes_what_is_open() {
+    let world = World::encrypted().await;
+    let mut stream = world.tunnel(WebAlpn::Http1).await.stream;
+    stream.write_all(get(&world).as_bytes()).await.unwrap();
+    assert_eq!(status(&read_answer(&mut stream).await), "200");
+    let asked = world.tokens.asked.lock().unwrap().len();
+    world.upstream.forget();
+    world.permissions.are_old.store(true, Ordering::SeqCst);
+    let answer = world.get("/", "").await;
+    assert!(status(&answer) == "503" && answer.contains("coordinator_away"), "{answer}");
+    assert!(answer.to_lowercase().contains("retry-after"), "{answer}");
+    assert_eq!(status(&world.connect(&world.authority()).await.unwrap_err()), "503");
+    let url = format!("https://{}/", world.authority());
+    let told = world.proxy.explain(&sandbox("s"), "GET", &url).await;
+    assert_eq!(told.outcome, "coordinator_away");
+    let closed = tokio::time::timeout(SOON, stream.read_to_end(&mut Vec::new())).await;
+    closed.expect("the tunnel stays open").ok();
+    assert_eq!(world.tokens.asked.lock().unwrap().len(), asked);
+    assert_eq!(world.upstream.received(), "");
+    world.permissions.are_old.store(false, Ordering::SeqCst);
+    assert!(world.connect(&world.authority()).await.is_ok());
+}
