@@ -12,6 +12,8 @@ from cryptography.x509.oid import NameOID
 
 HOST = "localhost"
 ADDRESS = "127.0.0.1"
+# Loopback as well, and none of the addresses that programs reach without a proxy.
+ELSEWHERE = "127.0.0.2"
 DAY = datetime.timedelta(days=1)
 
 
@@ -25,7 +27,7 @@ class Served:
 
 
 def make(place: pathlib.Path) -> Served:
-    """An authority, and a certificate of it for `localhost` and its address."""
+    """An authority, and a certificate of it for `localhost` and two addresses of loopback."""
     now = datetime.datetime.now(datetime.UTC)
     authority_key, server_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     authority_name, server_name = _name("Authority of the tests"), _name(HOST)
@@ -34,7 +36,8 @@ def make(place: pathlib.Path) -> Served:
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(authority_key, hashes.SHA256())
     )
-    names = [x509.DNSName(HOST), x509.IPAddress(ipaddress.ip_address(ADDRESS))]
+    addresses = [x509.IPAddress(ipaddress.ip_address(address)) for address in (ADDRESS, ELSEWHERE)]
+    names = [x509.DNSName(HOST), *addresses]
     server = (
         _begun(server_name, authority_name, server_key, now)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)

@@ -30,21 +30,22 @@ class JsonHandler(http.server.BaseHTTPRequestHandler):
 
 @contextmanager
 def serving(handler: type[http.server.BaseHTTPRequestHandler], expected: object,
-            certificate: pathlib.Path | None = None):
+            certificate: pathlib.Path | None = None, host: str = "127.0.0.1"):
     """Gives the address and the list of what was answered; the handler finds both at its server.
 
     With a certificate and its key in one file it speaks https.
     """
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = http.server.ThreadingHTTPServer((host, 0), handler)
     server.daemon_threads = True
     server.expected = expected
     server.answers = []
-    server.address = f"http://127.0.0.1:{server.server_port}"
+    server.address = f"http://{host}:{server.server_port}"
     if certificate is not None:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(certificate)
         server.socket = tls.wrap_socket(server.socket, server_side=True)
-        server.address = f"https://{authority.HOST}:{server.server_port}"
+        name = authority.HOST if host == authority.ADDRESS else host
+        server.address = f"https://{name}:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=[STOP_POLL_SECONDS])
     thread.start()
     try:
