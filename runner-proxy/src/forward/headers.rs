@@ -36,9 +36,23 @@ pub(super) fn strip(headers: &mut HeaderMap) {
     for name in nominated(headers) {
         headers.remove(name);
     }
-    for name in NEVER_PASSED {
+    let ends_here = |name: &HeaderName| NEVER_PASSED.iter().any(|one| is_read_as(name, one));
+    remove(headers, ends_here);
+}
+
+/// Takes off every header of such a name.
+fn remove(headers: &mut HeaderMap, is_such: impl Fn(&HeaderName) -> bool) {
+    let found: Vec<_> = headers.keys().filter(|name| is_such(name)).cloned().collect();
+    for name in found {
         headers.remove(name);
     }
+}
+
+/// Whether some server takes a header for one of another name: those that hand headers on as variables read `_` and `-`
+/// alike.
+fn is_read_as(name: &HeaderName, other: &str) -> bool {
+    let read = |byte: u8| if byte == b'_' { b'-' } else { byte };
+    name.as_str().bytes().map(read).eq(other.bytes().map(read))
 }
 
 /// Takes off what is for this proxy alone: it has answered it.
@@ -61,15 +75,7 @@ pub(super) fn inject(
     token: &BearerToken,
 ) -> Result<(), Refusal> {
     let name = placement.header().as_str();
-    // Servers that hand headers on as variables read `_` and `-` alike.
-    let alike = |other: &HeaderName| {
-        let bytes = other.as_str().bytes().map(|byte| if byte == b'_' { b'-' } else { byte });
-        bytes.eq(name.bytes().map(|byte| if byte == b'_' { b'-' } else { byte }))
-    };
-    let before: Vec<_> = headers.keys().filter(|name| alike(name)).cloned().collect();
-    for name in before {
-        headers.remove(name);
-    }
+    remove(headers, |other| is_read_as(other, name));
     let text = match placement {
         HeaderPlacement::Bearer(_) => format!("Bearer {}", token.expose()),
         HeaderPlacement::Header(_) => token.expose().to_owned(),
@@ -129,6 +135,8 @@ mod tests {
             ("HTTP2-Settings", "x"),
             ("Expect", "100-continue"),
             ("X-HTTP-Method-Override", "DELETE"),
+            ("X_HTTP_Method-Override", "DELETE"),
+            ("proxy_authorization", "Basic x"),
             ("Accept", "*/*"),
             ("Cookie", "a=b"),
         ]);
