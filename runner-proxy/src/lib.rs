@@ -27,6 +27,8 @@ pub use coordinator::{
     BundlesError, JoinError, JoinTokenError, MembershipError, OwnBundleError, PlacementError,
 };
 pub use forward::AuthorityError;
+#[cfg(any(test, feature = "fuzzing"))]
+pub use forward::fuzzed;
 pub(crate) use moneyer_identity::error_chain as chain;
 pub use sandbox::{RosterError, SecretError};
 pub use workload_api::ReflectionError;

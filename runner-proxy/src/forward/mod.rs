@@ -14,6 +14,10 @@ mod caller;
 mod connect;
 mod dial;
 mod explain;
+#[cfg(test)]
+pub mod fuzzed;
+#[cfg(all(feature = "fuzzing", not(test)))]
+pub mod fuzzed;
 mod headers;
 mod look_ups;
 mod names;

@@ -135,7 +135,7 @@ impl ForwardProxy {
         self.router(None)
     }
 
-    fn router(&self, known: Option<Caller>) -> Router {
+    pub(super) fn router(&self, known: Option<Caller>) -> Router {
         let proxy = self.clone();
         Router::new().fallback(move |request: Request| {
             let (proxy, known) = (proxy.clone(), known.clone());

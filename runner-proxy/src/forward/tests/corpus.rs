@@ -251,6 +251,15 @@ const INSIDE: &[(&str, &str, &str)] = &[
     ("h2 without ALPN", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "closed"),
 ];
 
+/// Both as inputs of the fuzzer: their names, and what is sent.
+pub(in crate::forward) fn inputs() -> Vec<(String, Vec<u8>)> {
+    let input = |kind: char, (case, text, _): &(&str, &str, &str)| {
+        (format!("{kind} {case}"), format!("{kind}{text}").into_bytes())
+    };
+    let plain = PLAIN.iter().map(|case| input('P', case));
+    plain.chain(INSIDE.iter().map(|case| input('T', case))).collect()
+}
+
 fn fill(world: &World, text: &str) -> String {
     let (authority, port) = (world.authority(), world.port().to_string());
     text.replace("{A}", &authority).replace("{P}", &port).replace("{C}", &world.credentials_line())
