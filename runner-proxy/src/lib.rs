@@ -15,6 +15,7 @@ mod coordinator;
 mod fakes;
 mod forward;
 mod grant;
+mod isolation;
 mod metrics;
 mod operations;
 mod sandbox;

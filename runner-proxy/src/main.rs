@@ -9,5 +9,5 @@ fn main() -> ExitCode {
     // Before any file is made: what is for others says so itself.
     rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o077));
     let arguments = Arguments::parse();
-    run(arguments).into()
+    run(arguments)
 }

@@ -25,7 +25,7 @@ fn describe(page: &mut String, command: &Command, name: &str) {
     let help = command.clone().term_width(WIDTH).render_long_help().to_string();
     let lines: Vec<_> = help.lines().map(str::trim_end).collect();
     write!(page, "\n## `{name}`\n\n```text\n{}\n```\n", lines.join("\n").trim_end()).unwrap();
-    for command in command.get_subcommands() {
+    for command in command.get_subcommands().filter(|command| !command.is_hide_set()) {
         describe(page, command, &format!("{name} {}", command.get_name()));
     }
 }

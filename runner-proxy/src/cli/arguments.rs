@@ -1,7 +1,8 @@
 //! The arguments, and which command runs.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use moneyer_daemon::exit::Exit;
@@ -9,7 +10,8 @@ use moneyer_daemon::settings::Source;
 
 use super::failure::Failure;
 use super::output::Format;
-use super::{audit, config, grant, join, sandbox, serve};
+use super::sandbox::SandboxCommand;
+use super::{audit, config, grant, join, program, sandbox, serve};
 use crate::config::Config;
 
 /// What the names of overriding environment variables begin with.
@@ -46,9 +48,9 @@ enum Command {
     Join(join::JoinArguments),
     /// Run the daemon until it is told to stop.
     Serve,
-    /// Attach, detach and list the sandboxes of this host.
+    /// Attach, detach and list the sandboxes of this host, and run programs in them.
     #[command(subcommand)]
-    Sandbox(sandbox::SandboxCommand),
+    Sandbox(SandboxCommand),
     /// What sandboxes may reach by the forward proxy.
     #[command(subcommand)]
     Grant(grant::GrantCommand),
@@ -62,21 +64,33 @@ enum Command {
 
 /// Runs one command and says how it ended.
 #[must_use]
-pub fn run(arguments: Arguments) -> Exit {
+pub fn run(arguments: Arguments) -> ExitCode {
     moneyer_daemon::tls::install_provider();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let ended = match runtime {
-        Ok(runtime) => runtime.block_on(dispatch(arguments)),
-        Err(error) => Err(Failure::of("cannot start the async runtime", &error)),
-    };
-    match ended {
-        Ok(()) => Exit::Success,
-        Err(failure) => {
-            // Standard error may be closed; the exit code still tells.
-            writeln!(std::io::stderr(), "{failure}").ok();
-            failure.exit()
+    // What separates itself from the host does it with one thread, before there is a runtime.
+    let ended = match arguments {
+        Arguments { command: Command::Sandbox(SandboxCommand::FirstProcess(own)), .. } => {
+            Ok(program::first(&own))
         }
-    }
+        Arguments { config: path, command: Command::Sandbox(SandboxCommand::Run(own)), .. } => {
+            loaded(&path).and_then(|config| program::run(own, &path, &config))
+        }
+        arguments => with_runtime(arguments).map(|()| Exit::Success.into()),
+    };
+    ended.unwrap_or_else(|failure| {
+        // Standard error may be closed; the exit code still tells.
+        writeln!(std::io::stderr(), "{failure}").ok();
+        failure.exit().into()
+    })
+}
+
+fn with_runtime(arguments: Arguments) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::of("cannot start the async runtime", &error))?;
+    runtime.block_on(dispatch(arguments))
+}
+
+fn loaded(path: &Path) -> Result<Config, Failure> {
+    Ok(Config::load(&Source::read(path, VARIABLES)?)?)
 }
 
 async fn dispatch(arguments: Arguments) -> Result<(), Failure> {
@@ -84,7 +98,7 @@ async fn dispatch(arguments: Arguments) -> Result<(), Failure> {
     if let Command::Config(config::ConfigCommand::Schema) = command {
         return config::schema();
     }
-    let config = Config::load(&Source::read(&path, VARIABLES)?)?;
+    let config = loaded(&path)?;
     match command {
         Command::Join(arguments) => join::run(&arguments, &config, output).await,
         Command::Serve => serve::run(&config).await,
@@ -117,10 +131,18 @@ mod tests {
             "m audit query --sandbox s --since 1h --output json",
             "m audit verify",
             "m config schema",
+            "m sandbox run s --user 9:9 --keep-env CI --network host --config /c -- program --output json",
         ] {
             Arguments::try_parse_from(line.split(' ')).unwrap();
         }
         for line in ["m", "m sandbox attach", "m sandbox attach a:b", "m join a b", "m serve x"] {
+            Arguments::try_parse_from(line.split(' ')).unwrap_err();
+        }
+        for line in [
+            "m sandbox run s",
+            "m sandbox run s program",
+            "m sandbox run s --keep-env A_TOKEN -- p",
+        ] {
             Arguments::try_parse_from(line.split(' ')).unwrap_err();
         }
     }

@@ -12,8 +12,10 @@ use tonic::{Code, Status};
 
 use super::failure::Failure;
 use super::output::{Format, json, print, remark, table};
+use super::program::{FirstProcessArguments, RunArguments};
 use crate::config::Config;
 use crate::control;
+use crate::isolation::FIRST_STEP;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum SandboxCommand {
@@ -40,6 +42,17 @@ pub(super) enum SandboxCommand {
     },
     /// List the attached sandboxes and the state of their token files.
     List,
+    /// Run a program in an attached sandbox, kept apart from the runner proxy and from other sandboxes.
+    ///
+    /// The program sees the host's files as its user does, but for the runner proxy's, other sandboxes', and those of
+    /// /tmp, /var/tmp and /run. It has the sandbox's environment, a network in which there is nothing but the forward
+    /// proxy and the token server, no other processes and no privileges. Ends as the program does, with 128 and the
+    /// number of the signal that ended it, 127 where there is no such program, 126 where it cannot be run, and 125
+    /// where it was not started because it could not be kept apart.
+    Run(RunArguments),
+    /// A step of `run`.
+    #[command(name = FIRST_STEP, hide = true)]
+    FirstProcess(FirstProcessArguments),
 }
 
 pub(super) async fn run(
@@ -74,6 +87,8 @@ pub(super) async fn run(
             let listed = listed.map_err(|status| told(&status))?.into_inner();
             show_list(&listed.sandboxes, output)
         }
+        // Both are run before there is a runtime.
+        SandboxCommand::Run(_) | SandboxCommand::FirstProcess(_) => Ok(()),
     }
 }
 

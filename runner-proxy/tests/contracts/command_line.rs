@@ -10,7 +10,7 @@ const PREFACE: &str = "\
 # The command line of `moneyer-runner-proxy`
 
 Generated from the help texts; a test compares them. Exit codes: 0 done, 1 failed, 2 usage, 78 bad
-configuration.
+configuration; `sandbox run` ends as its program does.
 ";
 
 #[test]

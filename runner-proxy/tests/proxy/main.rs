@@ -12,6 +12,7 @@ mod cut_off;
 mod forward;
 mod host;
 mod http;
+mod isolation;
 mod outage;
 mod sandboxes;
 mod workload_api;
