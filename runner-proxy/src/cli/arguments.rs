@@ -11,7 +11,7 @@ use moneyer_daemon::settings::Source;
 use super::failure::Failure;
 use super::output::Format;
 use super::sandbox::SandboxCommand;
-use super::{audit, config, grant, join, program, sandbox, serve};
+use super::{audit, check, config, grant, join, program, sandbox, serve};
 use crate::config::Config;
 
 /// What the names of overriding environment variables begin with.
@@ -102,6 +102,9 @@ async fn dispatch(arguments: Arguments) -> Result<(), Failure> {
     match command {
         Command::Join(arguments) => join::run(&arguments, &config, output).await,
         Command::Serve => serve::run(&config).await,
+        Command::Sandbox(SandboxCommand::Check(own)) => {
+            check::run(&own, &path, &config, output).await
+        }
         Command::Sandbox(command) => sandbox::run(command, &config, output).await,
         Command::Grant(command) => grant::run(command, &config, output).await,
         Command::Audit(command) => audit::run(&command, &config, output),
@@ -131,6 +134,7 @@ mod tests {
             "m audit query --sandbox s --since 1h --output json",
             "m audit verify",
             "m config schema",
+            "m sandbox check s --pid 7 --output json",
             "m sandbox run s --user 9:9 --keep-env CI --network host --config /c -- program --output json",
         ] {
             Arguments::try_parse_from(line.split(' ')).unwrap();

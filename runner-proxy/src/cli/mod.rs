@@ -7,6 +7,7 @@
 
 mod arguments;
 mod audit;
+mod check;
 mod config;
 mod failure;
 mod grant;

@@ -112,16 +112,18 @@ fn not_apart(error: &IsolationError) -> ExitCode {
     ExitCode::from(NOT_APART)
 }
 
-/// The directory of an attached sandbox.
 fn ask(config: &Config, id: &SandboxId) -> Result<PathBuf, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::of("cannot start the async runtime", &error))?;
-    let attached = runtime.block_on(async {
-        let client = control::connect(&config.control_socket()).await;
-        let mut client = client.map_err(|error| Failure::new(crate::chain(&error)))?;
-        let listed = client.list_attached(v1::ListAttachedRequest {}).await;
-        Ok::<_, Failure>(listed.map_err(|status| told(&status))?.into_inner().sandboxes)
-    })?;
+    runtime.block_on(directory_of(config, id))
+}
+
+/// The directory of an attached sandbox.
+pub(super) async fn directory_of(config: &Config, id: &SandboxId) -> Result<PathBuf, Failure> {
+    let client = control::connect(&config.control_socket()).await;
+    let mut client = client.map_err(|error| Failure::new(crate::chain(&error)))?;
+    let listed = client.list_attached(v1::ListAttachedRequest {}).await;
+    let attached = listed.map_err(|status| told(&status))?.into_inner().sandboxes;
     let own = attached.into_iter().find(|sandbox| sandbox.sandbox_id == id.as_str());
     let own = own.ok_or_else(|| {
         let next = format!("moneyer-runner-proxy sandbox attach {id}");
@@ -136,6 +138,21 @@ fn sight(
     config: &Config,
     directory: &Path,
 ) -> Result<Wanted, IsolationError> {
+    let own = found("the sandbox's directory", directory)?;
+    let mount = &config.sandboxes.mount;
+    let own_seen_at = if mount.as_os_str().is_empty() { own.clone() } else { resolved(mount) };
+    let kept = arguments.keep.iter().map(|path| found("--keep", path));
+    Ok(Wanted {
+        hidden: hidden(config_file, config)?,
+        own,
+        own_seen_at,
+        kept: kept.collect::<Result<_, _>>()?,
+        private_network: arguments.network == Network::Own,
+    })
+}
+
+/// What is the daemon's, by the configuration it has.
+pub(super) fn hidden(config_file: &Path, config: &Config) -> Result<Vec<Hidden>, IsolationError> {
     let mut hidden = vec![
         Hidden::directory("runner.state", &config.runner.state)?,
         Hidden::directory("runner.run", &config.runner.run)?,
@@ -153,17 +170,7 @@ fn sight(
     if let Some(ListenAddress::Unix(socket)) = &config.operations.listen {
         hidden.push(Hidden::directory_of("operations.listen", socket)?);
     }
-    let own = found("the sandbox's directory", directory)?;
-    let mount = &config.sandboxes.mount;
-    let own_seen_at = if mount.as_os_str().is_empty() { own.clone() } else { resolved(mount) };
-    let kept = arguments.keep.iter().map(|path| found("--keep", path));
-    Ok(Wanted {
-        hidden,
-        own,
-        own_seen_at,
-        kept: kept.collect::<Result<_, _>>()?,
-        private_network: arguments.network == Network::Own,
-    })
+    Ok(hidden)
 }
 
 fn found(key: &'static str, path: &Path) -> Result<PathBuf, IsolationError> {

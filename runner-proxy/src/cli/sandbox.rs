@@ -10,6 +10,7 @@ use moneyer_proto::v1;
 use serde::Serialize;
 use tonic::{Code, Status};
 
+use super::check::CheckArguments;
 use super::failure::Failure;
 use super::output::{Format, json, print, remark, table};
 use super::program::{FirstProcessArguments, RunArguments};
@@ -50,6 +51,12 @@ pub(super) enum SandboxCommand {
     /// number of the signal that ended it, 127 where there is no such program, 126 where it cannot be run, and 125
     /// where it was not started because it could not be kept apart.
     Run(RunArguments),
+    /// Look at a process of a sandbox, as root, for what it should not have.
+    ///
+    /// For programs that a container runtime started. Says which namespaces it shares with this command, which of
+    /// the runner proxy's directories it sees under the path that they have here, which variables with authority are
+    /// in its environment, and what privileges it has. A finding is exit code 1. None is no proof.
+    Check(CheckArguments),
     /// A step of `run`.
     #[command(name = FIRST_STEP, hide = true)]
     FirstProcess(FirstProcessArguments),
@@ -87,8 +94,10 @@ pub(super) async fn run(
             let listed = listed.map_err(|status| told(&status))?.into_inner();
             show_list(&listed.sandboxes, output)
         }
-        // Both are run before there is a runtime.
-        SandboxCommand::Run(_) | SandboxCommand::FirstProcess(_) => Ok(()),
+        // They are run elsewhere: what makes namespaces before there is a runtime.
+        SandboxCommand::Check(_) | SandboxCommand::Run(_) | SandboxCommand::FirstProcess(_) => {
+            Ok(())
+        }
     }
 }
 

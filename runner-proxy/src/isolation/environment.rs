@@ -88,7 +88,7 @@ impl FromStr for VariableName {
     }
 }
 
-fn carries_authority(name: &str) -> bool {
+pub(super) fn carries_authority(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
     NAMES_OF_AUTHORITY.contains(&name.as_str())
         || BEGINNINGS_OF_AUTHORITY.iter().any(|beginning| name.starts_with(beginning))

@@ -76,6 +76,9 @@ pub(crate) enum IsolationError {
     /// Capabilities, `no_new_privs` and the like.
     #[error("privileges cannot be given up ({0})")]
     Privileges(&'static str, #[source] Errno),
+    /// The filter of calls.
+    #[error("calls to the kernel that lead past the namespaces cannot be refused (seccomp)")]
+    Calls(#[source] io::Error),
     /// It is not process 1.
     #[error("this is a step of `sandbox run` and of no use on its own")]
     NotFirst,

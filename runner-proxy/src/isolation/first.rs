@@ -14,7 +14,7 @@ use rustix::mount::{MountFlags, mount};
 use rustix::process::{Pid, Signal, WaitOptions, getpid, setsid, wait};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{IsolationError, namespaces, privileges, signals};
+use super::{IsolationError, calls, namespaces, privileges, signals};
 use crate::isolation::start::{CANNOT_RUN, NOT_FOUND};
 
 /// Runs the program, as this user and group where they are not the caller's; the exit code it ended with.
@@ -37,6 +37,7 @@ pub(crate) fn first_process(
     // A terminal that the program shares with its caller must not take what it types for the caller's.
     setsid().map_err(|error| IsolationError::Privileges("the session", error))?;
     privileges::bar_children()?;
+    calls::refuse()?;
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(|error| IsolationError::Privileges("the end with its parent", error))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

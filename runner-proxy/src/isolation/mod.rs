@@ -8,12 +8,14 @@
 //!
 //! What it is not: a container. The program sees the host's file system as its user does, but for what is hidden.
 
+mod calls;
 mod descriptors;
 mod devices;
 mod doors;
 mod environment;
 mod error;
 mod first;
+mod inspect;
 mod loopback;
 mod mounts;
 mod namespaces;
@@ -28,6 +30,7 @@ pub(crate) use descriptors::close_inherited;
 pub(crate) use environment::{Scrubbed, VariableName};
 pub(crate) use error::IsolationError;
 pub(crate) use first::first_process;
+pub(crate) use inspect::inspect;
 pub(crate) use plan::{Hidden, Wanted};
 pub(crate) use start::{FIRST_STEP, Program, start};
 pub(crate) use user::{Account, UserAndGroup};

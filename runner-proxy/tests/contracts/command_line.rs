@@ -24,6 +24,8 @@ fn every_command_on_a_page_parses() {
     let pages = [
         "README.md",
         "docs/architecture.md",
+        "docs/forward.md",
+        "docs/isolation.md",
         "docs/limits.md",
         "docs/operations.md",
         "docs/runner.md",

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 
-use super::lab::{Lab, ended, is_root, is_tried};
+use super::lab::{Lab, ended, is_root, is_tried, not_tried};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_has_its_sandboxs_environment_and_nothing_of_its_callers() {
@@ -78,6 +78,14 @@ async fn its_own_doors_open_and_no_other_way_leads_out() {
     // The same with the host's network reaches it, so it would have been seen.
     let (_, said, errors) = lab.run(&["--network", "host"], &["python3", "-I", "-c", &past]).await;
     assert!(said.contains("reached 127.0.0.1"), "{said}{errors}");
+    // By a socket that knows no network namespaces, by numbers of calls that are not usual, or by a keyring.
+    let other = "import ctypes, socket\nfor family in (40, 38, 16, 1, 2, 10):\n try: socket.socket(family, socket.SOCK_STREAM if family != 16 else socket.SOCK_RAW).close()\n \
+                 except PermissionError: print('refused', family)\n except OSError as e: print(e)\n\
+                 libc = ctypes.CDLL(None, use_errno=True)\n\
+                 for call in (248, 250, 425) if __import__('platform').machine() == 'x86_64' else (217, 219, 425):\n \
+                 libc.syscall(call, 0, 0, 0, 0, 0); print(ctypes.get_errno())";
+    let (_, said, errors) = lab.run(&[], &["python3", "-I", "-c", other]).await;
+    assert_eq!(said, "refused 40\nrefused 38\n1\n1\n1\n", "{errors}");
     // The token server, by the URL in the environment and with its secret.
     let token = "import os, urllib.request as r\nurl, secret = os.environ['MONEYER_TOKEN_URL'], os.environ['MONEYER_TOKEN_SECRET']\n\
                  request = r.Request(url + '?audience=other', headers={'Authorization': 'Bearer ' + secret})\n\
@@ -243,5 +251,64 @@ async fn nothing_is_started_that_cannot_be_kept_apart() {
             assert!(refused.status.code() == Some(2) && refused.stdout.is_empty(), "{refused:?}");
         }
     }
+    lab.stop().await;
+}
+
+/// The program of a `sandbox run`, by its number on the host: the only child of the only child.
+fn program_of(outer: u32) -> String {
+    let child = |pid: &str| {
+        std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))
+            .unwrap()
+            .trim()
+            .to_owned()
+    };
+    child(&child(&outer.to_string()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_finds_nothing_at_such_a_program_and_what_is_wrong_with_another() {
+    if !is_tried("a check of a program in namespaces") {
+        return;
+    }
+    if !is_root() {
+        not_tried("not root", "a check of a program in namespaces");
+        return;
+    }
+    let lab = Lab::new().await;
+    let mut child = lab
+        .command(&[], &["sh", "-c", "echo ready; exec sleep 600"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next_line().await.unwrap().as_deref(), Some("ready"));
+    let pid = program_of(child.id().unwrap());
+    let checked = lab.host.command(&["sandbox", "check", "s-1", "--pid", &pid], "").await;
+    assert!(checked.status.success(), "{checked:?}");
+    child.kill().await.unwrap();
+
+    let mut other = Command::new("sleep")
+        .arg("600")
+        .env("GITHUB_TOKEN", "x")
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let pid = other.id().unwrap().to_string();
+    let checked = lab.host.command(&["sandbox", "check", "s-1", "--pid", &pid], "").await;
+    assert_eq!(checked.status.code(), Some(1));
+    let said = String::from_utf8(checked.stdout).unwrap();
+    for found in [
+        "network",
+        "processes",
+        "mounts",
+        "runner.state",
+        "runner.run",
+        "--config",
+        "GITHUB_TOKEN",
+        "as root",
+    ] {
+        assert!(said.contains(found), "{found}: {said}");
+    }
+    other.kill().await.unwrap();
     lab.stop().await;
 }

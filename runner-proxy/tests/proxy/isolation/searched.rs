@@ -37,7 +37,10 @@ fn abstract_socket(name: &str, answer: String) {
     let listener = UnixListener::bind_addr(&address).unwrap();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            std::io::Write::write_all(&mut stream.unwrap(), answer.as_bytes()).ok();
+            let mut stream = stream.unwrap();
+            // What is asked is read first: a socket that is closed over it takes its answer along.
+            let asked = std::io::Read::read(&mut stream, &mut [0; 4096]);
+            asked.and_then(|_| std::io::Write::write_all(&mut stream, answer.as_bytes())).ok();
         }
     });
 }
