@@ -71,7 +71,7 @@ fn grant(grant: &TokenGrant) -> v1::TokenGrant {
     v1::TokenGrant {
         provider: grant.provider.to_string(),
         credential: grant.credential.to_string(),
-        token_endpoint: grant.endpoint.to_string(),
+        token_endpoint: grant.endpoint.as_ref().map(ToString::to_string).unwrap_or_default(),
         grant_type: grant.kind.as_str().to_owned(),
         audience: grant.audience.as_ref().map(ToString::to_string).unwrap_or_default(),
         scopes: grant.scopes.iter().map(GrantScope::to_string).collect(),
@@ -81,5 +81,33 @@ fn grant(grant: &TokenGrant) -> v1::TokenGrant {
         requested_token_type: grant.requested_token_type.to_string(),
         header: grant.placement.header().to_string(),
         bearer: matches!(grant.placement, HeaderPlacement::Bearer(_)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use moneyer_identity::grant::{AssertionType, GrantKind, TokenHeader, TokenType};
+    use moneyer_identity::{Audience, CredentialName, ProviderName};
+
+    use super::*;
+
+    #[test]
+    fn a_jwt_svid_is_told_without_a_token_endpoint_and_with_its_header() {
+        let told = grant(&TokenGrant {
+            provider: ProviderName::parse("demo").unwrap(),
+            credential: CredentialName::parse("svid").unwrap(),
+            endpoint: None,
+            kind: GrantKind::JwtSvid,
+            audience: None,
+            scopes: Vec::new(),
+            svid_audience: Audience::parse("alpha").unwrap(),
+            assertion_type: AssertionType::default(),
+            cache_ttl: None,
+            requested_token_type: TokenType::default(),
+            placement: HeaderPlacement::Header(TokenHeader::parse("X-Svid").unwrap()),
+        });
+        assert_eq!((told.grant_type.as_str(), told.token_endpoint.as_str()), ("jwt_svid", ""));
+        assert_eq!((told.header.as_str(), told.bearer), ("x-svid", false));
+        assert_eq!(told.jwt_svid_audience, "alpha");
     }
 }

@@ -97,8 +97,9 @@ pub(super) struct AskedFor {
     provider: ProviderName,
     credential: CredentialName,
     grant_type: GrantKind,
-    /// Without its query.
-    token_endpoint: String,
+    /// Without its query; nowhere where the JWT-SVID is the token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_endpoint: Option<String>,
     /// The same: it is the token endpoint where the profile names none.
     svid_audience: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -116,7 +117,7 @@ impl AskedFor {
             provider: grant.provider.clone(),
             credential: grant.credential.clone(),
             grant_type: grant.kind,
-            token_endpoint: before_query(grant.endpoint.as_str()),
+            token_endpoint: grant.endpoint.as_ref().map(|endpoint| before_query(endpoint.as_str())),
             svid_audience: before_query(grant.svid_audience.as_str()),
             audience: grant.audience.clone(),
             scopes: grant.scopes.clone(),

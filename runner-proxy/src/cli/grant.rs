@@ -106,7 +106,8 @@ fn show(explained: &v1::ExplainGrantResponse, output: Format) -> Result<(), Fail
     for token in tokens {
         let Bearer { provider, credential, header, token_endpoint, grant_type, .. } = token;
         lines.push(format!("  {header}: a token of {provider}:{credential}\n"));
-        lines.push(format!("    by {grant_type} at {token_endpoint}\n"));
+        let at = if token_endpoint.is_empty() { "" } else { " at " };
+        lines.push(format!("    by {grant_type}{at}{token_endpoint}\n"));
         for (name, value) in [
             ("audience", token.audience),
             ("scope", token.scope),

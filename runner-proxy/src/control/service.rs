@@ -84,7 +84,7 @@ fn explained(told: Explanation) -> v1::ExplainGrantResponse {
         provider: grant.provider.to_string(),
         credential: grant.credential.to_string(),
         header: grant.placement.header().to_string(),
-        token_endpoint: grant.endpoint.to_string(),
+        token_endpoint: grant.endpoint.as_ref().map(ToString::to_string).unwrap_or_default(),
         grant_type: grant.kind.as_str().to_owned(),
         audience: grant.audience.as_ref().map(text).unwrap_or_default(),
         scope: grant.scope().unwrap_or_default(),

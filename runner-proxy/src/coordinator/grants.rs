@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moneyer_identity::grant::{
-    Binding, EndpointRule, HeaderPlacement, PathPattern, QueryRule, RequestRule, SandboxGrants,
-    TokenGrant, TokenHeader,
+    Binding, EndpointRule, GrantKind, HeaderPlacement, PathPattern, QueryRule, RequestRule,
+    SandboxGrants, TokenEndpoint, TokenGrant, TokenHeader,
 };
 use moneyer_proto::v1;
 
@@ -104,12 +104,13 @@ fn binding(binding: &v1::GrantBinding) -> Result<Binding, Misunderstood> {
 
 fn grant(grant: &v1::TokenGrant) -> Result<TokenGrant, Misunderstood> {
     let header: TokenHeader = parse("header", &grant.header)?;
+    let kind = parse("grant_type", &grant.grant_type)?;
     let ttl = Some(grant.cache_ttl_seconds).filter(|seconds| *seconds > 0);
     Ok(TokenGrant {
         provider: parse("provider", &grant.provider)?,
         credential: parse("credential", &grant.credential)?,
-        endpoint: parse("token_endpoint", &grant.token_endpoint)?,
-        kind: parse("grant_type", &grant.grant_type)?,
+        endpoint: token_endpoint(kind, &grant.token_endpoint)?,
+        kind,
         audience: optional("audience", &grant.audience)?,
         scopes: all("scopes", &grant.scopes)?,
         svid_audience: parse("jwt_svid_audience", &grant.jwt_svid_audience)?,
@@ -122,6 +123,17 @@ fn grant(grant: &v1::TokenGrant) -> Result<TokenGrant, Misunderstood> {
             HeaderPlacement::Header(header)
         },
     })
+}
+
+/// Where there is one the token is asked for there; where the JWT-SVID is the token there is none.
+fn token_endpoint(kind: GrantKind, text: &str) -> Result<Option<TokenEndpoint>, Misunderstood> {
+    let endpoint = optional("token_endpoint", text)?;
+    let wrong = |why: &str| Misunderstood { field: "token_endpoint", why: why.to_owned() };
+    match (kind, &endpoint) {
+        (GrantKind::JwtSvid, Some(_)) => Err(wrong("does not go with jwt_svid")),
+        (GrantKind::ClientCredentials | GrantKind::TokenExchange, None) => Err(wrong("is missing")),
+        _ => Ok(endpoint),
+    }
 }
 
 fn port(port: u32) -> Result<u16, Misunderstood> {
@@ -209,8 +221,22 @@ mod tests {
     }
 
     #[test]
+    fn a_jwt_svid_is_obtained_nowhere() {
+        let mut told = told();
+        let grant = told.bindings[0].grant.as_mut().unwrap();
+        "jwt_svid".clone_into(&mut grant.grant_type);
+        (grant.token_endpoint, grant.bearer) = (String::new(), false);
+        let read = read(&told).unwrap();
+        let grant = &read.bindings[0].grant;
+        assert_eq!((grant.kind, &grant.endpoint), (GrantKind::JwtSvid, &None));
+        assert!(matches!(grant.placement, HeaderPlacement::Header(_)));
+    }
+
+    #[test]
     fn what_is_not_understood_grants_nothing_at_all() {
-        let broken: [fn(&mut v1::SandboxGrants); 9] = [
+        let broken: [fn(&mut v1::SandboxGrants); 11] = [
+            |told| told.bindings[0].grant.as_mut().unwrap().token_endpoint = String::new(),
+            |told| told.bindings[0].grant.as_mut().unwrap().grant_type = "jwt_svid".to_owned(),
             |told| told.endpoints[0].host = "a..b".to_owned(),
             |told| told.endpoints[0].port = 0,
             |told| told.endpoints[0].protocol = "new".to_owned(),

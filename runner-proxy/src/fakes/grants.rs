@@ -12,7 +12,7 @@ pub(crate) fn obtained_by(svid_audience: &str) -> SandboxGrants {
     let grant = TokenGrant {
         provider: ProviderName::parse("demo").unwrap(),
         credential: CredentialName::parse("token").unwrap(),
-        endpoint,
+        endpoint: Some(endpoint),
         kind: GrantKind::ClientCredentials,
         audience: None,
         scopes: Vec::new(),

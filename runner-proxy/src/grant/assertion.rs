@@ -56,6 +56,9 @@ pub(crate) enum AssertionError {
     /// It gave none, or one that is too long.
     #[error("the Workload API's answer holds no JWT-SVID that can be used")]
     Answer,
+    /// It is to be the token, and cannot be.
+    #[error("the JWT-SVID cannot be a token: it says no end, or that has come; check the clocks")]
+    NoToken,
     /// It took too long.
     #[error("the Workload API did not answer within {} s", WORKLOAD_API_LIMIT.as_secs())]
     TooSlow,
@@ -71,7 +74,7 @@ impl AssertionError {
             Self::Unknown | Self::Connect { .. } | Self::Refused(_) | Self::TooSlow => {
                 ErrorClass::Unavailable
             }
-            Self::Answer => ErrorClass::Internal,
+            Self::Answer | Self::NoToken => ErrorClass::Internal,
         }
     }
 }

@@ -17,6 +17,9 @@ pub(crate) enum GrantError {
     /// The user's token could not be readdressed to the sandbox.
     #[error("the coordinator gave no token on the user's behalf")]
     Subject(#[source] IssueError),
+    /// The grant says of no token endpoint.
+    #[error("the grant names no token endpoint")]
+    NoEndpoint,
     /// The token endpoint gave none.
     #[error(transparent)]
     Endpoint(#[from] TokenEndpointError),
@@ -36,6 +39,7 @@ impl GrantError {
             Self::Subject(error) => error.class,
             Self::Endpoint(error) => error.class(),
             Self::Unrecorded(error) => error.class(),
+            Self::NoEndpoint => ErrorClass::Internal,
             Self::CutOff => ErrorClass::Unavailable,
         }
     }
@@ -45,6 +49,7 @@ impl GrantError {
         match self {
             Self::Assertion(_) => "no_assertion",
             Self::Subject(_) => "no_subject_token",
+            Self::NoEndpoint => "no_endpoint",
             Self::Endpoint(TokenEndpointError::Unreachable(_)) => "endpoint_unreachable",
             Self::Endpoint(TokenEndpointError::Refused { .. }) => "endpoint_refused",
             Self::Endpoint(TokenEndpointError::Answer(_)) => "malformed_answer",

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use moneyer_daemon::oauth::{Form, Granted, OAuthClient};
+use moneyer_daemon::oauth::{ClientAssertion, Form, Granted, OAuthClient};
 use moneyer_identity::Clock;
-use moneyer_identity::grant::GrantKind;
+use moneyer_identity::grant::{BearerToken, GrantKind};
 
-use super::assertion::Assertions;
+use super::assertion::{AssertionError, Assertions};
 use super::cache::GrantKey;
 use super::error::GrantError;
 use super::subject::SubjectTokens;
@@ -29,14 +29,26 @@ impl Grantor {
         let grant = &key.grant;
         let assertion = self.assertions.jwt_svid(&key.holder, &grant.svid_audience).await;
         let assertion = assertion.map_err(GrantError::Assertion)?;
-        let form = match grant.kind {
-            GrantKind::ClientCredentials => Form::client_credentials(grant, &assertion),
+        let endpoint = || grant.endpoint.as_ref().ok_or(GrantError::NoEndpoint);
+        let (endpoint, form) = match grant.kind {
+            GrantKind::JwtSvid => return self.as_it_is(&assertion),
+            GrantKind::ClientCredentials => {
+                (endpoint()?, Form::client_credentials(grant, &assertion))
+            }
             GrantKind::TokenExchange => {
+                let endpoint = endpoint()?;
                 let subject = self.subjects.readdressed(&key.holder, grant, &assertion).await;
                 let subject = subject.map_err(GrantError::Subject)?;
-                Form::token_exchange(grant, &assertion, &subject)
+                (endpoint, Form::token_exchange(grant, &assertion, &subject))
             }
         };
-        Ok(self.client.token(&grant.endpoint, &form, || self.clock.now()).await?)
+        Ok(self.client.token(endpoint, &form, || self.clock.now()).await?)
+    }
+
+    /// The assertion, which is the token.
+    fn as_it_is(&self, assertion: &ClientAssertion) -> Result<Granted, GrantError> {
+        let token = BearerToken::parse(assertion.expose().to_owned()).ok();
+        let granted = token.and_then(|token| Granted::of_jwt(token, self.clock.now()));
+        granted.ok_or(GrantError::Assertion(AssertionError::NoToken))
     }
 }

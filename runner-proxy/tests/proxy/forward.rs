@@ -32,7 +32,10 @@ impl Server {
             async move {
                 let (head, body) = request.into_parts();
                 let token = head.headers.get("authorization").map(|v| v.to_str().unwrap());
-                let token = token.unwrap_or("none").to_owned();
+                let mut token = token.unwrap_or("none").to_owned();
+                for svid in head.headers.get_all("x-svid") {
+                    token.extend([" svid=", svid.to_str().unwrap()]);
+                }
                 let body = axum::body::to_bytes(body, 64 * 1024).await.unwrap();
                 let mut seen = own.seen.lock().unwrap();
                 seen.push(format!("{token} {}", String::from_utf8_lossy(&body)));
@@ -203,7 +206,8 @@ async fn the_log_is_whole(host: &Host) {
         records.map(|record| record["revision"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(revisions(&granted), ["1", "3"]);
-    let refused = run(&["query", "--decision", "refused", "--since", "1h", "--limit", "1"]).await;
+    let refused = ["query", "--event", "forward_refused", "--since", "1h", "--limit", "1"];
+    let refused = run(&refused).await;
     let events: Vec<_> =
         refused.as_array().unwrap().iter().map(|one| one["event"].clone()).collect();
     assert_eq!(events, ["forward_refused"]);
@@ -294,5 +298,62 @@ async fn what_the_coordinator_said_stands_over_a_restart_without_it_and_not_for_
     let proxy = host.start_with(sections);
     eventually("the socket is there", async || UnixStream::connect(&socket).await.is_ok()).await;
     assert_eq!(ask(connect().await, "GET", &upstream, "").await, 503);
+    proxy.stop().await;
+}
+
+fn claims(jwt: &str) -> serde_json::Value {
+    use base64::Engine as _;
+    let claims = jwt.split('.').nth(1).unwrap();
+    let claims = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(claims).unwrap();
+    serde_json::from_slice(&claims).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_jwt_svid_itself_stands_beside_the_token_and_the_sandbox_never_has_it() {
+    let (tokens, upstream) = (Server::start().await, Server::start().await);
+    let cluster = Cluster::new();
+    let coordinator = cluster.start(0);
+    let host = Host::joined(&cluster, &coordinator).await;
+    let proxy = host.start_with("[forward]\nlisten = \"127.0.0.1:0\"\n");
+    cluster.place("s-1", &[]);
+    proxy.attach("s-1", &[]).await.unwrap();
+    let mut granted = grants("1", &upstream, &tokens);
+    let mut svid = granted.bindings[0].clone();
+    svid.grant = Some(v1::TokenGrant {
+        provider: "demo".to_owned(),
+        credential: "svid".to_owned(),
+        grant_type: "jwt_svid".to_owned(),
+        jwt_svid_audience: "https://upstream.test".to_owned(),
+        header: "x-svid".to_owned(),
+        ..svid.grant.unwrap()
+    });
+    let grant = svid.grant.as_mut().unwrap();
+    (grant.token_endpoint, grant.audience, grant.bearer) = (String::new(), String::new(), false);
+    granted.bindings.push(svid);
+    cluster.grant("s-1", granted);
+    let socket = proxy.directory("s-1").join("forward.sock");
+    let own = "X-SVID: own\r\nx_svid: own\r\nAuthorization: own\r\n";
+    let connect = async || UnixStream::connect(&socket).await.unwrap();
+    eventually("it is granted", async || ask(connect().await, "GET", &upstream, own).await == 200)
+        .await;
+    assert_eq!(ask(connect().await, "GET", &upstream, own).await, 200);
+    let seen = upstream.seen();
+    assert_eq!(seen[0], seen[1], "both are kept");
+    let (token, svid) = seen[0].trim_end().split_once(" svid=").unwrap();
+    assert_eq!(token, "Bearer canary-1");
+    let claims = claims(svid);
+    assert_eq!(claims["aud"], serde_json::json!(["https://upstream.test"]));
+    assert_eq!(claims["sub"], crate::coordinator::spiffe_id("s-1"));
+    assert_eq!(tokens.seen().len(), 1, "it is asked of nobody");
+    // One for the token endpoint, one for the upstream.
+    assert_eq!(cluster.records(|records| records.jwt_svids), 2);
+    assert!(!holds(&host.path("run"), svid) && !holds(&host.path("state"), svid));
+    let own = proxy.directory("s-1").join("identity.sock");
+    let asked = http::on_socket(&own, "/v1/token?audience=https%3A%2F%2Fupstream.test").await;
+    assert_eq!(asked.unwrap().0, 403, "the sandbox has it by itself");
+    let url = format!("http://localhost:{}/x", upstream.address.port());
+    let explained = host.command(&["grant", "explain", &url, "--sandbox", "s-1"], "").await;
+    let explained = String::from_utf8(explained.stdout).unwrap();
+    assert!(explained.contains("x-svid: a token of demo:svid\n    by jwt_svid\n"), "{explained}");
     proxy.stop().await;
 }

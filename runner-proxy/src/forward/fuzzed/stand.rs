@@ -201,7 +201,7 @@ fn grants(port: u16) -> SandboxGrants {
         provider,
         credential: CredentialName::parse("token").unwrap(),
         svid_audience: endpoint.default_svid_audience(),
-        endpoint,
+        endpoint: Some(endpoint),
         kind: GrantKind::ClientCredentials,
         audience: None,
         scopes: Vec::new(),

@@ -280,7 +280,7 @@ pub(in crate::forward) fn binding(
             provider: ProviderName::parse("demo").unwrap(),
             credential: CredentialName::parse(credential).unwrap(),
             svid_audience: endpoint.default_svid_audience(),
-            endpoint,
+            endpoint: Some(endpoint),
             kind: GrantKind::ClientCredentials,
             audience: Audience::parse("alpha").ok(),
             scopes: Vec::new(),

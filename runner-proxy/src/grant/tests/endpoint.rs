@@ -136,15 +136,7 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn start() -> Self {
-        let grantor = Grantor {
-            assertions: Arc::new(FakeAssertions),
-            subjects: Arc::new(FakeSubjects),
-            client: OAuthClient::new(Vec::new()).unwrap(),
-            clock: Arc::new(SystemClock),
-        };
-        let timeline = Timeline::new(|| std::time::Duration::ZERO);
-        let (recorded, audit) = FakeLines::audit();
-        let cache = TokenCache::new(grantor, audit, timeline, Metrics::new());
+        let (recorded, cache) = cache_of(Arc::new(FakeAssertions));
         Self { endpoint: FakeEndpoint::start().await, cache, recorded }
     }
 
@@ -158,8 +150,21 @@ impl World {
     }
 }
 
+/// A cache that holds nothing yet, with assertions from there.
+pub(super) fn cache_of(assertions: Arc<dyn Assertions>) -> (Arc<FakeLines>, TokenCache) {
+    let grantor = Grantor {
+        assertions,
+        subjects: Arc::new(FakeSubjects),
+        client: OAuthClient::new(Vec::new()).unwrap(),
+        clock: Arc::new(SystemClock),
+    };
+    let timeline = Timeline::new(|| std::time::Duration::ZERO);
+    let (recorded, audit) = FakeLines::audit();
+    (recorded, TokenCache::new(grantor, audit, timeline, Metrics::new()))
+}
+
 /// Where tokens are used.
-fn destination() -> Destination {
+pub(super) fn destination() -> Destination {
     Destination::parse("api.test", 443).unwrap()
 }
 
@@ -170,7 +175,7 @@ pub(crate) fn key(url: &str) -> GrantKey {
         provider: ProviderName::parse("demo").unwrap(),
         credential: CredentialName::parse("token").unwrap(),
         svid_audience: endpoint.default_svid_audience(),
-        endpoint,
+        endpoint: Some(endpoint),
         kind: GrantKind::ClientCredentials,
         audience: Some(Audience::parse("alpha").unwrap()),
         scopes: vec![GrantScope::parse("alpha").unwrap(), GrantScope::parse("beta").unwrap()],

@@ -1,8 +1,17 @@
 //! What is sent to a token endpoint: these fields and no others.
 
-use moneyer_identity::grant::{AssertionType, GrantKind};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use super::endpoint::World;
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use moneyer_daemon::oauth::ClientAssertion;
+use moneyer_identity::grant::{AssertionType, GrantKind};
+use moneyer_identity::{Audience, Clock as _, SystemClock};
+
+use super::endpoint::{World, cache_of, destination};
+use crate::grant::{AssertionError, Assertions, GrantError, Holder, TokenSource as _};
 
 /// The names and values of the last form, as any reader decodes them.
 fn last_form(world: &World) -> Vec<(String, String)> {
@@ -97,5 +106,60 @@ async fn without_an_assertion_or_a_users_token_nothing_is_asked() {
     detached.grant.kind = GrantKind::TokenExchange;
     detached.grant.provider = moneyer_identity::ProviderName::parse("detached").unwrap();
     world.token(&detached).await.unwrap_err();
+    assert_eq!(world.endpoint.asked(), 0);
+}
+
+/// JWT-SVIDs that end so many seconds from now.
+struct Ending(Mutex<i64>);
+
+#[async_trait]
+impl Assertions for Ending {
+    async fn jwt_svid(
+        &self,
+        _holder: &Holder,
+        _audience: &Audience,
+    ) -> Result<ClientAssertion, AssertionError> {
+        let exp = SystemClock.now().0 + *self.0.lock().unwrap();
+        let claims = URL_SAFE_NO_PAD.encode(format!(r#"{{"exp":{exp}}}"#));
+        Ok(ClientAssertion::new(format!("e30.{claims}.c2ln")))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_jwt_svid_that_is_the_token_is_kept_until_before_its_end_and_asked_of_nobody() {
+    let world = World::start().await;
+    let ending = Arc::new(Ending(Mutex::new(100)));
+    let cache = cache_of(Arc::clone(&ending) as _).1;
+    let mut key = world.key();
+    (key.grant.kind, key.grant.endpoint) = (GrantKind::JwtSvid, None);
+    let token = async || {
+        let token = cache.token(key.clone(), &destination()).await;
+        token.map(|token| token.expose().to_owned())
+    };
+    let first = token().await.unwrap();
+    assert!(first.starts_with("e30."), "as it is");
+    *ending.0.lock().unwrap() = 200;
+    tokio::time::advance(Duration::from_secs(50)).await;
+    assert_eq!(token().await.unwrap(), first);
+    // Of 100 s it is used for 70.
+    tokio::time::advance(Duration::from_secs(21)).await;
+    assert_ne!(token().await.unwrap(), first);
+    assert_eq!(world.endpoint.asked(), 0);
+    key.revision = "2".to_owned();
+    for ended in [0, -10] {
+        *ending.0.lock().unwrap() = ended;
+        let cold = cache_of(Arc::clone(&ending) as _).1;
+        let refused = cold.token(key.clone(), &destination()).await.unwrap_err();
+        assert!(matches!(&*refused, GrantError::Assertion(AssertionError::NoToken)), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn a_grant_that_names_no_token_endpoint_asks_none() {
+    let world = World::start().await;
+    let mut key = world.key();
+    key.grant.endpoint = None;
+    let refused = world.token(&key).await.unwrap_err();
+    assert!(matches!(&*refused, GrantError::NoEndpoint), "{refused}");
     assert_eq!(world.endpoint.asked(), 0);
 }

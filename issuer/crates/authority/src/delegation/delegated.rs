@@ -207,7 +207,7 @@ impl Delegated {
         (holder, assertion_ends): (SpiffeId, UnixTime),
         (credential, now): (CredentialName, UnixTime),
     ) -> Self {
-        let Found { provider, revisions, grant, subject, held } = found;
+        let Found { provider, revisions, grant, endpoint, subject, held } = found;
         let key = DelegationKey {
             provider: provider.name.clone(),
             credential,
@@ -215,7 +215,7 @@ impl Delegated {
             subject: subject.credential.clone(),
             subject_type: subject.token_type.clone(),
             requested_type: grant.requested_token_type.clone(),
-            endpoint: grant.endpoint.clone(),
+            endpoint: (*endpoint).clone(),
             svid_audience: grant.svid_audience.clone(),
             assertion_type: grant.assertion_type.clone(),
             holder,

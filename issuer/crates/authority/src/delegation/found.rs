@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use moneyer_identity::grant::TokenEndpoint;
 use moneyer_identity::{SandboxId, UnixTime};
 
 use super::ask::SubjectAsk;
@@ -19,6 +20,8 @@ pub(crate) struct Found<'a> {
     pub(super) revisions: (Generation, Generation),
     /// How it is exchanged.
     pub(super) grant: &'a GrantTemplate,
+    /// Where.
+    pub(super) endpoint: &'a TokenEndpoint,
     /// Which credential it is, and what.
     pub(super) subject: &'a SubjectToken,
     /// What is held.
@@ -49,14 +52,16 @@ impl<'a> Found<'a> {
         let name = || subject.credential.clone();
         let held = provider.credentials.get(&subject.credential);
         let held = held.ok_or_else(|| DelegationError::NotHeld(name()))?;
-        if !held.for_endpoints.contains(&grant.endpoint) {
-            let endpoint = grant.endpoint.clone();
+        let endpoint = grant.endpoint.as_ref().ok_or_else(none)?;
+        if !held.for_endpoints.contains(endpoint) {
+            let endpoint = endpoint.clone();
             return Err(DelegationError::OtherEndpoint { credential: name(), endpoint });
         }
         if held.has_ended(now) && held.refresh.is_none() {
             return Err(DelegationError::Ended(name()));
         }
-        Ok(Self { provider, revisions: (revision, of_profile), grant, subject, held })
+        let revisions = (revision, of_profile);
+        Ok(Self { provider, revisions, grant, endpoint, subject, held })
     }
 
     /// How the token is exchanged.

@@ -99,8 +99,8 @@ pub struct Credential {
 pub struct GrantTemplate {
     /// By which grant.
     pub kind: GrantKind,
-    /// Where it is asked for.
-    pub endpoint: TokenEndpoint,
+    /// Where it is asked for; nowhere where the JWT-SVID is the token.
+    pub endpoint: Option<TokenEndpoint>,
     /// The resource it is for.
     pub audience: Option<Audience>,
     /// What it may do there.

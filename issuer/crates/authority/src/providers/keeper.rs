@@ -387,7 +387,7 @@ fn stored(
             return Err(ProvidersError::NoSuchCredential { profile, credential: name });
         }
         let for_endpoints: BTreeSet<_> =
-            profile.exchanges_of(&name).map(|(_, grant)| grant.endpoint.clone()).collect();
+            profile.exchanges_of(&name).filter_map(|(_, grant)| grant.endpoint.clone()).collect();
         if for_endpoints.is_empty() {
             return Err(ProvidersError::NotStored(name));
         }

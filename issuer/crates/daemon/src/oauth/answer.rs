@@ -39,6 +39,16 @@ impl fmt::Debug for Granted {
     }
 }
 
+impl Granted {
+    /// A JWT that is a token by itself, until the end that it says; `None` where it says none or that has come.
+    #[must_use]
+    pub fn of_jwt(token: BearerToken, now: UnixTime) -> Option<Self> {
+        let left = u64::try_from(own_end(token.expose())?.saturating_sub(now.0)).ok()?;
+        let life = Duration::from_secs(left).min(LONGEST_LIFE);
+        (!life.is_zero()).then_some(Self { token, life, refresh_token: None })
+    }
+}
+
 /// What an OAuth error says: its code and its description, made fit for a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OAuthError {
@@ -216,6 +226,19 @@ mod tests {
         for past in [NOW.0, NOW.0 - 1, 0, i64::MIN] {
             assert!(matches!(jwt(past), Err(TokenEndpointError::Expired)), "{past}");
         }
+    }
+
+    #[test]
+    fn a_jwt_that_is_the_token_lives_as_long_as_it_says() {
+        let of = |claims: &str| {
+            let text = format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims));
+            let granted = Granted::of_jwt(BearerToken::parse(text).unwrap(), NOW);
+            granted.map(|granted| granted.life.as_secs())
+        };
+        let until = |seconds: i64| of(&format!(r#"{{"exp":{}}}"#, NOW.0 + seconds));
+        assert_eq!((until(1), until(300), until(7200)), (Some(1), Some(300), Some(3600)));
+        assert_eq!((until(0), until(-1), of("{}"), of("x")), (None, None, None, None));
+        assert!(Granted::of_jwt(BearerToken::parse("opaque".to_owned()).unwrap(), NOW).is_none());
     }
 
     #[test]

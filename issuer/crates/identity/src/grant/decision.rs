@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use super::address_range::AddressRange;
 use super::host::Destination;
 use super::method::{Method, MethodError};
-use super::placement::TokenHeader;
 use super::rule::EndpointRule;
 use super::sandbox_grants::{Binding, SandboxGrants};
 use super::target::{RequestTarget, TargetError};
@@ -199,14 +198,14 @@ impl SandboxGrants {
     /// Of the bindings that are for a request, in each header, the one that says most; of several the one with the
     /// greatest key, so that it is always the same one.
     fn selected(&self, destination: &Destination, path: &str) -> Vec<&Binding> {
-        let mut selected: BTreeMap<&TokenHeader, &Binding> = BTreeMap::new();
+        let mut selected: BTreeMap<String, &Binding> = BTreeMap::new();
         let is_meant = |binding: &&Binding| {
             binding.is_for(destination, path)
                 && self.is_named_by_its_provider(binding, destination, path)
         };
         for binding in self.bindings.iter().filter(is_meant) {
             let rank = |binding: &Binding| (binding.score(), binding.key());
-            let place = selected.entry(binding.grant.placement.header()).or_insert(binding);
+            let place = selected.entry(binding.grant.placement.header().alike()).or_insert(binding);
             if rank(binding) > rank(place) {
                 *place = binding;
             }

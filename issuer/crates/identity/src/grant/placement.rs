@@ -71,6 +71,12 @@ impl TokenHeader {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// What servers that hand headers on as variables make of it: `_` and `-` are one to them.
+    #[must_use]
+    pub fn alike(&self) -> String {
+        self.0.replace('_', "-")
+    }
 }
 
 text_value!(TokenHeader, HeaderNameError);

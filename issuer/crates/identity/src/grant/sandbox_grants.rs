@@ -32,7 +32,7 @@ impl Binding {
     #[must_use]
     pub fn is_ambiguous_with(&self, other: &Self) -> bool {
         self.port == other.port
-            && self.grant.placement.header() == other.grant.placement.header()
+            && self.grant.placement.header().alike() == other.grant.placement.header().alike()
             && self.score() == other.score()
             && self.host.overlaps(&other.host)
             && self.path.overlaps(&other.path)

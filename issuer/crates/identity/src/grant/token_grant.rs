@@ -29,6 +29,8 @@ pub enum GrantKind {
     ClientCredentials,
     /// On a user's behalf, in two stages (RFC 8693).
     TokenExchange,
+    /// From nobody: the sandbox's JWT-SVID is the token, as it is (SPIFFE JWT-SVID section 5).
+    JwtSvid,
 }
 
 impl GrantKind {
@@ -38,6 +40,7 @@ impl GrantKind {
         match self {
             Self::ClientCredentials => "client_credentials",
             Self::TokenExchange => "token_exchange",
+            Self::JwtSvid => "jwt_svid",
         }
     }
 }
@@ -45,7 +48,7 @@ impl GrantKind {
 impl std::str::FromStr for GrantKind {
     type Err = UnknownWord;
     fn from_str(text: &str) -> Result<Self, UnknownWord> {
-        let kinds = [Self::ClientCredentials, Self::TokenExchange];
+        let kinds = [Self::ClientCredentials, Self::TokenExchange, Self::JwtSvid];
         kinds.into_iter().find(|kind| kind.as_str() == text).ok_or(UnknownWord)
     }
 }
@@ -147,15 +150,15 @@ pub struct TokenGrant {
     pub provider: ProviderName,
     /// By which of its credentials.
     pub credential: CredentialName,
-    /// Where the token is asked for.
-    pub endpoint: TokenEndpoint,
+    /// Where the token is asked for; nowhere where the JWT-SVID is the token.
+    pub endpoint: Option<TokenEndpoint>,
     /// How.
     pub kind: GrantKind,
     /// The resource it is for; not asked for where there is none.
     pub audience: Option<Audience>,
     /// What it may do there; not asked for where there is none.
     pub scopes: Vec<GrantScope>,
-    /// The audience of the JWT-SVID that is the assertion.
+    /// The audience of the JWT-SVID that is the assertion, or the token.
     pub svid_audience: Audience,
     /// What the assertion is called.
     pub assertion_type: AssertionType,

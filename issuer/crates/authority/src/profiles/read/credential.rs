@@ -5,7 +5,7 @@ use moneyer_identity::grant::{HeaderPlacement, TokenHeader};
 use serde_json::Value;
 
 use super::fields::{Fields, Reading};
-use super::grant;
+use super::grant::{self, Unplaced};
 use crate::profiles::profile::Credential;
 
 /// Most environment variables that one credential names.
@@ -53,6 +53,10 @@ pub(super) fn read(reading: &Reading, value: &Value, path: String) -> Option<Cre
     }
     fields.remark("env_vars", "is not set: the sandbox never sees the token");
     let grant = grant::read(reading, granted, fields.path_of("token_grant"));
+    if grant.as_ref().is_some_and(Unplaced::is_jwt_svid) && fields.text("auth_style").is_none() {
+        // It is nothing that a server takes from where it expects an access token.
+        fields.error("auth_style", "is required by grant_type jwt_svid: header, or bearer");
+    }
     let grant = grant.zip(placement).map(|(grant, placement)| grant.placed(placement));
     Some(Credential { name: name?, required, grant: Some(grant?) })
 }

@@ -28,6 +28,17 @@ const KNOWN: [&str; 10] = [
     "requested_token_type",
 ];
 
+/// What is asked of a token service, and so not where the JWT-SVID is the token.
+const NOT_OF_A_JWT_SVID: [&str; 7] = [
+    "token_endpoint",
+    "audience",
+    "scopes",
+    "client_assertion_type",
+    "audience_overrides",
+    "subject_token",
+    "requested_token_type",
+];
+
 const KNOWN_OF_OVERRIDE: [&str; 5] = ["host", "port", "path", "audience", "scopes"];
 
 const KNOWN_OF_SUBJECT: [&str; 3] = ["source", "credential", "subject_token_type"];
@@ -36,6 +47,11 @@ const KNOWN_OF_SUBJECT: [&str; 3] = ["source", "credential", "subject_token_type
 pub(super) struct Unplaced(GrantTemplate);
 
 impl Unplaced {
+    /// Whether the JWT-SVID is the token.
+    pub(super) fn is_jwt_svid(&self) -> bool {
+        self.0.kind == GrantKind::JwtSvid
+    }
+
     pub(super) fn placed(self, placement: HeaderPlacement) -> GrantTemplate {
         GrantTemplate { placement, ..self.0 }
     }
@@ -44,14 +60,15 @@ impl Unplaced {
 pub(super) fn read(reading: &Reading, value: &Value, path: String) -> Option<Unplaced> {
     let fields = Fields::of(reading, value, path, &KNOWN);
     let kind = read_kind(&fields);
+    if kind == Some(GrantKind::JwtSvid) {
+        return read_jwt_svid(&fields);
+    }
     let endpoint = fields.required::<TokenEndpoint>("token_endpoint");
     let audience = fields.parsed::<Audience>("audience");
     let scopes = fields.all::<GrantScope>("scopes", MAXIMUM_SCOPES);
     let svid_audience = fields.parsed::<Audience>("jwt_svid_audience");
     let assertion_type = fields.parsed::<AssertionType>("client_assertion_type");
-    // Negative is as good as none.
-    let seconds = fields.number("cache_ttl_seconds").and_then(|number| u64::try_from(number).ok());
-    let cache_ttl = seconds.filter(|number| *number > 0).map(Duration::from_secs);
+    let cache_ttl = read_cache_ttl(&fields);
     let items = fields.items("audience_overrides", MAXIMUM_OVERRIDES);
     let overrides =
         items.into_iter().filter_map(|(path, value)| read_override(reading, value, path));
@@ -64,7 +81,7 @@ pub(super) fn read(reading: &Reading, value: &Value, path: String) -> Option<Unp
         audience,
         scopes,
         svid_audience: svid_audience.unwrap_or_else(|| endpoint.default_svid_audience()),
-        endpoint,
+        endpoint: Some(endpoint),
         assertion_type: assertion_type.unwrap_or_default(),
         cache_ttl,
         overrides,
@@ -74,14 +91,51 @@ pub(super) fn read(reading: &Reading, value: &Value, path: String) -> Option<Unp
     }))
 }
 
+/// The JWT-SVID is the token: it is for an audience, and asked of nobody.
+fn read_jwt_svid(fields: &Fields<'_>) -> Option<Unplaced> {
+    for name in NOT_OF_A_JWT_SVID {
+        let is_there = match fields.value(name) {
+            None => false,
+            Some(Value::String(text)) => !text.is_empty(),
+            Some(Value::Array(items)) => !items.is_empty(),
+            Some(_) => true,
+        };
+        if is_there {
+            fields.error(name, "does not go with grant_type jwt_svid: the JWT-SVID is the token");
+        }
+    }
+    let cache_ttl = read_cache_ttl(fields);
+    Some(Unplaced(GrantTemplate {
+        kind: GrantKind::JwtSvid,
+        endpoint: None,
+        audience: None,
+        scopes: Vec::new(),
+        svid_audience: fields.required::<Audience>("jwt_svid_audience")?,
+        assertion_type: AssertionType::default(),
+        cache_ttl,
+        overrides: Vec::new(),
+        subject: None,
+        requested_token_type: TokenType::default(),
+        placement: HeaderPlacement::default(),
+    }))
+}
+
+/// Negative is as good as none.
+fn read_cache_ttl(fields: &Fields<'_>) -> Option<Duration> {
+    let seconds = fields.number("cache_ttl_seconds").and_then(|number| u64::try_from(number).ok());
+    seconds.filter(|number| *number > 0).map(Duration::from_secs)
+}
+
 /// In any case, with dashes or underscores; nothing is `client_credentials`.
 fn read_kind(fields: &Fields<'_>) -> Option<GrantKind> {
     let text = fields.text("grant_type").unwrap_or_default().to_ascii_lowercase().replace('-', "_");
     match text.as_str() {
         "" | "client_credentials" => Some(GrantKind::ClientCredentials),
         "token_exchange" => Some(GrantKind::TokenExchange),
+        "jwt_svid" => Some(GrantKind::JwtSvid),
         _ => {
-            fields.error("grant_type", "must be client_credentials or token_exchange");
+            let kinds = "must be client_credentials, token_exchange or jwt_svid";
+            fields.error("grant_type", kinds);
             None
         }
     }

@@ -1,6 +1,6 @@
 //! What the fields of a profile say of one another.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use moneyer_identity::ProviderName;
 use serde_json::Value;
@@ -16,6 +16,7 @@ pub(super) fn check(
     endpoints: &[Option<Endpoint>],
 ) {
     check_names(reading, credentials);
+    check_headers(reading, credentials);
     check_inspection(reading, credentials, endpoints);
     for (number, credential) in present(credentials) {
         check_overrides(reading, (number, credential), endpoints);
@@ -43,6 +44,24 @@ fn check_names(reading: &Reading, credentials: &[Option<Credential>]) {
                 format!("credentials[{number}].token_grant.subject_token.credential"),
                 format!("names no credential of this profile: {}", subject.credential),
             );
+        }
+    }
+}
+
+/// All tokens of a profile are for all of its endpoints, so that each needs a header of its own.
+fn check_headers(reading: &Reading, credentials: &[Option<Credential>]) {
+    let header = |(number, credential): (usize, &Credential)| {
+        Some((number, credential.grant.as_ref()?.placement.header().alike()))
+    };
+    let mut headers = BTreeMap::new();
+    for (number, header) in present(credentials).filter_map(header) {
+        if let Some(first) = headers.get(&header) {
+            reading.error(
+                format!("credentials[{number}].header_name"),
+                format!("is that of credentials[{first}]: each token needs a header of its own"),
+            );
+        } else {
+            headers.insert(header, number);
         }
     }
 }

@@ -1,9 +1,9 @@
 use moneyer_identity::ProviderName;
-use moneyer_identity::grant::{Access, Enforcement, GrantKind, HeaderPlacement};
+use moneyer_identity::grant::{Access, Binding, Enforcement, GrantKind, HeaderPlacement};
 use serde_json::json;
 
 use super::*;
-use crate::profiles::{MAXIMUM_OVERRIDES, MAXIMUM_PORTS, Severity, expand};
+use crate::profiles::{MAXIMUM_OVERRIDES, MAXIMUM_PORTS, Severity, expand, first_ambiguity};
 
 /// The profile of the demonstration with two services behind one token service.
 fn demo() -> Value {
@@ -227,7 +227,7 @@ fn a_subject_token_is_of_an_exchange_and_never_shown() {
         "/credentials/1/token_grant",
         json!({ "token_endpoint": "https://a.example" }),
     );
-    assert_eq!(own, ["credentials[1].token_grant"]);
+    assert_eq!(own, ["credentials[1].header_name", "credentials[1].token_grant"]);
 }
 
 #[test]
@@ -357,4 +357,70 @@ fn an_override_reaches_no_further_than_the_endpoint_and_keeps_what_it_does_not_s
     );
     let ports: Vec<_> = expansion.endpoints.iter().map(|rule| rule.port).collect();
     assert_eq!(ports, [443, 8443, 443]);
+}
+
+/// The demonstration's, and beside its token the JWT-SVID as it is.
+fn with_svid() -> Value {
+    let mut profile = demo();
+    let svid = json!({
+        "name": "svid", "auth_style": "header", "header_name": "X-Svid",
+        "token_grant": { "grant_type": "jwt-svid", "jwt_svid_audience": "alpha", "cache_ttl_seconds": 60 }
+    });
+    profile["credentials"].as_array_mut().unwrap().push(svid);
+    profile
+}
+
+#[test]
+fn a_jwt_svid_is_a_token_by_itself_and_is_asked_of_nobody() {
+    let profile = read(&with_svid());
+    let grant = profile.credentials()[1].grant.as_ref().unwrap();
+    assert_eq!((grant.kind, &grant.endpoint), (GrantKind::JwtSvid, &None));
+    assert_eq!((grant.svid_audience.as_str(), grant.cache_ttl.unwrap().as_secs()), ("alpha", 60));
+    assert!(matches!(&grant.placement, HeaderPlacement::Header(name) if name.as_str() == "x-svid"));
+    let expansion = expand(&ProviderName::parse("demo").unwrap(), &profile);
+    let alpha = |binding: &&Binding| binding.host.as_str().starts_with("alpha");
+    let headers: Vec<_> = expansion
+        .bindings
+        .iter()
+        .filter(alpha)
+        .map(|binding| (binding.grant.kind.as_str(), binding.grant.placement.header().as_str()))
+        .collect();
+    assert_eq!(headers, [("client_credentials", "authorization"), ("jwt_svid", "x-svid")]);
+    assert!(first_ambiguity(&expansion.bindings).is_none());
+    let (grant, field) = ("/credentials/1/token_grant", "credentials[1].token_grant");
+    for (name, value) in [
+        ("token_endpoint", json!("https://idp.example/token")),
+        ("audience", json!("alpha")),
+        ("scopes", json!(["alpha"])),
+        ("client_assertion_type", json!("a:b")),
+        ("audience_overrides", json!([{ "audience": "beta" }])),
+        ("subject_token", json!({ "source": "provider_credential", "credential": "svid" })),
+        ("requested_token_type", json!("a:b")),
+        ("jwt_svid_audience", json!(null)),
+        ("jwt_svid_audience", json!("")),
+        ("cache_ttl_seconds", json!("x")),
+    ] {
+        assert_eq!(
+            wrong(with_svid(), &format!("{grant}/{name}"), value),
+            [format!("{field}.{name}")]
+        );
+    }
+    // What is empty is as good as not there.
+    for (name, value) in [("audience", json!("")), ("scopes", json!([]))] {
+        assert!(wrong(with_svid(), &format!("{grant}/{name}"), value).is_empty(), "{name}");
+    }
+    let nowhere = wrong(with_svid(), "/credentials/1/auth_style", json!(null));
+    assert_eq!(nowhere, ["credentials[1].auth_style"]);
+}
+
+#[test]
+fn two_tokens_in_one_header_are_one_too_many() {
+    for header in ["Authorization", "authorization"] {
+        let found = wrong(with_svid(), "/credentials/1/header_name", json!(header));
+        assert_eq!(found, ["credentials[1].header_name"], "{header}");
+    }
+    let mut document = with_svid();
+    document["credentials"][0]["header_name"] = json!("x_svid");
+    let findings = Profile::read(&document).unwrap_err();
+    assert!(findings.to_string().contains("credentials[1].header_name is that of credentials[0]"));
 }

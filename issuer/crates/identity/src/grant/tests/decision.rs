@@ -5,7 +5,7 @@ use crate::audience::Audience;
 use crate::component::{CredentialName, ProviderName};
 use crate::grant::{
     Access, AssertionType, GrantKind, HeaderPlacement, HostPattern, PathPattern, Protocol,
-    RequestRule, TlsMode, TokenEndpoint, TokenGrant, TokenType,
+    RequestRule, TlsMode, TokenEndpoint, TokenGrant, TokenHeader, TokenType,
 };
 
 fn endpoint(host: &str, path: &str, access: Access) -> EndpointRule {
@@ -35,7 +35,7 @@ fn binding(host: &str, path: &str, credential: &str, header: &str) -> Binding {
             provider: ProviderName::parse("demo").unwrap(),
             credential: CredentialName::parse(credential).unwrap(),
             svid_audience: endpoint.default_svid_audience(),
-            endpoint,
+            endpoint: Some(endpoint),
             kind: GrantKind::ClientCredentials,
             audience: Some(Audience::parse(credential).unwrap()),
             scopes: Vec::new(),
