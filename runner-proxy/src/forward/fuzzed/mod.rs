@@ -108,6 +108,10 @@ fn same(asked: &Request, arrived: &Request, authority: &str) {
         asked.target =
             if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
     }
+    for host in asked.all("host") {
+        let named = host.to_ascii_lowercase();
+        assert_eq!(named, authority.as_bytes(), "another host: {asked:?} {arrived:?}");
+    }
     assert_eq!(asked.method, arrived.method);
     let ((path, query), (other, others)) = (asked.path_and_query(), arrived.path_and_query());
     assert_eq!(

@@ -10,11 +10,12 @@ use super::Stand;
 use crate::forward::tests::corpus::inputs;
 
 const METHODS: [&str; 8] = ["GET", "POST", "PUT", "HEAD", "DELETE", "get", "CONNECT", "TRACE"];
-const TARGETS: [&str; 12] = [
+const TARGETS: [&str; 13] = [
     "http://{A}",
     "http://API.test:{P}",
     "",
     "http://evil.test",
+    "http://evil.test:{P}",
     "https://{A}",
     "http://u@{A}",
     "//{A}",
@@ -28,9 +29,10 @@ const SEGMENTS: [&str; 18] = [
     "/open", "/open/", "/shut", "/", "//", "/..", "/%2e%2e", "/%2E", "/a", "/%41", "/;x", "/..;/",
     "%2f", "%5c", "%25", "?a=b", "?/../", "#x",
 ];
-const LINES: [&str; 22] = [
+const LINES: [&str; 23] = [
     "Host: {A}",
     "Host: evil.test",
+    "Host: evil.test:{P}",
     "Host: {A}, evil.test",
     "host:{A}",
     "Host : {A}",
@@ -73,7 +75,8 @@ fn message() -> impl Strategy<Value = String> {
         (mostly(&["/open", ""]), path).prop_map(|(begin, rest)| begin.to_owned() + &rest.concat());
     let lines = prop::collection::vec(mostly(&LINES), 1..3).prop_map(|lines| lines.join("\r\n"));
     let version = mostly(&["HTTP/1.1", "HTTP/1.0", "HTTP/2"]);
-    let line = (mostly(&METHODS), mostly(&TARGETS), path, version);
+    let target = prop_oneof![mostly(&TARGETS), Just("")];
+    let line = (mostly(&METHODS), target, path, version);
     (line, lines, mostly(&ENDS)).prop_map(|((method, target, path, version), lines, end)| {
         format!("{method} {target}{path} {version}\r\n{lines}\r\n\r\n{end}")
     })
@@ -146,7 +149,7 @@ fn the_law_holds_for_what_the_corpus_and_honest_requests_are_turned_into() {
     let tricks: Vec<_> = inputs().into_iter().map(|(_, input)| input).collect();
     let honest = HONEST.map(|text| text.as_bytes().to_vec()).to_vec();
     let inputs = prop_oneof![select(tricks), select(honest)];
-    let change = (any::<prop::sample::Index>(), any::<u8>(), 0..3_u8);
+    let change = (any::<prop::sample::Index>(), any::<u8>(), 0..4_u8);
     let changed = (inputs, prop::collection::vec(change, 0..4), any::<bool>());
     let changed = changed.prop_map(|(mut input, changes, honest)| {
         if honest {
@@ -158,6 +161,10 @@ fn the_law_holds_for_what_the_corpus_and_honest_requests_are_turned_into() {
             match how {
                 0 => input[at] = byte,
                 1 => input.insert(at, byte),
+                2 => {
+                    let text = String::from_utf8_lossy(&input);
+                    input = text.replacen("Host: {A}", "Host: evil.test:{P}", 1).into_bytes();
+                }
                 _ => drop(input.remove(at)),
             }
             if input.is_empty() {
