@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
@@ -13,6 +14,7 @@ use moneyer_identity::grant::{
     BearerToken, Destination, GrantKind, PermittedRequest, SandboxGrants,
 };
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 
 use super::body::Answered;
 use super::caller::Caller;
@@ -25,6 +27,10 @@ use super::upstream::{Ready, Upstream};
 use super::{answer, headers, watch, websocket};
 use crate::audit::Word;
 use crate::grant::{GrantKey, Holder};
+
+/// Time for a connection and a turn on it after which the tokens are had anew: of a token that is given out the last
+/// 30 s are not used.
+const TOKENS_STAND: Duration = Duration::from_secs(20);
 
 /// The one who asks, and whom it reaches.
 pub(super) struct Relay {
@@ -110,7 +116,8 @@ impl Relay {
         // Who changes it faster than that has no request sent.
         for _attempt in 0..3 {
             let judged = self.judge(asked).await?;
-            let injected = self.tokens(&judged, &asked.destination).await?;
+            let mut injected = self.tokens(&judged, &asked.destination).await?;
+            let given_out = Instant::now();
             if !self.stands(&judged) {
                 continue;
             }
@@ -119,6 +126,9 @@ impl Relay {
                 None if alone => self.upstream.alone(&judged.addresses).await?,
                 None => self.upstream.ready(&judged.addresses).await?,
             };
+            if given_out.elapsed() > TOKENS_STAND {
+                injected = self.tokens(&judged, &asked.destination).await?;
+            }
             if self.stands(&judged) {
                 return Ok(Prepared { judged, injected, ready });
             }

@@ -71,12 +71,46 @@ const PLAIN: &[(&str, &str, &str)] = &[
         "POST http://{A}/ HTTP/1.1\r\nHost: {A}\r\n{C}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         "400",
     ),
+    (
+        "TE reversed",
+        "POST http://{A}/ HTTP/1.1\r\nHost: {A}\r\n{C}Transfer-Encoding: identity, chunked\r\n\r\n0\r\n\r\n",
+        "400",
+    ),
+    (
+        "TE identity",
+        "POST http://{A}/ HTTP/1.1\r\nHost: {A}\r\n{C}Transfer-Encoding: identity\r\n\r\n",
+        "400",
+    ),
+    (
+        "TE twice in a line",
+        "POST http://{A}/ HTTP/1.1\r\nHost: {A}\r\n{C}Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
+        "400",
+    ),
+    (
+        "TE in quotes",
+        "POST http://{A}/ HTTP/1.1\r\nHost: {A}\r\n{C}Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n",
+        "400",
+    ),
+    (
+        "negative CL",
+        "POST http://{A}/ HTTP/1.1\r\nHost: {A}\r\n{C}Content-Length: -1\r\n\r\n",
+        "400",
+    ),
+    ("empty CL", "POST http://{A}/ HTTP/1.1\r\nHost: {A}\r\n{C}Content-Length:\r\n\r\n", "400"),
+    (
+        "blank in CL",
+        "POST http://{A}/ HTTP/1.1\r\nHost: {A}\r\n{C}Content-Length: 5 5\r\n\r\nhello",
+        "400",
+    ),
     // 130: HTTP/1.0.
     (
         "1.0 with TE",
         "POST http://{A}/ HTTP/1.0\r\nHost: {A}\r\n{C}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         "400",
     ),
+    ("1.0 without Host", "GET http://{A}/ HTTP/1.0\r\n{C}X: 1\r\nHost\r\n\r\n", "400"),
+    ("version 1.2", "GET http://{A}/ HTTP/1.2\r\nHost: {A}\r\n{C}\r\n", "400"),
+    ("version 2.0 in text", "GET http://{A}/ HTTP/2.0\r\nHost: {A}\r\n{C}\r\n", "400"),
     // 133: what is no head.
     ("bare LF", "GET http://{A}/ HTTP/1.1\nHost: {A}\n{C}\n", "400"),
     ("bare CR", "GET http://{A}/ HTTP/1.1\r\nHost: {A}\r\n{C}X: a\rb\r\n\r\n", "400"),
@@ -88,6 +122,15 @@ const PLAIN: &[(&str, &str, &str)] = &[
     ),
     ("NUL", "GET http://{A}/ HTTP/1.1\r\nHost: {A}\r\n{C}X: \0\r\n\r\n", "400"),
     ("empty name", "GET http://{A}/ HTTP/1.1\r\nHost: {A}\r\n{C}: x\r\n\r\n", "400"),
+    (
+        "byte of no character in a name",
+        "GET http://{A}/ HTTP/1.1\r\nHost: {A}\r\n{C}X\u{e9}: x\r\n\r\n",
+        "400",
+    ),
+    ("tab before colon", "GET http://{A}/ HTTP/1.1\r\nHost\t: {A}\r\n{C}\r\n", "400"),
+    ("no colon", "GET http://{A}/ HTTP/1.1\r\nHost: {A}\r\n{C}Authorization\r\n\r\n", "400"),
+    ("tab in the line", "GET\thttp://{A}/ HTTP/1.1\r\nHost: {A}\r\n{C}\r\n", "400"),
+    ("two blanks in the line", "GET  http://{A}/ HTTP/1.1\r\nHost: {A}\r\n{C}\r\n", "400"),
     // 134: Host.
     ("no Host", "GET http://{A}/ HTTP/1.1\r\n{C}\r\n", "400"),
     ("two Hosts", "GET http://{A}/ HTTP/1.1\r\nHost: {A}\r\nHost: {A}\r\n{C}\r\n", "400"),
@@ -120,6 +163,23 @@ const PLAIN: &[(&str, &str, &str)] = &[
     ),
     ("prefix", "GET http://evilapi.test:{P}/ HTTP/1.1\r\nHost: evilapi.test:{P}\r\n{C}\r\n", "403"),
     ("other port", "GET http://api.test:1/ HTTP/1.1\r\nHost: api.test:1\r\n{C}\r\n", "403"),
+    (
+        "punycode that looks like it",
+        "GET http://xn--pi-yia.test:{P}/ HTTP/1.1\r\nHost: xn--pi-yia.test:{P}\r\n{C}\r\n",
+        "403",
+    ),
+    (
+        "letter outside ASCII",
+        "GET http://ap\u{456}.test:{P}/ HTTP/1.1\r\nHost: ap\u{456}.test:{P}\r\n{C}\r\n",
+        "400",
+    ),
+    (
+        "full-width dot",
+        "GET http://api\u{ff0e}test:{P}/ HTTP/1.1\r\nHost: api\u{ff0e}test:{P}\r\n{C}\r\n",
+        "400",
+    ),
+    ("two dots", "GET http://api..test:{P}/ HTTP/1.1\r\nHost: api..test:{P}\r\n{C}\r\n", "400"),
+    ("dot before", "GET http://.api.test:{P}/ HTTP/1.1\r\nHost: .api.test:{P}\r\n{C}\r\n", "400"),
     // 138: addresses.
     (
         "decimal address",
@@ -154,6 +214,28 @@ const PLAIN: &[(&str, &str, &str)] = &[
         "GET http://metadata.google.internal/ HTTP/1.1\r\nHost: metadata.google.internal\r\n{C}\r\n",
         "403",
     ),
+    ("no address", "GET http://0.0.0.0:{P}/ HTTP/1.1\r\nHost: 0.0.0.0:{P}\r\n{C}\r\n", "403"),
+    (
+        "broadcast",
+        "GET http://255.255.255.255:{P}/ HTTP/1.1\r\nHost: 255.255.255.255:{P}\r\n{C}\r\n",
+        "403",
+    ),
+    (
+        "metadata in IPv6",
+        "GET http://[fd00:ec2::254]:{P}/ HTTP/1.1\r\nHost: [fd00:ec2::254]:{P}\r\n{C}\r\n",
+        "403",
+    ),
+    ("loopback in IPv6", "GET http://[::1]:{P}/ HTTP/1.1\r\nHost: [::1]:{P}\r\n{C}\r\n", "403"),
+    (
+        "long IPv6",
+        "GET http://[0:0:0:0:0:0:0:1]:{P}/ HTTP/1.1\r\nHost: [0:0:0:0:0:0:0:1]:{P}\r\n{C}\r\n",
+        "403",
+    ),
+    (
+        "address with a dot behind",
+        "GET http://127.0.0.1.:{P}/ HTTP/1.1\r\nHost: 127.0.0.1.:{P}\r\n{C}\r\n",
+        "400",
+    ),
     // 140: paths.
     ("dots", "GET http://{A}/a/../b HTTP/1.1\r\nHost: {A}\r\n{C}\r\n", "403"),
     ("escaped dots", "GET http://{A}/a/%2e%2E/b HTTP/1.1\r\nHost: {A}\r\n{C}\r\n", "403"),
@@ -162,6 +244,18 @@ const PLAIN: &[(&str, &str, &str)] = &[
     ("two slashes", "GET http://{A}//a HTTP/1.1\r\nHost: {A}\r\n{C}\r\n", "403"),
     ("twice escaped", "GET http://{A}/%252e%252e/a HTTP/1.1\r\nHost: {A}\r\n{C}\r\n", "403"),
     ("backslash in path", "GET http://{A}/a\\b HTTP/1.1\r\nHost: {A}\r\n{C}\r\n", "403"),
+    ("single dot", "GET http://{A}/a/./b HTTP/1.1\r\nHost: {A}\r\n{C}\r\n", "403"),
+    ("dots at the end", "GET http://{A}/a/.. HTTP/1.1\r\nHost: {A}\r\n{C}\r\n", "403"),
+    ("escaped single dot", "GET http://{A}/a/%2e/b HTTP/1.1\r\nHost: {A}\r\n{C}\r\n", "403"),
+    (
+        "dots behind a parameter",
+        "GET http://{A}/a;x=1/../b HTTP/1.1\r\nHost: {A}\r\n{C}\r\n",
+        "403",
+    ),
+    ("escaped backslash", "GET http://{A}/a%5c..%5cb HTTP/1.1\r\nHost: {A}\r\n{C}\r\n", "403"),
+    ("escaped NUL in path", "GET http://{A}/a%00b HTTP/1.1\r\nHost: {A}\r\n{C}\r\n", "403"),
+    ("escape that is none", "GET http://{A}/a%zz HTTP/1.1\r\nHost: {A}\r\n{C}\r\n", "403"),
+    ("half an escape", "GET http://{A}/a%2 HTTP/1.1\r\nHost: {A}\r\n{C}\r\n", "403"),
     // 141: methods.
     ("lower case", "get http://{A}/ HTTP/1.1\r\nHost: {A}\r\n{C}\r\n", "403"),
     ("TRACE", "TRACE http://{A}/ HTTP/1.1\r\nHost: {A}\r\n{C}\r\n", "403"),
@@ -369,6 +463,43 @@ async fn an_address_of_this_host_itself_is_refused_though_a_range_holds_it() {
     grants.endpoints[0].allowed_ips = vec!["127.0.0.0/8".parse().unwrap()];
     world.permissions.set("s", grants);
     assert_eq!(status(&world.get("/", "").await), "200");
+}
+
+#[tokio::test]
+async fn a_grant_for_every_host_is_for_no_address_and_no_metadata_service() {
+    let world = World::plain().await;
+    let mut every = grants("1", world.port());
+    every.endpoints[0].host = "**".parse().unwrap();
+    every.endpoints[0].allowed_ips = vec!["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()];
+    every.bindings[0].host = "**".parse().unwrap();
+    world.permissions.set("s", every);
+    let port = world.port();
+    for host in [
+        "127.0.0.1",
+        "2130706433",
+        "0x7f000001",
+        "0177.0.0.1",
+        "127.1",
+        "0.0.0.0",
+        "255.255.255.255",
+        "169.254.169.254",
+        "100.100.100.200",
+        "metadata.google.internal",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "[::ffff:a9fe:a9fe]",
+        "[fd00:ec2::254]",
+        "[64:ff9b::a9fe:a9fe]",
+    ] {
+        let (authority, credentials) = (format!("{host}:{port}"), world.credentials_line());
+        let head =
+            format!("GET http://{authority}/ HTTP/1.1\r\nHost: {authority}\r\n{credentials}\r\n");
+        let answer = world.exchange(&head).await;
+        assert!(matches!(status(&answer), "400" | "403"), "{host}: {answer}");
+        let refused = world.connect(&authority).await.unwrap_err();
+        assert!(matches!(status(&refused), "400" | "403"), "{host}: {refused}");
+        world.assert_untouched(host);
+    }
 }
 
 #[tokio::test]

@@ -157,8 +157,18 @@ impl WebAuthority {
     }
 
     pub(in crate::forward) fn server(&self, host: &str) -> ServerTls {
+        self.server_of(&CertificateParams::new(vec![host.to_owned()]).unwrap())
+    }
+
+    /// One whose certificate ended in 2020.
+    pub(in crate::forward) fn expired_server(&self, host: &str) -> ServerTls {
+        let mut params = CertificateParams::new(vec![host.to_owned()]).unwrap();
+        params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+        self.server_of(&params)
+    }
+
+    fn server_of(&self, params: &CertificateParams) -> ServerTls {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec![host.to_owned()]).unwrap();
         let leaf = params.signed_by(&key, &self.0).unwrap();
         let key = PrivatePkcs8KeyDer::from(key.serialize_der());
         ServerTls::server_only(&TlsIdentity::new(vec![leaf.der().clone()], key)).unwrap()

@@ -9,6 +9,7 @@ use super::fixtures::*;
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
+const PRIORITY: u8 = 2;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const PUSH_PROMISE: u8 = 5;
@@ -165,6 +166,14 @@ async fn frames_that_no_client_sends_end_the_connection() {
     let fate = play(&world, &frame(PUSH_PROMISE, END_HEADERS, 1, &push)).await;
     assert_eq!(fate, Fate::Closed);
     world.assert_untouched("a push from the client");
+    // Ten thousand words on the order of nothing.
+    let priority = frame(PRIORITY, 0, 1, &[0, 0, 0, 0, 16]);
+    let connection = world.tunnel(WebAlpn::Either).await;
+    let mut stream = connection.stream;
+    let settings = frame(SETTINGS, 0, 0, &[]);
+    stream.write_all(&[PREFACE, &settings].concat()).await.unwrap();
+    stream.write_all(&priority.repeat(10_000)).await.ok();
+    world.assert_untouched("priorities");
     // A body that is not as long as it says never ends well at the upstream.
     let head = frame(HEADERS, END_HEADERS, 1, &block(&fields));
     let data = frame(DATA, END_STREAM, 1, b"longer");

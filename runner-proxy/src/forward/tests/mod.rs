@@ -1,5 +1,6 @@
 //! The proxy through real sockets, between a hostile client and a hostile upstream.
 
+mod bodies;
 pub(super) mod corpus;
 mod crowds;
 pub(super) mod fixtures;

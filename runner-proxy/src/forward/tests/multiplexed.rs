@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::{Router, routing::any};
@@ -65,7 +66,7 @@ async fn client(world: &World) -> SendRequest<Body> {
 async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let waiting = async {
         while !is_so() {
-            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
     tokio::time::timeout(SOON, waiting).await.unwrap_or_else(|_| panic!("never: {what}"));
@@ -97,6 +98,27 @@ async fn a_request_that_waits_for_its_turn_is_not_sent_when_its_grants_go() {
 }
 
 #[tokio::test]
+async fn a_request_that_has_waited_long_for_its_turn_has_a_token_of_then() {
+    for (seconds, expected) in [(19, "Bearer canary-token-2"), (21, "Bearer canary-token-3")] {
+        let (slow, world) = Slow::world(1).await;
+        let mut sender = client(&world).await;
+        let first = tokio::spawn(sender.send_request(get(&world)));
+        until("the first one is there", || slow.seen() == 1).await;
+        let second = tokio::spawn(sender.send_request(get(&world)));
+        let asked = || world.tokens.asked.lock().unwrap().len();
+        until("the second one has its token", || asked() == 2).await;
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+        tokio::time::resume();
+        slow.answers.add_permits(2);
+        for answer in [first, second] {
+            assert_eq!(answer.await.unwrap().unwrap().status(), 200);
+        }
+        assert_eq!(slow.seen.lock().unwrap()[1], expected, "{seconds}");
+    }
+}
+
+#[tokio::test]
 async fn requests_take_turns_on_the_one_connection_and_none_is_lost() {
     let (slow, world) = Slow::world(2).await;
     let mut sender = client(&world).await;
@@ -124,7 +146,7 @@ async fn a_connection_is_kept_where_the_sandbox_has_room_for_one_that_waits() {
             stream.write_all(get.as_bytes()).await.unwrap();
             assert_eq!(status(&read_answer(&mut stream).await), "200");
             // What is kept is kept when the answer is read.
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
         assert_eq!(world.upstream.connections.load(Ordering::SeqCst), connections);
         drop(held);
@@ -173,12 +195,12 @@ async fn of_answers_that_a_sandbox_does_not_take_as_much_lies_here_as_the_window
         }
         let mut before = 0;
         until("it comes to rest", || {
-            std::thread::sleep(std::time::Duration::from_millis(1));
+            std::thread::sleep(Duration::from_millis(1));
             let now = handed_over.load(Ordering::SeqCst);
             std::mem::replace(&mut before, now) == now && now >= window
         })
         .await;
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
         let handed_over = handed_over.load(Ordering::SeqCst);
         let most = window + answers * elsewhere;
         assert!((window..=most).contains(&handed_over), "{answers}: {handed_over} of {most}");

@@ -79,7 +79,7 @@ async fn a_head_without_end_is_not_read_to_its_end() {
 async fn an_upstream_whose_certificate_is_not_its_own_gets_no_request() {
     let web = WebAuthority::new();
     let other = WebAuthority::new();
-    for tls in [web.server("other.test"), other.server(HOST)] {
+    for tls in [web.server("other.test"), other.server(HOST), web.expired_server(HOST)] {
         let upstream = FakeUpstream::start(Some(tls)).await;
         let world = World::before(upstream, &web);
         let mut stream = world.tunnel(WebAlpn::Http1).await.stream;
@@ -88,5 +88,37 @@ async fn an_upstream_whose_certificate_is_not_its_own_gets_no_request() {
         let answer = read_answer(&mut stream).await;
         assert!(status(&answer) == "502" && answer.contains("upstream_tls_failed"), "{answer}");
         assert_eq!(world.upstream.received(), "");
+    }
+}
+
+#[tokio::test]
+async fn interim_answers_are_no_answer_however_many_there_are() {
+    let world = World::plain().await;
+    let interim = "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n";
+    world.upstream.answer_with(&format!("{}{OK}", interim.repeat(1000)));
+    let answer = world.get("/", "").await;
+    assert!(status(&answer) == "200" && answer.ends_with("ok"), "{answer}");
+    assert!(!answer.contains("103"), "{answer}");
+}
+
+#[tokio::test]
+async fn an_answer_before_the_request_is_none() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut upstream = FakeUpstream::start(None).await;
+    upstream.address = listener.local_addr().unwrap();
+    let world = World::before(upstream, &WebAuthority::new());
+    tokio::spawn(async move {
+        let mut open = Vec::new();
+        while let Ok((mut tcp, _)) = listener.accept().await {
+            let early = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nearly";
+            tcp.write_all(early.as_bytes()).await.unwrap();
+            open.push(tcp);
+        }
+    });
+    // Whatever it has to do with this one, the next one has none of it.
+    for _ in 0..2 {
+        let answer = world.get("/", "").await;
+        assert!(matches!(status(&answer), "502" | "200"), "{answer}");
+        assert_eq!(answer.matches("early").count() > 0, status(&answer) == "200", "{answer}");
     }
 }
