@@ -75,15 +75,17 @@ lint: $(CARGO_DENY) ## Check format, lints, documentation, layers, licences and 
 	# Wrappers name crates that may, not crates that must: one that does not is no finding.
 	$(CARGO_DENY) --locked check -A unused-wrapper bans licenses sources
 
-# Milliseconds a figure of exchanges and of several coordinators.
+# Milliseconds a figure of exchanges, of several coordinators and of the forward proxy.
 BENCH_MS := 5000
 
-bench: ## Measure against the references in one run; writes docs/performance.md, and prints exchanges beside Jwtlet's calls
+bench: ## Measure against the references in one run; writes docs/performance.md, and prints exchanges beside Jwtlet's calls and requests through the forward proxy
 	.ci/packages build-essential pkg-config libssl-dev nginx-light postgresql
 	cargo build --release --locked $(DAEMONS) --package moneyer-load
 	$(TARGET)/release/moneyer-load report
 	MONEYER_BENCH_MS=$(BENCH_MS) \
 		cargo test --release --locked --package moneyer-integration --test bench -- --nocapture
+	MONEYER_BENCH_MS=$(BENCH_MS) \
+		cargo test --release --locked --package moneyer-runner-proxy --test proxy bench:: -- --nocapture
 
 # Unoptimised: it builds in a quarter of the time and runs for a second.
 $(CARGO_DENY):

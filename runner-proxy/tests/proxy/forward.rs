@@ -16,13 +16,13 @@ use crate::http;
 
 /// A server that remembers the bodies of its requests and their `Authorization`, and gives numbered tokens.
 #[derive(Clone)]
-struct Server {
+pub(crate) struct Server {
     address: SocketAddr,
     seen: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let server = Self { address, seen: Arc::default() };
@@ -46,25 +46,30 @@ impl Server {
         server
     }
 
-    fn seen(&self) -> Vec<String> {
+    pub(crate) fn seen(&self) -> Vec<String> {
         self.seen.lock().unwrap().clone()
     }
 }
 
-/// The grants for an upstream, with a token of this endpoint.
-fn grants(revision: &str, upstream: &Server, tokens: &Server) -> v1::SandboxGrants {
-    let (host, port) = ("localhost".to_owned(), u32::from(upstream.address.port()));
-    let endpoint = v1::EndpointRule {
+/// What is read at a port of this host.
+pub(crate) fn endpoint(port: u16) -> v1::EndpointRule {
+    v1::EndpointRule {
         provider: "demo".to_owned(),
-        host: host.clone(),
-        port,
+        host: "localhost".to_owned(),
+        port: u32::from(port),
         protocol: "rest".to_owned(),
         access: "read-only".to_owned(),
         enforcement: "enforce".to_owned(),
         tls: "terminate".to_owned(),
         allowed_ips: vec!["127.0.0.1".to_owned()],
         ..Default::default()
-    };
+    }
+}
+
+/// The grants for an upstream at a port, with a token of this endpoint.
+pub(crate) fn grants(revision: &str, port: u16, tokens: &Server) -> v1::SandboxGrants {
+    let (host, endpoint) = ("localhost".to_owned(), endpoint(port));
+    let port = u32::from(port);
     let access_token = "urn:ietf:params:oauth:token-type:access_token".to_owned();
     let grant = v1::TokenGrant {
         provider: "demo".to_owned(),
@@ -137,7 +142,7 @@ async fn what_the_coordinator_says_is_what_the_upstream_sees_and_nothing_outlive
     let connect = async || UnixStream::connect(&socket).await.unwrap();
     assert_eq!(ask(connect().await, "GET", &upstream, "").await, 403);
 
-    cluster.grant("s-1", grants("1", &upstream, &tokens));
+    cluster.grant("s-1", grants("1", upstream.address.port(), &tokens));
     eventually("the environment names the proxy", async || {
         proxy.variable("s-1", "HTTPS_PROXY").is_some()
     })
@@ -166,7 +171,7 @@ async fn what_the_coordinator_says_is_what_the_upstream_sees_and_nothing_outlive
     assert!(explained.contains("authorization: a token of demo:access_token\n"), "{explained}");
 
     // Without the token, and then without anything.
-    let mut without = grants("2", &upstream, &tokens);
+    let mut without = grants("2", upstream.address.port(), &tokens);
     without.bindings.clear();
     cluster.grant("s-1", without);
     eventually("the token is taken away", async || {
@@ -175,7 +180,7 @@ async fn what_the_coordinator_says_is_what_the_upstream_sees_and_nothing_outlive
             && upstream.seen().last().unwrap() == "none "
     })
     .await;
-    cluster.grant("s-1", grants("3", &upstream, &tokens));
+    cluster.grant("s-1", grants("3", upstream.address.port(), &tokens));
     eventually("another revision has another token", async || {
         by_environment(&proxy, &variable, "GET", &upstream).await == 200
             && upstream.seen().last().unwrap() == "Bearer canary-2 "
@@ -230,7 +235,7 @@ async fn a_token_on_a_users_behalf_comes_in_two_stages_and_nothing_leaves_withou
     let proxy = host.start_with("[forward]\nlisten = \"127.0.0.1:0\"\n");
     cluster.place("s-1", &[]);
     proxy.attach("s-1", &[]).await.unwrap();
-    let mut granted = grants("1", &upstream, &tokens);
+    let mut granted = grants("1", upstream.address.port(), &tokens);
     "token_exchange".clone_into(&mut granted.bindings[0].grant.as_mut().unwrap().grant_type);
     cluster.grant("s-1", granted);
     eventually("the environment names the proxy", async || {
@@ -271,7 +276,7 @@ async fn what_the_coordinator_said_stands_over_a_restart_without_it_and_not_for_
     let sections = "[forward]\nlisten = \"127.0.0.1:0\"\n[grants]\nmax_age = \"2h\"\n";
     let proxy = host.start_with(sections);
     cluster.place("s-1", &[]);
-    let mut without_token = grants("1", &upstream, &tokens);
+    let mut without_token = grants("1", upstream.address.port(), &tokens);
     without_token.bindings.clear();
     cluster.grant("s-1", without_token);
     proxy.attach("s-1", &[]).await.unwrap();
@@ -317,7 +322,7 @@ async fn the_jwt_svid_itself_stands_beside_the_token_and_the_sandbox_never_has_i
     let proxy = host.start_with("[forward]\nlisten = \"127.0.0.1:0\"\n");
     cluster.place("s-1", &[]);
     proxy.attach("s-1", &[]).await.unwrap();
-    let mut granted = grants("1", &upstream, &tokens);
+    let mut granted = grants("1", upstream.address.port(), &tokens);
     let mut svid = granted.bindings[0].clone();
     svid.grant = Some(v1::TokenGrant {
         provider: "demo".to_owned(),

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod authority;
+mod bench;
 mod cli;
 mod coordinator;
 mod cut_off;
