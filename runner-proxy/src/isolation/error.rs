@@ -41,7 +41,7 @@ pub(crate) enum IsolationError {
         path: PathBuf,
     },
     /// `--keep` would show what is to be hidden.
-    #[error("{kept} cannot be kept: {key} ({path}) would be seen")]
+    #[error("{kept} cannot be kept: {key} ({path}) lies in it or around it")]
     Kept {
         /// What was to be kept.
         kept: PathBuf,

@@ -8,7 +8,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, openat2};
 use rustix::mount::{
     MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, mount, mount_change,
     mount_remount, move_mount, open_tree,
@@ -48,13 +48,20 @@ pub(super) fn carry_out(plan: &Plan, own_at: &Path) -> Result<OwnedFd, Isolation
     rustix::fs::open(own_at, flags, Mode::empty()).map_err(IsolationError::mount("opened", own_at))
 }
 
-/// A copy of what is mounted there, in nobody's sight.
+/// A copy of what is mounted there, in nobody's sight. The path was judged with its links resolved: one that has come into
+/// it since is refused.
 pub(super) fn hold(shown: &Shown) -> Result<OwnedFd, IsolationError> {
-    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let failed = |error| IsolationError::mount("taken hold of", &shown.from)(error);
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let found = openat2(CWD, &shown.from, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS);
+    let found = found.map_err(failed)?;
+    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_EMPTY_PATH;
     if !shown.is_own {
         flags |= OpenTreeFlags::AT_RECURSIVE;
     }
-    open_tree(CWD, &shown.from, flags).map_err(IsolationError::mount("taken hold of", &shown.from))
+    open_tree(&found, "", flags).map_err(failed)
 }
 
 /// Puts it in its place.
@@ -75,7 +82,7 @@ fn empty(cover: &Cover) -> Result<(), IsolationError> {
 
 fn show(shown: &Shown, held: &OwnedFd) -> Result<(), IsolationError> {
     if shown.is_in_cover {
-        make_place(shown)?;
+        make_place(shown, held)?;
     }
     put(held, &shown.at)?;
     if shown.is_own {
@@ -86,14 +93,16 @@ fn show(shown: &Shown, held: &OwnedFd) -> Result<(), IsolationError> {
     Ok(())
 }
 
-fn make_place(shown: &Shown) -> Result<(), IsolationError> {
+fn make_place(shown: &Shown, held: &OwnedFd) -> Result<(), IsolationError> {
     let failed =
         |source| IsolationError::Mount { what: "given a place", path: shown.at.clone(), source };
     let directory =
         |path: &Path| DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(path);
     // The umask keeps others out, and the program is one of them.
     let before = rustix::process::umask(Mode::from_bits_truncate(0o022));
-    let is_directory = shown.is_own || fs::metadata(&shown.from).is_ok_and(|found| found.is_dir());
+    // Under its own name it is covered by now.
+    let kind = rustix::fs::fstat(held).map(|found| FileType::from_raw_mode(found.st_mode));
+    let is_directory = kind.is_ok_and(|kind| kind == FileType::Directory);
     let made = if is_directory {
         directory(&shown.at)
     } else {

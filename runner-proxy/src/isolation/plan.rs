@@ -119,8 +119,12 @@ impl Wanted {
         Ok(Plan { covers, shown: seen })
     }
 
-    /// Neither inside what is hidden nor around it.
+    /// Neither inside what is hidden nor around it, nor around the sandbox's directory, whose place would be the program's.
     fn check_kept(&self, kept: &Path) -> Result<(), IsolationError> {
+        if self.own_seen_at.starts_with(kept) {
+            let (key, path) = ("the sandbox's directory", self.own_seen_at.clone());
+            return Err(IsolationError::Kept { kept: kept.to_owned(), key, path });
+        }
         let overlaps = |hidden: &&Hidden| {
             kept.starts_with(&hidden.directory) || hidden.directory.starts_with(kept)
         };
@@ -224,6 +228,9 @@ mod tests {
             let refused = wanted(usual(), &[kept], true).plan();
             assert!(matches!(refused, Err(IsolationError::Kept { .. })), "{kept}: {refused:?}");
         }
+        let mut around = wanted(usual(), &["/tmp/work"], true);
+        around.own_seen_at = "/tmp/work/s".into();
+        assert!(matches!(around.plan(), Err(IsolationError::Kept { .. })));
         let plan = wanted(usual(), &["/tmp/work", "/srv/app", "/tmp"], true).plan().unwrap();
         let kept: Vec<_> = plan.shown.iter().map(|shown| shown.at.to_str().unwrap()).collect();
         assert_eq!(kept, ["/run/moneyer/sandboxes/s", "/tmp", "/tmp/work"]);

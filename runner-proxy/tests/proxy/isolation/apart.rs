@@ -174,6 +174,27 @@ async fn it_sees_its_own_directory_and_neither_the_daemons_nor_anothers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_kept_is_there_and_the_rest_of_its_directory_is_not() {
+    if !is_tried("paths that are kept") {
+        return;
+    }
+    let lab = Lab::new().await;
+    let place = tempfile::tempdir_in("/tmp").unwrap();
+    let path = |name: &str| place.path().join(name).display().to_string();
+    for name in ["kept", "other"] {
+        std::fs::write(path(name), name).unwrap();
+    }
+    std::fs::create_dir(path("work")).unwrap();
+    std::fs::write(path("work/file"), "work").unwrap();
+    let (kept, work) = (path("kept"), path("work"));
+    let look = format!("cat {kept} {work}/file; ls {}", place.path().display());
+    let options = ["--keep", &kept, "--keep", &work];
+    let (code, said, errors) = lab.run(&options, &["sh", "-c", &look]).await;
+    assert_eq!((code, said.as_str()), (0, "keptworkkept\nwork\n"), "{errors}");
+    lab.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn it_ends_as_the_program_does_and_signals_reach_it() {
     if !is_tried("the end of a program in namespaces") {
         return;
@@ -222,7 +243,7 @@ async fn nothing_is_started_that_cannot_be_kept_apart() {
     let (code, said, errors) =
         lab.run(&["--keep", lab.host.path("run").to_str().unwrap()], &["echo", "x"]).await;
     assert!(
-        code == 125 && said.is_empty() && errors.contains("would be seen"),
+        code == 125 && said.is_empty() && errors.contains("cannot be kept"),
         "{code} {said} {errors}"
     );
     let config = std::fs::read_to_string(lab.host.config_file()).unwrap();
@@ -310,5 +331,28 @@ async fn a_check_finds_nothing_at_such_a_program_and_what_is_wrong_with_another(
         assert!(said.contains(found), "{found}: {said}");
     }
     other.kill().await.unwrap();
+    lab.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_mounted_for_a_program_is_not_seen_by_its_caller() {
+    if !is_tried("mounts that do not spread") {
+        return;
+    }
+    if !is_root() {
+        not_tried("not root", "mounts that do not spread");
+        return;
+    }
+    let lab = Lab::new().await;
+    // As service managers leave it: what is mounted in one namespace is mounted in those that came from it.
+    let script = "before=$(cat /proc/self/mountinfo); \"$@\" || exit 1; \
+                  [ \"$before\" = \"$(cat /proc/self/mountinfo)\" ] && ls -d \"$DIRECTORY\"";
+    let inner = lab.command(&[], &["true"]);
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--propagation", "shared", "sh", "-c", script, "sh"]);
+    command.arg(inner.as_std().get_program()).args(inner.as_std().get_args());
+    command.env("DIRECTORY", lab.host.path("state"));
+    let (code, said, errors) = ended(command).await;
+    assert!(code == 0 && said.trim().ends_with("/state"), "{said}{errors}");
     lab.stop().await;
 }
