@@ -28,7 +28,7 @@ use super::TokenSource;
 use crate::coordinator::KnownPlacement;
 use crate::sandbox::{AuthenticatedSandbox, Credentials};
 
-/// The one path, on the socket and on TCP.
+/// The path that names no sandbox, on the socket and on TCP.
 const TOKEN_PATH: &str = "/v1/token";
 
 /// The token server behind all its listeners. Clones share everything.

@@ -169,8 +169,14 @@ async fn other_paths() {
         let answer = bench.tcp(path, Some(&bearer)).await;
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
     }
-    let answer = bench.socket("/v1/sandboxes/a/token").await;
-    assert_eq!(answer.status, StatusCode::NOT_FOUND, "the socket has one path");
+    // Beside the one there is the socket's own sandbox's, and no other's.
+    for (path, status) in [
+        ("/v1/sandboxes/a/token?audience=x", StatusCode::OK),
+        ("/v1/sandboxes/b/token?audience=x", StatusCode::NOT_FOUND),
+        ("/v1/sandboxes//token", StatusCode::NOT_FOUND),
+    ] {
+        assert_eq!(bench.socket(path).await.status, status, "{path}");
+    }
 }
 
 #[tokio::test]
