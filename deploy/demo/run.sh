@@ -179,6 +179,10 @@ key_file = "$place/seal.key"
 [audit]
 path = "$place/audit"
 
+# What the second demo's issuer calls itself, which is at another address here.
+[grants]
+assertion_audiences = ["http://token-exchange-issuer.default.svc.cluster.local"]
+
 [telemetry]
 filter = "warn"
 END

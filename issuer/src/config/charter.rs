@@ -116,6 +116,7 @@ impl Config {
                 schedule,
                 x509,
                 login: plans.login,
+                assertion_audiences: self.grants.assertion_audiences.clone(),
                 subject_sources: plans.subject_sources,
                 subject_domains: plans.subject_domains,
                 management: plans.management,

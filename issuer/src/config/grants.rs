@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use moneyer_identity::Audience;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -11,4 +12,8 @@ use serde::{Deserialize, Serialize};
 pub struct GrantsSection {
     /// PEM files with roots that token services are verified by, beside those of this machine. Default: none.
     pub roots: Vec<PathBuf>,
+    /// Audiences of which the coordinator shows a token service an assertion of its own, where a profile asks for it
+    /// (`jwt_svid_audience`), though they do not name the server of the token endpoint. Whoever is shown one can be the
+    /// coordinator at whoever takes it: name the token services that you trust with each other. Default: none.
+    pub assertion_audiences: Vec<Audience>,
 }

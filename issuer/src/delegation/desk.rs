@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use moneyer_authority::Authority;
 use moneyer_authority::delegation::{
-    Delegated, Delegation, DelegationKey, Renewal, Renewed, SubjectAsk,
+    Delegated, Delegation, DelegationError, DelegationKey, Renewal, Renewed, SubjectAsk,
 };
 use moneyer_authority::enrollment::AuthenticatedRunner;
-use moneyer_authority::providers::CredentialValue;
-use moneyer_daemon::oauth::{Client, ClientAssertion, Form, OAuthClient, Readdressing};
+use moneyer_authority::providers::{CredentialValue, ProvidersError};
+use moneyer_daemon::oauth::{
+    Client, ClientAssertion, Form, OAuthClient, Readdressing, TokenEndpointError,
+};
 use moneyer_identity::grant::BearerToken;
 use moneyer_identity::{CredentialName, ProviderName, SandboxId};
 use tokio::time::Instant;
@@ -26,6 +28,15 @@ const SHORTEST_LIFE: Duration = Duration::from_secs(1);
 
 /// How long a call waits for a token service: it is cut off at five seconds, and the runner is to be told why.
 const PATIENCE: Duration = Duration::from_secs(4);
+
+/// How long a failed renewal stands: the token that is held may serve meanwhile, and a refresh token that is refused
+/// stays refused.
+const RENEWAL_FAILURE_STANDS: Duration = Duration::from_secs(10);
+
+/// How often it is tried to store what was renewed, and the pause between: a store that is away for half a minute loses
+/// nobody's log-in.
+const ATTEMPTS_TO_KEEP: u32 = 15;
+const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(2);
 
 /// A user's token that is addressed to a sandbox, for its runner.
 #[derive(Debug)]
@@ -48,7 +59,8 @@ pub(crate) struct DelegationDesk {
 impl DelegationDesk {
     /// A desk of this authority that asks with this client.
     pub(crate) fn new(authority: Authority, client: OAuthClient) -> Self {
-        let (readdressed, renewed) = (Kept::new(), Kept::new());
+        let readdressed = Kept::new(Duration::from_secs(1));
+        let renewed = Kept::new(RENEWAL_FAILURE_STANDS);
         Self { authority, client: Arc::new(client), readdressed, renewed }
     }
 
@@ -65,7 +77,12 @@ impl DelegationDesk {
         let Until { value: token, ends_at } =
             readdressed.inspect_err(|failure| self.note(runner, sandbox, failure))?;
         self.authority.hand_out(runner, &delegation, ask).await?;
-        let expires_in = ends_at.saturating_duration_since(Instant::now());
+        // What is kept was capped by the assertion of whoever asked first.
+        let left = delegation.ends_at().since(self.authority.now());
+        let expires_in = ends_at.saturating_duration_since(Instant::now()).min(left);
+        if expires_in.is_zero() {
+            return Err(DelegationFailure::Readdressing(Arc::new(TokenEndpointError::Expired)));
+        }
         Ok(Readdressed { token, expires_in })
     }
 
@@ -155,6 +172,12 @@ impl DelegationDesk {
         runner: &AuthenticatedRunner,
         renewal: &Arc<Renewal>,
     ) -> Result<(), DelegationFailure> {
+        // Whoever came while the one before was stored would show a refresh token that is spent.
+        if !self.authority.is_to_be_renewed(renewal).await {
+            return Ok(());
+        }
+        let recordable = self.authority.audit().health();
+        recordable.map_err(|error| DelegationFailure::from(DelegationError::Audit(error)))?;
         let (key, refresh) = (renewal.key(), renewal.refresh());
         let assertion = match &refresh.client_id {
             Some(_) => None,
@@ -173,7 +196,24 @@ impl DelegationDesk {
             expires_at: self.authority.now().plus(granted.life),
             refresh_token: granted.refresh_token.map(CredentialValue::new),
         };
-        let kept = self.authority.renew_subject(renewal, renewed).await;
+        self.keep(renewal, &Arc::new(renewed)).await
+    }
+
+    /// Stores what was renewed, and tries on for a while: what it was renewed by may be spent.
+    async fn keep(
+        &self,
+        renewal: &Arc<Renewal>,
+        renewed: &Arc<Renewed>,
+    ) -> Result<(), DelegationFailure> {
+        let mut kept = self.authority.renew_subject(renewal, renewed).await;
+        for _ in 1..ATTEMPTS_TO_KEEP {
+            let Err(error) = &kept else { return Ok(()) };
+            if matches!(error, ProvidersError::NoSuchProvider(_) | ProvidersError::Value(_)) {
+                break;
+            }
+            tokio::time::sleep(BETWEEN_ATTEMPTS).await;
+            kept = self.authority.renew_subject(renewal, renewed).await;
+        }
         kept.map_err(|error| DelegationFailure::Keeping(Arc::new(error)))
     }
 

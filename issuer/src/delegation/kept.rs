@@ -21,9 +21,6 @@ pub(super) const MAXIMUM_KEPT: usize = 1024;
 /// Most questions that are asked at once: each has a connection and two tokens.
 pub(super) const MAXIMUM_ASKED: usize = 256;
 
-/// How long a failure stands.
-const FAILURE_STANDS: Duration = Duration::from_secs(1);
-
 /// An answer, and until when it may be given.
 #[derive(Debug, Clone)]
 pub(super) struct Until<V> {
@@ -44,11 +41,14 @@ enum Entry<V> {
 
 /// Answers by what they are to. Clones share them.
 #[derive(Debug)]
-pub(super) struct Kept<K, V>(Arc<Mutex<HashMap<K, Entry<V>>>>);
+pub(super) struct Kept<K, V> {
+    entries: Arc<Mutex<HashMap<K, Entry<V>>>>,
+    failure_stands: Duration,
+}
 
 impl<K, V> Clone for Kept<K, V> {
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        Self { entries: Arc::clone(&self.entries), failure_stands: self.failure_stands }
     }
 }
 
@@ -57,8 +57,9 @@ where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    pub(super) fn new() -> Self {
-        Self(Arc::default())
+    /// Nothing is kept yet. A failure stands for so long.
+    pub(super) fn new(failure_stands: Duration) -> Self {
+        Self { entries: Arc::default(), failure_stands }
     }
 
     /// What is kept, or what comes of asking. Waits until the deadline, and no longer.
@@ -126,7 +127,9 @@ where
             let outcome = asking.await;
             let entry = match &outcome {
                 Ok(answer) => Entry::Answered(answer.clone()),
-                Err(failure) => Entry::Failed(failure.clone(), Instant::now() + FAILURE_STANDS),
+                Err(failure) => {
+                    Entry::Failed(failure.clone(), Instant::now() + kept.failure_stands)
+                }
             };
             kept.entries().insert(key, entry);
             told.send_replace(Some(outcome));
@@ -136,7 +139,7 @@ where
 
     fn entries(&self) -> MutexGuard<'_, HashMap<K, Entry<V>>> {
         // Whole after each use, so a panic elsewhere cannot have torn it.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -173,9 +176,10 @@ mod tests {
     use super::*;
 
     const FAR: Duration = Duration::from_secs(60);
+    const FAILURE_STANDS: Duration = Duration::from_secs(1);
 
     fn kept() -> Kept<usize, usize> {
-        Kept::new()
+        Kept::new(FAILURE_STANDS)
     }
 
     fn until(value: usize, life: Duration) -> Until<usize> {

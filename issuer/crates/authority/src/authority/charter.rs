@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moneyer_identity::spiffe::SpiffeIdTemplate;
-use moneyer_identity::{Clock, IssuerUrl, SubjectParts};
+use moneyer_identity::{Audience, Clock, IssuerUrl, SubjectParts};
 
 use crate::audiences::AudiencePolicy;
 use crate::audit::Audit;
@@ -52,6 +52,8 @@ pub struct Charter {
     pub subject_domains: SubjectDomains,
     /// Whose workloads may log in.
     pub login: LoginPlan,
+    /// The audiences of the coordinator's own assertions, beside those that name the server they are shown to.
+    pub assertion_audiences: Vec<Audience>,
     /// Which service accounts may manage.
     pub management: ManagementPlan,
     /// How long the cluster's own certificates live.

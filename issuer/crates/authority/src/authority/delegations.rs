@@ -45,10 +45,11 @@ impl Authority {
         let providers = self.providers.now();
         let placed = &permit.placed().sandbox;
         let found = Found::of(&providers, (permit.app(), &placed.id), ask, now)?;
+        found.check_assertion(&self.charter.assertion_audiences)?;
         self.ledger.check().map_err(|error| own(MintError::RolledBack(error)))?;
         self.own_id().map_err(own)?;
         let holder = self.minter.svid_id(permit).map_err(own)?;
-        let expected = Expectations::exactly(found.grant().svid_audience.clone());
+        let expected = Expectations::exactly(found.svid_audience().clone());
         let assertion = self.own_verifier().verify(&ask.jwt_svid, &expected, now);
         let assertion = assertion.map_err(DelegationError::Assertion)?;
         if !is_of(&assertion, &holder, permit) {
@@ -102,7 +103,11 @@ impl Authority {
             match self.decide_delegation(&permit, ask)? {
                 Delegated::Permitted(now) if now.key() == key => Ok(()),
                 // It may end soon: until then it is what it was.
-                Delegated::Renewable(renewal) if renewal.key() == key => Ok(()),
+                Delegated::Renewable(renewal)
+                    if renewal.key() == key && renewal.meanwhile().is_some() =>
+                {
+                    Ok(())
+                }
                 _ => Err(DelegationError::Changed),
             }
         });
@@ -113,10 +118,11 @@ impl Authority {
     pub async fn renew_subject(
         &self,
         renewal: &Arc<Renewal>,
-        renewed: Renewed,
+        renewed: &Arc<Renewed>,
     ) -> Result<(), ProvidersError> {
+        let renewed = Arc::clone(renewed);
         let (providers, renewal, now) = (self.providers.clone(), Arc::clone(renewal), self.now());
-        let renewing = async move { providers.renew(&renewal, renewed, now).await };
+        let renewing = async move { providers.renew(&renewal, &renewed, now).await };
         unbroken(ProvidersError::Interrupted, renewing).await
     }
 
@@ -134,6 +140,16 @@ impl Authority {
             why,
             self.now(),
         );
+    }
+
+    /// Whether a user's token is still to be renewed by what it was to be renewed by. What another coordinator did is
+    /// heard of first.
+    pub async fn is_to_be_renewed(&self, renewal: &Renewal) -> bool {
+        self.latest().await;
+        let now = self.providers.now();
+        let held = now.provider(&renewal.provider).ok();
+        let held = held.and_then(|(provider, _)| provider.credentials.get(&renewal.subject));
+        held.is_some_and(|held| held.refresh.as_ref() == Some(&renewal.refresh))
     }
 
     fn own_id(&self) -> Result<SpiffeId, MintError> {

@@ -10,12 +10,16 @@ use moneyer_identity::{
 };
 
 use super::found::Found;
-use crate::providers::{CredentialValue, StoredRefresh};
+use crate::providers::{CredentialValue, StoredCredential, StoredRefresh};
 use crate::registry::Permit;
 use crate::store::Generation;
 
-/// How long before its end a user's token is renewed: it has to arrive, and what it is exchanged for must live.
+/// How long before its end a user's token is renewed at most: it has to arrive, and what it is exchanged for must live.
 const RENEWED_BEFORE: Duration = Duration::from_secs(60);
+
+/// The part of a user's token's life before its end in which it is renewed: of one that lives for less than five minutes
+/// not all of it, or each request would renew it.
+const RENEWED_IN: u32 = 5;
 
 /// What came of asking.
 #[derive(Debug)]
@@ -189,7 +193,7 @@ impl Renewal {
 }
 
 /// A user's token that was renewed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Renewed {
     /// The new one.
     pub token: CredentialValue,
@@ -230,7 +234,7 @@ impl Delegated {
             cache_ttl: grant.cache_ttl,
         });
         match &held.refresh {
-            Some(refresh) if held.has_ended(now.plus(RENEWED_BEFORE)) => {
+            Some(refresh) if held.has_ended(now.plus(renewed_before(held))) => {
                 let meanwhile = (!held.has_ended(now)).then_some(delegation);
                 Self::Renewable(Box::new(Renewal {
                     provider: provider.name.clone(),
@@ -243,4 +247,9 @@ impl Delegated {
             _ => Self::Permitted(delegation),
         }
     }
+}
+
+fn renewed_before(held: &StoredCredential) -> Duration {
+    let life = held.expires_at.map(|end| end.since(held.stored_at)).unwrap_or_default();
+    RENEWED_BEFORE.min(life / RENEWED_IN)
 }

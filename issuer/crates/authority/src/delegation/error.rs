@@ -1,7 +1,7 @@
 //! Why a user's token is not readdressed.
 
 use moneyer_identity::grant::TokenEndpoint;
-use moneyer_identity::{CredentialName, ErrorClass, ProviderName, VerifyError};
+use moneyer_identity::{Audience, CredentialName, ErrorClass, ProviderName, VerifyError};
 
 use crate::audit::AuditError;
 use crate::mint::MintError;
@@ -42,6 +42,17 @@ pub enum DelegationError {
     /// The user's token has ended, and there is nothing to renew it with.
     #[error("{0} has ended; hand over another with `moneyer provider update`")]
     Ended(CredentialName),
+    /// An assertion of the coordinator for this audience is not shown to that server.
+    #[error(
+        "the coordinator asserts itself to {endpoint} only for audiences of that server, and {audience} is none; name it \
+         in grants.assertion_audiences if that server may have it"
+    )]
+    ForeignAudience {
+        /// Of the profile.
+        audience: Audience,
+        /// Of the profile.
+        endpoint: TokenEndpoint,
+    },
     /// The sandbox's assertion is none of this cluster's, or not for this token service.
     #[error("the sandbox's assertion is refused")]
     Assertion(#[source] VerifyError),
@@ -71,6 +82,7 @@ impl DelegationError {
             Self::NoExchange { .. }
             | Self::NotHeld(_)
             | Self::OtherEndpoint { .. }
+            | Self::ForeignAudience { .. }
             | Self::Ended(_) => ErrorClass::Conflict,
             Self::OwnAssertion(error) => error.class(),
             Self::Changed => ErrorClass::Unavailable,
@@ -87,6 +99,7 @@ impl DelegationError {
             Self::NoExchange { .. } => "the provider exchanges no token by this credential",
             Self::NotHeld(_) => "the provider does not hold the user's token",
             Self::OtherEndpoint { .. } => "the user's token was handed over for another endpoint",
+            Self::ForeignAudience { .. } => "the coordinator has no assertion for this audience",
             Self::Ended(_) => "the user's token has ended",
             Self::Assertion(_) | Self::AnothersAssertion => "the assertion is refused",
             Self::OwnAssertion(_) | Self::Changed | Self::Audit(_) => {

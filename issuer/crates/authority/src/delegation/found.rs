@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use moneyer_identity::grant::TokenEndpoint;
-use moneyer_identity::{SandboxId, UnixTime};
+use moneyer_identity::{Audience, SandboxId, UnixTime};
 
 use super::ask::SubjectAsk;
 use super::error::DelegationError;
@@ -64,8 +64,19 @@ impl<'a> Found<'a> {
         Ok(Self { provider, revisions, grant, endpoint, subject, held })
     }
 
-    /// How the token is exchanged.
-    pub(crate) fn grant(&self) -> &'a GrantTemplate {
-        self.grant
+    /// The audience of assertions.
+    pub(crate) fn svid_audience(&self) -> &'a Audience {
+        &self.grant.svid_audience
+    }
+
+    /// That an assertion of the coordinator may be shown there: for an audience of that very server, or one of these.
+    /// Whoever is shown one can be the coordinator at whoever takes it.
+    pub(crate) fn check_assertion(&self, named: &[Audience]) -> Result<(), DelegationError> {
+        let (audience, endpoint) = (self.svid_audience(), self.endpoint);
+        if endpoint.is_server_of(audience) || named.contains(audience) {
+            return Ok(());
+        }
+        let (audience, endpoint) = (audience.clone(), endpoint.clone());
+        Err(DelegationError::ForeignAudience { audience, endpoint })
     }
 }

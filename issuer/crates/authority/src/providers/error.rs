@@ -81,6 +81,9 @@ pub enum ProvidersError {
     /// A credential that is to be renewed has no end, so nobody would know when.
     #[error("{0} comes with a refresh token, so its end has to be said too")]
     NoEnd(CredentialName),
+    /// A credential that is to be renewed goes to several token services, of which one gave the refresh token.
+    #[error("{0} is exchanged at several token endpoints, so no refresh token is held for it")]
+    SeveralEndpoints(CredentialName),
     /// The credential has ended already.
     #[error("{0} has ended already")]
     Ended(CredentialName),
@@ -131,6 +134,7 @@ impl ProvidersError {
             | Self::Value(_)
             | Self::Ended(_)
             | Self::NoEnd(_)
+            | Self::SeveralEndpoints(_)
             | Self::TooMuch => ErrorClass::Invalid,
             Self::NoSuchProfile(_)
             | Self::NoSuchProvider(_)

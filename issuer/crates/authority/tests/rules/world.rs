@@ -251,6 +251,7 @@ pub(crate) fn charter() -> Charter {
         subject_sources: SubjectSources::default(),
         subject_domains: moneyer_authority::exchange::SubjectDomains::default(),
         management: moneyer_authority::management::ManagementPlan::default(),
+        assertion_audiences: Vec::new(),
         login: LoginPlan::new(Lifetime::from_seconds(900), Vec::new()).unwrap(),
         certificates: moneyer_authority::enrollment::CertificateLifetimes::default(),
         trust_domain_is_named: true,

@@ -17,6 +17,9 @@ use super::error::TokenEndpointError;
 /// Most that is repeated of each part of an error, in characters.
 const LONGEST_ERROR_PART: usize = 256;
 
+/// Shortest word of a description that may be a token, in bytes: 96 random bits in base64url have 16.
+const SHORTEST_TOKEN: usize = 16;
+
 /// Life of a token whose answer says none.
 const UNSAID_LIFE: Duration = Duration::from_secs(300);
 
@@ -183,8 +186,24 @@ fn error_of(body: &[u8]) -> OAuthError {
         failure.unwrap_or(Failure { error: None, error_description: None });
     OAuthError {
         code: error.as_deref().map(sanitised),
-        description: error_description.as_deref().map(sanitised),
+        description: error_description.as_deref().map(described),
     }
+}
+
+/// A description, without what may be the token that it is about: some servers quote what they refuse.
+fn described(text: &str) -> String {
+    let is_of_token = |c: char| c.is_ascii_alphanumeric() || "-._~+/=".contains(c);
+    let mut told = String::with_capacity(text.len().min(LONGEST_ERROR_PART));
+    for word in text.split_inclusive(|c| !is_of_token(c)) {
+        let token = word.trim_end_matches(|c| !is_of_token(c));
+        if token.len() >= SHORTEST_TOKEN {
+            told.push('\u{2026}');
+            told.push_str(word.get(token.len()..).unwrap_or_default());
+        } else {
+            told.push_str(word);
+        }
+    }
+    sanitised(&told)
 }
 
 fn sanitised(text: &str) -> String {
@@ -295,6 +314,8 @@ mod tests {
         };
         let says = "the token endpoint answered 400 Bad Request: ";
         assert_eq!(told(r#"{"error":"invalid_client"}"#), format!("{says}invalid_client"));
+        let quoted = r#"{"error":"invalid_grant","error_description":"token 'canary-of-a-user.x' is expired"}"#;
+        assert_eq!(told(quoted), format!("{says}invalid_grant (token '\u{2026}' is expired)"));
         let both = r#"{"error":"a\u001b[31m\r\nb","error_description":"c\u0000d"}"#;
         assert_eq!(told(both), format!("{says}a [31m  b (c d)"));
         let long = format!(r#"{{"error":"{}"}}"#, "x".repeat(300));

@@ -71,6 +71,17 @@ impl TokenEndpoint {
         &self.0
     }
 
+    /// Whether an audience names the server of this endpoint: it is a URL of the same scheme, host and port.
+    #[must_use]
+    pub fn is_server_of(&self, audience: &Audience) -> bool {
+        let begins = self.0.find("://").map_or(0, |at| at + "://".len());
+        let after = self.0.get(begins..).unwrap_or_default();
+        let authority = after.split(['/', '?']).next().unwrap_or_default();
+        let origin = self.0.get(..begins + authority.len()).unwrap_or_default();
+        let rest = audience.as_str().strip_prefix(origin);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
     /// The audience of an assertion for it, where the grant names none: up to the realm, where it has one in
     /// Keycloak's form (`…/realms/NAME/…`), else all of it.
     #[must_use]

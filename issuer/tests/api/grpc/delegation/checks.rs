@@ -60,7 +60,7 @@ async fn an_assertion_is_the_sandboxs_own_for_this_token_service_or_none() {
     let mut tampered = format!("{signed}.{signature}");
     tampered.pop();
     tampered.push_str(flipped);
-    let oidc = scene.runner.mint("web-1", &["https://idp.test"]).await.unwrap().token;
+    let oidc = scene.runner.mint("web-1", &[&scene.service.url]).await.unwrap().token;
     for (what, jwt_svid) in [
         ("another sandbox's", scene.svid("web-2").await),
         ("for another service", scene.svid_for("web-1", "https://other.test").await),
@@ -109,6 +109,25 @@ async fn a_users_token_goes_where_its_profile_sent_it_when_it_was_handed_over() 
     let request = scene.usual().await;
     refused(&scene, &request, Code::FailedPrecondition, elsewhere).await;
     scene.put_profile("api.test", &scene.service.url).await;
+    scene.ask(request).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_coordinator_asserts_itself_to_a_server_for_that_server_alone() {
+    let scene = Scene::start().await;
+    let victim = "https://idp.victim.test";
+    scene.put_profile_for("api.test", &scene.service.url, victim).await;
+    let mut request = scene.usual().await;
+    request.jwt_svid = scene.svid_for("web-1", victim).await;
+    let none = "the coordinator has no assertion for this audience";
+    refused(&scene, &request, Code::FailedPrecondition, none).await;
+    assert_eq!(scene.service.asked(), 0);
+    // Where operators of the coordinator have named it, it is shown.
+    let named = [("GRANTS__ASSERTION_AUDIENCES", r#"["https://idp.victim.test"]"#)];
+    let scene = Scene::configured(&named).await;
+    scene.put_profile_for("api.test", &scene.service.url, victim).await;
+    let mut request = scene.usual().await;
+    request.jwt_svid = scene.svid_for("web-1", victim).await;
     scene.ask(request).await.unwrap();
 }
 

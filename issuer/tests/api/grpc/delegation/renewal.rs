@@ -36,7 +36,11 @@ async fn held(scene: &Scene) -> Value {
 async fn a_token_that_ends_within_a_minute_is_renewed_once_and_the_new_one_is_exchanged() {
     let scene = scene(Some("cli")).await;
     assert_eq!(scene.ask(scene.usual().await).await.unwrap().access_token, "readdressed-1");
-    scene.world.clock.advance(Duration::from_secs(41));
+    // A fifth of its life is left.
+    scene.world.clock.advance(Duration::from_secs(79));
+    scene.ask(scene.usual().await).await.unwrap();
+    assert_eq!(scene.service.asked(), 1, "not yet");
+    scene.world.clock.advance(Duration::from_secs(2));
     let renewed =
         r#"{"access_token":"renewed-of-the-user","expires_in":600,"refresh_token":"refresh-2"}"#;
     scene.service.then(200, renewed);
@@ -53,6 +57,12 @@ async fn a_token_that_ends_within_a_minute_is_renewed_once_and_the_new_one_is_ex
     scene.world.clock.advance(Duration::from_secs(541));
     scene.service.then(200, r#"{"access_token":"renewed-again","expires_in":600}"#);
     scene.ask(scene.usual().await).await.unwrap();
+    let asked = scene.service.form(3);
+    assert_eq!(
+        field(&asked, "refresh_token"),
+        Some("refresh-2"),
+        "the one that came with the last"
+    );
     scene.world.clock.advance(Duration::from_secs(541));
     scene.service.then(400, r#"{"error":"invalid_grant"}"#);
     scene.ask(scene.usual().await).await.unwrap();
@@ -88,11 +98,11 @@ async fn a_public_client_is_named_and_otherwise_the_coordinator_shows_its_assert
 #[tokio::test]
 async fn a_token_that_cannot_be_renewed_serves_until_its_end() {
     let scene = scene(Some("cli")).await;
-    scene.world.clock.advance(Duration::from_secs(50));
+    scene.world.clock.advance(Duration::from_secs(85));
     scene.service.then(503, "");
     let answer = scene.ask(scene.usual().await).await.unwrap();
     assert_eq!(answer.access_token, "readdressed-2");
-    assert!(answer.expires_in_seconds <= 20, "{answer:?}");
+    assert!(answer.expires_in_seconds <= 15, "{answer:?}");
     assert_eq!(field(&scene.service.last_form(), "subject_token"), Some(USER_TOKEN));
 }
 
@@ -105,6 +115,53 @@ async fn who_asks_without_proof_causes_no_renewal() {
     let refused = scene.ask(request).await.unwrap_err();
     assert_eq!(refused.code(), Code::PermissionDenied);
     assert_eq!(scene.service.asked(), 0);
+}
+
+#[tokio::test]
+async fn a_token_that_lives_for_a_minute_is_not_renewed_by_each_request() {
+    let scene = scene(Some("cli")).await;
+    scene.world.clock.advance(Duration::from_secs(100));
+    scene.service.then(200, r#"{"access_token":"short-of-the-user","expires_in":60}"#);
+    scene.ask(scene.usual().await).await.unwrap();
+    assert_eq!(scene.service.asked(), 2, "one renewal and one exchange");
+    scene.world.clock.advance(Duration::from_secs(47));
+    scene.ask(scene.usual().await).await.unwrap();
+    let grants: Vec<_> = (0..scene.service.asked()).map(|at| scene.service.form(at)).collect();
+    let renewals = grants.iter().filter(|form| field(form, "refresh_token").is_some()).count();
+    assert_eq!(renewals, 1);
+}
+
+#[tokio::test]
+async fn a_refresh_token_of_several_token_services_is_refused() {
+    let scene = Scene::start().await;
+    let grant = |endpoint: &str| {
+        json!({
+            "grant_type": "token_exchange", "token_endpoint": endpoint,
+            "subject_token": { "source": "provider_credential", "credential": "user" },
+        })
+    };
+    let document = json!({
+        "id": "two",
+        "credentials": [
+            { "name": "user" },
+            { "name": "a", "token_grant": grant("https://a.test/token") },
+            { "name": "b", "auth_style": "header", "header_name": "x-b",
+              "token_grant": grant("https://b.test/token") },
+        ],
+        "endpoints": [{ "host": "api.test", "port": 443, "protocol": "rest", "access": "full" }],
+    });
+    scene.manage(Method::PUT, "/profiles/two", &document).await;
+    let mut user = json!({ "value": USER_TOKEN, "expires_at": 4_000_000_000_i64 });
+    let body = |user: &Value| {
+        json!({ "name": "two", "profile": "two", "credentials": { "user": user } }).to_string()
+    };
+    let mut refreshed = user.clone();
+    refreshed["refresh_token"] = "r".into();
+    let answer = scene.world.manage(Method::POST, "/providers", &body(&refreshed)).await;
+    let told = crate::world::problem(&answer, 400);
+    assert!(told.contains("several token endpoints"), "{told}");
+    user["client_id"] = "cli".into();
+    assert_eq!(scene.world.manage(Method::POST, "/providers", &body(&user)).await.status, 201);
 }
 
 #[tokio::test]

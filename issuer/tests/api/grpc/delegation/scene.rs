@@ -25,7 +25,12 @@ impl Scene {
     /// With the sandboxes `web-1` and `web-2` on a runner and `far-1` on another, all of an app that has the provider
     /// `p`; there are others that it does not have or that hold nothing.
     pub(super) async fn start() -> Self {
-        let scene = Self::holding(json!({ "value": USER_TOKEN })).await;
+        Self::configured(&[]).await
+    }
+
+    /// The same with these settings.
+    pub(super) async fn configured(settings: &[(&str, &str)]) -> Self {
+        let scene = Self::holding(json!({ "value": USER_TOKEN }), settings).await;
         for (name, profile) in [("unattached", "exchange"), ("empty", "exchange")] {
             let body = json!({ "name": name, "profile": profile, "runtime_credentials": true });
             scene.manage(Method::POST, "/providers", &body).await;
@@ -35,8 +40,8 @@ impl Scene {
     }
 
     /// Whose provider holds this.
-    pub(super) async fn holding(user: Value) -> Self {
-        let (world, service) = (Box::pin(World::start()).await, TokenService::start().await);
+    async fn holding(user: Value, settings: &[(&str, &str)]) -> Self {
+        let (world, service) = (Box::pin(World::with(settings)).await, TokenService::start().await);
         let runner = world.join("runner-1").await;
         world.join("runner-2").await;
         for (id, on) in [("web-1", "runner-1"), ("web-2", "runner-1"), ("far-1", "runner-2")] {
@@ -58,10 +63,15 @@ impl Scene {
     }
 
     pub(super) async fn put_profile(&self, host: &str, endpoint: &str) {
+        self.put_profile_for(host, endpoint, &self.service.url).await;
+    }
+
+    /// With this audience of assertions.
+    pub(super) async fn put_profile_for(&self, host: &str, endpoint: &str, svid_audience: &str) {
         let grant = |kind: &str, audience: &str| {
             json!({
                 "grant_type": kind, "token_endpoint": endpoint, "audience": audience,
-                "jwt_svid_audience": "https://idp.test",
+                "jwt_svid_audience": svid_audience,
                 "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe",
             })
         };
@@ -93,7 +103,7 @@ impl Scene {
 
     /// The assertion of a sandbox for the token service.
     pub(super) async fn svid(&self, sandbox: &str) -> String {
-        self.svid_for(sandbox, "https://idp.test").await
+        self.svid_for(sandbox, &self.service.url).await
     }
 
     pub(super) async fn svid_for(&self, sandbox: &str, audience: &str) -> String {

@@ -60,12 +60,17 @@ impl TokenService {
 
     /// The names and values of the last form.
     pub(super) fn last_form(&self) -> Vec<(String, String)> {
+        self.form(self.asked() - 1)
+    }
+
+    /// Those of a form by its place.
+    pub(super) fn form(&self, at: usize) -> Vec<(String, String)> {
         let forms = self.forms.lock().unwrap();
         let pair = |pair: &str| {
             let (name, value) = pair.split_once('=').unwrap();
             (name.to_owned(), decoded(value))
         };
-        forms.last().unwrap().split('&').map(pair).collect()
+        forms[at].split('&').map(pair).collect()
     }
 }
 
