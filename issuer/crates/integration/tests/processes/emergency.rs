@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::coordinator_away::ask_until;
 use crate::host::{host, sandbox};
-use crate::load::mint_for;
+use crate::load::mint_through_refusals;
 use crate::recorder::{Recorder, key_set};
 use crate::stand::{Stand, binary_directory};
 
@@ -44,7 +44,7 @@ async fn a_withdrawn_key_is_refused_within_a_minute_and_every_token_of_it_is_lis
     stand.place("busy", "runner-2").await;
     let recorder = Arc::new(Recorder::start(&stand));
     let mut tasks = JoinSet::new();
-    mint_for(&mut tasks, &runner, &recorder, "busy").await;
+    mint_through_refusals(&mut tasks, &runner, &recorder, "busy").await;
     while recorder.tokens() < 50 {
         sleep(Duration::from_millis(20)).await;
     }

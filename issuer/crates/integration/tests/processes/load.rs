@@ -8,6 +8,7 @@ use std::time::Duration;
 use moneyer_load::stand::Membership;
 use moneyer_proto::v1::minting_client::MintingClient;
 use tokio::task::JoinSet;
+use tonic::Code;
 
 use crate::recorder::Recorder;
 use crate::stand::{Stand, mint, place};
@@ -20,6 +21,9 @@ const REGISTER_EVERY: Duration = Duration::from_millis(20);
 
 /// Between two tokens of one task.
 const MINT_EVERY: Duration = Duration::from_millis(5);
+
+/// How a token is refused.
+type Refused = (Code, String);
 
 /// Registers sandboxes of `runner-1` until the first refusal, beginning at `next`.
 pub(crate) async fn register(
@@ -51,12 +55,37 @@ pub(crate) async fn mint_for(
     recorder: &Arc<Recorder>,
     sandbox: &str,
 ) {
+    mint_while(tasks, runner, recorder, (sandbox, |_| false)).await;
+}
+
+/// The same through refusals of a coordinator that is there: a token whose key is withdrawn while it is signed does not
+/// leave, and the next one has another key.
+pub(crate) async fn mint_through_refusals(
+    tasks: &mut JoinSet<()>,
+    runner: &Membership,
+    recorder: &Arc<Recorder>,
+    sandbox: &str,
+) {
+    let is_answer = |refused: &Refused| refused.1 == "no token can be minted at this time";
+    mint_while(tasks, runner, recorder, (sandbox, is_answer)).await;
+}
+
+async fn mint_while(
+    tasks: &mut JoinSet<()>,
+    runner: &Membership,
+    recorder: &Arc<Recorder>,
+    (sandbox, goes_on): (&str, fn(&Refused) -> bool),
+) {
     for _ in 0..TASKS {
         let mut client = MintingClient::new(runner.connect().await.unwrap());
         let (recorder, sandbox) = (recorder.clone(), sandbox.to_owned());
         tasks.spawn(async move {
-            while let Ok(token) = mint(&mut client, &sandbox).await {
-                recorder.received(token);
+            loop {
+                match mint(&mut client, &sandbox).await {
+                    Ok(token) => recorder.received(token),
+                    Err(refused) if goes_on(&refused) => {}
+                    Err(_refused) => return,
+                }
                 tokio::time::sleep(MINT_EVERY).await;
             }
         });
