@@ -229,8 +229,8 @@ impl DelegationDesk {
     /// Refusals of the authority are recorded by it; these come from elsewhere.
     fn note(&self, runner: &AuthenticatedRunner, sandbox: &SandboxId, failure: &DelegationFailure) {
         if !matches!(failure, DelegationFailure::Refused(_)) {
-            let why = (failure.class(), crate::chain(failure));
-            self.authority.refused_by_token_service(runner, sandbox, why);
+            let (class, told) = (failure.class(), crate::chain(failure));
+            self.authority.refused_subject_token(runner, Some(sandbox), class, &told);
         }
     }
 }

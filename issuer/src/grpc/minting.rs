@@ -237,7 +237,7 @@ impl Minting for MintingService {
         });
         let (sandbox, ask) = asked.inspect_err(|status| {
             let told = status.message();
-            self.authority.refused_subject_token(&runner, status::class(status), told);
+            self.authority.refused_subject_token(&runner, None, status::class(status), told);
         })?;
         let readdressed = self.delegations.token(&runner, &sandbox, &ask).await;
         self.metrics.readdressed(readdressed.as_ref().map(drop).map_err(DelegationFailure::class));

@@ -228,12 +228,12 @@ mod tests {
             let refused = wanted(usual(), &[kept], true).plan();
             assert!(matches!(refused, Err(IsolationError::Kept { .. })), "{kept}: {refused:?}");
         }
-        let mut around = wanted(usual(), &["/tmp/work"], true);
-        around.own_seen_at = "/tmp/work/s".into();
+        let mut around = wanted(usual(), &["/tmp/app"], true);
+        around.own_seen_at = "/tmp/app/s".into();
         assert!(matches!(around.plan(), Err(IsolationError::Kept { .. })));
-        let plan = wanted(usual(), &["/tmp/work", "/srv/app", "/tmp"], true).plan().unwrap();
+        let plan = wanted(usual(), &["/tmp/app", "/srv/app", "/tmp"], true).plan().unwrap();
         let kept: Vec<_> = plan.shown.iter().map(|shown| shown.at.to_str().unwrap()).collect();
-        assert_eq!(kept, ["/run/moneyer/sandboxes/s", "/tmp", "/tmp/work"]);
+        assert_eq!(kept, ["/run/moneyer/sandboxes/s", "/tmp", "/tmp/app"]);
     }
 
     #[test]

@@ -126,22 +126,6 @@ impl Authority {
         unbroken(ProvidersError::Interrupted, renewing).await
     }
 
-    /// Records that a token service gave nothing for a runner's sandbox.
-    pub fn refused_by_token_service(
-        &self,
-        runner: &AuthenticatedRunner,
-        sandbox: &SandboxId,
-        (class, told): (moneyer_identity::ErrorClass, String),
-    ) {
-        let why = (class.as_str(), crate::audit::bounded(told));
-        self.refusals.note(
-            &runner.actor(),
-            Refused::SubjectToken(Some(sandbox.clone())),
-            why,
-            self.now(),
-        );
-    }
-
     /// Whether a user's token is still to be renewed by what it was to be renewed by. What another coordinator did is
     /// heard of first.
     pub async fn is_to_be_renewed(&self, renewal: &Renewal) -> bool {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use moneyer_identity::spiffe::TrustDomain;
-use moneyer_identity::{Clock, ClockFault, ErrorClass, IssuerUrl, ProvenTime, UnixTime};
+use moneyer_identity::{Clock, ClockFault, ErrorClass, IssuerUrl, ProvenTime, SandboxId, UnixTime};
 
 use super::charter::Charter;
 use super::open::Authority;
@@ -194,15 +194,21 @@ impl Authority {
         self.refusals.note(&runner.actor(), Refused::X509Svid(None), refusal, self.now());
     }
 
-    /// The same of a user's token.
+    /// The same of a user's token, for which a token service may have given nothing.
     pub fn refused_subject_token(
         &self,
         runner: &AuthenticatedRunner,
+        sandbox: Option<&SandboxId>,
         class: ErrorClass,
         told: &str,
     ) {
         let refusal = (class.as_str(), crate::audit::bounded(told.to_owned()));
-        self.refusals.note(&runner.actor(), Refused::SubjectToken(None), refusal, self.now());
+        self.refusals.note(
+            &runner.actor(),
+            Refused::SubjectToken(sandbox.cloned()),
+            refusal,
+            self.now(),
+        );
     }
 
     /// Records the refusals that were counted and whose minute is over, or all of them before the end.
