@@ -42,6 +42,8 @@ pub(super) struct Served {
     pub(super) limits: Limits,
     pub(super) stop: CancellationToken,
     pub(super) speaks: Speaks,
+    /// Whether it is in a tunnel: what carries it waits for the last answer to arrive.
+    pub(super) in_tunnel: bool,
 }
 
 /// What a connection may speak.
@@ -72,7 +74,10 @@ pub(super) async fn serve(
     stranger: Option<Arc<Stranger>>,
 ) {
     let limits = &served.limits;
-    let io = Stalling::new(io, limits.write_stall);
+    let io = match served.in_tunnel {
+        false => Stalling::lingering(io, limits.write_stall),
+        true => Stalling::new(io, limits.write_stall),
+    };
     let first = tokio::time::timeout(limits.header, detect(io));
     let detected = tokio::select! {
         detected = first => detected,

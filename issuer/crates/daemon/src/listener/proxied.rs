@@ -34,7 +34,7 @@ impl Proxied {
 
     async fn serve(self, io: Box<dyn Stream>, peer: Peer, speaks: Speaks) {
         let Self { router, limits, stop } = self;
-        let served = Served { router, limits, stop, speaks };
+        let served = Served { router, limits, stop, speaks, in_tunnel: true };
         connection::serve(Arc::new(served), io, peer, None).await;
     }
 }

@@ -80,7 +80,7 @@ impl Listener {
     /// [`Shutdown::drain`] waits for them. The socket is closed when this returns.
     pub async fn serve(self, router: Router, limits: Limits, tls: Tls, shutdown: &Shutdown) {
         let stop = shutdown.token().clone();
-        let served = Served { router, limits, stop, speaks: Speaks::Http };
+        let served = Served { router, limits, stop, speaks: Speaks::Http, in_tunnel: false };
         self.serve_all(served, tls, shutdown).await;
     }
 
@@ -89,7 +89,7 @@ impl Listener {
     /// its address until the router [knows](Stranger::settle) whose it is: for that it has as long as for its head.
     pub async fn serve_proxy(self, router: Router, limits: Limits, shutdown: &Shutdown) {
         let stop = shutdown.token().clone();
-        let served = Served { router, limits, stop, speaks: Speaks::Tunnels };
+        let served = Served { router, limits, stop, speaks: Speaks::Tunnels, in_tunnel: false };
         self.serve_all(served, Tls::Off, shutdown).await;
     }
 

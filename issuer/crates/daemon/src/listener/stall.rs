@@ -3,7 +3,8 @@
 //! A client that sends but never reads fills the socket's buffer; the write then fails
 //! after a time limit. On shutdown, what the client still sends is read and thrown away
 //! for a moment: closing a socket with unread bytes makes the kernel send a reset, which
-//! can destroy the answer (such as 413) that explains the close.
+//! can destroy the answer (such as 413) that explains the close. In a tunnel only its carrier does so: it throws
+//! away pieces of records, in which a TLS session above it would find no sense.
 
 use std::future::Future as _;
 use std::io;
@@ -32,6 +33,7 @@ pub(super) struct Stalling {
     limit: Duration,
     timer: Pin<Box<Sleep>>,
     waiting: bool,
+    lingers: bool,
     closing: Closing,
 }
 
@@ -42,9 +44,15 @@ enum Closing {
 }
 
 impl Stalling {
+    /// One in a tunnel, whose carrier lets the last answer arrive.
     pub(super) fn new(io: Box<dyn Stream>, limit: Duration) -> Self {
         let timer = Box::pin(tokio::time::sleep(limit));
-        Self { io, limit, timer, waiting: false, closing: Closing::No }
+        Self { io, limit, timer, waiting: false, lingers: false, closing: Closing::No }
+    }
+
+    /// One that lets the last answer arrive.
+    pub(super) fn lingering(io: Box<dyn Stream>, limit: Duration) -> Self {
+        Self { lingers: true, ..Self::new(io, limit) }
     }
 
     /// Lets progress through and turns a wait that is too long into an error.
@@ -130,6 +138,10 @@ impl AsyncWrite for Stalling {
         if matches!(this.closing, Closing::No) {
             let polled = Pin::new(&mut this.io).poll_shutdown(cx);
             ready!(this.watch(cx, polled))?;
+            if !this.lingers {
+                this.closing = Closing::Done;
+                return Poll::Ready(Ok(()));
+            }
             this.closing = Closing::Lingering { left: LINGER_BYTES };
             this.timer.as_mut().reset(Instant::now() + LINGER);
         }
