@@ -43,6 +43,7 @@ fn endpoint(rule: &EndpointRule) -> v1::EndpointRule {
         tls: rule.tls.as_str().to_owned(),
         allowed_ips: rule.allowed_ips.iter().map(AddressRange::to_string).collect(),
         allow_uninspected: rule.allow_uninspected,
+        redact_echo: rule.redact_echo,
     }
 }
 

@@ -79,6 +79,7 @@ fn endpoint(rule: &v1::EndpointRule) -> Result<EndpointRule, Misunderstood> {
         tls: parse("tls", &rule.tls)?,
         allowed_ips: all("allowed_ips", &rule.allowed_ips)?,
         allow_uninspected: rule.allow_uninspected,
+        redact_echo: rule.redact_echo,
     })
 }
 
@@ -182,6 +183,7 @@ mod tests {
             tls: "terminate".to_owned(),
             allowed_ips: vec!["10.0.0.0/8".to_owned()],
             allow_uninspected: false,
+            redact_echo: true,
         };
         let grant = v1::TokenGrant {
             provider: "demo".to_owned(),
@@ -211,6 +213,7 @@ mod tests {
         let whole = read(&told()).unwrap();
         assert_eq!(whole.bindings[0].grant.cache_ttl, Some(Duration::from_secs(60)));
         assert_eq!(whole.endpoints[0].deny.len(), 1);
+        assert!(whole.endpoints[0].redact_echo);
         let shared = Shared::of(&[told()]);
         let alone = v1::SandboxGrants { revision: "7".to_owned(), ..Default::default() };
         assert_eq!(*shared.grants_of(Some(&alone)), whole);

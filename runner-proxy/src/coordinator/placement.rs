@@ -363,6 +363,7 @@ mod tests {
             tls: "terminate".parse().unwrap(),
             allowed_ips: vec!["10.0.0.0/8".parse().unwrap()],
             allow_uninspected: false,
+            redact_echo: false,
         };
         let endpoints = vec![rule];
         let grants = SandboxGrants { revision: "7".to_owned(), endpoints, bindings: Vec::new() };

@@ -1,7 +1,7 @@
 //! The upstream's answer on its way to the sandbox: as it came, but for what belongs to the connection.
 //!
 //! Redirects and challenges are for the sandbox to see; nothing here follows them. An answer that two readers would
-//! end at different places is passed to nobody (RFC 9112 section 6.3).
+//! end at different places is passed to nobody (RFC 9112 section 6.3). Tokens are taken out where an endpoint asks for it.
 
 use axum::body::Body;
 use axum::response::Response;
@@ -10,10 +10,17 @@ use http::{StatusCode, Version};
 
 use super::body::Answered;
 use super::headers;
+use super::redaction::Redaction;
 use super::refusal::Refusal;
 
-/// An answer that is passed on.
-pub(super) fn pass(answer: http::Response<Answered>) -> Result<Response, Refusal> {
+/// An answer that is passed on, without the tokens that are to be taken out of it.
+pub(super) fn pass(
+    answer: http::Response<Answered>,
+    redaction: Option<Redaction>,
+) -> Result<Response, Refusal> {
+    if let Some(redaction) = &redaction {
+        redaction.check(answer.headers())?;
+    }
     let framed_twice = answer.headers().contains_key(CONTENT_LENGTH)
         && answer.headers().contains_key(TRANSFER_ENCODING);
     if framed_twice || answer.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -24,5 +31,9 @@ pub(super) fn pass(answer: http::Response<Answered>) -> Result<Response, Refusal
     headers::say_via(&mut parts.headers, parts.version);
     parts.version = Version::default();
     parts.extensions.clear();
-    Ok(Response::from_parts(parts, Body::new(body)))
+    let Some(redaction) = redaction else {
+        return Ok(Response::from_parts(parts, Body::new(body)));
+    };
+    redaction.headers(&mut parts.headers);
+    Ok(Response::from_parts(parts, Body::new(redaction.body(body))))
 }

@@ -25,6 +25,7 @@ mod outgoing;
 mod permissions;
 mod placed;
 mod proxy;
+mod redaction;
 mod refusal;
 mod relay;
 mod request;

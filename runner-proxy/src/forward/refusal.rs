@@ -58,7 +58,7 @@ pub(super) enum Refusal {
     Plaintext,
     /// Its endpoint takes no `WebSocket`.
     #[error(
-        "the endpoint takes requests, and no WebSocket: its profile has to say protocol: websocket"
+        "the endpoint takes requests, and no WebSocket: its profile has to say protocol: websocket, and none redact_echo"
     )]
     NoWebSocket,
     /// The sandbox has as many tunnels as it may.
@@ -91,6 +91,11 @@ pub(super) enum Refusal {
     /// The upstream sent an answer that two readers would read in two ways.
     #[error("the upstream's answer is malformed")]
     Answer,
+    /// The answer is compressed, and tokens are to be taken out of it.
+    #[error(
+        "the upstream's answer is compressed, so that no token in it would be found (redact_echo)"
+    )]
+    Compressed,
     /// The upstream took too long.
     #[error("the upstream sent no answer in time")]
     TooSlow,
@@ -115,7 +120,7 @@ impl Refusal {
             Self::Grant(_) | Self::Header => "token_grant_failed",
             Self::Name(_) | Self::Unreachable(_) => "upstream_unreachable",
             Self::Tls(_) => "upstream_tls_failed",
-            Self::Upstream(_) | Self::Answer => "upstream_failed",
+            Self::Upstream(_) | Self::Answer | Self::Compressed => "upstream_failed",
             Self::TooSlow => "upstream_timeout",
         }
     }
@@ -143,6 +148,7 @@ impl Refusal {
             | Self::Tls(_)
             | Self::Upstream(_)
             | Self::Answer
+            | Self::Compressed
             | Self::TooSlow => return None,
         };
         Some(Word { class: ErrorClass::Denied.as_str(), reason })
@@ -170,7 +176,8 @@ impl Refusal {
             | Self::Unreachable(_)
             | Self::Tls(_)
             | Self::Upstream(_)
-            | Self::Answer => StatusCode::BAD_GATEWAY,
+            | Self::Answer
+            | Self::Compressed => StatusCode::BAD_GATEWAY,
         }
     }
 

@@ -21,6 +21,7 @@ use super::caller::Caller;
 use super::names::Pinned;
 use super::outgoing::Outgoing;
 use super::proxy::ForwardProxy;
+use super::redaction::{self, Redaction};
 use super::refusal::Refusal;
 use super::request::Asked;
 use super::upstream::{Ready, Upstream};
@@ -50,6 +51,8 @@ struct Judged {
     pinned: Pinned,
     addresses: Vec<IpAddr>,
     tokens: Vec<GrantKey>,
+    /// Whether they are taken out of the answer.
+    redacted: bool,
 }
 
 /// A token as it was put on a request.
@@ -84,17 +87,22 @@ impl Relay {
         for Injected { key, token } in &injected {
             headers::inject(&mut outgoing.headers, &key.grant.placement, token)?;
         }
+        let redaction =
+            judged.redacted.then(|| Redaction::of(injected.iter().map(|one| &one.token)));
+        if redaction.is_some() {
+            redaction::ask_in_the_open(&mut outgoing.headers);
+        }
         let address = ready.address();
         let Some((client, place)) = client.zip(place) else {
             let is_permitted = || self.stands(&judged);
             let answer = self.upstream.send(ready, outgoing, is_permitted).await?;
             self.note(&injected, &answer);
-            return answer::pass(answer);
+            return answer::pass(answer, redaction);
         };
         let answer = self.upstream.send_upgrade(ready, outgoing).await?;
         self.note(&injected, &answer);
         if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return answer::pass(answer);
+            return answer::pass(answer, redaction);
         }
         let open = OpenWebSocket {
             proxy: self.proxy.clone(),
@@ -168,7 +176,8 @@ impl Relay {
         let tokens = keys(&holder, &grants, &permitted);
         let (method, target) = (permitted.method().as_str(), permitted.target().as_str());
         let (method, target) = (method.to_owned(), target.to_owned());
-        Ok(Judged { holder, grants, method, target, pinned, addresses, tokens })
+        let redacted = permitted.is_echo_redacted();
+        Ok(Judged { holder, grants, method, target, pinned, addresses, tokens, redacted })
     }
 
     async fn tokens(

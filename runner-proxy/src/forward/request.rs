@@ -35,7 +35,9 @@ impl Asked {
             Decision::Refused(refusal) => return Err(Refusal::Policy(refusal)),
         };
         // What is said in it is judged by nobody: where methods are, it would be a way around them.
-        if self.upgrades && permitted.endpoint().protocol != Protocol::Websocket {
+        let takes_upgrades =
+            permitted.endpoint().protocol == Protocol::Websocket && !permitted.is_echo_redacted();
+        if self.upgrades && !takes_upgrades {
             return Err(Refusal::NoWebSocket);
         }
         Ok(permitted)

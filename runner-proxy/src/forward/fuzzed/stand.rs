@@ -1,5 +1,6 @@
 //! What stands around the proxy: a sandbox that sends anything, and an upstream that keeps every byte.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -57,7 +58,7 @@ pub struct Stand {
 pub(super) struct Exchange {
     pub(super) sent: Vec<u8>,
     pub(super) answers: Vec<u8>,
-    /// What each connection of the upstream received.
+    /// What each connection of the upstream received, in the order in which they were made.
     pub(super) received: Vec<Vec<u8>>,
     /// How many tokens were asked for.
     pub(super) tokens: usize,
@@ -196,6 +197,7 @@ fn grants(port: u16) -> SandboxGrants {
         tls: TlsMode::Terminate,
         allowed_ips: vec![AddressRange::parse("127.0.0.1").unwrap()],
         allow_uninspected: false,
+        redact_echo: false,
     };
     let grant = TokenGrant {
         provider,
@@ -275,7 +277,8 @@ impl LineLog for Nothing {
 /// The upstream.
 #[derive(Default)]
 struct Kept {
-    received: Mutex<Vec<Vec<u8>>>,
+    /// By the number of the connection, since the first to be made need not be the first to end.
+    received: Mutex<BTreeMap<usize, Vec<u8>>>,
     /// Connections that are open.
     open: AtomicUsize,
 }
@@ -286,12 +289,13 @@ impl Kept {
         let port = listener.local_addr().unwrap().port();
         let kept = Arc::clone(kept);
         tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
+            for number in 0.. {
+                let Ok((stream, _)) = listener.accept().await else { return };
                 let kept = Arc::clone(&kept);
                 kept.open.fetch_add(1, Ordering::SeqCst);
                 tokio::spawn(async move {
                     let received = Self::serve(stream).await;
-                    kept.received.lock().unwrap().push(received);
+                    kept.received.lock().unwrap().insert(number, received);
                     kept.open.fetch_sub(1, Ordering::SeqCst);
                 });
             }
@@ -322,6 +326,6 @@ impl Kept {
         while self.open.load(Ordering::SeqCst) > 0 {
             tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         }
-        std::mem::take(&mut self.received.lock().unwrap())
+        std::mem::take(&mut *self.received.lock().unwrap()).into_values().collect()
     }
 }

@@ -167,11 +167,21 @@ impl WebAuthority {
         self.server_of(&params)
     }
 
+    /// One that lets nobody in without a certificate of this authority.
+    pub(in crate::forward) fn demanding_server(&self, host: &str) -> ServerTls {
+        let identity = self.identity(&CertificateParams::new(vec![host.to_owned()]).unwrap());
+        ServerTls::mutual(&[self.0.der().clone()], &identity).unwrap()
+    }
+
     fn server_of(&self, params: &CertificateParams) -> ServerTls {
+        ServerTls::server_only(&self.identity(params)).unwrap()
+    }
+
+    fn identity(&self, params: &CertificateParams) -> TlsIdentity {
         let key = KeyPair::generate().unwrap();
         let leaf = params.signed_by(&key, &self.0).unwrap();
         let key = PrivatePkcs8KeyDer::from(key.serialize_der());
-        ServerTls::server_only(&TlsIdentity::new(vec![leaf.der().clone()], key)).unwrap()
+        TlsIdentity::new(vec![leaf.der().clone()], key)
     }
 }
 
@@ -273,6 +283,7 @@ pub(crate) fn rule(port: u16) -> EndpointRule {
         tls: TlsMode::Terminate,
         allowed_ips: vec![AddressRange::parse("127.0.0.1").unwrap()],
         allow_uninspected: false,
+        redact_echo: false,
     }
 }
 

@@ -76,22 +76,6 @@ async fn a_head_without_end_is_not_read_to_its_end() {
 }
 
 #[tokio::test]
-async fn an_upstream_whose_certificate_is_not_its_own_gets_no_request() {
-    let web = WebAuthority::new();
-    let other = WebAuthority::new();
-    for tls in [web.server("other.test"), other.server(HOST), web.expired_server(HOST)] {
-        let upstream = FakeUpstream::start(Some(tls)).await;
-        let world = World::before(upstream, &web);
-        let mut stream = world.tunnel(WebAlpn::Http1).await.stream;
-        let get = format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", world.authority());
-        stream.write_all(get.as_bytes()).await.unwrap();
-        let answer = read_answer(&mut stream).await;
-        assert!(status(&answer) == "502" && answer.contains("upstream_tls_failed"), "{answer}");
-        assert_eq!(world.upstream.received(), "");
-    }
-}
-
-#[tokio::test]
 async fn interim_answers_are_no_answer_however_many_there_are() {
     let world = World::plain().await;
     let interim = "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n";

@@ -125,6 +125,12 @@ impl<'g> PermittedRequest<'g> {
         &self.bindings
     }
 
+    /// Whether its tokens are taken out of the answer: any endpoint that has a say may ask for it.
+    #[must_use]
+    pub fn is_echo_redacted(&self) -> bool {
+        self.rules().any(|rule| rule.redact_echo)
+    }
+
     /// Why it would have been refused, had the endpoint not said to write it down only.
     #[must_use]
     pub fn audited(&self) -> Option<GrantRefusal> {

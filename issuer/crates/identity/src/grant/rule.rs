@@ -124,6 +124,9 @@ pub struct EndpointRule {
     pub allowed_ips: Vec<AddressRange>,
     /// Whether it may go unlooked at, though there are tokens for it.
     pub allow_uninspected: bool,
+    /// Whether the tokens of a request are taken out of its answer.
+    #[serde(default)]
+    pub redact_echo: bool,
 }
 
 impl EndpointRule {

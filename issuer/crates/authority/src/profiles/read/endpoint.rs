@@ -21,7 +21,7 @@ const MAXIMUM_RANGES: usize = 32;
 /// Most values of a parameter of the query in a rule, and most parameters.
 const MAXIMUM_QUERY_VALUES: usize = 16;
 
-const KNOWN: [&str; 12] = [
+const KNOWN: [&str; 13] = [
     "host",
     "port",
     "ports",
@@ -34,6 +34,7 @@ const KNOWN: [&str; 12] = [
     "deny_rules",
     "allowed_ips",
     "allow_uninspected_credentials",
+    "redact_echo",
 ];
 
 pub(super) fn read(
@@ -75,9 +76,16 @@ pub(super) fn read(
         tls,
         allowed_ips,
         allow_uninspected,
+        redact_echo: fields.flag("redact_echo"),
     };
     if rule.protocol.is_http() && rule.access.is_none() && fields.value("rules").is_none() {
         fields.error("access", "or rules are required where requests are looked at");
+    }
+    if rule.redact_echo && (!rule.is_inspected() || rule.protocol == Protocol::Websocket) {
+        fields.error(
+            "redact_echo",
+            "is for endpoints whose answers are looked at: no WebSocket, and tls not skip",
+        );
     }
     Some(Endpoint { ports, rule })
 }

@@ -174,12 +174,27 @@ fn every_fault_of_an_endpoint_names_its_field() {
             "endpoints[1].deny_rules[0].query.q",
         ),
         ("/endpoints/1/allowed_ips", json!(["10.43.0.7/16"]), "endpoints[1].allowed_ips[0]"),
+        ("/endpoints/1/redact_echo", json!("yes"), "endpoints[1].redact_echo"),
     ] {
         let found = wrong(demo(), pointer, value.clone());
         assert!(found.contains(&field.to_owned()), "{pointer} {value}: {found:?}");
     }
     let access = wrong(demo(), "/endpoints/1/access", json!(""));
     assert_eq!(access, ["endpoints[1].access"]);
+}
+
+#[test]
+fn tokens_are_taken_out_of_answers_that_are_looked_at() {
+    let mut document = demo();
+    document["endpoints"][1]["redact_echo"] = json!(true);
+    let profile = read(&document);
+    let rules: Vec<_> = profile.endpoints().iter().map(|one| one.rule.redact_echo).collect();
+    assert_eq!(rules, [false, true]);
+    document["endpoints"][1]["allow_uninspected_credentials"] = json!(true);
+    for (field, value) in [("protocol", "websocket"), ("protocol", "tcp"), ("tls", "skip")] {
+        let found = wrong(document.clone(), &format!("/endpoints/1/{field}"), json!(value));
+        assert_eq!(found, ["endpoints[1].redact_echo"], "{field}: {value}");
+    }
 }
 
 #[test]

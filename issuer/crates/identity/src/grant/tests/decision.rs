@@ -22,6 +22,7 @@ fn endpoint(host: &str, path: &str, access: Access) -> EndpointRule {
         tls: TlsMode::Terminate,
         allowed_ips: Vec::new(),
         allow_uninspected: false,
+        redact_echo: false,
     }
 }
 

@@ -14,6 +14,7 @@ fn endpoint() -> EndpointRule {
         tls: TlsMode::Terminate,
         allowed_ips: Vec::new(),
         allow_uninspected: false,
+        redact_echo: false,
     }
 }
 
