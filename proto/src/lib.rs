@@ -5,6 +5,8 @@
 //! convert these messages to and from the types of `moneyer-identity` at the edge, and nothing
 //! behind the edge sees them.
 
+mod shown;
+
 /// Enrollment, Minting, Placement and the runner proxy's Control, version 1.
 #[expect(missing_docs, reason = "generated; the comments of the .proto files are the docs")]
 #[expect(unused_qualifications, reason = "generated")]

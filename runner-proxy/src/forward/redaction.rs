@@ -28,6 +28,16 @@ pub(super) fn ask_in_the_open(headers: &mut HeaderMap) {
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
 }
 
+/// Refuses an answer in which a token would not be found.
+pub(super) fn check_in_the_open(headers: &HeaderMap) -> Result<(), Refusal> {
+    let says = |name, plain: &str| {
+        let mut values = headers.get_all(name).iter();
+        values.all(|value| value.as_bytes().eq_ignore_ascii_case(plain.as_bytes()))
+    };
+    let in_the_open = says(CONTENT_ENCODING, "identity") && says(TRANSFER_ENCODING, "chunked");
+    if in_the_open { Ok(()) } else { Err(Refusal::Compressed) }
+}
+
 /// The tokens that are taken out of one answer.
 pub(super) struct Redaction(Scan);
 
@@ -35,16 +45,6 @@ impl Redaction {
     /// Takes these out.
     pub(super) fn of<'t>(tokens: impl Iterator<Item = &'t Arc<BearerToken>>) -> Self {
         Self(Scan { needles: tokens.map(Needle::new).collect(), held: Vec::new() })
-    }
-
-    /// Refuses an answer in which they would not be found.
-    pub(super) fn check(&self, headers: &HeaderMap) -> Result<(), Refusal> {
-        let says = |name, plain: &str| {
-            let mut values = headers.get_all(name).iter();
-            values.all(|value| value.as_bytes().eq_ignore_ascii_case(plain.as_bytes()))
-        };
-        let in_the_open = says(CONTENT_ENCODING, "identity") && says(TRANSFER_ENCODING, "chunked");
-        if in_the_open { Ok(()) } else { Err(Refusal::Compressed) }
     }
 
     /// Takes them out of headers.

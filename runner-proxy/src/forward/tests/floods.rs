@@ -15,7 +15,7 @@ const CONTINUATION: u8 = 9;
 const ENDLESS: usize = 256 * 1024 * 1024;
 
 /// A flood's piece of a number.
-type Flood = Box<dyn Fn(u32) -> Vec<u8> + Send>;
+type Flood = Box<dyn Fn(u32) -> Vec<u8> + Send + Sync>;
 
 fn request(path: &str, stream: u32, flags: u8) -> Vec<u8> {
     let fields = [(":method", "POST"), (":scheme", "https"), (":authority", HOST), (":path", path)];

@@ -74,9 +74,10 @@ pub(super) async fn serve(
     stranger: Option<Arc<Stranger>>,
 ) {
     let limits = &served.limits;
-    let io = match served.in_tunnel {
-        false => Stalling::lingering(io, limits.write_stall),
-        true => Stalling::new(io, limits.write_stall),
+    let io = if served.in_tunnel {
+        Stalling::new(io, limits.write_stall)
+    } else {
+        Stalling::lingering(io, limits.write_stall)
     };
     let first = tokio::time::timeout(limits.header, detect(io));
     let detected = tokio::select! {
