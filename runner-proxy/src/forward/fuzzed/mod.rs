@@ -100,7 +100,8 @@ fn permitted(request: &Request, authority: &str) {
 /// What arrived first is what was asked for first.
 fn same(asked: &Request, arrived: &Request, authority: &str) {
     let mut asked = asked.clone();
-    if let Some(rest) = asked.target.split_once("://").map(|(_, rest)| rest.to_owned()) {
+    let absolute = asked.target.split_once("://").filter(|(scheme, _)| !scheme.starts_with('/'));
+    if let Some(rest) = absolute.map(|(_, rest)| rest.to_owned()) {
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (named, target) = rest.split_at(end);
         let named = named.to_ascii_lowercase();
