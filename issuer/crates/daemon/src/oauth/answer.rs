@@ -185,9 +185,15 @@ fn error_of(body: &[u8]) -> OAuthError {
     let Failure { error, error_description } =
         failure.unwrap_or(Failure { error: None, error_description: None });
     OAuthError {
-        code: error.as_deref().map(sanitised),
+        code: error.as_deref().map(coded),
         description: error_description.as_deref().map(described),
     }
+}
+
+/// A code, which is of such letters wherever it is one (RFC 6749 section 5.2); prose in its place is a description.
+fn coded(text: &str) -> String {
+    let is_code = text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    if is_code { sanitised(text) } else { described(text) }
 }
 
 /// A description, without what may be the token that it is about: some servers quote what they refuse.
@@ -316,6 +322,8 @@ mod tests {
         assert_eq!(told(r#"{"error":"invalid_client"}"#), format!("{says}invalid_client"));
         let quoted = r#"{"error":"invalid_grant","error_description":"token 'canary-of-a-user.x' is expired"}"#;
         assert_eq!(told(quoted), format!("{says}invalid_grant (token '\u{2026}' is expired)"));
+        let prose = r#"{"error":"token canary-of-a-user.x is not active"}"#;
+        assert_eq!(told(prose), format!("{says}token \u{2026} is not active"));
         let both = r#"{"error":"a\u001b[31m\r\nb","error_description":"c\u0000d"}"#;
         assert_eq!(told(both), format!("{says}a [31m  b (c d)"));
         let long = format!(r#"{{"error":"{}"}}"#, "x".repeat(300));
