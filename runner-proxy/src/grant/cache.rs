@@ -134,6 +134,10 @@ impl TokenCache {
             entry.flight = Some(flight.clone());
             (flight, told)
         };
+        // One whose task has gone without a word has nobody who lands it.
+        let is_under_way =
+            |flight: &Flight| flight.has_changed().is_ok() || flight.borrow().is_some();
+        entry.flight = entry.flight.take().filter(is_under_way);
         match (entry.held.clone(), entry.flight.clone()) {
             (Some(held), flight) if now < held.ends_at => {
                 let failed = entry.failed.as_ref().is_some_and(|(_, until)| now < *until);
@@ -314,11 +318,22 @@ fn record(key: &GrantKey, outcome: &Result<Granted, GrantError>) {
 mod tests {
     use super::*;
     use crate::fakes::sandbox;
+    use crate::grant::tests::endpoint::World;
     use crate::grant::tests::key;
 
     fn held(life: u64, now: Instant) -> Held {
         let token = BearerToken::parse("a".to_owned()).unwrap();
         Held::of(Granted { token, life: Duration::from_secs(life), refresh_token: None }, None, now)
+    }
+
+    #[tokio::test]
+    async fn one_whose_task_has_gone_without_a_word_is_asked_for_again() {
+        let world = World::start().await;
+        let key = world.key();
+        let Look::Fetch(_, told) = world.cache.look(&key) else { panic!("it is not asked for") };
+        assert!(matches!(world.cache.look(&key), Look::Wait(_)));
+        drop(told);
+        assert_eq!(world.token(&key).await.unwrap(), "token-1");
     }
 
     #[tokio::test]
