@@ -8,18 +8,20 @@ use axum::response::Response;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{StatusCode, Version};
 
-use super::body::Answered;
+use super::body::{Answered, Permitted};
 use super::headers;
 use super::redaction::{self, Redaction};
 use super::refusal::Refusal;
+use super::standing::Standing;
 
-/// An answer that is passed on, without the tokens that are to be taken out of it.
+/// An answer that is passed on for as long as its request is permitted, without the tokens that are to be taken out of it.
 pub(super) fn pass(
     answer: http::Response<Answered>,
+    standing: Standing,
     redaction: Option<Redaction>,
 ) -> Result<Response, Refusal> {
     if redaction.is_some() {
-        redaction::check_in_the_open(answer.headers())?;
+        redaction::check_in_the_open(answer.status(), answer.headers())?;
     }
     let framed_twice = answer.headers().contains_key(CONTENT_LENGTH)
         && answer.headers().contains_key(TRANSFER_ENCODING);
@@ -31,6 +33,7 @@ pub(super) fn pass(
     headers::say_via(&mut parts.headers, parts.version);
     parts.version = Version::default();
     parts.extensions.clear();
+    let body = Permitted::new(body, move || standing.is_permitted());
     let Some(redaction) = redaction else {
         return Ok(Response::from_parts(parts, Body::new(body)));
     };

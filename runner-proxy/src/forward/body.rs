@@ -1,19 +1,25 @@
 //! Bodies on their way: a request's bytes as they come and no trailers, and the answer's as it is.
 //!
+//! An answer goes on for as long as its request would be permitted.
+//!
 //! A trailer could bring a header after the headers were judged (RFC 9110 section 6.5.1), so it ends here.
 
+use std::future::Future as _;
+use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use axum::BoxError;
 use axum::body::Body;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::turns::Turn;
+use super::watch::JUDGED_EVERY;
 
 /// A body without trailers.
 pub(super) struct BytesOnly {
@@ -53,7 +59,7 @@ impl Upload {
             if until <= Instant::now() {
                 return;
             }
-            tokio::time::sleep_until(until).await;
+            sleep_until(until).await;
         }
     }
 
@@ -115,6 +121,67 @@ impl http_body::Body for Answered {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         Pin::new(&mut self.get_mut().body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A body that breaks off when it is no longer permitted, also while nothing of it comes.
+pub(super) struct Permitted<B, P> {
+    body: B,
+    is_permitted: P,
+    /// When that is looked at next.
+    due: Instant,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl<B, P: Fn() -> bool> Permitted<B, P> {
+    /// One that is permitted now.
+    pub(super) fn new(body: B, is_permitted: P) -> Self {
+        Self { body, is_permitted, due: Instant::now() + JUDGED_EVERY, timer: None }
+    }
+
+    /// Whether it still is. Wakes whoever asks when the next look is due.
+    fn poll_permitted(&mut self, cx: &mut Context<'_>) -> bool {
+        let due = self.due;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
+        while timer.as_mut().poll(cx).is_ready() {
+            if !(self.is_permitted)() {
+                return false;
+            }
+            self.due = Instant::now() + JUDGED_EVERY;
+            timer.as_mut().reset(self.due);
+        }
+        true
+    }
+}
+
+impl<B, P> http_body::Body for Permitted<B, P>
+where
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
+    P: Fn() -> bool + Unpin,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let own = self.get_mut();
+        let polled = Pin::new(&mut own.body).poll_frame(cx);
+        // What comes at once needs no timer, but for what never ends.
+        let is_looked_at = polled.is_pending() || own.due <= Instant::now();
+        if is_looked_at && !own.poll_permitted(cx) {
+            return Poll::Ready(Some(Err(io::Error::from(io::ErrorKind::PermissionDenied).into())));
+        }
+        polled.map(|frame| frame.map(|frame| frame.map_err(Into::into)))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -78,6 +78,7 @@ impl ForwardProxy {
             };
             match upstream {
                 Some(upstream) => {
+                    let client = client.half_closing();
                     watch::pump(client, upstream, || open.is_permitted(Passage::Tunnel)).await;
                 }
                 None => open.look_into(client).await,

@@ -30,6 +30,7 @@ mod refusal;
 mod relay;
 mod request;
 mod shares;
+mod standing;
 #[cfg(test)]
 mod tests;
 mod trust;

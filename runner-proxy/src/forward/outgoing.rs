@@ -1,9 +1,10 @@
 //! A request that is complete but for its connection.
 
 use axum::extract::Request as Received;
-use http::header::{COOKIE, HOST, TE};
+use http::header::{CONTENT_LENGTH, COOKIE, HOST, TE, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
+use http_body::Body as _;
 
 use super::body::BytesOnly;
 use super::refusal::Refusal;
@@ -47,6 +48,11 @@ impl Outgoing {
         request.headers_mut().insert(HOST, host);
         request.headers_mut().extend(headers);
         join_cookies(request.headers_mut());
+        // Else a body of GET and its kin, whose length is not known, would be left out.
+        if !request.body().is_end_stream() && !request.headers().contains_key(CONTENT_LENGTH) {
+            let chunked = HeaderValue::from_static("chunked");
+            request.headers_mut().insert(TRANSFER_ENCODING, chunked);
+        }
         Ok(request)
     }
 

@@ -74,6 +74,9 @@ pub(crate) struct ForwardProxy {
 /// Characters of a method that the log shows: the longest that is registered has 17.
 const SHOWN_METHOD: usize = 32;
 
+/// The same of an authority: the longest host, and a port.
+const SHOWN_AUTHORITY: usize = 259;
+
 /// What the log shows of a request.
 pub(super) struct Shown {
     method: String,
@@ -93,7 +96,8 @@ impl Shown {
     fn outside(request: &Request) -> Self {
         let authority = request.uri().authority().map(ToString::to_string).unwrap_or_default();
         let destination = destination_of(&authority, 80).ok();
-        Self::new(request, authority, destination)
+        let shown = authority.chars().take(SHOWN_AUTHORITY).collect();
+        Self::new(request, shown, destination)
     }
 
     fn new(request: &Request, authority: String, destination: Option<Destination>) -> Self {
@@ -256,6 +260,15 @@ mod tests {
             let method = "M".repeat(sent);
             let request = Request::builder().method(method.as_str()).body(Body::empty()).unwrap();
             assert_eq!(Shown::outside(&request).method.len(), shown);
+        }
+    }
+
+    #[test]
+    fn of_an_authority_259_characters_are_shown() {
+        for (sent, shown) in [(258, 258), (259, 259), (260, 259)] {
+            let uri = format!("http://{}/", "a".repeat(sent));
+            let request = Request::builder().uri(uri).body(Body::empty()).unwrap();
+            assert_eq!(Shown::outside(&request).authority.len(), shown);
         }
     }
 }

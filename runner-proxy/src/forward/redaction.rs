@@ -2,17 +2,21 @@
 //!
 //! An upstream that shows what it was sent, on a page of headers or of an error, shows a sandbox its token. Found are
 //! the token's exact bytes, in headers, body and trailers, however the body comes in pieces; each of them becomes an
-//! asterisk, so that lengths stay. Held back are the last bytes alone that a token could begin with. What is encoded, or
-//! cut, is not found: so the answer is asked for whole and uncompressed, and one that is compressed all the same is
-//! passed to nobody.
+//! asterisk, so that lengths stay. Held back are the last bytes alone, and only where they are the beginning of a token
+//! and more of it than [`SHOWN_BYTES`]: what ends in a letter that a token happens to begin with goes on at once. What is
+//! encoded, or cut, is not found: so the answer is asked for whole and uncompressed, and one that is neither all the same
+//! is passed to nobody.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, IF_RANGE, RANGE, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue};
+use http::header::{
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_RANGE, CONTENT_TYPE, IF_RANGE, RANGE,
+    TRANSFER_ENCODING,
+};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use moneyer_identity::grant::BearerToken;
 
@@ -21,15 +25,30 @@ use super::refusal::Refusal;
 /// What stands where a byte of a token stood.
 const BLANK: u8 = b'*';
 
+/// Most bytes of a token that may show, where just these are the last of a piece: every JWT begins with them (`eyJhbGc`).
+const SHOWN_BYTES: usize = 7;
+
 /// Asks for an answer in which a token would be found.
 pub(super) fn ask_in_the_open(headers: &mut HeaderMap) {
     headers.remove(RANGE);
     headers.remove(IF_RANGE);
+    // An older name of the first, which Apache's server goes by still.
+    headers.remove("request-range");
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
 }
 
-/// Refuses an answer in which a token would not be found.
-pub(super) fn check_in_the_open(headers: &HeaderMap) -> Result<(), Refusal> {
+/// Refuses an answer in which a token would not be found: compressed, or a part of one that is asked for in parts.
+pub(super) fn check_in_the_open(status: StatusCode, headers: &HeaderMap) -> Result<(), Refusal> {
+    let in_parts = headers.get(CONTENT_TYPE).is_some_and(|kind| {
+        let kind = kind.as_bytes().to_ascii_lowercase();
+        [&b"multipart/byteranges"[..], b"multipart/x-byteranges"]
+            .iter()
+            .any(|one| kind.starts_with(one))
+    });
+    let is_part = matches!(status, StatusCode::PARTIAL_CONTENT | StatusCode::IM_USED);
+    if is_part || in_parts || headers.contains_key(CONTENT_RANGE) {
+        return Err(Refusal::Partial);
+    }
     let says = |name, plain: &str| {
         let mut values = headers.get_all(name).iter();
         values.all(|value| value.as_bytes().eq_ignore_ascii_case(plain.as_bytes()))
@@ -138,7 +157,7 @@ impl Scan {
                 }
             }
         }
-        let begun = self.needles.iter().map(|needle| needle.matched).max().unwrap_or(0);
+        let begun = self.needles.iter().map(Needle::held).max().unwrap_or(0);
         self.held = shown.split_off(shown.len().saturating_sub(begun));
         shown.into()
     }
@@ -188,6 +207,12 @@ impl Needle {
 
     fn bytes(&self) -> &[u8] {
         self.token.expose().as_bytes()
+    }
+
+    /// How many of the last bytes are held back. Of a short token fewer may show.
+    fn held(&self) -> usize {
+        let shown = SHOWN_BYTES.min(self.bytes().len() / 8);
+        if self.matched > shown { self.matched } else { 0 }
     }
 
     /// Whether the token ends with this byte.
@@ -240,17 +265,23 @@ mod tests {
         for size in 1..40 {
             let text = "x eyJ.eyJ.abc eyJ.eyJ.ab eyJ.eyJ.eyJ.abc";
             let expected = "x *********** eyJ.eyJ.ab eyJ.***********";
-            assert_eq!(shown(&["eyJ.eyJ.abc"], text, size), expected, "{size}");
+            let shown_of = shown(&["eyJ.eyJ.abc"], text, size);
+            assert_eq!(shown_of.replace(" e*", " **").replace(".e*", ".**"), expected, "{size}");
             assert_eq!(shown(&["aba", "ab-c"], "ababa ab-c ab-", size), "***** **** ab-", "{size}");
         }
     }
 
     #[test]
-    fn what_a_token_cannot_begin_with_is_shown_at_once() {
-        let mut scan = redaction(&["eyJ.a"]).0;
+    fn what_waits_is_more_of_a_token_than_any_text_ends_with() {
+        let token = format!("eyJhbGci{}", "x".repeat(100));
+        let mut scan = redaction(&[&token]).0;
         assert_eq!(scan.next(b"data: one\n\n"), "data: one\n\n");
-        assert_eq!(scan.next(b"data: ey"), "data: ");
-        assert_eq!(scan.next(b"es"), "eyes");
+        assert_eq!(scan.next(b"Alice"), "Alice");
+        assert_eq!(scan.next(b" eyJhbGc"), " eyJhbGc");
+        assert_eq!(scan.next(b" eyJhbGci"), " ");
+        assert_eq!(scan.next(b"s"), "eyJhbGcis");
+        assert_eq!(scan.next(&token.as_bytes()[..SHOWN_BYTES]), "eyJhbGc");
+        assert_eq!(scan.next(&token.as_bytes()[SHOWN_BYTES..]), "*".repeat(101));
         assert_eq!(scan.rest(), None);
     }
 
@@ -278,7 +309,8 @@ mod tests {
                 }
             }
             let expected = String::from_utf8(expected).unwrap();
-            prop_assert_eq!(shown(&[&token], &text, size), expected);
+            prop_assert_eq!(shown(&[&token], &text, size), &*expected);
+            prop_assert_eq!(shown(&[&token], &text, text.len().max(1)), &*expected);
         }
     }
 }

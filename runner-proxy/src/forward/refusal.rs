@@ -96,6 +96,11 @@ pub(super) enum Refusal {
         "the upstream's answer is compressed, so that no token in it would be found (redact_echo)"
     )]
     Compressed,
+    /// The answer is a part of one, and tokens are to be taken out of it.
+    #[error(
+        "the upstream's answer is a part of one, so that no token in it would be found (redact_echo)"
+    )]
+    Partial,
     /// The upstream took too long.
     #[error("the upstream sent no answer in time")]
     TooSlow,
@@ -120,7 +125,9 @@ impl Refusal {
             Self::Grant(_) | Self::Header => "token_grant_failed",
             Self::Name(_) | Self::Unreachable(_) => "upstream_unreachable",
             Self::Tls(_) => "upstream_tls_failed",
-            Self::Upstream(_) | Self::Answer | Self::Compressed => "upstream_failed",
+            Self::Upstream(_) | Self::Answer | Self::Compressed | Self::Partial => {
+                "upstream_failed"
+            }
             Self::TooSlow => "upstream_timeout",
         }
     }
@@ -149,6 +156,7 @@ impl Refusal {
             | Self::Upstream(_)
             | Self::Answer
             | Self::Compressed
+            | Self::Partial
             | Self::TooSlow => return None,
         };
         Some(Word { class: ErrorClass::Denied.as_str(), reason })
@@ -177,14 +185,16 @@ impl Refusal {
             | Self::Tls(_)
             | Self::Upstream(_)
             | Self::Answer
-            | Self::Compressed => StatusCode::BAD_GATEWAY,
+            | Self::Compressed
+            | Self::Partial => StatusCode::BAD_GATEWAY,
         }
     }
 
     /// What is said beside the word.
     fn detail(&self) -> String {
         match self {
-            Self::Policy(refusal) => refusal.to_string(),
+            // Of its causes none is from elsewhere.
+            Self::Policy(refusal) => crate::chain(refusal),
             Self::Grant(_) | Self::Header => "dynamic token grant failed".to_owned(),
             other => other.to_string(),
         }

@@ -10,9 +10,7 @@ use http::StatusCode;
 use hyper_util::rt::TokioIo;
 use moneyer_daemon::listener::TunnelRequest;
 use moneyer_identity::ErrorClass;
-use moneyer_identity::grant::{
-    BearerToken, Destination, GrantKind, PermittedRequest, SandboxGrants,
-};
+use moneyer_identity::grant::{BearerToken, Destination, PermittedRequest, SandboxGrants};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
@@ -24,6 +22,7 @@ use super::proxy::ForwardProxy;
 use super::redaction::{self, Redaction};
 use super::refusal::Refusal;
 use super::request::Asked;
+use super::standing::Standing;
 use super::upstream::{Ready, Upstream};
 use super::{answer, headers, watch, websocket};
 use crate::audit::Word;
@@ -44,14 +43,11 @@ pub(super) struct Relay {
 
 /// What was decided about a request, at one revision.
 struct Judged {
-    holder: Holder,
-    grants: Arc<SandboxGrants>,
+    standing: Standing,
     method: String,
     target: String,
-    pinned: Pinned,
     addresses: Vec<IpAddr>,
-    tokens: Vec<GrantKey>,
-    /// Whether they are taken out of the answer.
+    /// Whether its tokens are taken out of the answer.
     redacted: bool,
 }
 
@@ -75,6 +71,7 @@ impl Relay {
         mut request: Request,
         asked: Asked,
     ) -> Result<Response, Refusal> {
+        let asked = Arc::new(asked);
         let client = TunnelRequest::of(&mut request).filter(|_| asked.upgrades);
         let place = client.as_ref().map(|_| self.proxy.place(self.caller.sandbox())).transpose()?;
         let Prepared { judged, injected, ready } = self.prepare(&asked, client.is_some()).await?;
@@ -93,40 +90,38 @@ impl Relay {
             redaction::ask_in_the_open(&mut outgoing.headers);
         }
         let address = ready.address();
-        let Some((client, place)) = client.zip(place) else {
-            let is_permitted = || self.stands(&judged);
-            let answer = self.upstream.send(ready, outgoing, is_permitted).await?;
-            self.note(&injected, &answer);
-            return answer::pass(answer, redaction);
+        let standing = judged.standing.at(address);
+        let alone = client.zip(place);
+        let sending = async {
+            match alone {
+                Some(_) => self.upstream.send_upgrade(ready, outgoing).await,
+                None => self.upstream.send(ready, outgoing, || standing.is_unchanged()).await,
+            }
         };
-        let answer = self.upstream.send_upgrade(ready, outgoing).await?;
+        let answer = tokio::select! {
+            biased;
+            answer = sending => answer?,
+            () = watch::forbidden(|| standing.is_permitted()) => return Err(Refusal::Changed),
+        };
         self.note(&injected, &answer);
-        if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return answer::pass(answer, redaction);
+        match alone {
+            Some((client, place)) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                take_over(standing, place, client, answer)
+            }
+            _ => answer::pass(answer, standing, redaction),
         }
-        let open = OpenWebSocket {
-            proxy: self.proxy.clone(),
-            caller: self.caller.clone(),
-            asked,
-            encrypted: self.upstream.is_encrypted(),
-            holder: judged.holder,
-            pinned: judged.pinned.only(address),
-            granted: judged.tokens,
-            _place: place,
-        };
-        open.take_over(client, answer)
     }
 
     /// Judges a request, obtains its tokens and a connection that is ready for it; anew where what the sandbox may do
     /// changed meanwhile. Nothing is waited for after that.
-    async fn prepare(&self, asked: &Asked, alone: bool) -> Result<Prepared, Refusal> {
+    async fn prepare(&self, asked: &Arc<Asked>, alone: bool) -> Result<Prepared, Refusal> {
         let mut unused: Option<Ready> = None;
         // Who changes it faster than that has no request sent.
         for _attempt in 0..3 {
             let judged = self.judge(asked).await?;
             let mut injected = self.tokens(&judged, &asked.destination).await?;
             let given_out = Instant::now();
-            if !self.stands(&judged) {
+            if !judged.standing.is_unchanged() {
                 continue;
             }
             let ready = match unused.take().filter(|ready| ready.is_for(&judged.addresses)) {
@@ -137,7 +132,7 @@ impl Relay {
             if given_out.elapsed() > TOKENS_STAND {
                 injected = self.tokens(&judged, &asked.destination).await?;
             }
-            if self.stands(&judged) {
+            if judged.standing.is_unchanged() {
                 return Ok(Prepared { judged, injected, ready });
             }
             unused = Some(ready);
@@ -146,17 +141,8 @@ impl Relay {
         self.judge(asked).await.and(Err(Refusal::Changed))
     }
 
-    /// Whether what was decided would be decided now: by the same revision of what the same holder may do.
-    fn stands(&self, judged: &Judged) -> bool {
-        let now = self.caller.grants(&*self.proxy.parts.permissions);
-        now.is_ok_and(|(holder, grants)| {
-            holder == judged.holder
-                && (Arc::ptr_eq(&grants, &judged.grants) || *grants == *judged.grants)
-        })
-    }
-
     /// Policy first, then addresses: nothing of this asks for a token.
-    async fn judge(&self, asked: &Asked) -> Result<Judged, Refusal> {
+    async fn judge(&self, asked: &Arc<Asked>) -> Result<Judged, Refusal> {
         let (holder, grants) = self.caller.grants(&*self.proxy.parts.permissions)?;
         let permitted = asked.decide(&grants)?;
         if let Some(refusal) = permitted.audited() {
@@ -177,7 +163,17 @@ impl Relay {
         let (method, target) = (permitted.method().as_str(), permitted.target().as_str());
         let (method, target) = (method.to_owned(), target.to_owned());
         let redacted = permitted.is_echo_redacted();
-        Ok(Judged { holder, grants, method, target, pinned, addresses, tokens, redacted })
+        let standing = Standing {
+            proxy: self.proxy.clone(),
+            caller: self.caller.clone(),
+            asked: Arc::clone(asked),
+            encrypted: self.upstream.is_encrypted(),
+            holder,
+            grants: Arc::clone(&grants),
+            pinned,
+            tokens,
+        };
+        Ok(Judged { standing, method, target, addresses, redacted })
     }
 
     async fn tokens(
@@ -186,8 +182,8 @@ impl Relay {
         destination: &Destination,
     ) -> Result<Vec<Injected>, Refusal> {
         let tokens = &self.proxy.parts.tokens;
-        let mut injected = Vec::with_capacity(judged.tokens.len());
-        for key in &judged.tokens {
+        let mut injected = Vec::with_capacity(judged.standing.tokens.len());
+        for key in &judged.standing.tokens {
             let token = tokens.token(key.clone(), destination).await;
             let token = token.map_err(Refusal::Grant)?;
             injected.push(Injected { key: key.clone(), token });
@@ -206,64 +202,34 @@ impl Relay {
     }
 }
 
-/// A WebSocket that is open.
-struct OpenWebSocket {
-    proxy: ForwardProxy,
-    caller: Caller,
-    asked: Asked,
-    encrypted: bool,
-    holder: Holder,
-    /// The address it leads to.
-    pinned: Pinned,
-    /// What the tokens were for that it was opened with.
-    granted: Vec<GrantKey>,
-    /// One of the sandbox's share of tunnels.
-    _place: OwnedSemaphorePermit,
-}
-
-impl OpenWebSocket {
-    /// Whether it would be opened now: to the same address and with the same tokens.
-    fn is_permitted(&self) -> bool {
-        let now = self.caller.grants(&*self.proxy.parts.permissions);
-        let Some((_, grants)) = now.ok().filter(|(holder, _)| *holder == self.holder) else {
-            return false;
-        };
-        let Ok(permitted) = self.asked.decide(&grants) else { return false };
-        let is_granted = |key: &GrantKey| {
-            // Behind the same words may be another user's token.
-            let is_same =
-                key.grant.kind != GrantKind::TokenExchange || key.revision == grants.revision;
-            is_same && permitted.bindings().iter().any(|binding| binding.grant == key.grant)
-        };
-        self.granted.iter().all(is_granted)
-            && self.pinned.for_request(&permitted, self.encrypted).is_ok()
+/// Passes the answer on that opens a WebSocket, and then bytes, for as long as it would be opened in the same way.
+fn take_over(
+    standing: Standing,
+    place: OwnedSemaphorePermit,
+    client: TunnelRequest,
+    answer: http::Response<Answered>,
+) -> Result<Response, Refusal> {
+    if !websocket::is_opened(answer.headers()) {
+        return Err(Refusal::Answer);
     }
-
-    /// Passes the answer on that opens it, and then bytes, for as long as it would be opened in the same way.
-    fn take_over(
-        self,
-        client: TunnelRequest,
-        answer: http::Response<Answered>,
-    ) -> Result<Response, Refusal> {
-        if !websocket::is_opened(answer.headers()) {
-            return Err(Refusal::Answer);
+    let mut opened = StatusCode::SWITCHING_PROTOCOLS.into_response();
+    *opened.headers_mut() = answer.headers().clone();
+    headers::strip(opened.headers_mut());
+    websocket::ask(opened.headers_mut());
+    headers::say_via(opened.headers_mut(), http::Version::HTTP_11);
+    tokio::spawn(async move {
+        // One of the sandbox's share of tunnels.
+        let _place = place;
+        let both = tokio::join!(client.opened(), hyper::upgrade::on(answer));
+        let (Ok(client), Ok(upstream)) = both else { return };
+        if client.spoke_early() {
+            tracing::debug!("a WebSocket was closed: its client sent bytes before it was open");
+            return;
         }
-        let mut opened = StatusCode::SWITCHING_PROTOCOLS.into_response();
-        *opened.headers_mut() = answer.headers().clone();
-        headers::strip(opened.headers_mut());
-        websocket::ask(opened.headers_mut());
-        headers::say_via(opened.headers_mut(), http::Version::HTTP_11);
-        tokio::spawn(async move {
-            let both = tokio::join!(client.opened(), hyper::upgrade::on(answer));
-            let (Ok(client), Ok(upstream)) = both else { return };
-            if client.spoke_early() {
-                tracing::debug!("a WebSocket was closed: its client sent bytes before it was open");
-                return;
-            }
-            watch::pump(client, TokioIo::new(upstream), || self.is_permitted()).await;
-        });
-        Ok(opened)
-    }
+        let upstream = TokioIo::new(upstream);
+        watch::pump_websocket(client, upstream, || standing.is_permitted()).await;
+    });
+    Ok(opened)
 }
 
 fn keys(

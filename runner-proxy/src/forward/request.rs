@@ -5,9 +5,9 @@
 //! that names one.
 
 use axum::extract::Request;
-use http::header::HOST;
+use http::header::{CONTENT_LENGTH, HOST};
 use http::uri::Authority;
-use http::{Uri, Version};
+use http::{HeaderMap, HeaderValue, Uri, Version};
 use moneyer_identity::grant::{Decision, Destination, PermittedRequest, Protocol, SandboxGrants};
 
 use super::refusal::Refusal;
@@ -89,9 +89,25 @@ pub(super) fn read_inside(
 }
 
 fn asked(request: &Request, destination: Destination) -> Result<Asked, Refusal> {
+    check_length(request.headers())?;
     let upgrades = websocket::is_asked(request.method(), request.version(), request.headers())?;
     let (method, target) = (request.method().as_str().to_owned(), target(request.uri()));
     Ok(Asked { destination, method, target, upgrades })
+}
+
+/// One length in the one form (RFC 9110 section 8.6), or none: HTTP/2 lets others in, which the next server may read
+/// otherwise.
+fn check_length(headers: &HeaderMap) -> Result<(), Refusal> {
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    let is_plain = |length: &HeaderValue| {
+        let text = length.to_str().unwrap_or_default();
+        text.parse::<u64>().is_ok_and(|number| number.to_string() == text)
+    };
+    if lengths.next().is_none_or(is_plain) && lengths.next().is_none() {
+        Ok(())
+    } else {
+        Err(Refusal::Malformed("the length of the body is not in the one form that is taken"))
+    }
 }
 
 fn target(uri: &Uri) -> String {
@@ -144,6 +160,27 @@ mod tests {
             "http://a:080/",
         ] {
             assert!(matches!(read(bad), Err(Refusal::Malformed(_))), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_length_has_one_form() {
+        let read = |lengths: &[&str]| {
+            let mut request = request("https://a.example/x", Version::HTTP_2, &[]);
+            for length in lengths {
+                request
+                    .headers_mut()
+                    .append(CONTENT_LENGTH, HeaderValue::from_str(length).unwrap());
+            }
+            read_inside(&request, &Destination::parse("a.example", 443).unwrap(), true)
+        };
+        assert!(
+            read(&[]).is_ok() && read(&["0"]).is_ok() && read(&["18446744073709551615"]).is_ok()
+        );
+        for bad in
+            [&["5", "5"][..], &["05"], &["+5"], &["5 "], &["5,5"], &[""], &["18446744073709551616"]]
+        {
+            assert!(matches!(read(bad), Err(Refusal::Malformed(_))), "{bad:?}");
         }
     }
 

@@ -129,3 +129,21 @@ async fn an_answer_that_comes_while_the_body_flows_is_the_answer_to_it() {
     let second = received.matches("GET /two HTTP/1.1\r\n").count();
     assert_eq!(received.matches("Bearer canary").count(), 1 + second, "{received}");
 }
+
+#[tokio::test]
+async fn a_body_whose_length_is_not_known_passes_whatever_its_method() {
+    for method in ["GET", "HEAD", "OPTIONS", "POST"] {
+        let world = World::plain().await;
+        let (authority, credentials) = (world.authority(), world.credentials_line());
+        let request = format!(
+            "{method} http://{authority}/ HTTP/1.1\r\nHost: {authority}\r\n{credentials}Transfer-Encoding: chunked\r\n\r\n\
+             5\r\nhello\r\n0\r\n\r\n"
+        );
+        let mut stream = tokio::net::TcpStream::connect(world.address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        assert_eq!(status(&read_head(&mut stream).await), "200", "{method}");
+        let received = world.upstream.received();
+        assert!(received.contains("5\r\nhello\r\n0\r\n\r\n"), "{method}: {received}");
+        assert_eq!(received.to_lowercase().matches("chunked").count(), 1, "{method}: {received}");
+    }
+}

@@ -16,6 +16,7 @@ mod recorded;
 mod redacted;
 mod responses;
 mod slow;
+mod streaming;
 mod tokens;
 mod upstream_tls;
 mod websockets;

@@ -41,6 +41,18 @@ async fn an_answer_in_which_no_token_would_be_found_is_passed_to_nobody_where_on
         let refused = world.get("/", "").await;
         assert!(status(&refused) == "502" && refused.contains("redact_echo"), "{refused}");
     }
+    for answer in [
+        "206 Partial Content\r\nContent-Range: bytes 0-1/9",
+        "206 Partial Content",
+        "200 OK\r\nContent-Range: bytes 0-1/9",
+        "200 OK\r\nContent-Type: Multipart/X-ByteRanges; boundary=a",
+    ] {
+        let answer = format!("HTTP/1.1 {answer}\r\nContent-Length: 2\r\n\r\nok");
+        world.upstream.answer_with(&answer);
+        let refused = world.get("/", "Request-Range: bytes=0-1\r\n").await;
+        assert!(status(&refused) == "502" && refused.contains("a part"), "{answer}: {refused}");
+    }
+    assert!(!world.upstream.received().to_lowercase().contains("range: bytes"));
     world.upstream.answer_with(
         "HTTP/1.1 200 OK\r\nContent-Encoding: identity\r\nContent-Length: 2\r\n\r\nok",
     );

@@ -34,6 +34,11 @@ impl<IO> Replayed<IO> {
     pub(super) fn new(first: Vec<u8>, io: IO) -> Self {
         Self { first, sent: 0, io }
     }
+
+    /// The stream itself.
+    pub(super) fn io_mut(&mut self) -> &mut IO {
+        &mut self.io
+    }
 }
 
 impl<IO: AsyncRead + Unpin> Replayed<IO> {

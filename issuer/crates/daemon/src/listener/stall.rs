@@ -55,6 +55,11 @@ impl Stalling {
         Self { lingers: true, ..Self::new(io, limit) }
     }
 
+    /// From now on its close waits for nothing.
+    pub(super) fn stop_lingering(&mut self) {
+        self.lingers = false;
+    }
+
     /// Lets progress through and turns a wait that is too long into an error.
     fn watch<T>(
         &mut self,

@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::http1_guard::Guard;
 use super::preface::Replayed;
-use super::stall::{Stalling, Stream};
+use super::stall::Stalling;
 
 /// The stream under a connection of a proxy.
 type Guarded = Guard<Replayed<Stalling>>;
@@ -55,14 +55,14 @@ impl TunnelRequest {
         let mut first = parts.read_buf.to_vec();
         first.extend_from_slice(&held);
         let spoke_early = !first.is_empty();
-        Ok(Tunnel { spoke_early, stream: Replayed::new(first, Box::new(io)) })
+        Ok(Tunnel { spoke_early, stream: Replayed::new(first, io) })
     }
 }
 
 /// The bytes of a tunnel.
 pub struct Tunnel {
     spoke_early: bool,
-    stream: Replayed<Box<dyn Stream>>,
+    stream: Replayed<Replayed<Stalling>>,
 }
 
 impl Tunnel {
@@ -70,6 +70,14 @@ impl Tunnel {
     #[must_use]
     pub fn spoke_early(&self) -> bool {
         self.spoke_early
+    }
+
+    /// The same for whoever passes bytes on: one direction may be closed while the other goes on, so that closing
+    /// reads and throws away nothing.
+    #[must_use]
+    pub fn half_closing(mut self) -> Self {
+        self.stream.io_mut().io_mut().stop_lingering();
+        self
     }
 
     /// The first byte of it, which is still read after this; `None` where the client closes before one.

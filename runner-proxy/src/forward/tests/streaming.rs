@@ -1,0 +1,136 @@
+//! Exchanges that take their time, while what the sandbox may do changes, and halves of tunnels that close before the
+//! others.
+
+use std::time::Duration;
+
+use moneyer_daemon::tls::{ServerTls, WebAlpn};
+use moneyer_identity::grant::{Protocol, TlsMode};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+
+use super::fixtures::*;
+
+/// An upstream of one connection: says this to the head that comes, and gives all that comes after it.
+async fn upstream(says: Option<&'static str>) -> (World, JoinHandle<Vec<u8>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut upstream = FakeUpstream::start(None).await;
+    upstream.address = listener.local_addr().unwrap();
+    let world = World::before(upstream, &WebAuthority::new());
+    let serving = tokio::spawn(async move {
+        let (mut tcp, _) = listener.accept().await.unwrap();
+        read_head(&mut tcp).await;
+        if let Some(says) = says {
+            tcp.write_all(says.as_bytes()).await.unwrap();
+        }
+        let mut received = Vec::new();
+        tcp.read_to_end(&mut received).await.ok();
+        received
+    });
+    (world, serving)
+}
+
+#[tokio::test]
+async fn an_exchange_on_its_way_ends_when_it_is_no_longer_permitted() {
+    let begun = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n";
+    for says in [Some(begun), None] {
+        let (world, serving) = upstream(says).await;
+        let (authority, credentials) = (world.authority(), world.credentials_line());
+        let mut client = TcpStream::connect(world.address).await.unwrap();
+        let head = format!(
+            "POST http://{authority}/ HTTP/1.1\r\nHost: {authority}\r\n{credentials}Transfer-Encoding: chunked\r\n\r\n"
+        );
+        client.write_all(format!("{head}5\r\nhello\r\n").as_bytes()).await.unwrap();
+        if says.is_some() {
+            assert_eq!(status(&read_head(&mut client).await), "200");
+        }
+        // Another revision that says the same of it changes nothing.
+        world.permissions.set("s", grants("2", world.port()));
+        tokio::time::sleep(Duration::from_millis(900)).await;
+        client.write_all(b"5\r\nagain\r\n").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(!serving.is_finished(), "it was broken off");
+        let began = Instant::now();
+        world.permissions.clear();
+        let received = timeout(SOON, serving).await.expect("it goes on").unwrap();
+        let received = String::from_utf8(received).unwrap();
+        assert!(received.contains("again") && !received.ends_with("0\r\n\r\n"), "{received}");
+        let answer = read_to_close(client).await;
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+        match says {
+            Some(_) => assert_eq!(answer, "5\r\nfirst\r\n"),
+            None => {
+                assert!(status(&answer) == "403" && answer.contains("policy_denied"), "{answer}")
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_that_has_said_all_still_gets_every_byte_of_a_raw_tunnel() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut upstream = FakeUpstream::start(None).await;
+    upstream.address = listener.local_addr().unwrap();
+    let world = World::before(upstream, &WebAuthority::new());
+    let mut raw = grants("1", world.port());
+    raw.endpoints[0].tls = TlsMode::Skip;
+    world.permissions.set("s", raw);
+    let sent: Vec<u8> = (0..8 * 1024 * 1024_u32).map(|at| at.to_le_bytes()[1]).collect();
+    let expected = sent.clone();
+    let serving = tokio::spawn(async move {
+        let (mut tcp, _) = listener.accept().await.unwrap();
+        tcp.write_all(b"all").await.unwrap();
+        tcp.shutdown().await.unwrap();
+        // For as long as a close would wait for an answer to arrive.
+        tokio::time::sleep(Duration::from_millis(1200)).await;
+        let mut received = Vec::new();
+        tcp.read_to_end(&mut received).await.unwrap();
+        received
+    });
+    let (mut read, mut write) = world.connect(&world.authority()).await.unwrap().into_split();
+    let writing = tokio::spawn(async move {
+        write.write_all(&sent).await.unwrap();
+        write.shutdown().await.unwrap();
+    });
+    let mut said = Vec::new();
+    timeout(SOON, read.read_to_end(&mut said)).await.unwrap().unwrap();
+    assert_eq!(said, b"all");
+    let received = timeout(SOON, serving).await.unwrap().unwrap();
+    assert!(received == expected, "{} of {} bytes", received.len(), expected.len());
+    writing.await.unwrap();
+}
+
+async fn websocket_that_closes(tls: ServerTls, listener: TcpListener) {
+    let (tcp, _) = listener.accept().await.unwrap();
+    let mut stream = tls.http1_only().terminate(tcp).await.unwrap().stream;
+    read_head(&mut stream).await;
+    let opened =
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    stream.write_all(opened.as_bytes()).await.unwrap();
+    stream.write_all(b"\x81\x04last").await.unwrap();
+    stream.shutdown().await.unwrap();
+    stream.read_to_end(&mut Vec::new()).await.ok();
+}
+
+#[tokio::test]
+async fn a_websocket_ends_with_its_upstream_and_its_last_words_arrive() {
+    let (web, listener) = (WebAuthority::new(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let mut upstream = FakeUpstream::start(None).await;
+    upstream.address = listener.local_addr().unwrap();
+    let serving = tokio::spawn(websocket_that_closes(web.server(HOST), listener));
+    let world = World::before(upstream, &web);
+    let mut websockets = grants("1", world.port());
+    websockets.endpoints[0].protocol = Protocol::Websocket;
+    world.permissions.set("s", websockets);
+    let mut stream = world.tunnel(WebAlpn::Http1).await.stream;
+    let (authority, upgrade) = (world.authority(), super::websockets::UPGRADE);
+    let head = format!("GET / HTTP/1.1\r\nHost: {authority}\r\n{upgrade}\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    assert_eq!(status(&read_head(&mut stream).await), "101");
+    let mut last = Vec::new();
+    timeout(SOON, stream.read_to_end(&mut last)).await.expect("it stays open").unwrap();
+    assert_eq!(last, b"\x81\x04last");
+    drop(stream);
+    timeout(SOON, serving).await.unwrap().unwrap();
+}
