@@ -17,8 +17,10 @@ use moneyer_identity::{CredentialName, ProviderName, SandboxId};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
+use super::entries::{Parties, Until};
 use super::failure::DelegationFailure;
-use super::kept::{Kept, Until};
+use super::kept::Kept;
+use super::pause::Pause;
 
 /// How long before its end a token is not handed out any more: the second stage has to come after it.
 const SKEW: Duration = Duration::from_secs(30);
@@ -28,10 +30,6 @@ const SHORTEST_LIFE: Duration = Duration::from_secs(1);
 
 /// How long a call waits for a token service: it is cut off at five seconds, and the runner is to be told why.
 const PATIENCE: Duration = Duration::from_secs(4);
-
-/// How long a failed renewal stands: the token that is held may serve meanwhile, and a refresh token that is refused
-/// stays refused.
-const RENEWAL_FAILURE_STANDS: Duration = Duration::from_secs(10);
 
 /// How often it is tried to store what was renewed, and the pause between: a store that is away for half a minute loses
 /// nobody's log-in.
@@ -59,8 +57,8 @@ pub(crate) struct DelegationDesk {
 impl DelegationDesk {
     /// A desk of this authority that asks with this client.
     pub(crate) fn new(authority: Authority, client: OAuthClient) -> Self {
-        let readdressed = Kept::new(Duration::from_secs(1));
-        let renewed = Kept::new(RENEWAL_FAILURE_STANDS);
+        let readdressed = Kept::new(Pause::READDRESSING);
+        let renewed = Kept::new(Pause::RENEWAL);
         Self { authority, client: Arc::new(client), readdressed, renewed }
     }
 
@@ -119,14 +117,15 @@ impl DelegationDesk {
         delegation: &Delegation,
         deadline: Instant,
     ) -> Result<Until<Arc<BearerToken>>, DelegationFailure> {
-        let (desk, runner) = (self.clone(), runner.clone());
         let key = delegation.key().clone();
+        let parties = parties(runner, &key);
+        let (desk, runner) = (self.clone(), runner.clone());
         let asking = || {
             let (key, token) = (key.clone(), delegation.token().clone());
             let caps = Caps::of(delegation, &self.authority);
             async move { desk.ask(&runner, &key, &token, caps).await }
         };
-        self.readdressed.get(key.clone(), deadline, asking).await
+        self.readdressed.get(key.clone(), parties, deadline, asking).await
     }
 
     /// Asks the token service, as the coordinator.
@@ -159,12 +158,13 @@ impl DelegationDesk {
     ) -> Result<(), DelegationFailure> {
         let (provider, credential) = renewal.about();
         let about = (provider.clone(), credential.clone());
+        let parties = parties(runner, renewal.key());
         let (desk, runner, renewal) = (self.clone(), runner.clone(), Arc::clone(renewal));
         let asking = || async move {
             desk.ask_to_renew(&runner, &renewal).await?;
             Ok(Until { value: (), ends_at: Instant::now() })
         };
-        self.renewed.get(about, deadline, asking).await.map(drop)
+        self.renewed.get(about, parties, deadline, asking).await.map(drop)
     }
 
     async fn ask_to_renew(
@@ -233,6 +233,10 @@ impl DelegationDesk {
             self.authority.refused_subject_token(runner, Some(sandbox), class, &told);
         }
     }
+}
+
+fn parties(runner: &AuthenticatedRunner, key: &DelegationKey) -> Parties {
+    Parties { runner: runner.id().clone(), endpoint: key.endpoint().clone() }
 }
 
 /// What a readdressed token may not outlive, but for its own end.

@@ -1,11 +1,33 @@
 //! Why a runner gets no user's token.
 
+use std::fmt;
 use std::sync::Arc;
 
 use moneyer_authority::delegation::DelegationError;
 use moneyer_authority::providers::ProvidersError;
 use moneyer_daemon::oauth::TokenEndpointError;
 use moneyer_identity::ErrorClass;
+
+/// Of what there are as many questions as may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bound {
+    /// Of all.
+    All,
+    /// Of those that this runner began.
+    Runner,
+    /// Of those that go to this token endpoint.
+    Endpoint,
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::All => "too many token services are asked",
+            Self::Runner => "too many token services are asked for this runner",
+            Self::Endpoint => "too much is asked of this token service",
+        })
+    }
+}
 
 /// Why.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -23,8 +45,8 @@ pub(crate) enum DelegationFailure {
     #[error("the user's token was renewed and could not be kept")]
     Keeping(#[source] Arc<ProvidersError>),
     /// As many questions are asked as may be.
-    #[error("too many token services are asked at this moment")]
-    Busy,
+    #[error("{0} at this moment")]
+    Busy(Bound),
     /// The answer takes longer than the call may.
     #[error("the token service has not answered yet")]
     TooSlow,
@@ -43,7 +65,7 @@ impl DelegationFailure {
                 class => class,
             },
             Self::Keeping(error) => error.class(),
-            Self::Busy => ErrorClass::Exhausted,
+            Self::Busy(_) => ErrorClass::Exhausted,
             Self::TooSlow => ErrorClass::Unavailable,
             Self::Interrupted => ErrorClass::Internal,
         }
@@ -58,7 +80,7 @@ impl DelegationFailure {
                 _ => self.to_string(),
             },
             Self::Keeping(_) => "no user's token can be had at this time".to_owned(),
-            Self::Busy | Self::TooSlow | Self::Interrupted => self.to_string(),
+            Self::Busy(_) | Self::TooSlow | Self::Interrupted => self.to_string(),
         }
     }
 }

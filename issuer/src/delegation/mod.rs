@@ -5,8 +5,10 @@
 //! have gone: a token service may take longer than a call. A user's token is in forms alone.
 
 mod desk;
+mod entries;
 mod failure;
 mod kept;
+mod pause;
 
 pub(crate) use desk::{DelegationDesk, Readdressed};
 pub(crate) use failure::DelegationFailure;

@@ -119,7 +119,10 @@ async fn what_the_token_service_refuses_is_told_in_oauths_words_and_recorded() {
         (200, "canary-of-a-page", Code::Internal),
         (302, "", Code::Unavailable),
     ] {
-        tokio::time::sleep(Duration::from_millis(1100)).await;
+        // A failure stands for what it was asked with, and that alone.
+        scene
+            .put_profile(&format!("after-{}.test", scene.service.asked()), &scene.service.url)
+            .await;
         scene.service.then(status, body);
         let refused = scene.ask(scene.usual().await).await.unwrap_err();
         assert_eq!(refused.code(), code, "{status} {body}");
