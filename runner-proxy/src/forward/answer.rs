@@ -8,7 +8,7 @@ use axum::response::Response;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{StatusCode, Version};
 
-use super::body::{Answered, Permitted};
+use super::body::{Answered, WhilePermitted};
 use super::headers;
 use super::redaction::{self, Redaction};
 use super::refusal::Refusal;
@@ -33,7 +33,7 @@ pub(super) fn pass(
     headers::say_via(&mut parts.headers, parts.version);
     parts.version = Version::default();
     parts.extensions.clear();
-    let body = Permitted::new(body, move || standing.is_permitted());
+    let body = WhilePermitted::new(body, move || standing.is_permitted());
     let Some(redaction) = redaction else {
         return Ok(Response::from_parts(parts, Body::new(body)));
     };

@@ -133,7 +133,7 @@ impl http_body::Body for Answered {
 }
 
 /// A body that breaks off when it is no longer permitted, also while nothing of it comes.
-pub(super) struct Permitted<B, P> {
+pub(super) struct WhilePermitted<B, P> {
     body: B,
     is_permitted: P,
     /// When that is looked at next.
@@ -141,7 +141,7 @@ pub(super) struct Permitted<B, P> {
     timer: Option<Pin<Box<Sleep>>>,
 }
 
-impl<B, P: Fn() -> bool> Permitted<B, P> {
+impl<B, P: Fn() -> bool> WhilePermitted<B, P> {
     /// One that is permitted now.
     pub(super) fn new(body: B, is_permitted: P) -> Self {
         Self { body, is_permitted, due: Instant::now() + JUDGED_EVERY, timer: None }
@@ -162,7 +162,7 @@ impl<B, P: Fn() -> bool> Permitted<B, P> {
     }
 }
 
-impl<B, P> http_body::Body for Permitted<B, P>
+impl<B, P> http_body::Body for WhilePermitted<B, P>
 where
     B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
     P: Fn() -> bool + Unpin,

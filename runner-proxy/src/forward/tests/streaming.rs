@@ -33,8 +33,8 @@ async fn upstream(says: Option<&'static str>) -> (World, JoinHandle<Vec<u8>>) {
 
 #[tokio::test]
 async fn an_exchange_on_its_way_ends_when_it_is_no_longer_permitted() {
-    let begun = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n";
-    for says in [Some(begun), None] {
+    let first = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n";
+    for says in [Some(first), None] {
         let (world, serving) = upstream(says).await;
         let (authority, credentials) = (world.authority(), world.credentials_line());
         let mut client = TcpStream::connect(world.address).await.unwrap();
@@ -61,7 +61,7 @@ async fn an_exchange_on_its_way_ends_when_it_is_no_longer_permitted() {
         match says {
             Some(_) => assert_eq!(answer, "5\r\nfirst\r\n"),
             None => {
-                assert!(status(&answer) == "403" && answer.contains("policy_denied"), "{answer}")
+                assert!(status(&answer) == "403" && answer.contains("policy_denied"), "{answer}");
             }
         }
     }
