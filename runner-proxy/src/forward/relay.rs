@@ -75,20 +75,9 @@ impl Relay {
         let client = TunnelRequest::of(&mut request).filter(|_| asked.upgrades);
         let place = client.as_ref().map(|_| self.proxy.place(self.caller.sandbox())).transpose()?;
         let Prepared { judged, injected, ready } = self.prepare(&asked, client.is_some()).await?;
-        let mut outgoing = Outgoing::of(request, &judged.method, &judged.target)?;
-        headers::strip_request(&mut outgoing.headers);
-        if asked.upgrades {
-            websocket::ask(&mut outgoing.headers);
-        }
-        headers::say_via(&mut outgoing.headers, http::Version::HTTP_11);
-        for Injected { key, token } in &injected {
-            headers::inject(&mut outgoing.headers, &key.grant.placement, token)?;
-        }
-        let redaction =
-            judged.redacted.then(|| Redaction::of(injected.iter().map(|one| &one.token)));
-        if redaction.is_some() {
-            redaction::ask_in_the_open(&mut outgoing.headers);
-        }
+        let outgoing = written(request, asked.upgrades, &judged, &injected)?;
+        let tokens = injected.iter().map(|one| &one.token);
+        let redaction = judged.redacted.then(|| Redaction::of(tokens));
         let address = ready.address();
         let standing = judged.standing.at(address);
         let alone = client.zip(place);
@@ -200,6 +189,28 @@ impl Relay {
             }
         }
     }
+}
+
+/// What is sent: without what belongs to the connection, and with the tokens.
+fn written(
+    request: Request,
+    upgrades: bool,
+    judged: &Judged,
+    injected: &[Injected],
+) -> Result<Outgoing, Refusal> {
+    let mut outgoing = Outgoing::of(request, &judged.method, &judged.target)?;
+    headers::strip_request(&mut outgoing.headers);
+    if upgrades {
+        websocket::ask(&mut outgoing.headers);
+    }
+    headers::say_via(&mut outgoing.headers, http::Version::HTTP_11);
+    if judged.redacted {
+        redaction::ask_in_the_open(&mut outgoing.headers);
+    }
+    for Injected { key, token } in injected {
+        headers::inject(&mut outgoing.headers, &key.grant.placement, token)?;
+    }
+    Ok(outgoing)
 }
 
 /// Passes the answer on that opens a WebSocket, and then bytes, for as long as it would be opened in the same way.
