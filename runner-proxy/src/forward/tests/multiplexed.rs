@@ -54,7 +54,7 @@ impl Slow {
     }
 }
 
-async fn client(world: &World) -> SendRequest<Body> {
+pub(super) async fn client(world: &World) -> SendRequest<Body> {
     let connection = world.tunnel(WebAlpn::Either).await;
     assert!(connection.is_http2);
     let (executor, io) = (TokioExecutor::new(), TokioIo::new(connection.stream));

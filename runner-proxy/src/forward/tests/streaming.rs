@@ -1,16 +1,26 @@
 //! Exchanges that take their time, while what the sandbox may do changes, and halves of tunnels that close before the
 //! others.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use axum::body::Body;
+use axum::{Router, routing::any};
+use http::Request;
+use http_body_util::BodyExt as _;
+use moneyer_daemon::lifecycle::Shutdown;
+use moneyer_daemon::listener::{ListenAddress, Listener, Tls, UnixMode};
 use moneyer_daemon::tls::{ServerTls, WebAlpn};
 use moneyer_identity::grant::{Protocol, TlsMode};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
+use tokio_stream::StreamExt as _;
 
 use super::fixtures::*;
+use crate::forward::ForwardProxy;
 
 /// An upstream of one connection: says this to the head that comes, and gives all that comes after it.
 async fn upstream(says: Option<&'static str>) -> (World, JoinHandle<Vec<u8>>) {
@@ -64,6 +74,68 @@ async fn an_exchange_on_its_way_ends_when_it_is_no_longer_permitted() {
                 assert!(status(&answer) == "403" && answer.contains("policy_denied"), "{answer}");
             }
         }
+    }
+}
+
+/// Tells that it was dropped.
+struct Gone(Arc<AtomicBool>);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// An upstream of HTTP/2 that takes a body and never answers; how many pieces came, and whether its request is over.
+async fn swallowing() -> (World, Arc<AtomicUsize>, Arc<AtomicBool>) {
+    let (web, pieces, is_over) = (WebAuthority::new(), Arc::default(), Arc::default());
+    let (counted, told) = (Arc::<AtomicUsize>::clone(&pieces), Arc::clone(&is_over));
+    let swallow = move |body: Body| {
+        let (counted, gone) = (Arc::clone(&counted), Gone(Arc::clone(&told)));
+        async move {
+            let (mut body, _gone) = (body, gone);
+            while let Some(Ok(_)) = body.frame().await {
+                counted.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+    };
+    let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap(), UnixMode::Owner).unwrap();
+    let ListenAddress::Tcp(address) = *listener.local_address() else { unreachable!() };
+    let (tls, limits) = (Tls::On(web.server(HOST)), ForwardProxy::limits());
+    let router = Router::new().fallback(any(swallow));
+    tokio::spawn(async move { listener.serve(router, limits, tls, &Shutdown::new()).await });
+    let mut upstream = FakeUpstream::start(None).await;
+    upstream.address = address;
+    (World::before(upstream, &web), pieces, is_over)
+}
+
+#[tokio::test]
+async fn an_upload_over_http2_ends_with_its_permission_though_its_tunnel_goes_on() {
+    let (world, pieces, is_over) = swallowing().await;
+    let mut both = grants("1", world.port());
+    both.endpoints[0].path = "/a/**".parse().unwrap();
+    both.endpoints.push(rule(world.port()));
+    both.endpoints[1].path = "/b/**".parse().unwrap();
+    world.permissions.set("s", both.clone());
+    let mut sender = super::multiplexed::client(&world).await;
+    let endless = tokio_stream::iter(std::iter::repeat("x")).throttle(Duration::from_millis(5));
+    let body = Body::from_stream(endless.map(Ok::<_, std::convert::Infallible>));
+    let uri = format!("https://{}/a/x", world.authority());
+    let answering = sender.send_request(Request::post(uri).body(body).unwrap());
+    let soon = Instant::now() + SOON;
+    let withdraw = async {
+        while pieces.load(Ordering::SeqCst) == 0 {
+            assert!(Instant::now() < soon, "nothing arrived");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        both.endpoints.remove(0);
+        world.permissions.set("s", both);
+    };
+    let (answer, ()) = tokio::join!(answering, withdraw);
+    assert_eq!(answer.unwrap().status(), 403);
+    while !is_over.load(Ordering::SeqCst) {
+        assert!(Instant::now() < soon, "the upload goes on");
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
