@@ -1,8 +1,8 @@
 //! Exchanges that take their time, while what the sandbox may do changes, and halves of tunnels that close before the
 //! others.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -22,30 +22,45 @@ use tokio_stream::StreamExt as _;
 use super::fixtures::*;
 use crate::forward::ForwardProxy;
 
-/// An upstream of one connection: says this to the head that comes, and gives all that comes after it.
-async fn upstream(says: Option<&'static str>) -> (World, JoinHandle<Vec<u8>>) {
+/// What an upstream has received.
+type Received = Arc<Mutex<Vec<u8>>>;
+
+/// An upstream of one connection: says this to the head that comes, and keeps all that comes after it.
+async fn upstream(says: Option<&'static str>) -> (World, Received, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut upstream = FakeUpstream::start(None).await;
     upstream.address = listener.local_addr().unwrap();
     let world = World::before(upstream, &WebAuthority::new());
+    let received = Received::default();
+    let kept = Arc::clone(&received);
     let serving = tokio::spawn(async move {
         let (mut tcp, _) = listener.accept().await.unwrap();
         read_head(&mut tcp).await;
         if let Some(says) = says {
             tcp.write_all(says.as_bytes()).await.unwrap();
         }
-        let mut received = Vec::new();
-        tcp.read_to_end(&mut received).await.ok();
-        received
+        let mut buffer = [0; 1024];
+        while let Ok(count @ 1..) = tcp.read(&mut buffer).await {
+            kept.lock().unwrap().extend_from_slice(&buffer[..count]);
+        }
     });
-    (world, serving)
+    (world, received, serving)
+}
+
+async fn until(what: &str, is_so: impl Fn() -> bool) {
+    let soon = Instant::now() + SOON;
+    while !is_so() {
+        assert!(Instant::now() < soon, "{what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 #[tokio::test]
 async fn an_exchange_on_its_way_ends_when_it_is_no_longer_permitted() {
     let first = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n";
     for says in [Some(first), None] {
-        let (world, serving) = upstream(says).await;
+        let (world, received, serving) = upstream(says).await;
+        let received = || String::from_utf8(received.lock().unwrap().clone()).unwrap();
         let (authority, credentials) = (world.authority(), world.credentials_line());
         let mut client = TcpStream::connect(world.address).await.unwrap();
         let head = format!(
@@ -59,13 +74,11 @@ async fn an_exchange_on_its_way_ends_when_it_is_no_longer_permitted() {
         world.permissions.set("s", grants("2", world.port()));
         tokio::time::sleep(Duration::from_millis(900)).await;
         client.write_all(b"5\r\nagain\r\n").await.unwrap();
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        assert!(!serving.is_finished(), "it was broken off");
+        until("it was broken off", || received().contains("again")).await;
         let began = Instant::now();
         world.permissions.clear();
-        let received = timeout(SOON, serving).await.expect("it goes on").unwrap();
-        let received = String::from_utf8(received).unwrap();
-        assert!(received.contains("again") && !received.ends_with("0\r\n\r\n"), "{received}");
+        timeout(SOON, serving).await.expect("it goes on").unwrap();
+        assert!(!received().ends_with("0\r\n\r\n"), "{}", received());
         let answer = read_to_close(client).await;
         assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
         match says {
@@ -122,21 +135,14 @@ async fn an_upload_over_http2_ends_with_its_permission_though_its_tunnel_goes_on
     let body = Body::from_stream(endless.map(Ok::<_, std::convert::Infallible>));
     let uri = format!("https://{}/a/x", world.authority());
     let answering = sender.send_request(Request::post(uri).body(body).unwrap());
-    let soon = Instant::now() + SOON;
     let withdraw = async {
-        while pieces.load(Ordering::SeqCst) == 0 {
-            assert!(Instant::now() < soon, "nothing arrived");
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        until("nothing arrived", || pieces.load(Ordering::SeqCst) > 0).await;
         both.endpoints.remove(0);
         world.permissions.set("s", both);
     };
     let (answer, ()) = tokio::join!(answering, withdraw);
     assert_eq!(answer.unwrap().status(), 403);
-    while !is_over.load(Ordering::SeqCst) {
-        assert!(Instant::now() < soon, "the upload goes on");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    until("the upload goes on", || is_over.load(Ordering::SeqCst)).await;
 }
 
 #[tokio::test]
