@@ -32,7 +32,7 @@ where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    /// Nothing is kept yet. A failure stands for so long.
+    /// Nothing is kept yet. Failures stand as this says.
     pub(super) fn new(pause: Pause) -> Self {
         Self { entries: Arc::new(Mutex::new(Entries::new(pause))) }
     }

@@ -3,6 +3,8 @@
 //! Redirects and challenges are for the sandbox to see; nothing here follows them. An answer that two readers would
 //! end at different places is passed to nobody (RFC 9112 section 6.3). Tokens are taken out where an endpoint asks for it.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::response::Response;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
@@ -17,7 +19,7 @@ use super::standing::Standing;
 /// An answer that is passed on for as long as its request is permitted, without the tokens that are to be taken out of it.
 pub(super) fn pass(
     answer: http::Response<Answered>,
-    standing: Standing,
+    standing: Arc<Standing>,
     redaction: Option<Redaction>,
 ) -> Result<Response, Refusal> {
     if redaction.is_some() {

@@ -14,7 +14,7 @@ use std::time::Duration;
 use axum::BoxError;
 use axum::body::Body;
 use bytes::Bytes;
-use http_body::{Frame, SizeHint};
+use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -37,6 +37,17 @@ impl BytesOnly {
     /// That of a request.
     pub(super) fn of(body: Body) -> Self {
         Self { body, upload: Upload(Arc::new(Mutex::new(Instant::now()))), turn: None }
+    }
+
+    /// The same, which breaks off when it is no longer permitted.
+    pub(super) fn while_permitted(
+        self,
+        is_permitted: impl Fn() -> bool + Send + Unpin + 'static,
+    ) -> Self {
+        if self.body.is_end_stream() {
+            return self;
+        }
+        Self { body: Body::new(WhilePermitted::new(self.body, is_permitted)), ..self }
     }
 
     /// The same, which holds this turn.

@@ -25,7 +25,8 @@ use super::refusal::Refusal;
 /// What stands where a byte of a token stood.
 const BLANK: u8 = b'*';
 
-/// Most bytes of a token that may show, where just these are the last of a piece: every JWT begins with them (`eyJhbGc`).
+/// Most bytes of a token that may show, where just these are the last of a piece: hardly any text ends with more of them by
+/// chance, and the beginning of a JWT is its header, which is no secret.
 const SHOWN_BYTES: usize = 7;
 
 /// Asks for an answer in which a token would be found.

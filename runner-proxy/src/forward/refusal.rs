@@ -51,6 +51,11 @@ pub(super) enum Refusal {
     /// What the sandbox may do changed while it waited.
     #[error("what the sandbox may do changed meanwhile")]
     Changed,
+    /// It was sent, and is no longer permitted.
+    #[error(
+        "the request was broken off, since it is no longer permitted; the upstream may have acted on it"
+    )]
+    BrokenOff,
     /// A token would travel unencrypted where encryption is usual.
     #[error(
         "a token is sent in plain HTTP to port 80 alone, or to the addresses that its endpoint names"
@@ -117,6 +122,7 @@ impl Refusal {
             | Self::Changed
             | Self::Plaintext
             | Self::NoWebSocket => "policy_denied",
+            Self::BrokenOff => "broken_off",
             Self::Outdated => "coordinator_away",
             Self::Authority => "request_authority_mismatch",
             Self::Address => "destination_address_denied",
@@ -138,6 +144,7 @@ impl Refusal {
             Self::NoGrants => "no_grants",
             Self::Policy(refusal) => refusal.as_str(),
             Self::Changed => "changed",
+            Self::BrokenOff => "broken_off",
             Self::Plaintext => "plaintext",
             Self::NoWebSocket => "no_websocket",
             Self::Authority => "authority",
@@ -180,6 +187,7 @@ impl Refusal {
             Self::TooSlow => StatusCode::GATEWAY_TIMEOUT,
             Self::Grant(_)
             | Self::Header
+            | Self::BrokenOff
             | Self::Name(_)
             | Self::Unreachable(_)
             | Self::Tls(_)

@@ -75,11 +75,13 @@ impl Relay {
         let client = TunnelRequest::of(&mut request).filter(|_| asked.upgrades);
         let place = client.as_ref().map(|_| self.proxy.place(self.caller.sandbox())).transpose()?;
         let Prepared { judged, injected, ready } = self.prepare(&asked, client.is_some()).await?;
-        let outgoing = written(request, asked.upgrades, &judged, &injected)?;
+        let mut outgoing = written(request, asked.upgrades, &judged, &injected)?;
         let tokens = injected.iter().map(|one| &one.token);
         let redaction = judged.redacted.then(|| Redaction::of(tokens));
         let address = ready.address();
-        let standing = judged.standing.at(address);
+        let standing = Arc::new(judged.standing.at(address));
+        let uploaded = Arc::clone(&standing);
+        outgoing.body = outgoing.body.while_permitted(move || uploaded.is_permitted());
         let alone = client.zip(place);
         let sending = async {
             match alone {
@@ -90,7 +92,7 @@ impl Relay {
         let answer = tokio::select! {
             biased;
             answer = sending => answer?,
-            () = watch::forbidden(|| standing.is_permitted()) => return Err(Refusal::Changed),
+            () = watch::forbidden(|| standing.is_permitted()) => return Err(Refusal::BrokenOff),
         };
         self.note(&injected, &answer);
         match alone {
@@ -215,7 +217,7 @@ fn written(
 
 /// Passes the answer on that opens a WebSocket, and then bytes, for as long as it would be opened in the same way.
 fn take_over(
-    standing: Standing,
+    standing: Arc<Standing>,
     place: OwnedSemaphorePermit,
     client: TunnelRequest,
     answer: http::Response<Answered>,

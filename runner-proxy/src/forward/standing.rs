@@ -35,20 +35,21 @@ impl Standing {
 
     /// Whether what was decided would be decided now: by the same revision of what the same holder may do.
     pub(super) fn is_unchanged(&self) -> bool {
-        self.now().is_some_and(|grants| self.are_same(&grants))
+        self.current_grants().is_some_and(|grants| self.are_same(&grants))
     }
 
-    /// Whether it would be sent now: to the same address and with the same tokens.
+    /// Whether it would be sent now: to the same address and with the same tokens. What goes on without end is looked at
+    /// more strictly: behind the same words of another revision may be another user's token.
     pub(super) fn is_permitted(&self) -> bool {
-        let Some(grants) = self.now() else { return false };
+        let Some(grants) = self.current_grants() else { return false };
         if self.are_same(&grants) {
             return true;
         }
         let Ok(permitted) = self.asked.decide(&grants) else { return false };
         let is_granted = |key: &GrantKey| {
-            // Behind the same words may be another user's token.
-            let is_same =
-                key.grant.kind != GrantKind::TokenExchange || key.revision == grants.revision;
+            let is_same = !self.asked.upgrades
+                || key.grant.kind != GrantKind::TokenExchange
+                || key.revision == grants.revision;
             is_same && permitted.bindings().iter().any(|binding| binding.grant == key.grant)
         };
         self.tokens.iter().all(is_granted)
@@ -56,7 +57,7 @@ impl Standing {
     }
 
     /// What the holder may do at this moment; `None` where it is another one, or none.
-    fn now(&self) -> Option<Arc<SandboxGrants>> {
+    fn current_grants(&self) -> Option<Arc<SandboxGrants>> {
         let now = self.caller.grants(&*self.proxy.parts.permissions).ok();
         now.filter(|(holder, _)| *holder == self.holder).map(|(_, grants)| grants)
     }
