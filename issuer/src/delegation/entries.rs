@@ -4,9 +4,10 @@
 //! Where that leaves no room, one of the runner with the most makes room, the one nearest to its end: nobody pushes out
 //! the answers of those who have fewer. What is being asked stays.
 //!
-//! So many questions are asked at once, and of those at most a quarter is one runner's, and a quarter goes to one token
-//! endpoint: a runner that is broken, or a token service that stalls, does not stop the others. Both are counted in the
-//! entries themselves, and one that two runners wait for counts for who began it.
+//! So many questions are asked at once. Of those at most a quarter is one runner's, so that one that is broken leaves the
+//! same token service to the others, and at most three quarters go to one token endpoint, so that one that stalls leaves
+//! room for the others. Both are counted in the entries themselves, and one that two runners wait for counts for who
+//! began it.
 //!
 //! A failure is remembered for a while when it stands no more, so that the next one stands longer. It takes a place like
 //! any other entry, and is dropped and makes room like one.
@@ -30,8 +31,11 @@ const MAXIMUM_KEPT: usize = 1024;
 /// Most questions that are asked at once: each has a connection and two tokens.
 const MAXIMUM_ASKED: usize = 256;
 
-/// Most of them that one runner began, and most that go to one token endpoint: a quarter.
-const MAXIMUM_ASKED_SHARE: usize = 64;
+/// Most of them that one runner began: a quarter.
+const MAXIMUM_ASKED_OF_A_RUNNER: usize = 64;
+
+/// Most of them that go to one token endpoint: three quarters, since most clusters have no other.
+const MAXIMUM_ASKED_AT_AN_ENDPOINT: usize = 192;
 
 /// An answer, and until when it may be given.
 #[derive(Debug, Clone)]
@@ -153,8 +157,8 @@ impl<K: Hash + Eq + Clone, V: Clone> Entries<K, V> {
         }
         let bounds = [
             (all, MAXIMUM_ASKED, Bound::All),
-            (of_runner, MAXIMUM_ASKED_SHARE, Bound::Runner),
-            (at_endpoint, MAXIMUM_ASKED_SHARE, Bound::Endpoint),
+            (of_runner, MAXIMUM_ASKED_OF_A_RUNNER, Bound::Runner),
+            (at_endpoint, MAXIMUM_ASKED_AT_AN_ENDPOINT, Bound::Endpoint),
         ];
         match bounds.into_iter().find(|(asked, maximum, _)| asked >= maximum) {
             Some((_, _, bound)) => Err(DelegationFailure::Busy(bound)),
@@ -376,17 +380,25 @@ mod tests {
     }
 
     #[test]
-    fn a_quarter_of_them_is_one_runners_or_goes_to_one_token_endpoint() {
+    fn a_quarter_of_them_is_one_runners_and_it_leaves_its_token_endpoint_to_the_others() {
         let mut world = World::new();
-        for key in 0..MAXIMUM_ASKED_SHARE {
-            assert_eq!(world.is_busy(key, parties(1, key)), None);
-            assert_eq!(world.is_busy(1000 + key, parties(2 + key, 1000)), None);
+        for key in 0..MAXIMUM_ASKED_OF_A_RUNNER {
+            assert_eq!(world.is_busy(key, parties(1, 1)), None);
         }
-        assert_eq!(world.is_busy(2000, parties(1, 2000)), Some(Bound::Runner));
-        assert_eq!(world.is_busy(2000, parties(2000, 1000)), Some(Bound::Endpoint));
-        assert_eq!(world.is_busy(2000, parties(2000, 2000)), None, "the others go on");
+        assert_eq!(world.is_busy(2000, parties(1, 2)), Some(Bound::Runner));
+        assert_eq!(world.is_busy(2000, parties(2, 1)), None, "the others go on");
         world.entries.land(&0, &Err(DelegationFailure::Interrupted), world.now);
-        assert_eq!(world.is_busy(2001, parties(1, 2000)), None, "what has landed counts no more");
+        assert_eq!(world.is_busy(2001, parties(1, 1)), None, "what has landed counts no more");
+    }
+
+    #[test]
+    fn three_quarters_of_them_go_to_one_token_endpoint_and_it_leaves_room_for_the_others() {
+        let mut world = World::new();
+        for key in 0..MAXIMUM_ASKED_AT_AN_ENDPOINT {
+            assert_eq!(world.is_busy(key, parties(key, 1)), None);
+        }
+        assert_eq!(world.is_busy(2000, parties(2000, 1)), Some(Bound::Endpoint));
+        assert_eq!(world.is_busy(2000, parties(2000, 2)), None, "the others go on");
     }
 
     #[test]
