@@ -373,6 +373,12 @@ impl World {
         Self::with(upstream, web, Arc::clone(&tokens) as _, Room::default()).giving(tokens)
     }
 
+    /// One before an upstream that is served elsewhere, at this address.
+    pub(in crate::forward) async fn at(address: SocketAddr, web: &WebAuthority) -> Self {
+        let upstream = FakeUpstream { address, ..FakeUpstream::start(None).await };
+        Self::before(upstream, web)
+    }
+
     fn giving(self, tokens: Arc<FakeTokens>) -> Self {
         Self { tokens, ..self }
     }

@@ -108,9 +108,7 @@ async fn a_change_while_a_token_is_fetched_is_obeyed() {
 async fn grants_that_go_while_a_connection_is_made_stop_the_request() {
     let web = WebAuthority::new();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut upstream = FakeUpstream::start(None).await;
-    upstream.address = listener.local_addr().unwrap();
-    let world = World::before(upstream, &web);
+    let world = World::at(listener.local_addr().unwrap(), &web).await;
     let mut stream = world.tunnel(WebAlpn::Http1).await.stream;
     stream.write_all(get(&world).as_bytes()).await.unwrap();
     stream.flush().await.unwrap();
@@ -205,9 +203,7 @@ async fn a_tunnel_that_is_looked_into_is_closed_where_no_address_of_it_is_permit
 async fn a_revision_that_comes_while_a_connection_is_made_has_a_token_of_its_own() {
     let web = WebAuthority::new();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut upstream = FakeUpstream::start(None).await;
-    upstream.address = listener.local_addr().unwrap();
-    let world = World::before(upstream, &web);
+    let world = World::at(listener.local_addr().unwrap(), &web).await;
     let mut stream = world.tunnel(WebAlpn::Http1).await.stream;
     stream.write_all(get(&world).as_bytes()).await.unwrap();
     stream.flush().await.unwrap();

@@ -88,9 +88,7 @@ async fn interim_answers_are_no_answer_however_many_there_are() {
 #[tokio::test]
 async fn an_answer_before_the_request_is_none() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut upstream = FakeUpstream::start(None).await;
-    upstream.address = listener.local_addr().unwrap();
-    let world = World::before(upstream, &WebAuthority::new());
+    let world = World::at(listener.local_addr().unwrap(), &WebAuthority::new()).await;
     tokio::spawn(async move {
         let mut open = Vec::new();
         while let Ok((mut tcp, _)) = listener.accept().await {

@@ -29,9 +29,7 @@ async fn an_upstream_whose_certificate_is_not_its_own_gets_no_request() {
 #[tokio::test]
 async fn an_upstream_that_chooses_tls_1_0_gets_no_request() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut upstream = FakeUpstream::start(None).await;
-    upstream.address = listener.local_addr().unwrap();
-    let world = World::before(upstream, &WebAuthority::new());
+    let world = World::at(listener.local_addr().unwrap(), &WebAuthority::new()).await;
     let serving = tokio::spawn(async move {
         let (mut tcp, _) = listener.accept().await.unwrap();
         let mut hello = [0; 5];
