@@ -1,6 +1,6 @@
 //! Bodies on their way: a request's bytes as they come and no trailers, and the answer's as it is.
 //!
-//! An answer goes on for as long as its request would be permitted.
+//! Both go on for as long as the request would be permitted.
 //!
 //! A trailer could bring a header after the headers were judged (RFC 9110 section 6.5.1), so it ends here.
 

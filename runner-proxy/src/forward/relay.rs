@@ -47,8 +47,6 @@ struct Judged {
     method: String,
     target: String,
     addresses: Vec<IpAddr>,
-    /// Whether its tokens are taken out of the answer.
-    redacted: bool,
 }
 
 /// A token as it was put on a request.
@@ -77,7 +75,7 @@ impl Relay {
         let Prepared { judged, injected, ready } = self.prepare(&asked, client.is_some()).await?;
         let mut outgoing = written(request, asked.upgrades, &judged, &injected)?;
         let tokens = injected.iter().map(|one| &one.token);
-        let redaction = judged.redacted.then(|| Redaction::of(tokens));
+        let redaction = judged.standing.redacted.then(|| Redaction::of(tokens));
         let address = ready.address();
         let standing = Arc::new(judged.standing.at(address));
         let uploaded = Arc::clone(&standing);
@@ -163,8 +161,9 @@ impl Relay {
             grants: Arc::clone(&grants),
             pinned,
             tokens,
+            redacted,
         };
-        Ok(Judged { standing, method, target, addresses, redacted })
+        Ok(Judged { standing, method, target, addresses })
     }
 
     async fn tokens(
@@ -206,7 +205,7 @@ fn written(
         websocket::ask(&mut outgoing.headers);
     }
     headers::say_via(&mut outgoing.headers, http::Version::HTTP_11);
-    if judged.redacted {
+    if judged.standing.redacted {
         redaction::ask_in_the_open(&mut outgoing.headers);
     }
     for Injected { key, token } in injected {

@@ -25,6 +25,8 @@ pub(super) struct Standing {
     pub(super) pinned: Pinned,
     /// What its tokens are for.
     pub(super) tokens: Vec<GrantKey>,
+    /// Whether these are taken out of the answer.
+    pub(super) redacted: bool,
 }
 
 impl Standing {
@@ -52,7 +54,10 @@ impl Standing {
                 || key.revision == grants.revision;
             is_same && permitted.bindings().iter().any(|binding| binding.grant == key.grant)
         };
-        self.tokens.iter().all(is_granted)
+        // An answer that began as it came does not become another one.
+        let shows = !self.redacted && permitted.is_echo_redacted();
+        !shows
+            && self.tokens.iter().all(is_granted)
             && self.pinned.for_request(&permitted, self.encrypted).is_ok()
     }
 

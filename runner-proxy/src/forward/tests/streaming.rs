@@ -28,9 +28,7 @@ type Received = Arc<Mutex<Vec<u8>>>;
 /// An upstream of one connection: says this to the head that comes, and keeps all that comes after it.
 async fn upstream(says: Option<&'static str>) -> (World, Received, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut upstream = FakeUpstream::start(None).await;
-    upstream.address = listener.local_addr().unwrap();
-    let world = World::before(upstream, &WebAuthority::new());
+    let world = World::at(listener.local_addr().unwrap(), &WebAuthority::new()).await;
     let received = Received::default();
     let kept = Arc::clone(&received);
     let serving = tokio::spawn(async move {
@@ -98,6 +96,23 @@ async fn an_exchange_on_its_way_ends_when_it_is_no_longer_permitted() {
     }
 }
 
+#[tokio::test]
+async fn an_answer_that_shows_tokens_ends_when_they_are_to_be_taken_out() {
+    let first = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n";
+    let (world, _received, serving) = upstream(Some(first)).await;
+    let (authority, credentials) = (world.authority(), world.credentials_line());
+    let mut client = TcpStream::connect(world.address).await.unwrap();
+    let head =
+        format!("GET http://{authority}/ HTTP/1.1\r\nHost: {authority}\r\n{credentials}\r\n");
+    client.write_all(head.as_bytes()).await.unwrap();
+    assert_eq!(status(&read_head(&mut client).await), "200");
+    let mut redacting = grants("2", world.port());
+    redacting.endpoints[0].redact_echo = true;
+    world.permissions.set("s", redacting);
+    timeout(SOON, serving).await.expect("it goes on").unwrap();
+    assert_eq!(read_to_close(client).await, "5\r\nfirst\r\n");
+}
+
 /// Tells that it was dropped.
 struct Gone(Arc<AtomicBool>);
 
@@ -133,9 +148,7 @@ async fn swallowing(answers: bool) -> (World, Arc<AtomicUsize>, Arc<AtomicBool>)
     let (tls, limits) = (Tls::On(web.server(HOST)), ForwardProxy::limits());
     let router = Router::new().fallback(any(swallow));
     tokio::spawn(async move { listener.serve(router, limits, tls, &Shutdown::new()).await });
-    let mut upstream = FakeUpstream::start(None).await;
-    upstream.address = address;
-    (World::before(upstream, &web), pieces, is_over)
+    (World::at(address, &web).await, pieces, is_over)
 }
 
 #[tokio::test]
@@ -172,9 +185,7 @@ async fn an_upload_over_http2_ends_with_its_permission_though_its_tunnel_goes_on
 #[tokio::test]
 async fn an_upstream_that_has_said_all_still_gets_every_byte_of_a_raw_tunnel() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut upstream = FakeUpstream::start(None).await;
-    upstream.address = listener.local_addr().unwrap();
-    let world = World::before(upstream, &WebAuthority::new());
+    let world = World::at(listener.local_addr().unwrap(), &WebAuthority::new()).await;
     let mut raw = grants("1", world.port());
     raw.endpoints[0].tls = TlsMode::Skip;
     world.permissions.set("s", raw);
@@ -218,10 +229,8 @@ async fn websocket_that_closes(tls: ServerTls, listener: TcpListener) {
 #[tokio::test]
 async fn a_websocket_ends_with_its_upstream_and_its_last_words_arrive() {
     let (web, listener) = (WebAuthority::new(), TcpListener::bind("127.0.0.1:0").await.unwrap());
-    let mut upstream = FakeUpstream::start(None).await;
-    upstream.address = listener.local_addr().unwrap();
+    let world = World::at(listener.local_addr().unwrap(), &web).await;
     let serving = tokio::spawn(websocket_that_closes(web.server(HOST), listener));
-    let world = World::before(upstream, &web);
     let mut websockets = grants("1", world.port());
     websockets.endpoints[0].protocol = Protocol::Websocket;
     world.permissions.set("s", websockets);
